@@ -1,0 +1,122 @@
+//! The error of this crate: it says where, what was expected, what was found, and what to do.
+
+use std::path::{Path, PathBuf};
+
+/// `Result` with [`DataError`].
+pub type Result<T, E = DataError> = std::result::Result<T, E>;
+
+/// What can be wrong with files and data given to this crate.
+///
+/// [`Display`](std::fmt::Display) gives one line without the advice; [`DataError::hint`] gives the
+/// advice, which the command line prints on a line of its own.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The operating system refused an operation on a file.
+    #[error("cannot {action} `{}`: {source}", path.display())]
+    Io {
+        /// The operation as a verb: "open", "read", "write", "rename".
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The operating system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file's content is not what its format asks for.
+    #[error("`{}`{}: expected {expected}, found {found}", path.display(), at_line(*line))]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1; 0 when the whole file is meant.
+        line: usize,
+        /// What the format asks for there.
+        expected: String,
+        /// What stands there.
+        found: String,
+        /// What the reader can do about it.
+        hint: Option<String>,
+    },
+    /// Inputs that are well-formed but do not fit together, or an option out of range.
+    #[error("{message}")]
+    Invalid {
+        /// What does not fit.
+        message: String,
+        /// What the reader can do about it.
+        hint: Option<String>,
+    },
+    /// A binary file is damaged: its length or checksum is not what its header says.
+    #[error("`{}` is damaged: {message}", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What does not hold.
+        message: String,
+    },
+}
+
+fn at_line(line: usize) -> String {
+    if line == 0 {
+        String::new()
+    } else {
+        format!(":{line}")
+    }
+}
+
+impl DataError {
+    /// An [`DataError::Io`], for `map_err`.
+    pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
+    }
+
+    /// A [`DataError::Parse`] without advice; add it with [`DataError::with_hint`].
+    pub fn parse(
+        path: impl AsRef<Path>,
+        line: usize,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Self {
+        Self::Parse {
+            path: path.as_ref().to_path_buf(),
+            line,
+            expected: expected.into(),
+            found: found.into(),
+            hint: None,
+        }
+    }
+
+    /// A [`DataError::Invalid`] without advice; add it with [`DataError::with_hint`].
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::Invalid {
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// The same error with a line of advice, where its kind carries one.
+    #[must_use]
+    pub fn with_hint(mut self, advice: impl Into<String>) -> Self {
+        if let Self::Parse { hint, .. } | Self::Invalid { hint, .. } = &mut self {
+            *hint = Some(advice.into());
+        }
+        self
+    }
+
+    /// What the reader can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Parse { hint, .. } | Self::Invalid { hint, .. } => hint.as_deref(),
+            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                Some("check the path; relative paths start at the current directory")
+            }
+            Self::Corrupt { .. } => Some("delete the file and make it anew"),
+            Self::Io { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Named-entity data and metrics.

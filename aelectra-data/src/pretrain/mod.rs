@@ -1,0 +1,1 @@
+//! Pretraining examples, shards, sampling and masking.

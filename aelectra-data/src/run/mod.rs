@@ -1,0 +1,1 @@
+//! The run directory: events, manifest, control files.

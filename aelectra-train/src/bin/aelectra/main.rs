@@ -1,0 +1,2 @@
+//! The `aelectra` command.
+fn main() {}

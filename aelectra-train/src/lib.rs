@@ -1,0 +1,1 @@
+//! aelectra-train
