@@ -1,1 +1,78 @@
-//! The run directory: events, manifest, control files.
+//! The run directory: what a training run writes and everything else reads.
+//!
+//! ```text
+//! runs/<id>/
+//! ├── manifest.json        how the run was started            [`Manifest`]
+//! ├── events.jsonl         what happened, the source of truth [`EventWriter`], [`EventReader`]
+//! ├── tb/                  the same scalars for TensorBoard
+//! ├── checkpoints/step-N/  everything needed to continue
+//! ├── last, best           pointers: text files holding a path relative to the run [`Pointer`]
+//! └── control/             requests to the running trainer    [`request_control`], [`poll_control`]
+//! ```
+//!
+//! # The schema of `events.jsonl`, version 1
+//!
+//! One JSON object a line, UTF-8, ended by `\n`; a last line without its newline is not there yet.
+//! Every line begins with the envelope
+//!
+//! | field | type | meaning |
+//! | --- | --- | --- |
+//! | `v` | integer | schema version, [`SCHEMA_VERSION`] |
+//! | `seq` | integer | 0, 1, 2, … over the file's life, restarts included |
+//! | `t` | number | Unix time in seconds |
+//! | `nonfinite` | list of strings | names of the event's numbers that were NaN or infinite; such a number is written as `null`, since JSON has no NaN. Absent when empty |
+//! | `kind` | string | which event; the other fields depend on it |
+//!
+//! | `kind` | fields (`?` = may be absent) | Rust |
+//! | --- | --- | --- |
+//! | `start` | `task`, `run?`, `model?`, `device?`, `total_steps?`, `total_epochs?`, `first_step?`, `batch_size?`, `sequence_length?`, `parameters?`, `seed?`, `pid?`, `host?`, `log_every?`, `eval_every?`, `checkpoint_every?` | [`StartEvent`] |
+//! | `resumed` | `step`, `superseded?`, `seed?`, `checkpoint?` | [`ResumedEvent`] |
+//! | `step` | `step`, `total_steps?`, `loss?`, `mlm_loss?`, `rtd_loss?`, `mlm_accuracy?`, `sampled_accuracy?`, `rtd_accuracy?`, `rtd_baseline?`, `rtd_precision?`, `rtd_recall?`, `rtd_auc?`, `lr?`, `grad_norm?`, `tokens_seen?`, `tokens_per_second?`, `step_seconds?` {`data?`, `forward?`, `backward?`, `optimizer?`, `total?`}, `rss_bytes?`, `skipped_steps?` | [`StepEvent`] |
+//! | `eval` | `step`, `split?`, `examples?`, `seconds?`, and the losses, accuracies and `rtd_*` of `step` | [`EvalEvent`] |
+//! | `ner_step` | `seed`, `epoch`, `step`, `total_steps?`, `total_epochs?`, `arm?`, `loss?`, `lr?`, `grad_norm?`, `tokens_per_second?` | [`NerStepEvent`] |
+//! | `ner_eval` | `seed`, `epoch`, `step?`, `split?`, `arm?`, `loss?`, `micro_f1?`, `micro_precision?`, `micro_recall?`, `micro_no_misc?`, `macro_f1?`, `classes` {label: {`precision`, `recall`, `f1`, `support`}}, `confusion?` {`labels`, `counts`, `boundary_errors?`}, `seconds?` | [`NerEvalEvent`] |
+//! | `sample` | `step`, `split?`, `tokens` [{`original`, `masked`, `sampled`, `replaced_probability?`, `is_replaced`}] | [`SampleEvent`] |
+//! | `checkpoint` | `step`, `path`, `best?`, `bytes?`, `seconds?` | [`CheckpointEvent`] |
+//! | `control` | `id`, `request`, `status`, `step?`, `message?` | [`ControlEvent`] |
+//! | `log` | `level`, `message`, `step?` | [`LogEvent`] |
+//! | `system` | `cpu_percent?`, `rss_bytes?`, `memory_used_bytes?`, `memory_total_bytes?`, `disk_free_bytes?`, `threads?`, `gpus?` [{`index`, `name?`, `utilization_percent?`, `memory_used_bytes?`, `memory_total_bytes?`, `temperature_celsius?`, `power_watts?`}] | [`SystemEvent`] |
+//! | `end` | `reason`, `exit_code`, `step?`, `message?` | [`EndEvent`] |
+//!
+//! Readers ignore kinds and fields they do not know ([`RunEvent::Unknown`]); fields are added
+//! without a new version, `v` is raised only when an old field changes its meaning. The golden file
+//! `assets/golden/events.jsonl` holds one line of each kind and must stay readable.
+//!
+//! # Continuing
+//!
+//! A run that is continued from a checkpoint of step n appends a `resumed` event with that step:
+//! everything a dead process logged beyond n is void from there on ([`supersede`]).
+
+mod control;
+mod dir;
+mod event;
+mod line;
+mod manifest;
+mod reader;
+mod supersede;
+mod writer;
+
+pub use control::{ControlRequest, clear_control, poll_control, request_control};
+pub use dir::{Pointer, RunDir, new_run_id, utc_timestamp};
+pub use event::{
+    CheckpointEvent, ClassScore, Confusion, ControlEvent, ControlStatus, EndEvent, EndReason,
+    EvalEvent, GpuMetrics, LogEvent, LogLevel, NerEvalEvent, NerStepEvent, ResumedEvent, RunEvent,
+    SampleEvent, SampleToken, StartEvent, StepEvent, StepSeconds, SystemEvent,
+};
+pub use line::{Envelope, SCHEMA_VERSION};
+pub use manifest::Manifest;
+pub use reader::EventReader;
+pub use supersede::{is_superseded_by, supersede};
+pub use writer::EventWriter;
+
+/// Seconds since the Unix epoch, the `t` of an event; 0 on a clock before 1970.
+#[must_use]
+pub fn unix_time() -> f64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0.0, |elapsed| elapsed.as_secs_f64())
+}

@@ -1,0 +1,329 @@
+//! Paths of a run directory, its pointers, and which runs there are.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::manifest::Manifest;
+use crate::error::{DataError, Result};
+
+/// A checkpoint that has a name of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pointer {
+    /// The newest.
+    Last,
+    /// The best on held-out data.
+    Best,
+}
+
+/// A run directory. Holding one opens no file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+impl RunDir {
+    /// Makes `root/id` with its subdirectories; one that exists is taken as it is, for a resume.
+    ///
+    /// # Errors
+    /// When a directory cannot be made.
+    pub fn create(root: &Path, id: &str) -> Result<Self> {
+        Self::create_at(&root.join(id))
+    }
+
+    /// As [`RunDir::create`] for a path given as a whole (`--out DIR`).
+    ///
+    /// # Errors
+    /// When a directory cannot be made.
+    pub fn create_at(path: &Path) -> Result<Self> {
+        let run = Self {
+            path: path.to_path_buf(),
+        };
+        for dir in [run.path.clone(), run.checkpoints(), run.control()] {
+            fs::create_dir_all(&dir).map_err(DataError::io("create", &dir))?;
+        }
+        Ok(run)
+    }
+
+    /// A run that exists: a directory with `events.jsonl` or `manifest.json`, or either file.
+    ///
+    /// # Errors
+    /// When there is neither.
+    pub fn open(path: &Path) -> Result<Self> {
+        let path = match path.file_name().and_then(|name| name.to_str()) {
+            Some("events.jsonl" | "manifest.json") if path.is_file() => {
+                path.parent().unwrap_or(Path::new(".")).to_path_buf()
+            }
+            _ => path.to_path_buf(),
+        };
+        let run = Self { path };
+        if run.events().is_file() || run.manifest().is_file() {
+            return Ok(run);
+        }
+        let error = DataError::invalid(format!(
+            "`{}` is not a run directory: it holds neither events.jsonl nor manifest.json",
+            run.path.display()
+        ));
+        Err(error.with_hint("give a directory below runs/, or none for the latest run"))
+    }
+
+    /// Every run directly below `root`, the most recently written first; none when there is no
+    /// such directory.
+    ///
+    /// # Errors
+    /// When `root` exists and cannot be listed.
+    pub fn list(root: &Path) -> Result<Vec<Self>> {
+        let entries = match fs::read_dir(root) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(DataError::io("list", root)(error)),
+        };
+        let mut runs: Vec<(SystemTime, Self)> = entries
+            .flatten()
+            .filter_map(|entry| Self::open(&entry.path()).ok())
+            .map(|run| (run.modified(), run))
+            .collect();
+        runs.sort_by(|a, b| b.cmp(a));
+        Ok(runs.into_iter().map(|(_, run)| run).collect())
+    }
+
+    /// The most recently written run below `root`.
+    ///
+    /// # Errors
+    /// When `root` exists and cannot be listed.
+    pub fn latest(root: &Path) -> Result<Option<Self>> {
+        Ok(Self::list(root)?.into_iter().next())
+    }
+
+    /// When the run last wrote: its events, else its manifest.
+    #[must_use]
+    pub fn modified(&self) -> SystemTime {
+        [self.events(), self.manifest()]
+            .iter()
+            .find_map(|path| fs::metadata(path).and_then(|meta| meta.modified()).ok())
+            .unwrap_or(UNIX_EPOCH)
+    }
+
+    /// The directory itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory's name.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let name = self.path.file_name().map(|name| name.to_os_string());
+        // `.` and `..` have no name of their own until they are resolved.
+        name.or_else(|| Some(self.path.canonicalize().ok()?.file_name()?.to_os_string()))
+            .map_or_else(|| "run".into(), |name| name.to_string_lossy().into_owned())
+    }
+
+    /// `events.jsonl`.
+    #[must_use]
+    pub fn events(&self) -> PathBuf {
+        self.path.join("events.jsonl")
+    }
+
+    /// `manifest.json`.
+    #[must_use]
+    pub fn manifest(&self) -> PathBuf {
+        self.path.join("manifest.json")
+    }
+
+    /// `tb/`.
+    #[must_use]
+    pub fn tensorboard(&self) -> PathBuf {
+        self.path.join("tb")
+    }
+
+    /// `checkpoints/`.
+    #[must_use]
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+
+    /// `checkpoints/step-N`.
+    #[must_use]
+    pub fn checkpoint(&self, step: u64) -> PathBuf {
+        self.checkpoints().join(format!("step-{step}"))
+    }
+
+    /// `control/`.
+    #[must_use]
+    pub fn control(&self) -> PathBuf {
+        self.path.join("control")
+    }
+
+    /// The file `last`.
+    #[must_use]
+    pub fn last(&self) -> PathBuf {
+        self.path.join("last")
+    }
+
+    /// The file `best`.
+    #[must_use]
+    pub fn best(&self) -> PathBuf {
+        self.path.join("best")
+    }
+
+    /// Reads the manifest.
+    ///
+    /// # Errors
+    /// When it is absent or not a manifest.
+    pub fn read_manifest(&self) -> Result<Manifest> {
+        Manifest::load(&self.manifest())
+    }
+
+    /// The directory a pointer names, `None` when it was never set.
+    ///
+    /// # Errors
+    /// When the pointer exists and cannot be read.
+    pub fn read_pointer(&self, pointer: Pointer) -> Result<Option<PathBuf>> {
+        let path = self.pointer(pointer);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(self.path.join(text.trim_end()))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(DataError::io("read", &path)(error)),
+        }
+    }
+
+    /// Lets a pointer name a directory, stored relative to the run where it lies inside, so that a
+    /// run can be moved.
+    ///
+    /// # Errors
+    /// When the pointer cannot be written.
+    pub fn write_pointer(&self, pointer: Pointer, target: &Path) -> Result<()> {
+        let relative = target.strip_prefix(&self.path).unwrap_or(target);
+        let text = format!("{}\n", relative.display());
+        replace_file(&self.pointer(pointer), text.as_bytes())
+    }
+
+    fn pointer(&self, pointer: Pointer) -> PathBuf {
+        match pointer {
+            Pointer::Last => self.last(),
+            Pointer::Best => self.best(),
+        }
+    }
+}
+
+/// Replaces a small file whole: a reader sees the old content or the new, never a part, and the
+/// content is on disk before the name is.
+pub(super) fn replace_file(path: &Path, content: &[u8]) -> Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let write = || {
+        let mut file = fs::File::create(&temporary)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    };
+    write().map_err(|error| {
+        // Nothing to do about a temporary file that cannot be removed either.
+        let _ = fs::remove_file(&temporary);
+        DataError::io("write", path)(error)
+    })
+}
+
+/// `YYYY-MM-DDThh:mm:ssZ`.
+#[must_use]
+pub fn utc_timestamp(time: SystemTime) -> String {
+    let (year, month, day, seconds) = civil(time);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// A new run's id: `YYYYMMDD-hhmmss-task`, so that names sort by time.
+#[must_use]
+pub fn new_run_id(time: SystemTime, task: &str) -> String {
+    let (year, month, day, seconds) = civil(time);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}-{task}")
+}
+
+/// Year, month, day and second of the day in UTC. The day count is the closed form of Howard
+/// Hinnant's "chrono-Compatible Low-Level Date Algorithms" (`civil_from_days`).
+fn civil(time: SystemTime) -> (u64, u64, u64, u64) {
+    let seconds = time
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_secs());
+    let days = seconds / 86_400 + 719_468;
+    let era = days / 146_097;
+    let day_of_era = days % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    (year, month, day, seconds % 86_400)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn pointers_are_relative_and_replaced() {
+        let root = tempfile::tempdir().expect("temporary directory");
+        let run = RunDir::create(root.path(), "a").expect("created");
+        assert_eq!(
+            run.read_pointer(Pointer::Last).expect("absent is fine"),
+            None
+        );
+        for step in [5, 10] {
+            let target = run.checkpoint(step);
+            run.write_pointer(Pointer::Last, &target).expect("written");
+            assert_eq!(run.read_pointer(Pointer::Last).expect("read"), Some(target));
+        }
+        let text = fs::read_to_string(run.last()).expect("a text file");
+        assert_eq!(text, "checkpoints/step-10\n");
+        let left: Vec<_> = fs::read_dir(run.path())
+            .expect("listed")
+            .flatten()
+            .collect();
+        assert_eq!(left.len(), 3, "no temporary file stays: {left:?}");
+    }
+
+    #[test]
+    fn the_latest_run_is_the_one_written_last() {
+        let root = tempfile::tempdir().expect("temporary directory");
+        assert_eq!(RunDir::latest(root.path()).expect("listed"), None);
+        assert_eq!(
+            RunDir::latest(&root.path().join("none")).expect("listed"),
+            None
+        );
+        for (id, age) in [("old", 100), ("new", 10), ("older", 200)] {
+            let run = RunDir::create(root.path(), id).expect("created");
+            let file = fs::File::create(run.events()).expect("created");
+            let time = SystemTime::now() - Duration::from_secs(age);
+            file.set_modified(time).expect("set");
+        }
+        fs::create_dir(root.path().join("other")).expect("created");
+        let runs = RunDir::list(root.path()).expect("listed");
+        let ids: Vec<String> = runs.iter().map(RunDir::id).collect();
+        assert_eq!(ids, ["new", "old", "older"]);
+        assert!(RunDir::open(&root.path().join("other")).is_err());
+        assert_eq!(
+            RunDir::open(&runs[0].events()).expect("by its file"),
+            runs[0]
+        );
+    }
+
+    #[test]
+    fn dates() {
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        assert_eq!(utc_timestamp(at(0)), "1970-01-01T00:00:00Z");
+        assert_eq!(utc_timestamp(at(951_827_696)), "2000-02-29T12:34:56Z");
+        assert_eq!(utc_timestamp(at(1_798_761_599)), "2026-12-31T23:59:59Z");
+        assert_eq!(new_run_id(at(1_709_210_096), "x"), "20240229-123456-x");
+    }
+}

@@ -1,0 +1,569 @@
+//! What can happen in a run. Field by field this is the schema table of the [module](super).
+//!
+//! A measured number is `Option<f64>`: `None` was not measured, `Some(NaN)` was measured and is not
+//! finite. All event types have a `Default`, so a writer names only what it knows.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::control::ControlRequest;
+
+/// One event; `kind` in the file is the variant in snake case.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RunEvent {
+    /// A process began to train in this directory.
+    Start(StartEvent),
+    /// That process continues from a checkpoint; later steps logged before are void.
+    Resumed(ResumedEvent),
+    /// Pretraining metrics over the steps since the last such event.
+    Step(StepEvent),
+    /// Pretraining metrics on held-out data.
+    Eval(EvalEvent),
+    /// Fine-tuning metrics of one step.
+    NerStep(NerStepEvent),
+    /// Entity scores after an epoch.
+    NerEval(NerEvalEvent),
+    /// One sentence on its way through generator and discriminator.
+    Sample(SampleEvent),
+    /// A checkpoint is complete on disk.
+    Checkpoint(CheckpointEvent),
+    /// The trainer's answer to a control request.
+    Control(ControlEvent),
+    /// A line of text for the reader.
+    Log(LogEvent),
+    /// What the machine is doing.
+    System(SystemEvent),
+    /// The process left in good order.
+    End(EndEvent),
+    /// A kind this version does not know; readers pass over it. It cannot be written.
+    #[serde(skip_serializing)]
+    Unknown(String),
+}
+
+/// A process began to train.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StartEvent {
+    /// `pretrain`, `finetune`, `demo`.
+    pub task: String,
+    /// The run's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// The architecture or recipe in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The device in words, for example `flex (cpu)`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// The step at which the run will end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_steps: Option<u64>,
+    /// Epochs of fine-tuning per seed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_epochs: Option<u64>,
+    /// The first step this process will take; absent means 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_step: Option<u64>,
+    /// Examples per optimizer step, accumulation included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<u64>,
+    /// Tokens per example.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequence_length: Option<u64>,
+    /// Trained parameters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<u64>,
+    /// The run's seed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// The process id, to tell a crashed run from a slow one on the same host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// The host on which `pid` means something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Steps between `step` events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_every: Option<u64>,
+    /// Steps between `eval` events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eval_every: Option<u64>,
+    /// Steps between checkpoints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_every: Option<u64>,
+}
+
+/// The run continues from a checkpoint.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ResumedEvent {
+    /// The checkpoint's step: the last step that counts.
+    pub step: u64,
+    /// The highest step logged before, where it lies beyond `step`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded: Option<u64>,
+    /// In fine-tuning: the seed whose steps are meant. Absent: the pretraining steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// The checkpoint, relative to the run directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
+}
+
+/// Where the seconds of one training step went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StepSeconds {
+    /// Waiting for the batch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<f64>,
+    /// Both networks' forward passes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forward: Option<f64>,
+    /// Backward pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backward: Option<f64>,
+    /// Clipping and update.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub optimizer: Option<f64>,
+    /// The whole step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<f64>,
+}
+
+/// Pretraining metrics, averaged over the steps since the previous `step` event.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepEvent {
+    /// Optimizer steps taken, this one included; the first is 1.
+    pub step: u64,
+    /// The step at which the run will end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_steps: Option<u64>,
+    /// Generator loss + weighted discriminator loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
+    /// Generator: cross-entropy over masked positions, nats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mlm_loss: Option<f64>,
+    /// Discriminator: binary cross-entropy over non-padding positions, nats, unweighted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtd_loss: Option<f64>,
+    /// Share of masked positions where the generator's best guess is the original.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mlm_accuracy: Option<f64>,
+    /// Share of masked positions where the generator's sample is the original.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampled_accuracy: Option<f64>,
+    /// Share of positions the discriminator judged rightly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtd_accuracy: Option<f64>,
+    /// What "everything is original" would score in `rtd_accuracy`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtd_baseline: Option<f64>,
+    /// Share of positions called replaced that were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtd_precision: Option<f64>,
+    /// Share of replaced positions that were called so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtd_recall: Option<f64>,
+    /// Area under the discriminator's ROC curve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtd_auc: Option<f64>,
+    /// Learning rate of this step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lr: Option<f64>,
+    /// Global gradient norm before clipping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grad_norm: Option<f64>,
+    /// Non-padding input tokens since step 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_seen: Option<u64>,
+    /// Non-padding input tokens per second of training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_per_second: Option<f64>,
+    /// Where the time of an average step went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_seconds: Option<StepSeconds>,
+    /// Resident memory of the process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rss_bytes: Option<u64>,
+    /// Steps skipped so far because a loss or gradient was not finite.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped_steps: Option<u64>,
+}
+
+/// Pretraining metrics on held-out data; the numbers are defined as in [`StepEvent`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EvalEvent {
+    /// The step whose weights were measured.
+    pub step: u64,
+    /// Which data, `validation` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
+    /// How many examples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub examples: Option<u64>,
+    /// How long it took; an ETA counts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+    /// See [`StepEvent::loss`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
+    /// See [`StepEvent::mlm_loss`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mlm_loss: Option<f64>,
+    /// See [`StepEvent::rtd_loss`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtd_loss: Option<f64>,
+    /// See [`StepEvent::mlm_accuracy`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mlm_accuracy: Option<f64>,
+    /// See [`StepEvent::sampled_accuracy`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampled_accuracy: Option<f64>,
+    /// See [`StepEvent::rtd_accuracy`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtd_accuracy: Option<f64>,
+    /// See [`StepEvent::rtd_baseline`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtd_baseline: Option<f64>,
+    /// See [`StepEvent::rtd_precision`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtd_precision: Option<f64>,
+    /// See [`StepEvent::rtd_recall`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtd_recall: Option<f64>,
+    /// See [`StepEvent::rtd_auc`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtd_auc: Option<f64>,
+}
+
+/// Fine-tuning metrics of one step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NerStepEvent {
+    /// The seed of this fine-tuning.
+    pub seed: u64,
+    /// The epoch, from 1.
+    pub epoch: u64,
+    /// Optimizer steps of this seed, from 1.
+    pub step: u64,
+    /// Steps this seed will take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_steps: Option<u64>,
+    /// Epochs this seed will take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_epochs: Option<u64>,
+    /// What is compared when one run fine-tunes several models: `pretrained`, `random_init`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arm: Option<String>,
+    /// Token cross-entropy, nats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
+    /// Learning rate of the head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lr: Option<f64>,
+    /// Global gradient norm before clipping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grad_norm: Option<f64>,
+    /// Non-padding tokens per second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_per_second: Option<f64>,
+}
+
+/// Precision, recall, F1 and support of one entity class, shares in 0..=1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClassScore {
+    /// Share of predicted entities that are right.
+    #[serde(deserialize_with = "nan_if_null")]
+    pub precision: f64,
+    /// Share of gold entities that were found.
+    #[serde(deserialize_with = "nan_if_null")]
+    pub recall: f64,
+    /// Their harmonic mean.
+    #[serde(deserialize_with = "nan_if_null")]
+    pub f1: f64,
+    /// Gold entities.
+    pub support: u64,
+}
+
+/// JSON has no NaN, so one was written as `null`.
+fn nan_if_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+/// Entities counted by gold and predicted label.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Confusion {
+    /// Labels of rows and columns; a last label `O` holds spurious (row) and missed (column) ones.
+    pub labels: Vec<String>,
+    /// `counts[gold][predicted]`, as many rows and columns as labels.
+    pub counts: Vec<Vec<u64>>,
+    /// Entities with the right label and overlapping but wrong boundaries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boundary_errors: Option<u64>,
+}
+
+/// Entity scores (seqeval's definitions) on one split after an epoch.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NerEvalEvent {
+    /// The seed of this fine-tuning.
+    pub seed: u64,
+    /// The epoch just finished, from 1.
+    pub epoch: u64,
+    /// Optimizer steps of this seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<u64>,
+    /// `dev` or `test`; `dev` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
+    /// See [`NerStepEvent::arm`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arm: Option<String>,
+    /// Token cross-entropy on the split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
+    /// Micro-averaged F1 over all classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micro_f1: Option<f64>,
+    /// Micro-averaged precision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micro_precision: Option<f64>,
+    /// Micro-averaged recall.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micro_recall: Option<f64>,
+    /// Micro-averaged F1 over all classes but MISC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micro_no_misc: Option<f64>,
+    /// Unweighted mean of the classes' F1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub macro_f1: Option<f64>,
+    /// Scores by class.
+    #[serde(default)]
+    pub classes: BTreeMap<String, ClassScore>,
+    /// Which entities were taken for which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confusion: Option<Confusion>,
+    /// How long the evaluation took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+}
+
+/// One token of a [`SampleEvent`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SampleToken {
+    /// The word piece of the text.
+    pub original: String,
+    /// What the generator saw: `[MASK]` or the original.
+    pub masked: String,
+    /// What the discriminator saw: the generator's sample, or the original.
+    pub sampled: String,
+    /// The discriminator's probability that the token was replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_probability: Option<f64>,
+    /// Whether it was: `sampled` differs from `original`.
+    #[serde(default)]
+    pub is_replaced: bool,
+}
+
+/// One sentence on its way through generator and discriminator.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SampleEvent {
+    /// The step whose weights were used.
+    pub step: u64,
+    /// Which data it is from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
+    /// The tokens in order, padding left out.
+    pub tokens: Vec<SampleToken>,
+}
+
+/// A checkpoint is complete on disk.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CheckpointEvent {
+    /// Its step.
+    pub step: u64,
+    /// Where, relative to the run directory.
+    #[serde(default)]
+    pub path: String,
+    /// Whether `best` now points at it.
+    #[serde(default)]
+    pub best: bool,
+    /// Its size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// How long training waited for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+}
+
+/// What became of a control request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ControlStatus {
+    /// The trainer has seen it and will do it.
+    #[default]
+    Acknowledged,
+    /// It is done.
+    Done,
+    /// It cannot be done; `message` says why.
+    Refused,
+}
+
+/// The trainer's answer to a request in `control/`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ControlEvent {
+    /// The request's id, see [`request_control`](super::request_control).
+    pub id: String,
+    /// What was asked for.
+    pub request: ControlRequest,
+    /// What became of it.
+    #[serde(default)]
+    pub status: ControlStatus,
+    /// The step at which it was seen or done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<u64>,
+    /// More for the reader.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// How loud a log line is. Names not listed are read as `info`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", from = "String")]
+pub enum LogLevel {
+    /// For finding a fault.
+    Debug,
+    /// For everyone.
+    #[default]
+    Info,
+    /// Something is not as it should be; the run goes on.
+    Warn,
+    /// Something failed.
+    Error,
+}
+
+impl From<String> for LogLevel {
+    fn from(name: String) -> Self {
+        match name.to_ascii_lowercase().as_str() {
+            "trace" | "debug" => Self::Debug,
+            "warn" | "warning" => Self::Warn,
+            "error" => Self::Error,
+            _ => Self::Info,
+        }
+    }
+}
+
+/// A line of text for the reader.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LogEvent {
+    /// How loud.
+    #[serde(default)]
+    pub level: LogLevel,
+    /// The text.
+    pub message: String,
+    /// The step at which it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<u64>,
+}
+
+/// One GPU's state.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GpuMetrics {
+    /// Its number.
+    pub index: u32,
+    /// Its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Busy share, 0..=100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub utilization_percent: Option<f64>,
+    /// Memory in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_used_bytes: Option<u64>,
+    /// Memory there is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_total_bytes: Option<u64>,
+    /// Temperature.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature_celsius: Option<f64>,
+    /// Power draw.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub power_watts: Option<f64>,
+}
+
+/// What the machine is doing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SystemEvent {
+    /// The process's processor use, 100 = one core.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_percent: Option<f64>,
+    /// The process's resident memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rss_bytes: Option<u64>,
+    /// Memory in use on the machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_used_bytes: Option<u64>,
+    /// Memory of the machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_total_bytes: Option<u64>,
+    /// Free space where the run directory lies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_free_bytes: Option<u64>,
+    /// Worker threads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<u64>,
+    /// GPUs, where there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gpus: Vec<GpuMetrics>,
+}
+
+/// Why a process left. Reasons not listed are read as `failed`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", from = "String")]
+pub enum EndReason {
+    /// The last step of the schedule was taken.
+    Completed,
+    /// `--max-steps` or `--max-hours` was reached.
+    Limit,
+    /// A control request asked for it.
+    Stopped,
+    /// A signal asked for it.
+    Interrupted,
+    /// Too many steps in a row were not finite.
+    Nonfinite,
+    /// An error.
+    #[default]
+    Failed,
+}
+
+impl From<String> for EndReason {
+    fn from(name: String) -> Self {
+        match name.as_str() {
+            "completed" => Self::Completed,
+            "limit" => Self::Limit,
+            "stopped" => Self::Stopped,
+            "interrupted" => Self::Interrupted,
+            "nonfinite" => Self::Nonfinite,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// The process left in good order.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EndEvent {
+    /// Why.
+    pub reason: EndReason,
+    /// The exit status it left with.
+    pub exit_code: i32,
+    /// The last step taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<u64>,
+    /// More for the reader, the error for example.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}

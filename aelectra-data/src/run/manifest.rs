@@ -1,0 +1,86 @@
+//! `manifest.json`: how a run was started, for a reader and for a resume.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{DataError, Result};
+
+/// How a run was started. Written once; fields a reader does not know are ignored, fields an older
+/// writer did not have take their defaults.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Manifest {
+    /// The run's id, the name of its directory.
+    pub id: String,
+    /// When, RFC 3339 in UTC ([`utc_timestamp`](super::utc_timestamp)).
+    pub created: String,
+    /// `pretrain`, `finetune`, `demo`.
+    pub task: String,
+    /// The command line, program first.
+    pub command: Vec<String>,
+    /// The configuration after all merging.
+    pub config: serde_json::Value,
+    /// The commit the program was built from, where known.
+    pub git_commit: Option<String>,
+    /// Versions of what computes: the program, burn, rustc.
+    pub versions: BTreeMap<String, String>,
+    /// The device in words.
+    pub device: String,
+    /// The run's seed.
+    pub seed: u64,
+    /// Trained parameters.
+    pub parameters: Option<u64>,
+    /// Hashes of what was trained on: name → hex digest.
+    pub data: BTreeMap<String, String>,
+    /// Hash of vocabulary and tokenizer options.
+    pub tokenizer: Option<String>,
+}
+
+impl Manifest {
+    /// Reads a manifest.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is not a manifest.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(DataError::io("read", path))?;
+        serde_json::from_str(&text).map_err(|error| {
+            DataError::parse(path, error.line(), "a run manifest", error.to_string())
+        })
+    }
+
+    /// Writes it whole: a temporary file beside it, then a rename.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let mut text = serde_json::to_string_pretty(self)
+            .map_err(|error| DataError::invalid(format!("manifest: {error}")))?;
+        text.push('\n');
+        super::dir::replace_file(path, text.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_comes_back_and_an_older_one_reads() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("manifest.json");
+        let manifest = Manifest {
+            id: "r".into(),
+            config: serde_json::json!({"lr": 5e-4}),
+            ..Manifest::default()
+        };
+        manifest.save(&path).expect("written");
+        assert_eq!(Manifest::load(&path).expect("read"), manifest);
+        std::fs::write(&path, r#"{"id":"old","shape":"round"}"#).expect("written");
+        assert_eq!(Manifest::load(&path).expect("read").id, "old");
+        std::fs::write(&path, "{").expect("written");
+        let error = Manifest::load(&path).expect_err("half a file");
+        assert!(error.to_string().contains("manifest.json"), "{error}");
+    }
+}
