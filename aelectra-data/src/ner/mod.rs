@@ -1,1 +1,40 @@
-//! Named-entity data and metrics.
+//! Named-entity data and metrics: sentences and tags in, figures out.
+//!
+//! 1. [`read_ner`] reads CoNLL-U with `name=` in MISC (DaNE), column files (IOB2, CoNLL-2003) and
+//!    JSON Lines, turns IOB1 and BIOES into IOB2 ([`Scheme`]) and renames classes ([`LabelMap`]);
+//! 2. [`LabelSet`] orders the labels and [`align()`] puts them on word pieces, in windows;
+//!    [`merge_windows`] brings one prediction per word back;
+//! 3. [`score()`] gives entity-level precision, recall and F1 as `seqeval` does, in both of its
+//!    modes, and [`stats`] says how sure one may be of the figure.
+//!
+//! # Rules for bad input
+//!
+//! | input | rule |
+//! | --- | --- |
+//! | orphan `I-X` (after `O` or another class) under IOB2 | kept as it stands and counted in [`NerDataset::orphans`]; [`Mode::Default`] lets it open an entity, [`Mode::Strict`] ignores it |
+//! | the same under IOB1 or BIOES | becomes `B-X`, as these schemes mean it |
+//! | a tag that the scheme does not know | error with file and line |
+//! | a label the training data lacks | no loss is taken there ([`NerWindow::labels`] is `None`), its entities count as missed; [`LabelSet::unseen`] lists them |
+//! | several blank lines | one sentence boundary |
+//! | a JSON record without tokens | skipped, counted in [`NerDataset::skipped`] |
+//! | one column only, a changing number of columns, a token without `name=` | error with file and line |
+//! | `\r\n`, `\n` and `\r`, also mixed; a byte-order mark | accepted |
+//! | bytes that are not UTF-8 | error with the line of the first |
+
+pub mod align;
+mod columns;
+mod conllu;
+mod jsonl;
+pub mod labels;
+pub mod read;
+pub mod scheme;
+pub mod score;
+pub mod spans;
+pub mod stats;
+
+pub use align::{Alignment, NerWindow, WordPieces, WordPlace, align, merge_windows, place_words};
+pub use labels::{LabelMap, LabelSet, UnseenLabel};
+pub use read::{NerDataset, NerFormat, NerSentence, ReadOptions, read_ner};
+pub use scheme::Scheme;
+pub use score::{ClassScore, NerReport, piece_f1_original, score};
+pub use spans::{EntitySpan, Mode, entities};

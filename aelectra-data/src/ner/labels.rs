@@ -1,0 +1,343 @@
+//! Labels: renaming classes, and the order that gives each tag its number.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::read::NerDataset;
+use super::scheme::split_tag;
+use crate::{DataError, Result};
+
+/// Classes in DaNE's order (Hugging Face `alexandrainst/dane`); others follow, sorted.
+const DANE_CLASSES: [&str; 4] = ["PER", "ORG", "LOC", "MISC"];
+
+/// Renames of classes, such as `MISC=O` (the class is no entity) or `LOCderiv=MISC`.
+///
+/// A rename is applied once to the class of a tag and keeps its `B-` or `I-`; renames are not
+/// chained.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LabelMap(BTreeMap<String, String>);
+
+impl LabelMap {
+    /// Reads `FROM=TO` rules; each text may hold several, separated by commas.
+    ///
+    /// # Errors
+    /// If a rule has no `=`, an empty side, `O` or a whole tag (`B-PER`) as a side where only a
+    /// class can stand, or contradicts another.
+    pub fn parse<S: AsRef<str>>(rules: &[S]) -> Result<Self> {
+        let mut map = Self::default();
+        let rules = rules.iter().flat_map(|rule| rule.as_ref().split(','));
+        for rule in rules.map(str::trim).filter(|rule| !rule.is_empty()) {
+            let wrong = |why: &str| {
+                DataError::invalid(format!("label map `{rule}`: {why}"))
+                    .with_hint("write classes, as in `--map-label MISC=O --map-label OTH=MISC`")
+            };
+            let (from, to) = rule
+                .split_once('=')
+                .ok_or_else(|| wrong("there is no `=`"))?;
+            let (from, to) = (from.trim(), to.trim());
+            if from.is_empty() || to.is_empty() {
+                return Err(wrong("a side of the `=` is empty"));
+            }
+            if from == "O" {
+                return Err(wrong("`O` is no class and cannot be renamed"));
+            }
+            if [from, to]
+                .into_iter()
+                .filter_map(split_tag)
+                .any(|(p, _)| "BIES".contains(p))
+            {
+                return Err(wrong("a side is a tag, not a class"));
+            }
+            match map.0.insert(from.to_owned(), to.to_owned()) {
+                Some(before) if before != to => {
+                    return Err(wrong(&format!("`{from}` is also mapped to `{before}`")));
+                }
+                _ => {}
+            }
+        }
+        Ok(map)
+    }
+
+    /// Whether nothing is renamed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The tag after renaming.
+    #[must_use]
+    pub fn apply(&self, tag: &str) -> String {
+        match split_tag(tag).map(|(prefix, class)| (prefix, self.0.get(class))) {
+            Some((_, Some(to))) if to == "O" => "O".to_owned(),
+            Some((prefix, Some(to))) => format!("{prefix}-{to}"),
+            _ => tag.to_owned(),
+        }
+    }
+
+    /// All tags of a sentence after renaming.
+    #[must_use]
+    pub fn apply_all(&self, tags: &[String]) -> Vec<String> {
+        tags.iter().map(|tag| self.apply(tag)).collect()
+    }
+}
+
+impl FromStr for LabelMap {
+    type Err = DataError;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::parse(&[text])
+    }
+}
+
+/// The labels of a classifier: a list whose positions are the class numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+pub struct LabelSet {
+    labels: Vec<String>,
+    ids: HashMap<String, usize>,
+}
+
+/// A label that a data set has and a [`LabelSet`] lacks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnseenLabel {
+    /// The tag, such as `B-MISC`.
+    pub label: String,
+    /// How many tokens carry it.
+    pub tokens: usize,
+    /// The line where the first sentence that has it begins, from 1.
+    pub line: usize,
+}
+
+impl LabelSet {
+    /// `O`, then `B-` and `I-` of every class in the data: PER, ORG, LOC, MISC (where present),
+    /// then other classes sorted by name. The order depends on the set of classes alone, not on
+    /// where they stand, and both prefixes are there even if the data has only one.
+    #[must_use]
+    pub fn infer(datasets: &[&NerDataset]) -> Self {
+        let tags = datasets
+            .iter()
+            .flat_map(|data| data.sentences.iter())
+            .flat_map(|sentence| sentence.tags.iter());
+        let classes: BTreeSet<&str> = tags.filter_map(|tag| Some(split_tag(tag)?.1)).collect();
+        let known = DANE_CLASSES
+            .into_iter()
+            .filter(|class| classes.contains(class));
+        let others = classes
+            .iter()
+            .copied()
+            .filter(|class| !DANE_CLASSES.contains(class));
+        let mut labels = vec!["O".to_owned()];
+        labels.extend(
+            known
+                .chain(others)
+                .flat_map(|c| [format!("B-{c}"), format!("I-{c}")]),
+        );
+        Self::indexed(labels)
+    }
+
+    /// The ten classes of the original Ælæctra fine-tuning in its order: `[PAD]`, `[CLS]` and
+    /// `[SEP]` are classes of their own, MISC is none (MalteHB/-l-ctra, notebooks/fine-tuning).
+    #[must_use]
+    pub fn original() -> Self {
+        let labels = [
+            "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "O", "[PAD]", "[CLS]", "[SEP]",
+        ];
+        Self::indexed(labels.map(str::to_owned).to_vec())
+    }
+
+    /// The labels as given, as from a model's `id2label`.
+    ///
+    /// # Errors
+    /// If there are none, or one stands twice.
+    pub fn from_labels(labels: Vec<String>) -> Result<Self> {
+        if labels.is_empty() {
+            return Err(DataError::invalid("the list of labels is empty"));
+        }
+        let count = labels.len();
+        let set = Self::indexed(labels);
+        if set.ids.len() < count {
+            return Err(DataError::invalid(
+                "a label stands twice in the list of labels",
+            ));
+        }
+        Ok(set)
+    }
+
+    fn indexed(labels: Vec<String>) -> Self {
+        let ids = labels.iter().cloned().zip(0..).collect();
+        Self { labels, ids }
+    }
+
+    /// The number of a label.
+    #[must_use]
+    pub fn id(&self, label: &str) -> Option<usize> {
+        self.ids.get(label).copied()
+    }
+
+    /// The label of a number; `O` beyond the last.
+    #[must_use]
+    pub fn label(&self, id: usize) -> &str {
+        self.labels.get(id).map_or("O", String::as_str)
+    }
+
+    /// The tag to predict for a number: the label where it is a tag, `O` for classes such as
+    /// `[CLS]` that no word can have.
+    #[must_use]
+    pub fn tag(&self, id: usize) -> &str {
+        let label = self.label(id);
+        if split_tag(label).is_some() {
+            label
+        } else {
+            "O"
+        }
+    }
+
+    /// How many labels there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are no labels; never true.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// The labels in order.
+    #[must_use]
+    pub fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
+    /// The entity classes, in label order, each once.
+    #[must_use]
+    pub fn classes(&self) -> Vec<&str> {
+        let mut seen = BTreeSet::new();
+        let classes = self
+            .labels
+            .iter()
+            .filter_map(|label| Some(split_tag(label)?.1));
+        classes.filter(|class| seen.insert(*class)).collect()
+    }
+
+    /// The labels of `data` that this set lacks, sorted: nothing can predict them.
+    #[must_use]
+    pub fn unseen(&self, data: &NerDataset) -> Vec<UnseenLabel> {
+        let mut found: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+        for sentence in &data.sentences {
+            for tag in sentence.tags.iter().filter(|tag| self.id(tag).is_none()) {
+                found.entry(tag).or_insert((0, sentence.line)).0 += 1;
+            }
+        }
+        let unseen = found
+            .into_iter()
+            .map(|(label, (tokens, line))| UnseenLabel {
+                label: label.to_owned(),
+                tokens,
+                line,
+            });
+        unseen.collect()
+    }
+}
+
+impl TryFrom<Vec<String>> for LabelSet {
+    type Error = DataError;
+
+    fn try_from(labels: Vec<String>) -> Result<Self> {
+        Self::from_labels(labels)
+    }
+}
+
+impl From<LabelSet> for Vec<String> {
+    fn from(set: LabelSet) -> Self {
+        set.labels
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::read::NerSentence;
+    use super::*;
+
+    fn dataset(tags: &[&str]) -> NerDataset {
+        let tags: Vec<String> = tags.iter().map(|t| (*t).to_owned()).collect();
+        NerDataset::from_sentences(vec![NerSentence {
+            tokens: tags.iter().map(|_| "x".to_owned()).collect(),
+            tags,
+            line: 3,
+        }])
+    }
+
+    #[test]
+    fn inference_is_stable_and_complete() {
+        let first = dataset(&["O", "B-ZOO", "I-MISC", "B-LOC", "B-ANT"]);
+        let second = dataset(&["I-ANT", "B-PER", "B-MISC", "B-ZOO", "B-LOC"]);
+        let labels = LabelSet::infer(&[&first, &second]);
+        let expected = "O B-PER I-PER B-LOC I-LOC B-MISC I-MISC B-ANT I-ANT B-ZOO I-ZOO";
+        assert_eq!(labels.labels().join(" "), expected);
+        assert_eq!(labels, LabelSet::infer(&[&second, &first]));
+        assert_eq!(labels.classes(), ["PER", "LOC", "MISC", "ANT", "ZOO"]);
+        for (id, label) in labels.labels().iter().enumerate() {
+            assert_eq!(
+                (labels.id(label), labels.label(id)),
+                (Some(id), label.as_str())
+            );
+        }
+    }
+
+    #[test]
+    fn special_classes_predict_no_entity() {
+        let labels = LabelSet::original();
+        assert_eq!(labels.len(), 10);
+        assert_eq!(
+            (labels.tag(0), labels.tag(8), labels.tag(99)),
+            ("B-PER", "O", "O")
+        );
+        let json = serde_json::to_string(&labels).expect("serialises");
+        assert_eq!(
+            serde_json::from_str::<LabelSet>(&json).expect("reads"),
+            labels
+        );
+        assert!(serde_json::from_str::<LabelSet>(r#"["O","O"]"#).is_err());
+    }
+
+    #[test]
+    fn unseen_labels_name_their_line() {
+        let labels = LabelSet::infer(&[&dataset(&["B-PER"])]);
+        let unseen = labels.unseen(&dataset(&["B-LOC", "I-LOC", "I-LOC", "B-PER"]));
+        assert_eq!(unseen.len(), 2);
+        assert_eq!(
+            (unseen[1].label.as_str(), unseen[1].tokens, unseen[1].line),
+            ("I-LOC", 2, 3)
+        );
+    }
+
+    #[test]
+    fn label_maps() {
+        let map = LabelMap::parse(&["MISC=O", "LOCderiv=MISC, OTH=MISC"]).expect("parses");
+        let mapped = ["B-MISC", "I-LOCderiv", "B-OTH", "O", "B-PER"].map(|tag| map.apply(tag));
+        assert_eq!(mapped, ["O", "I-MISC", "B-MISC", "O", "B-PER"]);
+        assert_eq!(
+            "MISC=O"
+                .parse::<LabelMap>()
+                .expect("parses")
+                .apply("I-MISC"),
+            "O"
+        );
+        for wrong in [
+            "MISC",
+            "=O",
+            "MISC=",
+            "O=PER",
+            "B-MISC=O",
+            "MISC=O,MISC=PER",
+        ] {
+            let error = LabelMap::parse(&[wrong]).expect_err(wrong);
+            assert!(error.hint().is_some(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! Entity-level precision, recall and F1.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::spans::{EntitySpan, Mode, entities};
+use super::stats::Interval;
+use crate::{DataError, Result};
+
+/// Precision, recall and F1 of a class or an average, each 0 where its denominator is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClassScore {
+    /// Share of predicted entities that are right.
+    pub precision: f64,
+    /// Share of gold entities that were found.
+    pub recall: f64,
+    /// Harmonic mean of the two; in a macro average the mean of the classes' F1.
+    pub f1: f64,
+    /// Gold entities.
+    pub support: usize,
+    /// Predicted entities.
+    pub predicted: usize,
+    /// Predicted entities with the class and both boundaries of a gold entity.
+    pub correct: usize,
+}
+
+impl ClassScore {
+    /// The scores of counts.
+    #[must_use]
+    pub fn from_counts(correct: usize, predicted: usize, support: usize) -> Self {
+        let share = |of: usize| {
+            if of == 0 {
+                0.0
+            } else {
+                correct as f64 / of as f64
+            }
+        };
+        let (precision, recall) = (share(predicted), share(support));
+        let f1 = if correct == 0 {
+            0.0
+        } else {
+            2.0 * precision * recall / (precision + recall)
+        };
+        Self {
+            precision,
+            recall,
+            f1,
+            support,
+            predicted,
+            correct,
+        }
+    }
+}
+
+/// The figures of one set of predictions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NerReport {
+    /// How tags were understood.
+    pub mode: Mode,
+    /// Sentences scored.
+    pub sentences: usize,
+    /// Tokens scored.
+    pub tokens: usize,
+    /// Over all entities together.
+    pub micro: ClassScore,
+    /// Unweighted mean over the classes in gold or predictions; counts are sums.
+    #[serde(rename = "macro")]
+    pub macro_avg: ClassScore,
+    /// By class, sorted by name.
+    pub classes: BTreeMap<String, ClassScore>,
+    /// `micro` after MISC is turned into `O` on both sides (EuroEval's `micro_f1_no_misc`).
+    pub micro_no_misc: ClassScore,
+    /// [`piece_f1_original`] for a model whose word pieces were all labelled; `None` otherwise.
+    pub piece_f1_original: Option<f64>,
+    /// 95 % bootstrap interval of `micro.f1`, where one was asked for.
+    pub interval: Option<Interval>,
+    /// How gold entities and predictions with the same boundaries pair up.
+    pub confusion: Confusion,
+}
+
+/// Entities by gold class and predicted class.
+///
+/// Only entities with both boundaries equal are paired; a gold entity without partner counts in
+/// the column `O`, a predicted one in the row `O`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confusion(pub BTreeMap<String, BTreeMap<String, usize>>);
+
+impl Confusion {
+    /// How often an entity of class `gold` was given the class `predicted`.
+    #[must_use]
+    pub fn get(&self, gold: &str, predicted: &str) -> usize {
+        self.0
+            .get(gold)
+            .and_then(|row| row.get(predicted))
+            .copied()
+            .unwrap_or(0)
+    }
+
+    fn add(&mut self, gold: &str, predicted: &str) {
+        *self
+            .0
+            .entry(gold.to_owned())
+            .or_default()
+            .entry(predicted.to_owned())
+            .or_default() += 1;
+    }
+}
+
+/// Correct, predicted and gold entities of a sentence or a class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) correct: usize,
+    pub(super) predicted: usize,
+    pub(super) gold: usize,
+}
+
+/// Scores predictions against gold tags, which may both be any tags of the mode: they are scored
+/// as they stand, never repaired.
+///
+/// # Errors
+/// If the numbers of sentences or of a sentence's tokens differ, or a tag has no meaning in the
+/// mode (see [`entities`]).
+pub fn score(gold: &[Vec<String>], predicted: &[Vec<String>], mode: Mode) -> Result<NerReport> {
+    let pairs = spans_of(gold, predicted, mode)?;
+    let mut classes: BTreeMap<String, Counts> = BTreeMap::new();
+    let mut confusion = Confusion::default();
+    for (gold, predicted) in &pairs {
+        let right: BTreeSet<&EntitySpan> = gold.iter().collect();
+        for span in gold {
+            classes.entry(span.label.clone()).or_default().gold += 1;
+        }
+        for span in predicted {
+            let counts = classes.entry(span.label.clone()).or_default();
+            counts.predicted += 1;
+            counts.correct += usize::from(right.contains(span));
+        }
+        confuse(gold, predicted, &mut confusion);
+    }
+    let micro = sum(classes.values());
+    let no_misc: Vec<Counts> = spans_of(&without_misc(gold), &without_misc(predicted), mode)?
+        .iter()
+        .map(|(gold, predicted)| count(gold, predicted))
+        .collect();
+    let classes: BTreeMap<String, ClassScore> = classes
+        .into_iter()
+        .map(|(class, counts)| (class, counts.score()))
+        .collect();
+    Ok(NerReport {
+        mode,
+        sentences: gold.len(),
+        tokens: gold.iter().map(Vec::len).sum(),
+        micro: micro.score(),
+        macro_avg: macro_average(&classes, micro),
+        micro_no_misc: sum(&no_misc).score(),
+        classes,
+        piece_f1_original: None,
+        interval: None,
+        confusion,
+    })
+}
+
+fn macro_average(classes: &BTreeMap<String, ClassScore>, micro: Counts) -> ClassScore {
+    let mean = |figure: fn(&ClassScore) -> f64| {
+        let total: f64 = classes.values().map(figure).sum();
+        if classes.is_empty() {
+            0.0
+        } else {
+            total / classes.len() as f64
+        }
+    };
+    ClassScore {
+        precision: mean(|class| class.precision),
+        recall: mean(|class| class.recall),
+        f1: mean(|class| class.f1),
+        support: micro.gold,
+        predicted: micro.predicted,
+        correct: micro.correct,
+    }
+}
+
+fn without_misc(sentences: &[Vec<String>]) -> Vec<Vec<String>> {
+    let is_misc = |tag: &str| {
+        tag.split_once('-')
+            .is_some_and(|(_, class)| class == "MISC")
+    };
+    let tag = |tag: &String| {
+        if is_misc(tag) {
+            "O".to_owned()
+        } else {
+            tag.clone()
+        }
+    };
+    sentences
+        .iter()
+        .map(|tags| tags.iter().map(tag).collect())
+        .collect()
+}
+
+fn confuse(gold: &[EntitySpan], predicted: &[EntitySpan], confusion: &mut Confusion) {
+    let at = |spans: &[EntitySpan], span: &EntitySpan| {
+        let same = |other: &&EntitySpan| (other.start, other.end) == (span.start, span.end);
+        spans.iter().find(same).map(|other| other.label.clone())
+    };
+    for span in gold {
+        confusion.add(&span.label, at(predicted, span).as_deref().unwrap_or("O"));
+    }
+    for span in predicted.iter().filter(|span| at(gold, span).is_none()) {
+        confusion.add("O", &span.label);
+    }
+}
+
+/// The entities of both sides, sentence by sentence.
+pub(super) type SpanPairs = Vec<(Vec<EntitySpan>, Vec<EntitySpan>)>;
+
+pub(super) fn spans_of(
+    gold: &[Vec<String>],
+    predicted: &[Vec<String>],
+    mode: Mode,
+) -> Result<SpanPairs> {
+    if gold.len() != predicted.len() {
+        let message = format!(
+            "{} gold sentences but {} predicted ones",
+            gold.len(),
+            predicted.len()
+        );
+        return Err(DataError::invalid(message)
+            .with_hint("gold and predictions must be the same sentences in the same order"));
+    }
+    let pair = |(i, (gold, predicted)): (usize, (&Vec<String>, &Vec<String>))| {
+        if gold.len() != predicted.len() {
+            let message = format!(
+                "sentence {}: {} gold tags but {} predicted ones",
+                i + 1,
+                gold.len(),
+                predicted.len()
+            );
+            return Err(DataError::invalid(message)
+                .with_hint("every token needs one gold and one predicted tag"));
+        }
+        Ok((entities(gold, mode)?, entities(predicted, mode)?))
+    };
+    gold.iter().zip(predicted).enumerate().map(pair).collect()
+}
+
+pub(super) fn count(gold: &[EntitySpan], predicted: &[EntitySpan]) -> Counts {
+    let right: BTreeSet<&EntitySpan> = gold.iter().collect();
+    Counts {
+        correct: predicted.iter().filter(|span| right.contains(span)).count(),
+        predicted: predicted.len(),
+        gold: gold.len(),
+    }
+}
+
+pub(super) fn sum<'a>(counts: impl IntoIterator<Item = &'a Counts>) -> Counts {
+    counts
+        .into_iter()
+        .fold(Counts::default(), |total, counts| Counts {
+            correct: total.correct + counts.correct,
+            predicted: total.predicted + counts.predicted,
+            gold: total.gold + counts.gold,
+        })
+}
+
+impl Counts {
+    pub(super) fn score(self) -> ClassScore {
+        ClassScore::from_counts(self.correct, self.predicted, self.gold)
+    }
+}
+
+/// The six tags that the published Ælæctra table counts.
+const ORIGINAL_TAGS: [&str; 6] = ["B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG"];
+
+/// The metric of the published Ælæctra table: micro F1 over the tags `B-` and `I-` of PER, LOC and
+/// ORG at every word piece, everything else counting as `O` (scikit-learn's
+/// `f1_score(average="micro", labels=[the six])`; MalteHB/-l-ctra, notebooks/fine-tuning).
+///
+/// Takes gold and predicted tag of every word piece of the test set, special tokens left out. A
+/// wrong prefix counts as a false positive and a false negative. It depends on the vocabulary, so
+/// it compares no two tokenizers, and only means anything for a model whose word pieces were all
+/// labelled ([`Alignment::AllPieces`](super::Alignment)).
+pub fn piece_f1_original<'a>(pieces: impl IntoIterator<Item = (&'a str, &'a str)>) -> f64 {
+    let (mut correct, mut predicted, mut gold) = (0u64, 0u64, 0u64);
+    for (right, guess) in pieces {
+        let counted = |tag: &str| u64::from(ORIGINAL_TAGS.contains(&tag));
+        gold += counted(right);
+        predicted += counted(guess);
+        correct += if right == guess { counted(right) } else { 0 };
+    }
+    if correct == 0 {
+        0.0
+    } else {
+        2.0 * correct as f64 / (gold + predicted) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scheme::tests::iob2;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sentences(texts: &[&str]) -> Vec<Vec<String>> {
+        let tags = |text: &&str| text.split_whitespace().map(str::to_owned).collect();
+        texts.iter().map(tags).collect()
+    }
+
+    #[test]
+    fn the_example_of_seqeval() {
+        let gold = sentences(&["O O O B-MISC I-MISC I-MISC O", "B-PER I-PER O"]);
+        let predicted = sentences(&["O O B-MISC I-MISC I-MISC I-MISC O", "B-PER I-PER O"]);
+        let report = score(&gold, &predicted, Mode::Default).expect("scores");
+        assert_eq!((report.micro.f1, report.macro_avg.f1), (0.5, 0.5));
+        assert_eq!(
+            (report.classes["MISC"].f1, report.classes["PER"].f1),
+            (0.0, 1.0)
+        );
+        assert_eq!(
+            (report.micro_no_misc.f1, report.micro_no_misc.support),
+            (1.0, 1)
+        );
+        assert_eq!(report.confusion.get("MISC", "O"), 1);
+        assert_eq!(report.confusion.get("O", "MISC"), 1);
+        assert_eq!(report.confusion.get("PER", "PER"), 1);
+        let json = serde_json::to_value(&report).expect("serialises");
+        assert_eq!(json["macro"]["support"], 2);
+        assert_eq!(json["piece_f1_original"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn lengths_must_agree() {
+        let gold = sentences(&["O O", "O"]);
+        assert!(score(&gold, &sentences(&["O O"]), Mode::Default).is_err());
+        let error = score(&gold, &sentences(&["O O", "O O"]), Mode::Default).expect_err("differs");
+        assert!(
+            error
+                .to_string()
+                .starts_with("sentence 2: 1 gold tags but 2"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn nothing_at_all_scores_zero() {
+        let nothing = sentences(&["O", ""]);
+        let report = score(&nothing, &nothing, Mode::Strict).expect("scores");
+        assert_eq!(
+            (report.micro.f1, report.macro_avg.f1, report.tokens),
+            (0.0, 0.0, 1)
+        );
+    }
+
+    #[test]
+    fn pieces_count_six_tags() {
+        let pieces = [
+            ("B-PER", "B-PER"),
+            ("B-PER", "I-PER"),
+            ("O", "B-LOC"),
+            ("B-MISC", "B-MISC"),
+            ("I-ORG", "O"),
+            ("O", "O"),
+        ];
+        // Three gold, three predicted, one right: 2·1 / (3 + 3).
+        assert!((piece_f1_original(pieces) - 1.0 / 3.0).abs() < 1e-15);
+        assert_eq!(piece_f1_original([("O", "B-PER")]), 0.0);
+    }
+
+    proptest! {
+        #[test]
+        fn gold_against_itself_is_one(tags in prop::collection::vec(iob2(), 1..6)) {
+            for mode in [Mode::Default, Mode::Strict] {
+                let report = score(&tags, &tags, mode).expect("scores");
+                let any = tags.iter().flatten().any(|tag| tag != "O");
+                prop_assert_eq!(report.micro.f1, if any { 1.0 } else { 0.0 });
+                prop_assert_eq!(report.macro_avg.f1, report.micro.f1);
+            }
+        }
+    }
+}
