@@ -1,1 +1,38 @@
-//! aelectra-model
+//! ELECTRA and BERT encoders on Burn: modules, heads, the joint pretraining model, checkpoints.
+//!
+//! Since Burn 0.22 a tensor carries no backend type: the backend is a run-time property of the
+//! [`Device`](burn::tensor::Device) a tensor lives on. A model is therefore generic over backends by
+//! taking a `&Device` and naming no backend; only [`device`] names them.
+//!
+//! Module and field names follow Hugging Face `transformers` (`modeling_electra.py`), and so do the
+//! parameters' shapes (a linear weight is `[out, in]`), so that a parameter's path is, but for a few
+//! renames in [`checkpoint::names`], its name in a checkpoint.
+
+// Burn's module derive expands deeply nested types for the pretraining model.
+#![recursion_limit = "256"]
+
+pub mod attention;
+pub mod checkpoint;
+pub mod config;
+pub mod device;
+pub mod electra;
+pub mod embeddings;
+pub mod encoder;
+pub mod error;
+pub mod heads;
+pub mod init;
+pub mod input;
+pub mod layers;
+pub mod loss;
+pub mod noise;
+pub mod parameters;
+pub mod pretraining;
+
+pub use config::{ElectraConfig, ModelType};
+pub use device::DeviceSpec;
+pub use electra::ElectraModel;
+pub use error::{ModelError, Result};
+pub use heads::{ElectraForMaskedLm, ElectraForPreTraining, ElectraForTokenClassification};
+pub use input::EncoderInput;
+pub use noise::Noise;
+pub use pretraining::{ElectraPretrainer, PretrainInput, PretrainOutput};

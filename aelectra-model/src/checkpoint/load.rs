@@ -1,0 +1,198 @@
+//! Loading a model directory into a module, strictly.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::tensor::{Device, TensorData};
+
+use crate::checkpoint::names::{Found, canonical, checkpoint_name, encoder_prefix};
+use crate::checkpoint::report::{LoadReport, Mismatch};
+use crate::checkpoint::source::TensorSource;
+use crate::config::{ElectraConfig, ModelType};
+use crate::electra::ElectraModel;
+use crate::error::{ModelError, Result};
+use crate::heads::{ElectraForMaskedLm, ElectraForPreTraining, ElectraForTokenClassification};
+use crate::init::Initializer;
+use crate::parameters;
+
+/// A model in Hugging Face layout: `config.json` and weights.
+#[derive(Debug)]
+pub struct ModelDir {
+    /// The directory.
+    pub path: PathBuf,
+    /// Its configuration.
+    pub config: ElectraConfig,
+    /// Its weights.
+    pub weights: TensorSource,
+}
+
+impl ModelDir {
+    /// Opens a directory and reads its configuration; weights are mapped, not yet read.
+    ///
+    /// # Errors
+    /// When the directory, its configuration or its weights are missing or malformed.
+    pub fn open(path: &Path) -> Result<Self> {
+        if !path.is_dir() {
+            return Err(ModelError::format(path, "there is no such model directory")
+                .with_hint("give a directory with config.json and model.safetensors"));
+        }
+        Ok(Self {
+            path: path.to_path_buf(),
+            config: ElectraConfig::from_file(&path.join("config.json"))?,
+            weights: TensorSource::open_dir(path)?,
+        })
+    }
+
+    /// The bare encoder.
+    ///
+    /// # Errors
+    /// When a tensor of it is missing or of the wrong shape.
+    pub fn encoder(&self, device: &Device) -> Result<(ElectraModel, LoadReport)> {
+        let module = ElectraModel::new(&self.config, &mut Initializer::zeros(device));
+        self.fill(module, Fresh::Nothing)
+    }
+
+    /// The discriminator.
+    ///
+    /// # Errors
+    /// When a tensor of it is missing or of the wrong shape.
+    pub fn for_pretraining(&self, device: &Device) -> Result<(ElectraForPreTraining, LoadReport)> {
+        let module = ElectraForPreTraining::new(&self.config, &mut Initializer::zeros(device));
+        self.fill(module, Fresh::Nothing)
+    }
+
+    /// The generator, or a BERT with its language-model head.
+    ///
+    /// # Errors
+    /// When a tensor of it is missing or of the wrong shape.
+    pub fn for_masked_lm(&self, device: &Device) -> Result<(ElectraForMaskedLm, LoadReport)> {
+        let module = ElectraForMaskedLm::new(&self.config, &mut Initializer::zeros(device));
+        self.fill(module, Fresh::Nothing)
+    }
+
+    /// A fine-tuned token classifier, with the labels of its configuration.
+    ///
+    /// # Errors
+    /// When it has no labels, or a tensor is missing or of the wrong shape.
+    pub fn for_token_classification(
+        &self,
+        device: &Device,
+    ) -> Result<(ElectraForTokenClassification, LoadReport)> {
+        let labels = self.config.labels()?.len();
+        let mut init = Initializer::zeros(device);
+        self.fill(
+            ElectraForTokenClassification::new(&self.config, labels, &mut init),
+            Fresh::Nothing,
+        )
+    }
+
+    /// This encoder under a new classifier of `labels` classes, initialised from `seed`.
+    ///
+    /// # Errors
+    /// When a tensor of the encoder is missing or of the wrong shape.
+    pub fn with_new_classifier(
+        &self,
+        labels: usize,
+        seed: u64,
+        device: &Device,
+    ) -> Result<(ElectraForTokenClassification, LoadReport)> {
+        let encoder = ElectraModel::new(&self.config, &mut Initializer::zeros(device));
+        let mut init = Initializer::random(seed, self.config.initializer_range, device);
+        let module =
+            ElectraForTokenClassification::with_encoder(encoder, &self.config, labels, &mut init);
+        self.fill(module, Fresh::Classifier)
+    }
+
+    fn fill<M: Module>(&self, module: M, fresh: Fresh) -> Result<(M, LoadReport)> {
+        let (module, report) = fill(module, &self.weights, self.config.model_type, fresh)?;
+        if report.is_complete() {
+            return Ok((module, report));
+        }
+        let error = ModelError::format(
+            self.weights.path(),
+            format!("these are not the weights this model needs\n{report}"),
+        );
+        let only_head_missing = report.mismatched.is_empty()
+            && report
+                .missing
+                .iter()
+                .all(|name| !name.starts_with(encoder_prefix(self.config.model_type)));
+        Err(error.with_hint(if only_head_missing {
+            "the encoder is complete, only the head is not there: the directory can be fine-tuned"
+        } else {
+            "config.json and the weights must come from the same model"
+        }))
+    }
+}
+
+/// Which missing tensors are meant to be new.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fresh {
+    Nothing,
+    Classifier,
+}
+
+fn fill<M: Module>(
+    module: M,
+    source: &TensorSource,
+    model_type: ModelType,
+    fresh: Fresh,
+) -> Result<(M, LoadReport)> {
+    let mut report = LoadReport {
+        source: source.path().to_path_buf(),
+        ..LoadReport::default()
+    };
+    let prefixed = source
+        .tensors()
+        .any(|(name, _)| name.starts_with(encoder_prefix(model_type)));
+    let mut available: HashMap<String, (&str, &[usize])> = HashMap::new();
+    for (name, shape) in source.tensors() {
+        match canonical(name, model_type, prefixed) {
+            Found::Named(canonical) => {
+                available.insert(canonical, (name, shape));
+            }
+            Found::Ignored => report.ignored.push(name.to_owned()),
+        }
+    }
+    let mut failure = None;
+    let module = parameters::replace(module, |path, shape| {
+        let name = checkpoint_name(path, model_type);
+        if fresh == Fresh::Classifier && name.starts_with("classifier.") {
+            available.remove(&name);
+            report.fresh.push(name);
+            return None;
+        }
+        let Some((stored, found)) = available.remove(&name) else {
+            report.missing.push(name);
+            return None;
+        };
+        if found != shape {
+            report.mismatched.push(Mismatch {
+                name,
+                expected: shape.to_vec(),
+                found: found.to_vec(),
+            });
+            return None;
+        }
+        match source.read(stored) {
+            Ok(values) => {
+                report.loaded.push(name);
+                Some(TensorData::new(values, shape.to_vec()))
+            }
+            Err(error) => {
+                failure.get_or_insert(error);
+                None
+            }
+        }
+    });
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    report.unexpected = available
+        .into_values()
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    report.unexpected.sort();
+    Ok((module, report))
+}

@@ -1,0 +1,425 @@
+//! The encoder's configuration, with the field names of a Hugging Face `config.json`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{ModelError, Result};
+
+/// The family a checkpoint belongs to. Both are computed by the same encoder; they differ in names
+/// and in whether embeddings can be narrower than the hidden state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ModelType {
+    /// ELECTRA: `electra.*`, optional embedding projection, no pooler.
+    Electra,
+    /// BERT: `bert.*`, embeddings as wide as the hidden state; its pooler is ignored.
+    Bert,
+}
+
+/// `config.json` of an ELECTRA or BERT encoder. The default is ELECTRA-Small with the vocabulary of
+/// Ælæctra (google-research/electra `configure_pretraining.py`, `model/modeling.py`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "RawConfig")]
+pub struct ElectraConfig {
+    /// Class names of `transformers`, e.g. `ElectraForPreTraining`.
+    pub architectures: Vec<String>,
+    /// Family.
+    pub model_type: ModelType,
+    /// Number of word pieces.
+    pub vocab_size: usize,
+    /// Width of the embedding tables; where it differs from `hidden_size`, a projection follows.
+    pub embedding_size: usize,
+    /// Width of the hidden state.
+    pub hidden_size: usize,
+    /// Number of layers.
+    pub num_hidden_layers: usize,
+    /// Number of attention heads; divides `hidden_size`.
+    pub num_attention_heads: usize,
+    /// Width inside the feed-forward block.
+    pub intermediate_size: usize,
+    /// Activation of the feed-forward block; only "gelu" (the exact, erf form).
+    pub hidden_act: String,
+    /// Dropout on hidden states.
+    pub hidden_dropout_prob: f64,
+    /// Dropout on attention probabilities.
+    pub attention_probs_dropout_prob: f64,
+    /// Longest sequence, in word pieces.
+    pub max_position_embeddings: usize,
+    /// Number of token types (segments).
+    pub type_vocab_size: usize,
+    /// Standard deviation of the truncated normal that initialises weights.
+    pub initializer_range: f64,
+    /// Added to the variance in LayerNorm.
+    pub layer_norm_eps: f64,
+    /// Id of the padding token.
+    pub pad_token_id: usize,
+    /// Dropout before the token classifier; `None` means `hidden_dropout_prob`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classifier_dropout: Option<f64>,
+    /// Label names by id, for a fine-tuned model.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub id2label: BTreeMap<usize, String>,
+    /// The inverse of `id2label`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub label2id: BTreeMap<String, usize>,
+    /// Fields this crate does not use, kept as they were read.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, serde_json::Value>,
+}
+
+/// `config.json` as it is found: every field optional, oddities allowed.
+#[derive(Deserialize)]
+struct RawConfig {
+    architectures: Option<Vec<String>>,
+    model_type: Option<ModelType>,
+    vocab_size: Option<usize>,
+    embedding_size: Option<usize>,
+    hidden_size: Option<usize>,
+    num_hidden_layers: Option<usize>,
+    num_attention_heads: Option<usize>,
+    intermediate_size: Option<usize>,
+    hidden_act: Option<String>,
+    hidden_dropout_prob: Option<f64>,
+    attention_probs_dropout_prob: Option<f64>,
+    max_position_embeddings: Option<usize>,
+    type_vocab_size: Option<usize>,
+    initializer_range: Option<f64>,
+    layer_norm_eps: Option<f64>,
+    pad_token_id: Option<usize>,
+    classifier_dropout: Option<f64>,
+    #[serde(default)]
+    id2label: BTreeMap<usize, String>,
+    #[serde(default)]
+    label2id: BTreeMap<String, usize>,
+    #[serde(flatten)]
+    other: serde_json::Map<String, serde_json::Value>,
+}
+
+impl From<RawConfig> for ElectraConfig {
+    fn from(raw: RawConfig) -> Self {
+        let model_type = raw.model_type.unwrap_or(ModelType::Electra);
+        // The defaults of `ElectraConfig` and `BertConfig` in transformers.
+        let base = match model_type {
+            ModelType::Electra => Self {
+                vocab_size: 30_522,
+                ..Self::default()
+            },
+            ModelType::Bert => Self::bert_base(30_522),
+        };
+        let hidden_size = raw.hidden_size.unwrap_or(base.hidden_size);
+        let embedding_size = match model_type {
+            ModelType::Electra => raw.embedding_size.unwrap_or(base.embedding_size),
+            ModelType::Bert => hidden_size,
+        };
+        Self {
+            architectures: raw.architectures.unwrap_or_default(),
+            model_type,
+            vocab_size: raw.vocab_size.unwrap_or(base.vocab_size),
+            embedding_size,
+            hidden_size,
+            num_hidden_layers: raw.num_hidden_layers.unwrap_or(base.num_hidden_layers),
+            num_attention_heads: raw.num_attention_heads.unwrap_or(base.num_attention_heads),
+            intermediate_size: raw.intermediate_size.unwrap_or(base.intermediate_size),
+            hidden_act: raw.hidden_act.unwrap_or(base.hidden_act),
+            hidden_dropout_prob: raw.hidden_dropout_prob.unwrap_or(base.hidden_dropout_prob),
+            attention_probs_dropout_prob: raw
+                .attention_probs_dropout_prob
+                .unwrap_or(base.attention_probs_dropout_prob),
+            max_position_embeddings: raw
+                .max_position_embeddings
+                .unwrap_or(base.max_position_embeddings),
+            type_vocab_size: raw.type_vocab_size.unwrap_or(base.type_vocab_size),
+            initializer_range: raw.initializer_range.unwrap_or(base.initializer_range),
+            layer_norm_eps: raw.layer_norm_eps.unwrap_or(base.layer_norm_eps),
+            pad_token_id: raw.pad_token_id.unwrap_or(base.pad_token_id),
+            classifier_dropout: raw.classifier_dropout,
+            id2label: raw.id2label,
+            label2id: raw.label2id,
+            other: raw.other,
+        }
+    }
+}
+
+impl Default for ElectraConfig {
+    fn default() -> Self {
+        Self {
+            architectures: Vec::new(),
+            model_type: ModelType::Electra,
+            vocab_size: 32_000,
+            embedding_size: 128,
+            hidden_size: 256,
+            num_hidden_layers: 12,
+            num_attention_heads: 4,
+            intermediate_size: 1024,
+            hidden_act: "gelu".to_owned(),
+            hidden_dropout_prob: 0.1,
+            attention_probs_dropout_prob: 0.1,
+            max_position_embeddings: 512,
+            type_vocab_size: 2,
+            initializer_range: 0.02,
+            layer_norm_eps: 1e-12,
+            pad_token_id: 0,
+            classifier_dropout: None,
+            id2label: BTreeMap::new(),
+            label2id: BTreeMap::new(),
+            other: serde_json::Map::new(),
+        }
+    }
+}
+
+impl ElectraConfig {
+    /// BERT-base with a vocabulary of the given size.
+    #[must_use]
+    pub fn bert_base(vocab_size: usize) -> Self {
+        Self {
+            model_type: ModelType::Bert,
+            vocab_size,
+            embedding_size: 768,
+            hidden_size: 768,
+            num_attention_heads: 12,
+            intermediate_size: 3072,
+            ..Self::default()
+        }
+    }
+
+    /// The generator's configuration for a discriminator of this configuration: hidden width, heads
+    /// and feed-forward width scaled by `size`, depth and embeddings unchanged
+    /// (google-research/electra `run_pretraining.py`, `get_generator_config`).
+    #[must_use]
+    pub fn generator(&self, size: f64) -> Self {
+        let scale = |value: usize| ((value as f64 * size).round() as usize).max(1);
+        let head_size = self.hidden_size / self.num_attention_heads;
+        let hidden_size = scale(self.hidden_size);
+        Self {
+            hidden_size,
+            // As many heads of the discriminator's size as fit; the quarter generator has one.
+            num_attention_heads: (hidden_size / head_size).max(1),
+            intermediate_size: scale(self.intermediate_size),
+            ..self.clone()
+        }
+    }
+
+    /// Reads and checks a `config.json`.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is not JSON of this shape, or describes a model this crate
+    /// does not compute.
+    pub fn from_file(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(ModelError::io("read", path))?;
+        let value: serde_json::Value = serde_json::from_str(&text)
+            .map_err(|error| ModelError::format(path, format!("not valid JSON: {error}")))?;
+        if let Some(kind) = value.get("model_type").and_then(|v| v.as_str())
+            && !matches!(kind, "electra" | "bert")
+        {
+            return Err(ModelError::format(path, format!("model_type is `{kind}`"))
+                .with_hint("models of type `electra` and `bert` can be loaded"));
+        }
+        let config: Self = serde_json::from_value(value).map_err(|error| {
+            ModelError::format(path, format!("not a model configuration: {error}"))
+        })?;
+        config
+            .validate()
+            .map_err(|error| ModelError::format(path, error.to_string()))?;
+        Ok(config)
+    }
+
+    /// Checks that the numbers fit together.
+    ///
+    /// # Errors
+    /// Names the first field that does not fit and why.
+    pub fn validate(&self) -> Result<()> {
+        let fail = |message: String| Err(ModelError::invalid(message));
+        for (name, value) in [
+            ("vocab_size", self.vocab_size),
+            ("embedding_size", self.embedding_size),
+            ("hidden_size", self.hidden_size),
+            ("num_hidden_layers", self.num_hidden_layers),
+            ("num_attention_heads", self.num_attention_heads),
+            ("intermediate_size", self.intermediate_size),
+            ("max_position_embeddings", self.max_position_embeddings),
+            ("type_vocab_size", self.type_vocab_size),
+        ] {
+            if value == 0 {
+                return fail(format!("{name} is 0"));
+            }
+        }
+        if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
+            return fail(format!(
+                "hidden_size {} is not a multiple of num_attention_heads {}",
+                self.hidden_size, self.num_attention_heads
+            ));
+        }
+        if self.hidden_act != "gelu" {
+            return fail(format!(
+                "hidden_act is `{}`, only `gelu` is computed",
+                self.hidden_act
+            ));
+        }
+        for (name, value) in [
+            ("hidden_dropout_prob", self.hidden_dropout_prob),
+            (
+                "attention_probs_dropout_prob",
+                self.attention_probs_dropout_prob,
+            ),
+            ("classifier_dropout", self.classifier_dropout.unwrap_or(0.0)),
+        ] {
+            if !(0.0..1.0).contains(&value) {
+                return fail(format!("{name} is {value}, outside [0, 1)"));
+            }
+        }
+        if let Some(position) = self
+            .other
+            .get("position_embedding_type")
+            .and_then(|v| v.as_str())
+            && position != "absolute"
+        {
+            return fail(format!(
+                "position_embedding_type is `{position}`, only `absolute` is computed"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Sets `id2label` and `label2id` from names in id order.
+    #[must_use]
+    pub fn with_labels<S: AsRef<str>>(mut self, labels: &[S]) -> Self {
+        self.id2label = labels
+            .iter()
+            .enumerate()
+            .map(|(id, label)| (id, label.as_ref().to_owned()))
+            .collect();
+        self.label2id = self
+            .id2label
+            .iter()
+            .map(|(id, label)| (label.clone(), *id))
+            .collect();
+        self
+    }
+
+    /// Label names in id order.
+    ///
+    /// # Errors
+    /// When there are none, or ids are not 0, 1, 2, ….
+    pub fn labels(&self) -> Result<Vec<String>> {
+        if self.id2label.is_empty() {
+            return Err(ModelError::invalid("the configuration has no id2label")
+                .with_hint("fine-tune the model first (`aelectra finetune`)"));
+        }
+        if self.id2label.keys().copied().ne(0..self.id2label.len()) {
+            return Err(ModelError::invalid(
+                "the ids of id2label are not 0, 1, 2, …",
+            ));
+        }
+        Ok(self.id2label.values().cloned().collect())
+    }
+
+    /// Whether an `embeddings_project` layer lies between embeddings and encoder.
+    #[must_use]
+    pub fn has_embeddings_project(&self) -> bool {
+        self.model_type == ModelType::Electra && self.embedding_size != self.hidden_size
+    }
+
+    /// Parameters of embeddings, projection and layers (BERT's pooler not counted).
+    #[must_use]
+    pub fn encoder_parameters(&self) -> usize {
+        let (e, h, i) = (
+            self.embedding_size,
+            self.hidden_size,
+            self.intermediate_size,
+        );
+        let tables = (self.vocab_size + self.max_position_embeddings + self.type_vocab_size) * e;
+        let project = if self.has_embeddings_project() {
+            e * h + h
+        } else {
+            0
+        };
+        let layer = 4 * (h * h + h) + 2 * h + (h * i + i) + (i * h + h) + 2 * h;
+        tables + 2 * e + project + self.num_hidden_layers * layer
+    }
+
+    /// Parameters of BERT's pooler, which checkpoints carry and this crate ignores.
+    #[must_use]
+    pub fn pooler_parameters(&self) -> usize {
+        match self.model_type {
+            ModelType::Bert => self.hidden_size * self.hidden_size + self.hidden_size,
+            ModelType::Electra => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn published_parameter_counts() {
+        let small = ElectraConfig::default();
+        assert_eq!(small.encoder_parameters(), 13_672_192);
+        for (vocab_size, total) in [
+            (32_000, 110_617_344),
+            (119_547, 177_853_440),
+            (105_879, 167_356_416),
+        ] {
+            let bert = ElectraConfig::bert_base(vocab_size);
+            assert_eq!(bert.encoder_parameters() + bert.pooler_parameters(), total);
+        }
+    }
+
+    #[test]
+    fn quarter_generator_is_the_papers() {
+        let generator = ElectraConfig::default().generator(0.25);
+        assert_eq!(
+            (
+                generator.hidden_size,
+                generator.num_attention_heads,
+                generator.intermediate_size,
+                generator.num_hidden_layers,
+                generator.embedding_size
+            ),
+            (64, 1, 256, 12, 128)
+        );
+    }
+
+    #[test]
+    fn oddities_of_real_configs_are_read() {
+        let config: ElectraConfig = serde_json::from_str(
+            r#"{"model_type":"electra","generator_size":"0.25","summary_type":"first","vocab_size":32000,
+                "id2label":{"0":"O","1":"B-PER"},"label2id":{"O":0,"B-PER":1}}"#,
+        )
+        .unwrap();
+        assert_eq!(config.vocab_size, 32_000);
+        assert_eq!(config.other["generator_size"], "0.25");
+        assert_eq!(config.labels().unwrap(), ["O", "B-PER"]);
+        let again: ElectraConfig =
+            serde_json::from_str(&serde_json::to_string(&config).unwrap()).unwrap();
+        assert_eq!(again, config);
+    }
+
+    #[test]
+    fn bert_has_embeddings_as_wide_as_its_hidden_state() {
+        let config: ElectraConfig = serde_json::from_str(
+            r#"{"model_type":"bert","hidden_size":48,"num_attention_heads":3}"#,
+        )
+        .unwrap();
+        assert_eq!(config.embedding_size, 48);
+        assert!(!config.has_embeddings_project());
+    }
+
+    #[test]
+    fn heads_must_divide_the_width() {
+        let config = ElectraConfig {
+            num_attention_heads: 3,
+            ..ElectraConfig::default()
+        };
+        assert!(
+            config
+                .validate()
+                .unwrap_err()
+                .to_string()
+                .contains("num_attention_heads 3")
+        );
+    }
+}

@@ -1,0 +1,212 @@
+//! The only place that names a backend: from `--device` to a Burn device.
+
+use std::fmt;
+use std::str::FromStr;
+
+use burn::tensor::Device;
+
+use crate::error::{ModelError, Result};
+
+/// A device as the command line names it: `flex`, `ndarray`, `wgpu[:n]`, `cuda[:n]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceSpec {
+    /// CPU, burn-flex.
+    Flex,
+    /// CPU, burn-ndarray (deprecated upstream).
+    NdArray,
+    /// GPU by index through WebGPU; `None` lets it choose.
+    Wgpu(Option<usize>),
+    /// NVIDIA GPU by index.
+    Cuda(usize),
+}
+
+/// Every device name with the Cargo feature that compiles it and whether it was compiled.
+pub const BACKENDS: [(&str, bool); 4] = [
+    ("flex", cfg!(feature = "flex")),
+    ("ndarray", cfg!(feature = "ndarray")),
+    ("wgpu", cfg!(feature = "wgpu")),
+    ("cuda", cfg!(feature = "cuda")),
+];
+
+impl FromStr for DeviceSpec {
+    type Err = ModelError;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let (kind, index) = match name.split_once(':') {
+            None => (name, None),
+            Some((kind, index)) => {
+                let index = index.parse().map_err(|_| {
+                    ModelError::invalid(format!("`{index}` in device `{name}` is not a number"))
+                })?;
+                (kind, Some(index))
+            }
+        };
+        match (kind, index) {
+            ("flex", None) => Ok(Self::Flex),
+            ("ndarray", None) => Ok(Self::NdArray),
+            ("wgpu", index) => Ok(Self::Wgpu(index)),
+            ("cuda", index) => Ok(Self::Cuda(index.unwrap_or(0))),
+            ("flex" | "ndarray", Some(_)) => Err(ModelError::invalid(format!(
+                "device `{kind}` takes no index"
+            ))),
+            _ => Err(ModelError::invalid(format!("there is no device `{name}`"))
+                .with_hint("devices are flex, ndarray, wgpu, wgpu:N, cuda, cuda:N")),
+        }
+    }
+}
+
+impl fmt::Display for DeviceSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flex => f.write_str("flex"),
+            Self::NdArray => f.write_str("ndarray"),
+            Self::Wgpu(None) => f.write_str("wgpu"),
+            Self::Wgpu(Some(index)) => write!(f, "wgpu:{index}"),
+            Self::Cuda(index) => write!(f, "cuda:{index}"),
+        }
+    }
+}
+
+impl DeviceSpec {
+    /// The first compiled backend, CPU before GPU: the same binary does the same thing on every
+    /// machine unless it is told otherwise.
+    ///
+    /// # Errors
+    /// When no backend was compiled.
+    pub fn compiled_default() -> Result<Self> {
+        match BACKENDS.iter().find(|(_, compiled)| *compiled) {
+            Some((name, _)) => name.parse(),
+            None => Err(ModelError::invalid("this build has no device at all")
+                .with_hint("build with at least one of the features flex, ndarray, wgpu, cuda")),
+        }
+    }
+
+    /// The name without an index.
+    #[must_use]
+    pub const fn backend(&self) -> &'static str {
+        match self {
+            Self::Flex => "flex",
+            Self::NdArray => "ndarray",
+            Self::Wgpu(_) => "wgpu",
+            Self::Cuda(_) => "cuda",
+        }
+    }
+
+    /// Opens the device.
+    ///
+    /// # Errors
+    /// When its backend was not compiled; the message names the feature.
+    pub fn open(&self) -> Result<Device> {
+        match self {
+            #[cfg(feature = "flex")]
+            Self::Flex => Ok(Device::flex()),
+            #[cfg(feature = "ndarray")]
+            #[expect(
+                deprecated,
+                reason = "kept as a second, independent CPU implementation"
+            )]
+            Self::NdArray => Ok(Device::ndarray()),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu(index) => Ok(Device::wgpu(match index {
+                None => burn::tensor::DeviceKind::DefaultDevice,
+                Some(index) => burn::tensor::DeviceKind::DiscreteGpu(*index),
+            })),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(index) => Ok(Device::cuda(*index)),
+            #[allow(
+                unreachable_patterns,
+                reason = "reachable unless every backend is compiled"
+            )]
+            missing => Err(ModelError::invalid(format!(
+                "device `{missing}` is not in this build; compiled: {}",
+                compiled_names().join(", ")
+            ))
+            .with_hint(format!("build with `--features {}`", missing.backend()))),
+        }
+    }
+}
+
+/// Names of the compiled backends.
+#[must_use]
+pub fn compiled_names() -> Vec<&'static str> {
+    BACKENDS
+        .iter()
+        .filter(|(_, compiled)| *compiled)
+        .map(|(name, _)| *name)
+        .collect()
+}
+
+/// The name of the backend a device really runs on, whatever was asked for.
+#[must_use]
+pub fn backend_name(device: &Device) -> String {
+    let text = format!("{device:?}").to_ascii_lowercase();
+    BACKENDS
+        .iter()
+        .map(|(name, _)| *name)
+        .find(|name| text.contains(name))
+        .map_or(text.clone(), str::to_owned)
+}
+
+/// The device named by `AELECTRA_TEST_DEVICE` (default: the first compiled one). Panics, rather
+/// than testing something else, when it is not what the variable names.
+#[must_use]
+#[doc(hidden)]
+#[expect(
+    clippy::expect_used,
+    reason = "tests must stop when their device is not there"
+)]
+pub fn for_tests() -> Device {
+    let spec = match std::env::var("AELECTRA_TEST_DEVICE") {
+        Ok(name) => name.parse().expect("AELECTRA_TEST_DEVICE names a device"),
+        Err(_) => DeviceSpec::compiled_default().expect("a backend is compiled"),
+    };
+    let device = spec.open().expect("the test device is compiled");
+    assert_eq!(
+        backend_name(&device),
+        spec.backend(),
+        "the tests do not run on the device asked for"
+    );
+    device
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip() {
+        for name in ["flex", "ndarray", "wgpu", "wgpu:1", "cuda:0", "cuda:3"] {
+            assert_eq!(name.parse::<DeviceSpec>().unwrap().to_string(), name);
+        }
+        assert_eq!("cuda".parse::<DeviceSpec>().unwrap(), DeviceSpec::Cuda(0));
+    }
+
+    #[test]
+    fn wrong_names_say_what_is_possible() {
+        let error = "gpu".parse::<DeviceSpec>().unwrap_err();
+        assert!(error.hint().unwrap().contains("cuda:N"));
+        assert!("flex:1".parse::<DeviceSpec>().is_err());
+        assert!("cuda:x".parse::<DeviceSpec>().is_err());
+    }
+
+    #[test]
+    fn a_device_that_is_not_compiled_names_its_feature() {
+        for (name, compiled) in BACKENDS {
+            if !compiled {
+                let error = name.parse::<DeviceSpec>().unwrap().open().unwrap_err();
+                assert!(
+                    error
+                        .hint()
+                        .unwrap()
+                        .contains(&format!("--features {name}"))
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_test_device_is_what_the_environment_names() {
+        let _ = for_tests();
+    }
+}

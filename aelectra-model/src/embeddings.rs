@@ -1,0 +1,73 @@
+//! Word, position and token-type embeddings (`ElectraEmbeddings`).
+
+use burn::module::Module;
+use burn::tensor::{Int, Tensor};
+
+use crate::config::ElectraConfig;
+use crate::init::Initializer;
+use crate::input::EncoderInput;
+use crate::layers::{Embedding, LayerNorm};
+use crate::noise::Noise;
+
+/// The sum of three embeddings, normalised. Generator and discriminator share this whole module,
+/// its LayerNorm included (google-research/electra `run_pretraining.py`: the generator reuses the
+/// variable scope `electra/embeddings`).
+#[derive(Module, Debug)]
+pub struct ElectraEmbeddings {
+    /// `[vocab_size, embedding_size]`; also the generator's output matrix.
+    pub word_embeddings: Embedding,
+    /// `[max_position_embeddings, embedding_size]`.
+    pub position_embeddings: Embedding,
+    /// `[type_vocab_size, embedding_size]`.
+    pub token_type_embeddings: Embedding,
+    /// Over `embedding_size`.
+    pub layer_norm: LayerNorm,
+    dropout: f64,
+}
+
+impl ElectraEmbeddings {
+    /// A new module of the given configuration.
+    pub fn new(config: &ElectraConfig, init: &mut Initializer<'_>) -> Self {
+        let width = config.embedding_size;
+        Self {
+            word_embeddings: Embedding::new(config.vocab_size, width, init),
+            position_embeddings: Embedding::new(config.max_position_embeddings, width, init),
+            token_type_embeddings: Embedding::new(config.type_vocab_size, width, init),
+            layer_norm: LayerNorm::new(width, config.layer_norm_eps, init),
+            dropout: config.hidden_dropout_prob,
+        }
+    }
+
+    /// Vectors of shape `[batch, length, embedding_size]`.
+    pub fn forward(&self, input: &EncoderInput, noise: &mut Noise) -> Tensor<3> {
+        self.forward_ids(input.input_ids.clone(), input.token_type_ids.clone(), noise)
+    }
+
+    /// The same for ids that are not the input's own (masked, or sampled by the generator).
+    pub fn forward_ids(
+        &self,
+        input_ids: Tensor<2, Int>,
+        token_type_ids: Option<Tensor<2, Int>>,
+        noise: &mut Noise,
+    ) -> Tensor<3> {
+        let [_, length] = input_ids.dims();
+        let words = self.word_embeddings.forward(input_ids);
+        let positions = self
+            .position_embeddings
+            .weight
+            .val()
+            .slice([0..length])
+            .unsqueeze::<3>();
+        let types = match token_type_ids {
+            Some(ids) => self.token_type_embeddings.forward(ids),
+            None => self
+                .token_type_embeddings
+                .weight
+                .val()
+                .slice([0..1])
+                .unsqueeze::<3>(),
+        };
+        let sum = words + positions + types;
+        noise.dropout(self.layer_norm.forward(sum), self.dropout)
+    }
+}

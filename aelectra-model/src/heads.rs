@@ -1,0 +1,186 @@
+//! Task heads on an encoder: replaced-token detection, masked-language modelling, token classes.
+
+use burn::module::Module;
+use burn::module::Param;
+use burn::tensor::{Int, Tensor};
+
+use crate::config::ElectraConfig;
+use crate::electra::ElectraModel;
+use crate::init::Initializer;
+use crate::input::EncoderInput;
+use crate::layers::{LayerNorm, Linear, gelu};
+use crate::noise::Noise;
+
+/// Detects replaced tokens: dense, GELU, dense to one logit; no LayerNorm, no dropout
+/// (`ElectraDiscriminatorPredictions`).
+#[derive(Module, Debug)]
+pub struct ElectraDiscriminatorPredictions {
+    /// `hidden_size` to `hidden_size`.
+    pub dense: Linear,
+    /// `hidden_size` to 1.
+    pub dense_prediction: Linear,
+}
+
+impl ElectraDiscriminatorPredictions {
+    /// A new head of the given configuration.
+    pub fn new(config: &ElectraConfig, init: &mut Initializer<'_>) -> Self {
+        Self {
+            dense: Linear::new(config.hidden_size, config.hidden_size, init),
+            dense_prediction: Linear::glorot(config.hidden_size, 1, init),
+        }
+    }
+
+    /// Hidden states `[batch, length, hidden_size]` to logits `[batch, length]`; above 0 means
+    /// "replaced".
+    #[must_use]
+    pub fn forward(&self, hidden: Tensor<3>) -> Tensor<2> {
+        self.dense_prediction
+            .forward(gelu(self.dense.forward(hidden)))
+            .squeeze_dim(2)
+    }
+}
+
+/// Predicts masked tokens: dense to the embedding width, GELU, LayerNorm, product with the word
+/// table (`ElectraGeneratorPredictions` and `generator_lm_head`; BERT's `cls.predictions`).
+#[derive(Module, Debug)]
+pub struct ElectraGeneratorPredictions {
+    /// `hidden_size` to `embedding_size`.
+    pub dense: Linear,
+    /// Over `embedding_size`.
+    pub layer_norm: LayerNorm,
+    /// `[vocab_size]`, added to the logits; the output matrix is the word table.
+    pub bias: Param<Tensor<1>>,
+}
+
+impl ElectraGeneratorPredictions {
+    /// A new head of the given configuration.
+    pub fn new(config: &ElectraConfig, init: &mut Initializer<'_>) -> Self {
+        Self {
+            dense: Linear::new(config.hidden_size, config.embedding_size, init),
+            layer_norm: LayerNorm::new(config.embedding_size, config.layer_norm_eps, init),
+            bias: init.constant([config.vocab_size], 0.0),
+        }
+    }
+
+    /// Hidden states `[n, hidden_size]` and the word table `[vocab_size, embedding_size]` to logits
+    /// `[n, vocab_size]`.
+    #[must_use]
+    pub fn forward(&self, hidden: Tensor<2>, words: Tensor<2>) -> Tensor<2> {
+        let features = self.layer_norm.forward(gelu(self.dense.forward(hidden)));
+        features.matmul(words.transpose()) + self.bias.val().unsqueeze()
+    }
+}
+
+/// The discriminator (`ElectraForPreTraining`).
+#[derive(Module, Debug)]
+pub struct ElectraForPreTraining {
+    /// Encoder.
+    pub electra: ElectraModel,
+    /// Replaced-token detection.
+    pub discriminator_predictions: ElectraDiscriminatorPredictions,
+}
+
+impl ElectraForPreTraining {
+    /// A new discriminator of the given configuration.
+    pub fn new(config: &ElectraConfig, init: &mut Initializer<'_>) -> Self {
+        Self {
+            electra: ElectraModel::new(config, init),
+            discriminator_predictions: ElectraDiscriminatorPredictions::new(config, init),
+        }
+    }
+
+    /// Logits `[batch, length]`.
+    pub fn forward(&self, input: &EncoderInput, noise: &mut Noise) -> Tensor<2> {
+        self.discriminator_predictions
+            .forward(self.electra.forward(input, noise))
+    }
+}
+
+/// The generator, or a BERT with its language-model head (`ElectraForMaskedLM`, `BertForMaskedLM`).
+#[derive(Module, Debug)]
+pub struct ElectraForMaskedLm {
+    /// Encoder, whose word table is also the output matrix.
+    pub electra: ElectraModel,
+    /// Head.
+    pub generator_predictions: ElectraGeneratorPredictions,
+}
+
+impl ElectraForMaskedLm {
+    /// A new generator of the given configuration.
+    pub fn new(config: &ElectraConfig, init: &mut Initializer<'_>) -> Self {
+        Self {
+            electra: ElectraModel::new(config, init),
+            generator_predictions: ElectraGeneratorPredictions::new(config, init),
+        }
+    }
+
+    /// Logits `[batch, length, vocab_size]`.
+    pub fn forward(&self, input: &EncoderInput, noise: &mut Noise) -> Tensor<3> {
+        let hidden = self.electra.forward(input, noise);
+        let [batch, length, width] = hidden.dims();
+        let words = self.electra.embeddings.word_embeddings.weight.val();
+        let vocab_size = words.dims()[0];
+        self.generator_predictions
+            .forward(hidden.reshape([batch * length, width]), words)
+            .reshape([batch, length, vocab_size])
+    }
+}
+
+/// Classes for tokens, e.g. named entities (`ElectraForTokenClassification`).
+#[derive(Module, Debug)]
+pub struct ElectraForTokenClassification {
+    /// Encoder (`bert` in BERT checkpoints).
+    pub electra: ElectraModel,
+    /// `hidden_size` to the number of classes.
+    pub classifier: Linear,
+    dropout: f64,
+}
+
+impl ElectraForTokenClassification {
+    /// A new classifier of `labels` classes. Its head is Glorot-uniform, as in the reference's
+    /// fine-tuning (`tf.layers.dense`).
+    pub fn new(config: &ElectraConfig, labels: usize, init: &mut Initializer<'_>) -> Self {
+        Self {
+            electra: ElectraModel::new(config, init),
+            classifier: Linear::glorot(config.hidden_size, labels, init),
+            dropout: config
+                .classifier_dropout
+                .unwrap_or(config.hidden_dropout_prob),
+        }
+    }
+
+    /// A new head on an existing encoder.
+    pub fn with_encoder(
+        electra: ElectraModel,
+        config: &ElectraConfig,
+        labels: usize,
+        init: &mut Initializer<'_>,
+    ) -> Self {
+        Self {
+            electra,
+            classifier: Linear::glorot(config.hidden_size, labels, init),
+            dropout: config
+                .classifier_dropout
+                .unwrap_or(config.hidden_dropout_prob),
+        }
+    }
+
+    /// Logits `[batch, length, classes]`.
+    pub fn forward(&self, input: &EncoderInput, noise: &mut Noise) -> Tensor<3> {
+        let hidden = self.electra.forward(input, noise);
+        self.classifier.forward(noise.dropout(hidden, self.dropout))
+    }
+
+    /// Logits `[n, classes]` at chosen positions: flat indices `row * length + position`.
+    pub fn forward_at(
+        &self,
+        input: &EncoderInput,
+        positions: Tensor<1, Int>,
+        noise: &mut Noise,
+    ) -> Tensor<2> {
+        let hidden = self.electra.forward(input, noise);
+        let [batch, length, width] = hidden.dims();
+        let chosen = hidden.reshape([batch * length, width]).select(0, positions);
+        self.classifier.forward(noise.dropout(chosen, self.dropout))
+    }
+}

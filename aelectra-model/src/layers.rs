@@ -1,0 +1,91 @@
+//! The layers a transformer is made of, with the parameter shapes of a checkpoint.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Int, Tensor, activation, module};
+
+use crate::init::Initializer;
+
+/// `y = x·Wᵀ + b`.
+#[derive(Module, Debug)]
+pub struct Linear {
+    /// `[out, in]`, as checkpoints store it.
+    pub weight: Param<Tensor<2>>,
+    /// `[out]`.
+    pub bias: Param<Tensor<1>>,
+}
+
+impl Linear {
+    /// Truncated-normal weight, zero bias.
+    pub fn new(inputs: usize, outputs: usize, init: &mut Initializer<'_>) -> Self {
+        Self {
+            weight: init.truncated_normal([outputs, inputs]),
+            bias: init.constant([outputs], 0.0),
+        }
+    }
+
+    /// Glorot-uniform weight, zero bias (`tf.layers.dense` without an initializer).
+    pub fn glorot(inputs: usize, outputs: usize, init: &mut Initializer<'_>) -> Self {
+        Self {
+            weight: init.glorot_uniform([outputs, inputs]),
+            bias: init.constant([outputs], 0.0),
+        }
+    }
+
+    /// `[…, in]` to `[…, out]`.
+    pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        module::linear(input, self.weight.val().transpose(), Some(self.bias.val()))
+    }
+}
+
+/// Normalisation over the last dimension.
+#[derive(Module, Debug)]
+pub struct LayerNorm {
+    /// Gain, `[width]`.
+    pub weight: Param<Tensor<1>>,
+    /// Offset, `[width]`.
+    pub bias: Param<Tensor<1>>,
+    eps: f64,
+}
+
+impl LayerNorm {
+    /// Gain 1, offset 0.
+    pub fn new(width: usize, eps: f64, init: &mut Initializer<'_>) -> Self {
+        Self {
+            weight: init.constant([width], 1.0),
+            bias: init.constant([width], 0.0),
+            eps,
+        }
+    }
+
+    /// `[…, width]` to the same shape.
+    pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        module::layer_norm(input, self.weight.val(), Some(self.bias.val()), self.eps)
+    }
+}
+
+/// A table of vectors.
+#[derive(Module, Debug)]
+pub struct Embedding {
+    /// `[entries, width]`.
+    pub weight: Param<Tensor<2>>,
+}
+
+impl Embedding {
+    /// Truncated-normal table.
+    pub fn new(entries: usize, width: usize, init: &mut Initializer<'_>) -> Self {
+        Self {
+            weight: init.truncated_normal([entries, width]),
+        }
+    }
+
+    /// Ids `[batch, length]` to vectors `[batch, length, width]`.
+    #[must_use]
+    pub fn forward(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+        module::embedding(self.weight.val(), ids)
+    }
+}
+
+/// GELU in its exact form, `x·Φ(x)`.
+pub fn gelu<const D: usize>(input: Tensor<D>) -> Tensor<D> {
+    activation::gelu(input)
+}

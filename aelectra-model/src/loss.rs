@@ -1,0 +1,28 @@
+//! Losses as sums, so that a batch split into parts has the loss of the whole batch.
+//!
+//! Each function returns a numerator; the caller divides by the count over the whole batch plus
+//! 1e-6, which is the reference's normalisation (google-research/electra `run_pretraining.py`),
+//! not a mean of means.
+
+use burn::tensor::{Int, Tensor, activation};
+
+/// Added to every count, as in the reference.
+pub const COUNT_EPSILON: f64 = 1e-6;
+
+/// Negative log-likelihoods of `labels` `[n]` under `logits` `[n, classes]`, summed: `[1]`.
+#[must_use]
+pub fn cross_entropy_sum(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    activation::log_softmax(logits, 1)
+        .gather(1, labels.unsqueeze_dim(1))
+        .sum()
+        .neg()
+}
+
+/// Binary cross-entropies of `labels` (0 or 1) under `logits`, both `[n]`, summed: `[1]`.
+///
+/// `max(x, 0) - x·y + ln(1 + e^-|x|)`, which does not overflow.
+#[must_use]
+pub fn binary_cross_entropy_sum(logits: Tensor<1>, labels: Tensor<1>) -> Tensor<1> {
+    let softplus = logits.clone().abs().neg().exp().log1p();
+    (logits.clone().clamp_min(0.0) - logits * labels + softplus).sum()
+}

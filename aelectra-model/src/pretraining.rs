@@ -1,0 +1,233 @@
+//! The joint pretraining model: a generator fills masked positions, a discriminator tells which
+//! tokens were replaced (Clark et al. 2020; google-research/electra `run_pretraining.py`).
+
+use burn::module::Module;
+use burn::tensor::{IndexingUpdateOp, Int, Tensor};
+
+use crate::config::ElectraConfig;
+use crate::electra::{ElectraBackbone, ElectraModel};
+use crate::embeddings::ElectraEmbeddings;
+use crate::heads::{
+    ElectraDiscriminatorPredictions, ElectraForMaskedLm, ElectraForPreTraining,
+    ElectraGeneratorPredictions,
+};
+use crate::init::Initializer;
+use crate::input::EncoderInput;
+use crate::loss::{binary_cross_entropy_sum, cross_entropy_sum};
+use crate::noise::Noise;
+
+/// The generator without its embeddings.
+#[derive(Module, Debug)]
+pub struct Generator {
+    /// Projection and layers.
+    pub backbone: ElectraBackbone,
+    /// Language-model head.
+    pub predictions: ElectraGeneratorPredictions,
+}
+
+/// The discriminator without its embeddings.
+#[derive(Module, Debug)]
+pub struct Discriminator {
+    /// Projection and layers.
+    pub backbone: ElectraBackbone,
+    /// Replaced-token detection.
+    pub predictions: ElectraDiscriminatorPredictions,
+}
+
+/// Both networks on one set of embeddings, so that every shared parameter exists once and collects
+/// the gradients of both losses.
+#[derive(Module, Debug)]
+pub struct ElectraPretrainer {
+    /// Shared: word, position, token-type tables and their LayerNorm.
+    pub embeddings: ElectraEmbeddings,
+    /// Generator.
+    pub generator: Generator,
+    /// Discriminator.
+    pub discriminator: Discriminator,
+}
+
+/// One batch of pretraining.
+#[derive(Clone, Debug)]
+pub struct PretrainInput {
+    /// The original text, padded.
+    pub original: EncoderInput,
+    /// `[batch, length]`: the generator's input, with drawn positions (mostly) masked.
+    pub masked_ids: Tensor<2, Int>,
+    /// `[n]`: flat indices `row * length + position` of the drawn positions.
+    pub positions: Tensor<1, Int>,
+    /// `[n]`: original ids there.
+    pub labels: Tensor<1, Int>,
+    /// `[batch, length]`: 1.0 on real tokens, 0.0 on padding; `None` when nothing is padded.
+    pub token_weights: Option<Tensor<2>>,
+}
+
+/// What a forward pass gives; the losses are sums, see [`crate::loss`].
+#[derive(Clone, Debug)]
+pub struct PretrainOutput {
+    /// Sum of the generator's negative log-likelihoods over the drawn positions, `[1]`.
+    pub mlm_loss_sum: Tensor<1>,
+    /// Sum of the discriminator's cross-entropies over all real tokens, `[1]`.
+    pub rtd_loss_sum: Tensor<1>,
+    /// `[n, vocab_size]`, outside autodiff.
+    pub generator_logits: Tensor<2>,
+    /// `[n]`: ids the generator put in.
+    pub sampled_ids: Tensor<1, Int>,
+    /// `[batch, length]`: the discriminator's input.
+    pub corrupted_ids: Tensor<2, Int>,
+    /// `[batch, length]`: 1.0 where the input differs from the original.
+    pub is_replaced: Tensor<2>,
+    /// `[batch, length]`, outside autodiff.
+    pub discriminator_logits: Tensor<2>,
+}
+
+impl ElectraPretrainer {
+    /// A new pair; `generator` comes from [`ElectraConfig::generator`].
+    pub fn new(
+        discriminator: &ElectraConfig,
+        generator: &ElectraConfig,
+        init: &mut Initializer<'_>,
+    ) -> Self {
+        Self {
+            embeddings: ElectraEmbeddings::new(discriminator, init),
+            discriminator: Discriminator {
+                backbone: ElectraBackbone::new(discriminator, init),
+                predictions: ElectraDiscriminatorPredictions::new(discriminator, init),
+            },
+            generator: Generator {
+                backbone: ElectraBackbone::new(generator, init),
+                predictions: ElectraGeneratorPredictions::new(generator, init),
+            },
+        }
+    }
+
+    /// Runs both networks. `samples` `[n]` replaces sampling from the generator (for tests).
+    ///
+    /// The generator runs with dropout also when it produces the samples, as in the reference; no
+    /// gradient flows from the discriminator into it.
+    pub fn forward(
+        &self,
+        input: &PretrainInput,
+        samples: Option<Tensor<1, Int>>,
+        noise: &mut Noise,
+    ) -> PretrainOutput {
+        let types = &input.original.token_type_ids;
+        let padding = &input.original.padding;
+        let [batch, length] = input.original.dims();
+
+        let embeddings =
+            self.embeddings
+                .forward_ids(input.masked_ids.clone(), types.clone(), noise);
+        let hidden = self
+            .generator
+            .backbone
+            .forward(embeddings, padding.clone(), noise);
+        let width = hidden.dims()[2];
+        let drawn = hidden
+            .reshape([batch * length, width])
+            .select(0, input.positions.clone());
+        let logits = self
+            .generator
+            .predictions
+            .forward(drawn, self.embeddings.word_embeddings.weight.val());
+        let generator_logits = detached(logits.clone());
+        let mlm_loss_sum = cross_entropy_sum(logits, input.labels.clone());
+
+        let sampled_ids = samples.unwrap_or_else(|| sample(generator_logits.clone(), noise));
+        let corrupted_ids = replace_at(
+            input.original.input_ids.clone(),
+            input.positions.clone(),
+            sampled_ids.clone(),
+        );
+        let is_replaced = corrupted_ids
+            .clone()
+            .not_equal(input.original.input_ids.clone())
+            .float();
+
+        let embeddings = self
+            .embeddings
+            .forward_ids(corrupted_ids.clone(), types.clone(), noise);
+        let hidden = self
+            .discriminator
+            .backbone
+            .forward(embeddings, padding.clone(), noise);
+        let logits = self.discriminator.predictions.forward(hidden);
+        let discriminator_logits = detached(logits.clone());
+        let rtd_loss_sum = match &input.token_weights {
+            None => {
+                binary_cross_entropy_sum(logits.flatten(0, 1), is_replaced.clone().flatten(0, 1))
+            }
+            Some(weights) => {
+                // A padded position has logit 0 and label 0 here, whose cross-entropy is ln 2, a
+                // constant that is taken off again and has no gradient.
+                let real = logits * weights.clone();
+                let padded = weights.clone().neg().add_scalar(1.0).sum() * std::f64::consts::LN_2;
+                binary_cross_entropy_sum(
+                    real.flatten(0, 1),
+                    (is_replaced.clone() * weights.clone()).flatten(0, 1),
+                ) - padded
+            }
+        };
+        PretrainOutput {
+            mlm_loss_sum,
+            rtd_loss_sum,
+            generator_logits,
+            sampled_ids,
+            corrupted_ids,
+            is_replaced,
+            discriminator_logits,
+        }
+    }
+
+    /// The discriminator as a model of its own, sharing these parameters.
+    #[must_use]
+    pub fn discriminator_model(&self) -> ElectraForPreTraining {
+        ElectraForPreTraining {
+            electra: ElectraModel {
+                embeddings: self.embeddings.clone(),
+                backbone: self.discriminator.backbone.clone(),
+            },
+            discriminator_predictions: self.discriminator.predictions.clone(),
+        }
+    }
+
+    /// The generator as a model of its own, sharing these parameters.
+    #[must_use]
+    pub fn generator_model(&self) -> ElectraForMaskedLm {
+        ElectraForMaskedLm {
+            electra: ElectraModel {
+                embeddings: self.embeddings.clone(),
+                backbone: self.generator.backbone.clone(),
+            },
+            generator_predictions: self.generator.predictions.clone(),
+        }
+    }
+}
+
+/// A tensor's value outside the autodiff graph.
+fn detached<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    if tensor.device().is_autodiff() {
+        tensor.inner()
+    } else {
+        tensor
+    }
+}
+
+/// Draws one id a row by adding Gumbel noise and taking the maximum (temperature 1).
+fn sample(logits: Tensor<2>, noise: &mut Noise) -> Tensor<1, Int> {
+    let gumbel = noise.gumbel::<2>(logits.shape(), &logits.device());
+    (logits + gumbel).argmax(1).squeeze_dim(1)
+}
+
+/// `ids` with `values` written at flat `positions`, which are all different.
+fn replace_at(
+    ids: Tensor<2, Int>,
+    positions: Tensor<1, Int>,
+    values: Tensor<1, Int>,
+) -> Tensor<2, Int> {
+    let shape = ids.dims();
+    let flat = ids.reshape([shape[0] * shape[1]]);
+    let present = flat.clone().select(0, positions.clone());
+    // Adding the difference writes the value; plain assignment is not offered by every backend.
+    flat.select_assign(0, positions, values - present, IndexingUpdateOp::Add)
+        .reshape(shape)
+}
