@@ -184,7 +184,8 @@ def check_files(directory: Path, results: Results, label: str) -> None:
     missing = [name for name in FILES if not (directory / name).exists()]
     results.add(not missing, f"{label}: " + (f"lacks {missing}" if missing else f"all {len(FILES)} files are there"))
     with safe_open(directory / "model.safetensors", "pt") as file:
-        metadata, twice = file.metadata() or {}, [key for key in file if key in TIED]
+        metadata = file.metadata() or {}
+        twice = sorted(set(TIED).intersection(file.keys()))
     results.add(metadata.get("format") == "pt", f"{label}: safetensors metadata {metadata}")
     results.add(not twice, f"{label}: tied tensors " + (f"stored again: {twice}" if twice else "stored once"))
 
