@@ -34,7 +34,7 @@ pub mod stats;
 
 pub use align::{Alignment, NerWindow, WordPieces, WordPlace, align, merge_windows, place_words};
 pub use labels::{LabelMap, LabelSet, UnseenLabel};
-pub use read::{NerDataset, NerFormat, NerSentence, ReadOptions, read_ner};
+pub use read::{NerDataset, NerFormat, NerSentence, ReadOptions, read_ner, read_ner_text};
 pub use scheme::Scheme;
 pub use score::{ClassScore, NerReport, piece_f1_original, score};
 pub use spans::{EntitySpan, Mode, entities};
