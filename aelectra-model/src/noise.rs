@@ -8,10 +8,11 @@
 use burn::tensor::{Device, Shape, Tensor, TensorData};
 use rayon::prelude::*;
 
-/// The noise of one forward pass: off (evaluation), or a keyed stream of independent draws.
+/// The noise of one forward pass: a keyed stream of independent draws, with dropout or without.
 #[derive(Clone, Debug)]
 pub struct Noise {
-    key: Option<u64>,
+    key: u64,
+    dropout: bool,
     draws: u64,
 }
 
@@ -19,20 +20,28 @@ pub struct Noise {
 const CHUNK: usize = 1 << 15;
 
 impl Noise {
-    /// No noise: dropout passes its input through.
+    /// No dropout; sampling draws from key 0.
     #[must_use]
     pub const fn off() -> Self {
+        Self::sampling(0)
+    }
+
+    /// No dropout; sampling draws from `key` (evaluation of a generator).
+    #[must_use]
+    pub const fn sampling(key: u64) -> Self {
         Self {
-            key: None,
+            key,
+            dropout: false,
             draws: 0,
         }
     }
 
-    /// Noise drawn from `key`, which must differ between steps.
+    /// Dropout and sampling drawn from `key`, which must differ between steps.
     #[must_use]
     pub const fn keyed(key: u64) -> Self {
         Self {
-            key: Some(key),
+            key,
+            dropout: true,
             draws: 0,
         }
     }
@@ -40,14 +49,13 @@ impl Noise {
     /// Whether this is a training pass.
     #[must_use]
     pub const fn is_on(&self) -> bool {
-        self.key.is_some()
+        self.dropout
     }
 
     /// The key of the next draw.
-    fn next(&mut self) -> Option<u64> {
-        let key = self.key?;
+    fn next(&mut self) -> u64 {
         self.draws += 1;
-        Some(mix64(key ^ mix64(self.draws)))
+        mix64(self.key ^ mix64(self.draws))
     }
 
     /// Inverted dropout: zeroes each element with probability `probability` and scales the rest by
@@ -56,22 +64,20 @@ impl Noise {
         if probability <= 0.0 || !self.is_on() {
             return input;
         }
-        let Some(key) = self.next() else { return input };
-        let mask = dropout_mask(key, input.shape(), probability, &input.device());
+        let mask = dropout_mask(self.next(), input.shape(), probability, &input.device());
         input * mask
     }
 
     /// Standard Gumbel noise of a shape, in f32: `-ln(-ln(u + 1e-9) + 1e-9)`, `u` uniform
     /// (google-research/electra `pretrain_helpers.py`, `sample_from_softmax`).
     ///
-    /// Drawn also when noise is off (key 0), since sampling the generator needs it in evaluation.
+    /// Drawn also without dropout, since sampling the generator needs it in evaluation.
     pub fn gumbel<const D: usize>(
         &mut self,
         shape: impl Into<Shape>,
         device: &Device,
     ) -> Tensor<D> {
-        self.draws += 1;
-        let key = mix64(self.key.unwrap_or(0) ^ mix64(self.draws));
+        let key = self.next();
         let shape = shape.into();
         let values = fill(shape.num_elements(), |index| {
             let uniform = f64::from(hash32(key, index)) * (1.0 / 4_294_967_296.0);

@@ -112,25 +112,7 @@ impl ElectraPretrainer {
     ) -> PretrainOutput {
         let types = &input.original.token_type_ids;
         let padding = &input.original.padding;
-        let [batch, length] = input.original.dims();
-
-        let embeddings =
-            self.embeddings
-                .forward_ids(input.masked_ids.clone(), types.clone(), noise);
-        let hidden = self
-            .generator
-            .backbone
-            .forward(embeddings, padding.clone(), noise);
-        let width = hidden.dims()[2];
-        let drawn = hidden
-            .reshape([batch * length, width])
-            .select(0, input.positions.clone());
-        let logits = self
-            .generator
-            .predictions
-            .forward(drawn, self.embeddings.word_embeddings.weight.val());
-        let generator_logits = detached(logits.clone());
-        let mlm_loss_sum = cross_entropy_sum(logits, input.labels.clone());
+        let (mlm_loss_sum, generator_logits) = self.mlm(input, noise);
 
         let sampled_ids = samples.unwrap_or_else(|| sample(generator_logits.clone(), noise));
         let corrupted_ids = replace_at(
@@ -176,6 +158,46 @@ impl ElectraPretrainer {
             is_replaced,
             discriminator_logits,
         }
+    }
+
+    /// Runs the generator only: the masked-language-model baseline. The discriminator's part of the
+    /// output says that nothing was replaced and nothing detected.
+    pub fn forward_generator(&self, input: &PretrainInput, noise: &mut Noise) -> PretrainOutput {
+        let (mlm_loss_sum, generator_logits) = self.mlm(input, noise);
+        let nothing = Tensor::zeros(input.original.dims(), &generator_logits.device());
+        PretrainOutput {
+            rtd_loss_sum: mlm_loss_sum.zeros_like(),
+            mlm_loss_sum,
+            sampled_ids: sample(generator_logits.clone(), noise),
+            generator_logits,
+            corrupted_ids: input.original.input_ids.clone(),
+            is_replaced: nothing.clone(),
+            discriminator_logits: nothing,
+        }
+    }
+
+    /// The generator's summed loss and its logits at the drawn positions, outside autodiff.
+    fn mlm(&self, input: &PretrainInput, noise: &mut Noise) -> (Tensor<1>, Tensor<2>) {
+        let [batch, length] = input.original.dims();
+        let embeddings = self.embeddings.forward_ids(
+            input.masked_ids.clone(),
+            input.original.token_type_ids.clone(),
+            noise,
+        );
+        let hidden =
+            self.generator
+                .backbone
+                .forward(embeddings, input.original.padding.clone(), noise);
+        let width = hidden.dims()[2];
+        let drawn = hidden
+            .reshape([batch * length, width])
+            .select(0, input.positions.clone());
+        let logits = self
+            .generator
+            .predictions
+            .forward(drawn, self.embeddings.word_embeddings.weight.val());
+        let outside = detached(logits.clone());
+        (cross_entropy_sum(logits, input.labels.clone()), outside)
     }
 
     /// The discriminator as a model of its own, sharing these parameters.

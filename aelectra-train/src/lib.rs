@@ -1,1 +1,17 @@
-//! aelectra-train
+//! Training and inference of Ælæctra: the pretraining and fine-tuning loops, the optimizer and its
+//! schedule, checkpoints, the sinks of a run's events, and named-entity prediction.
+//!
+//! The library knows no terminal: what happens in a run leaves as events
+//! ([`aelectra_data::run`]), and whoever wants to watch reads those.
+
+#![recursion_limit = "256"]
+
+pub mod error;
+pub mod metrics;
+pub mod optimizer;
+pub mod schedule;
+pub mod sink;
+pub mod stop;
+pub mod system;
+
+pub use error::{Result, TrainError};

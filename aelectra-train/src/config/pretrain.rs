@@ -1,0 +1,231 @@
+//! The configuration of pretraining. Its defaults are ELECTRA-Small as Ælæctra set it
+//! (google-research/electra `configure_pretraining.py`).
+
+use aelectra_data::pretrain::Packing;
+use aelectra_model::ElectraConfig;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Result, TrainError};
+use crate::optimizer::AdamConfig;
+use crate::schedule::Schedule;
+
+/// What is learnt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Objective {
+    /// Generator and discriminator.
+    Electra,
+    /// Only a masked-language model, as wide as the discriminator would be: the BERT-style baseline.
+    Mlm,
+}
+
+/// Everything a pretraining run is told, data and paths aside.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PretrainConfig {
+    /// What is learnt.
+    pub objective: Objective,
+    /// The discriminator's architecture.
+    pub model: ModelShape,
+    /// Width of the generator as a share of the discriminator's; depth is the same.
+    pub generator_size: f64,
+    /// Weight of the generator's loss.
+    pub mlm_weight: f64,
+    /// Weight of the discriminator's loss.
+    pub rtd_weight: f64,
+    /// Share of tokens drawn for the generator.
+    pub mask_prob: f64,
+    /// Vocabulary size to insist on; otherwise the tokenizer's.
+    pub vocab_size: Option<usize>,
+    /// Sequence length to insist on; otherwise the shards'.
+    pub max_length: Option<usize>,
+    /// Packing to insist on; otherwise the shards'.
+    pub packing: Option<Packing>,
+    /// Sequences per optimizer step.
+    pub batch_size: usize,
+    /// Sequences per forward pass, where memory does not hold the whole batch; a divisor of it.
+    pub micro_batch_size: Option<usize>,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Steps of linear warm-up.
+    pub warmup_steps: u64,
+    /// Length of the linear decay; a run may end earlier (`--max-steps`).
+    pub schedule_steps: u64,
+    /// Constants of Adam.
+    pub optimizer: AdamConfig,
+    /// Seed of initialisation, data order, masking, sampling and dropout.
+    pub seed: u64,
+    /// Steps between metrics.
+    pub log_every: u64,
+    /// Steps between evaluations on held-out data; 0 for none.
+    pub eval_every: u64,
+    /// Held-out sequences per evaluation, at most.
+    pub eval_examples: usize,
+    /// Steps between checkpoints; 0 for one at the end.
+    pub checkpoint_every: u64,
+    /// Latest checkpoints to keep.
+    pub keep_checkpoints: usize,
+    /// Additionally keep every checkpoint whose step is a multiple of this; 0 for none.
+    pub keep_every: u64,
+    /// Steps without a finite gradient in a row after which the run fails.
+    pub max_skipped_steps: u64,
+}
+
+/// The parts of [`ElectraConfig`] a recipe chooses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelShape {
+    /// See [`ElectraConfig::embedding_size`].
+    pub embedding_size: usize,
+    /// See [`ElectraConfig::hidden_size`].
+    pub hidden_size: usize,
+    /// See [`ElectraConfig::num_hidden_layers`].
+    pub num_hidden_layers: usize,
+    /// See [`ElectraConfig::num_attention_heads`].
+    pub num_attention_heads: usize,
+    /// See [`ElectraConfig::intermediate_size`].
+    pub intermediate_size: usize,
+    /// See [`ElectraConfig::max_position_embeddings`].
+    pub max_position_embeddings: usize,
+    /// See [`ElectraConfig::hidden_dropout_prob`].
+    pub hidden_dropout_prob: f64,
+    /// See [`ElectraConfig::attention_probs_dropout_prob`].
+    pub attention_probs_dropout_prob: f64,
+}
+
+impl Default for ModelShape {
+    fn default() -> Self {
+        let small = ElectraConfig::default();
+        Self {
+            embedding_size: small.embedding_size,
+            hidden_size: small.hidden_size,
+            num_hidden_layers: small.num_hidden_layers,
+            num_attention_heads: small.num_attention_heads,
+            intermediate_size: small.intermediate_size,
+            max_position_embeddings: small.max_position_embeddings,
+            hidden_dropout_prob: small.hidden_dropout_prob,
+            attention_probs_dropout_prob: small.attention_probs_dropout_prob,
+        }
+    }
+}
+
+impl Default for PretrainConfig {
+    fn default() -> Self {
+        Self {
+            objective: Objective::Electra,
+            model: ModelShape::default(),
+            generator_size: 0.25,
+            mlm_weight: 1.0,
+            rtd_weight: 50.0,
+            mask_prob: 0.15,
+            vocab_size: None,
+            max_length: None,
+            packing: None,
+            batch_size: 128,
+            micro_batch_size: None,
+            learning_rate: 5e-4,
+            warmup_steps: 10_000,
+            schedule_steps: 1_000_000,
+            optimizer: AdamConfig::default(),
+            seed: 42,
+            log_every: 100,
+            eval_every: 5_000,
+            eval_examples: 1_000,
+            checkpoint_every: 1_000,
+            keep_checkpoints: 5,
+            keep_every: 0,
+            max_skipped_steps: 100,
+        }
+    }
+}
+
+/// Keys that may differ between a run and its continuation: they steer logging and keeping, not
+/// what is learnt.
+pub const FREE_KEYS: [&str; 7] = [
+    "log_every",
+    "eval_every",
+    "eval_examples",
+    "checkpoint_every",
+    "keep_checkpoints",
+    "keep_every",
+    "max_skipped_steps",
+];
+
+impl PretrainConfig {
+    /// The learning rate's schedule.
+    #[must_use]
+    pub const fn schedule(&self) -> Schedule {
+        Schedule {
+            learning_rate: self.learning_rate,
+            warmup_steps: self.warmup_steps,
+            decay_steps: Some(self.schedule_steps),
+        }
+    }
+
+    /// The discriminator's configuration for a vocabulary.
+    #[must_use]
+    pub fn discriminator(&self, vocab_size: usize, pad_token_id: usize) -> ElectraConfig {
+        ElectraConfig {
+            vocab_size,
+            pad_token_id,
+            embedding_size: self.model.embedding_size,
+            hidden_size: self.model.hidden_size,
+            num_hidden_layers: self.model.num_hidden_layers,
+            num_attention_heads: self.model.num_attention_heads,
+            intermediate_size: self.model.intermediate_size,
+            max_position_embeddings: self.model.max_position_embeddings,
+            hidden_dropout_prob: self.model.hidden_dropout_prob,
+            attention_probs_dropout_prob: self.model.attention_probs_dropout_prob,
+            ..ElectraConfig::default()
+        }
+    }
+
+    /// Weight of the discriminator's loss in the total, which the MLM baseline does not have.
+    #[must_use]
+    pub fn effective_rtd_weight(&self) -> f64 {
+        match self.objective {
+            Objective::Electra => self.rtd_weight,
+            Objective::Mlm => 0.0,
+        }
+    }
+
+    /// Sequences per forward pass.
+    #[must_use]
+    pub fn micro_batch(&self) -> usize {
+        self.micro_batch_size.unwrap_or(self.batch_size)
+    }
+
+    /// Checks values that do not depend on data.
+    ///
+    /// # Errors
+    /// Names the first value out of range.
+    pub fn validate(&self) -> Result<()> {
+        let fail = |message: String| Err(TrainError::config(message));
+        if self.batch_size == 0 {
+            return fail("batch_size is 0".to_owned());
+        }
+        let micro = self.micro_batch();
+        if micro == 0 || !self.batch_size.is_multiple_of(micro) {
+            return fail(format!(
+                "micro_batch_size {micro} does not divide batch_size {}",
+                self.batch_size
+            ));
+        }
+        if !(0.0..=1.0).contains(&self.mask_prob) || self.mask_prob == 0.0 {
+            return fail(format!("mask_prob is {}, outside (0, 1]", self.mask_prob));
+        }
+        if !(self.generator_size > 0.0 && self.generator_size <= 1.0) {
+            return fail(format!("generator_size is {}, outside (0, 1]", self.generator_size));
+        }
+        if self.schedule_steps == 0 {
+            return fail("schedule_steps is 0".to_owned());
+        }
+        if !(self.learning_rate.is_finite() && self.learning_rate >= 0.0) {
+            return fail(format!("learning_rate is {}", self.learning_rate));
+        }
+        if self.log_every == 0 {
+            return fail("log_every is 0; metrics are read at least once".to_owned());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,103 @@
+//! The error of this crate.
+
+use std::path::PathBuf;
+
+use aelectra_data::DataError;
+use aelectra_model::ModelError;
+
+/// `Result` with [`TrainError`].
+pub type Result<T, E = TrainError> = std::result::Result<T, E>;
+
+/// What can stop training, evaluation or inference.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// Wrong or unreadable data.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Wrong or unreadable model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A configuration that does not hold together, or does not fit its data.
+    #[error("{message}")]
+    Config {
+        /// What does not hold.
+        message: String,
+        /// What the reader can do about it.
+        hint: Option<String>,
+    },
+    /// The operating system refused an operation on a file.
+    #[error("cannot {action} `{}`: {source}", path.display())]
+    Io {
+        /// The operation as a verb.
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The operating system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The work itself failed: too many steps in a row without a finite loss, a check that does not
+    /// hold.
+    #[error("{message}")]
+    Failed {
+        /// What failed.
+        message: String,
+    },
+}
+
+impl TrainError {
+    /// A [`TrainError::Config`] without advice.
+    pub fn config(message: impl Into<String>) -> Self {
+        Self::Config {
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// A [`TrainError::Failed`].
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::Failed {
+            message: message.into(),
+        }
+    }
+
+    /// A [`TrainError::Io`], for `map_err`.
+    pub fn io(
+        action: &'static str,
+        path: impl AsRef<std::path::Path>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
+    }
+
+    /// The same error with a line of advice, where its kind carries one.
+    #[must_use]
+    pub fn with_hint(mut self, advice: impl Into<String>) -> Self {
+        if let Self::Config { hint, .. } = &mut self {
+            *hint = Some(advice.into());
+        }
+        self
+    }
+
+    /// What the reader can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Data(error) => error.hint(),
+            Self::Model(error) => error.hint(),
+            Self::Config { hint, .. } => hint.as_deref(),
+            Self::Io { .. } | Self::Failed { .. } => None,
+        }
+    }
+
+    /// Whether the input is at fault (exit code 2) rather than the work (exit code 1).
+    #[must_use]
+    pub const fn is_input(&self) -> bool {
+        !matches!(self, Self::Failed { .. })
+    }
+}

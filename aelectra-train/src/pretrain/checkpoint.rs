@@ -1,0 +1,190 @@
+//! Everything a run needs to continue exactly: weights, moments, counters, configuration.
+//!
+//! All randomness is keyed by the seed and the step, so no generator state is stored; the position
+//! in the data is the step.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use aelectra_data::run::RunDir;
+use aelectra_model::checkpoint::{TensorSource, save_tensors};
+use aelectra_model::{ElectraPretrainer, parameters};
+use burn::tensor::{Device, TensorData};
+use serde::{Deserialize, Serialize};
+
+use crate::config::pretrain::PretrainConfig;
+use crate::error::{Result, TrainError};
+use crate::optimizer::Adam;
+
+/// What a checkpoint knows besides tensors (`state.json`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainState {
+    /// Version of this format.
+    pub format: u32,
+    /// Steps taken.
+    pub step: u64,
+    /// Real tokens read.
+    pub tokens_seen: u64,
+    /// Steps skipped because something was not finite.
+    pub skipped_steps: u64,
+    /// Of those, the last ones in a row.
+    pub skipped_in_a_row: u64,
+    /// Lowest held-out loss so far.
+    pub best_loss: Option<f64>,
+    /// Fingerprint of the tokenizer.
+    pub tokenizer: String,
+    /// Hash of the shards' plan.
+    pub data: String,
+    /// The whole configuration.
+    pub config: PretrainConfig,
+}
+
+/// Version of [`TrainState`].
+pub const FORMAT: u32 = 1;
+
+/// Writes `checkpoints/step-N` under a temporary name, flushed to disk, then renames it.
+///
+/// # Errors
+/// When it cannot be written; what was there before is untouched.
+pub fn save(
+    run: &RunDir,
+    model: &ElectraPretrainer,
+    optimizer: &Adam,
+    state: &TrainState,
+) -> Result<PathBuf> {
+    let path = run.checkpoint(state.step);
+    let partial = run.checkpoints().join(format!(".partial-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&partial);
+    std::fs::create_dir_all(&partial).map_err(TrainError::io("create", &partial))?;
+    let written = write(&partial, model, optimizer, state).and_then(|()| {
+        if path.exists() {
+            // The same step again, after a resume from an earlier one.
+            std::fs::remove_dir_all(&path).map_err(TrainError::io("replace", &path))?;
+        }
+        std::fs::rename(&partial, &path).map_err(TrainError::io("rename", &path))
+    });
+    if written.is_err() {
+        let _ = std::fs::remove_dir_all(&partial);
+    }
+    written.map(|()| path)
+}
+
+fn write(dir: &Path, model: &ElectraPretrainer, optimizer: &Adam, state: &TrainState) -> Result<()> {
+    let mut tensors = BTreeMap::new();
+    parameters::for_each(model, |path, data| -> Result<()> {
+        tensors.insert(path.to_owned(), (data.shape().to_vec(), data.iter::<f32>().collect()));
+        Ok(())
+    })?;
+    save_tensors(&dir.join("model.safetensors"), &tensors)?;
+    save_tensors(&dir.join("optimizer.safetensors"), &optimizer.state(model))?;
+    let path = dir.join("state.json");
+    let json = serde_json::to_string_pretty(state)
+        .map_err(|error| TrainError::failed(format!("cannot write the state: {error}")))?;
+    std::fs::write(&path, json)
+        .and_then(|()| std::fs::File::open(&path)?.sync_all())
+        .and_then(|()| std::fs::File::open(dir)?.sync_all())
+        .map_err(TrainError::io("write", &path))
+}
+
+/// Reads a checkpoint into a model of the right architecture and its optimizer.
+///
+/// # Errors
+/// When a file is missing or damaged.
+pub fn load(
+    dir: &Path,
+    model: ElectraPretrainer,
+    optimizer: &mut Adam,
+    device: &Device,
+) -> Result<(ElectraPretrainer, TrainState)> {
+    let state = load_state(dir)?;
+    let weights = TensorSource::open_safetensors(&dir.join("model.safetensors"))?;
+    let mut failure = None;
+    let model = parameters::replace(model, |path, shape| match weights.read(path) {
+        Ok(values) if values.len() == shape.iter().product::<usize>() => {
+            Some(TensorData::new(values, shape.to_vec()))
+        }
+        Ok(_) => {
+            failure.get_or_insert(TrainError::config(format!(
+                "`{}`: `{path}` has another shape than the configured model",
+                dir.display()
+            )));
+            None
+        }
+        Err(error) => {
+            failure.get_or_insert(error.into());
+            None
+        }
+    });
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    let moments = TensorSource::open_safetensors(&dir.join("optimizer.safetensors"))?;
+    let names: std::collections::BTreeSet<String> =
+        moments.tensors().map(|(name, _)| name.to_owned()).collect();
+    optimizer.restore(&model, state.step, device, |name| -> Result<Option<Vec<f32>>> {
+        if names.contains(name) { Ok(Some(moments.read(name)?)) } else { Ok(None) }
+    })?;
+    Ok((model, state))
+}
+
+/// Reads only `state.json`.
+///
+/// # Errors
+/// When it is missing, damaged, or of another version.
+pub fn load_state(dir: &Path) -> Result<TrainState> {
+    let path = dir.join("state.json");
+    let text = std::fs::read_to_string(&path).map_err(TrainError::io("read", &path))?;
+    let state: TrainState = serde_json::from_str(&text).map_err(|error| {
+        TrainError::config(format!("`{}` is not a training state: {error}", path.display()))
+    })?;
+    if state.format != FORMAT {
+        return Err(TrainError::config(format!(
+            "`{}` has format {}, this program reads {FORMAT}",
+            path.display(),
+            state.format
+        )));
+    }
+    Ok(state)
+}
+
+/// The checkpoints of a run, newest first.
+#[must_use]
+pub fn list(run: &RunDir) -> Vec<(u64, PathBuf)> {
+    let mut found: Vec<(u64, PathBuf)> = std::fs::read_dir(run.checkpoints())
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let step = entry.file_name().to_str()?.strip_prefix("step-")?.parse().ok()?;
+            Some((step, entry.path()))
+        })
+        .collect();
+    found.sort_unstable_by(|a, b| b.cmp(a));
+    found
+}
+
+/// The checkpoints to delete: all but the newest `keep`, the multiples of `every`, and `best`.
+#[must_use]
+pub fn expendable(steps: &[u64], keep: usize, every: u64, best: Option<u64>) -> Vec<u64> {
+    let mut newest_first = steps.to_vec();
+    newest_first.sort_unstable_by(|a, b| b.cmp(a));
+    newest_first
+        .into_iter()
+        .skip(keep.max(1))
+        .filter(|step| !(every > 0 && step % every == 0) && Some(*step) != best)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_the_newest_the_nth_and_the_best() {
+        let steps = [100, 200, 300, 400, 500, 600];
+        assert_eq!(expendable(&steps, 2, 0, None), [400, 300, 200, 100]);
+        assert_eq!(expendable(&steps, 2, 300, Some(100)), [400, 200]);
+        // At least one always stays.
+        assert_eq!(expendable(&steps, 0, 0, None), [500, 400, 300, 200, 100]);
+    }
+}

@@ -1,0 +1,96 @@
+//! Pretraining metrics on held-out text, and one sentence to look at.
+
+use std::time::Instant;
+
+use aelectra_data::pretrain::BatchSource;
+use aelectra_data::rng;
+use aelectra_data::run::{EvalEvent, SampleEvent, SampleToken};
+use aelectra_data::vocab::WordPieceTokenizer;
+use aelectra_model::{ElectraPretrainer, Noise};
+use burn::module::Module;
+use burn::tensor::{Device, activation};
+
+use crate::config::pretrain::{Objective, PretrainConfig};
+use crate::metrics::{PretrainMetrics, PretrainTotals};
+use crate::pretrain::batch::to_device;
+use crate::pretrain::step::add_pass;
+
+/// Measures `model` on at most `config.eval_examples` held-out examples. Masks and samples are
+/// keyed by the seed alone, so evaluations of a run differ only by the weights.
+pub fn evaluate(
+    model: &ElectraPretrainer,
+    config: &PretrainConfig,
+    source: &BatchSource,
+    step: u64,
+    device: &Device,
+) -> (PretrainMetrics, EvalEvent) {
+    let started = Instant::now();
+    let device = device.clone().inner();
+    let model = model.valid();
+    let rows = source.batch_size();
+    let batches = (config.eval_examples.min(source.len()) / rows).max(1);
+    let mut totals = PretrainTotals::default();
+    for index in 0..batches as u64 {
+        let batch = source.batch(index);
+        let micro = to_device(&batch, 0, batch.batch_size, &device);
+        let mut noise = Noise::sampling(rng::key(config.seed, "evaluation", &[index]));
+        let output = match config.objective {
+            Objective::Electra => model.forward(&micro.input, None, &mut noise),
+            Objective::Mlm => model.forward_generator(&micro.input, &mut noise),
+        };
+        add_pass(&mut totals, &output, micro);
+    }
+    let metrics = totals.summary(config.mlm_weight, config.effective_rtd_weight());
+    let detects = config.objective == Objective::Electra;
+    let event = EvalEvent {
+        step,
+        split: Some("validation".to_owned()),
+        examples: Some((batches * rows) as u64),
+        seconds: Some(started.elapsed().as_secs_f64()),
+        loss: Some(metrics.loss),
+        mlm_loss: Some(metrics.mlm_loss),
+        mlm_accuracy: Some(metrics.mlm_accuracy),
+        sampled_accuracy: Some(metrics.sampled_accuracy),
+        rtd_loss: detects.then_some(metrics.rtd_loss),
+        rtd_accuracy: detects.then_some(metrics.rtd_accuracy),
+        rtd_baseline: detects.then_some(metrics.rtd_baseline),
+        rtd_precision: detects.then_some(metrics.rtd_precision),
+        rtd_recall: detects.then_some(metrics.rtd_recall),
+        rtd_auc: metrics.rtd_auc.filter(|_| detects),
+    };
+    (metrics, event)
+}
+
+/// One held-out example on its way through both networks; a different one at every step.
+#[must_use]
+pub fn sample_event(
+    model: &ElectraPretrainer,
+    config: &PretrainConfig,
+    source: &BatchSource,
+    tokenizer: &WordPieceTokenizer,
+    step: u64,
+    device: &Device,
+) -> SampleEvent {
+    let device = device.clone().inner();
+    let batch = source.batch(rng::key(config.seed, "sample", &[step]) % source.len() as u64);
+    let micro = to_device(&batch, 0, 1, &device);
+    let mut noise = Noise::sampling(rng::key(config.seed, "sample", &[step]));
+    let output = model.valid().forward(&micro.input, None, &mut noise);
+    let probabilities: Vec<f32> = activation::sigmoid(output.discriminator_logits)
+        .into_data()
+        .iter::<f32>()
+        .collect();
+    let corrupted: Vec<u32> =
+        output.corrupted_ids.into_data().iter::<i64>().map(|id| id as u32).collect();
+    let detects = config.objective == Objective::Electra;
+    let tokens = (0..batch.lengths[0])
+        .map(|at| SampleToken {
+            original: tokenizer.token(batch.input_ids[at]).to_owned(),
+            masked: tokenizer.token(batch.masked_ids[at]).to_owned(),
+            sampled: tokenizer.token(corrupted[at]).to_owned(),
+            replaced_probability: detects.then(|| f64::from(probabilities[at])),
+            is_replaced: corrupted[at] != batch.input_ids[at],
+        })
+        .collect();
+    SampleEvent { step, split: Some("validation".to_owned()), tokens }
+}
