@@ -1,1 +1,26 @@
 //! WordPiece vocabulary and tokenizer.
+//!
+//! [`train_vocabulary`] counts the words of a corpus and learns a vocabulary from them, the same
+//! for any number of threads and any order of the files. [`WordPieceTokenizer`] is the BERT
+//! tokenizer: its ids and offsets are those of Hugging Face `tokenizers` with `BertNormalizer`,
+//! `BertPreTokenizer` and `WordPiece`; it is several times faster because it remembers the pieces
+//! of every run of text it has seen ([`Encoder`]).
+//!
+//! One thing differs from Hugging Face on purpose: the names of special tokens written in a text
+//! ("[MASK]") are text here, as in Google's `tokenization.py`, not special tokens.
+
+mod chars;
+mod encoder;
+mod files;
+mod normalize;
+mod options;
+mod tokenizer;
+mod train;
+mod wordpiece;
+
+pub use crate::corpus::Progress;
+pub use encoder::Encoder;
+pub(crate) use files::write_file;
+pub use options::{SpecialIds, SpecialTokens, TokenizerOptions};
+pub use tokenizer::{Piece, WordPieceTokenizer};
+pub use train::{VocabularyOptions, VocabularyReport, train_vocabulary};

@@ -1,0 +1,303 @@
+//! Reading sources as chunks of whole documents.
+
+use std::io::{BufRead, Read};
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+use super::source::{Format, Source};
+use super::{CorpusOptions, TextLayout};
+use crate::error::{DataError, Result};
+
+/// How the bytes of a record become text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RecordKind {
+    Text,
+    JsonLine,
+    /// A line that was too long to keep; its range is empty.
+    Oversized,
+}
+
+/// One document as it stands in a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) source: usize,
+    /// The line it starts at, from 1.
+    pub(crate) line: u64,
+    pub(crate) kind: RecordKind,
+    pub(crate) range: Range<usize>,
+}
+
+/// Consecutive documents of the corpus.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Chunk {
+    pub(crate) index: u64,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) records: Vec<Record>,
+}
+
+impl Chunk {
+    /// A hash of the documents, to notice that a corpus changed.
+    pub(crate) fn checksum(&self) -> u64 {
+        xxh3_64(&self.bytes) ^ (self.records.len() as u64).rotate_left(32)
+    }
+}
+
+/// What was read of a source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceDigest {
+    /// Decompressed bytes.
+    pub bytes: u64,
+    /// XXH3, 128 bits, of the decompressed bytes without line ends, in hexadecimal.
+    pub xxh3_128: String,
+}
+
+/// Reads all sources and gives their chunks to `emit`, which returns whether to go on.
+pub(crate) fn read_chunks(
+    sources: &[Source],
+    options: &CorpusOptions,
+    emit: &mut dyn FnMut(Chunk) -> bool,
+) -> Result<Vec<SourceDigest>> {
+    let mut writer = Chunker {
+        options,
+        chunk: Chunk::default(),
+        emit,
+        going: true,
+    };
+    let mut digests = Vec::with_capacity(sources.len());
+    for (index, source) in sources.iter().enumerate() {
+        if !writer.going {
+            break;
+        }
+        digests.push(writer.read_source(index, source)?);
+    }
+    writer.flush();
+    Ok(digests)
+}
+
+struct Chunker<'a> {
+    options: &'a CorpusOptions,
+    chunk: Chunk,
+    emit: &'a mut dyn FnMut(Chunk) -> bool,
+    going: bool,
+}
+
+impl Chunker<'_> {
+    fn read_source(&mut self, index: usize, source: &Source) -> Result<SourceDigest> {
+        if source.format == Format::Parquet {
+            return Err(
+                DataError::parse(&source.path, 0, "text or JSON lines", "a Parquet file")
+                    .with_hint("build with the feature `parquet`, or convert the file to .jsonl"),
+            );
+        }
+        let mut reader = source.open()?;
+        let start = reader
+            .fill_buf()
+            .map_err(DataError::io("read", &source.path))?;
+        let json = match source.format {
+            Format::JsonLines => true,
+            Format::Stdin => start.first() == Some(&b'{'),
+            _ => false,
+        };
+        let whole = match self.options.text_layout {
+            TextLayout::Auto => source.format == Format::PlainFile,
+            TextLayout::BlankLines => false,
+            TextLayout::WholeFile => true,
+        };
+        let mut digest = Digest {
+            bytes: 0,
+            hash: Xxh3::new(),
+        };
+        if json {
+            self.json_lines(index, source, &mut reader, &mut digest)?;
+        } else {
+            self.text(index, source, &mut reader, &mut digest, whole)?;
+        }
+        Ok(SourceDigest {
+            bytes: digest.bytes,
+            xxh3_128: format!("{:032x}", digest.hash.digest128()),
+        })
+    }
+
+    fn json_lines(
+        &mut self,
+        index: usize,
+        source: &Source,
+        reader: &mut dyn BufRead,
+        digest: &mut Digest,
+    ) -> Result<()> {
+        let mut line = 0;
+        while self.going {
+            line += 1;
+            let start = self.chunk.bytes.len();
+            let limit = self.options.max_document_bytes;
+            let read = read_line(reader, &mut self.chunk.bytes, limit)
+                .map_err(DataError::io("read", &source.path))?;
+            match read {
+                Line::End => break,
+                Line::Whole => {
+                    digest.update(&self.chunk.bytes[start..]);
+                    let end = self.chunk.bytes.len();
+                    self.record(index, line, RecordKind::JsonLine, start..end);
+                }
+                Line::Cut => {
+                    digest.update(&self.chunk.bytes[start..]);
+                    self.chunk.bytes.truncate(start);
+                    let skipped = skip_line(reader).map_err(DataError::io("read", &source.path))?;
+                    digest.bytes += skipped;
+                    self.record(index, line, RecordKind::Oversized, start..start);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn text(
+        &mut self,
+        index: usize,
+        source: &Source,
+        reader: &mut dyn BufRead,
+        digest: &mut Digest,
+        whole_file: bool,
+    ) -> Result<()> {
+        let mut line = 0;
+        let mut first_line = 1;
+        let mut document = self.chunk.bytes.len();
+        while self.going {
+            line += 1;
+            let start = self.chunk.bytes.len();
+            let room = self
+                .options
+                .max_document_bytes
+                .saturating_sub(start - document)
+                .max(1);
+            let read = read_line(reader, &mut self.chunk.bytes, room)
+                .map_err(DataError::io("read", &source.path))?;
+            if matches!(read, Line::End) {
+                break;
+            }
+            digest.update(&self.chunk.bytes[start..]);
+            let blank = self.chunk.bytes[start..].trim_ascii().is_empty();
+            let full = matches!(read, Line::Cut);
+            if full {
+                // Cut between characters, and carry the rest into the next document.
+                let cut = boundary_before(&self.chunk.bytes, document);
+                let rest = self.chunk.bytes.split_off(cut);
+                self.record(index, first_line, RecordKind::Text, document..cut);
+                document = self.chunk.bytes.len();
+                self.chunk.bytes.extend_from_slice(&rest);
+                first_line = line;
+            } else if blank && !whole_file {
+                if start > document {
+                    self.record(index, first_line, RecordKind::Text, document..start);
+                    document = self.chunk.bytes.len();
+                } else {
+                    self.chunk.bytes.truncate(document);
+                }
+                first_line = line + 1;
+            } else {
+                self.chunk.bytes.push(b'\n');
+            }
+        }
+        let end = self.chunk.bytes.len();
+        if end > document {
+            self.record(index, first_line, RecordKind::Text, document..end);
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, source: usize, line: u64, kind: RecordKind, range: Range<usize>) {
+        self.chunk.records.push(Record {
+            source,
+            line,
+            kind,
+            range,
+        });
+        if self.chunk.bytes.len() >= self.options.chunk_bytes {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.chunk.records.is_empty() || !self.going {
+            return;
+        }
+        let next = Chunk {
+            index: self.chunk.index + 1,
+            bytes: Vec::with_capacity(self.options.chunk_bytes + (self.options.chunk_bytes >> 3)),
+            records: Vec::new(),
+        };
+        let chunk = std::mem::replace(&mut self.chunk, next);
+        self.going = (self.emit)(chunk);
+    }
+}
+
+struct Digest {
+    bytes: u64,
+    hash: Xxh3,
+}
+
+impl Digest {
+    fn update(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64 + 1;
+        self.hash.update(bytes);
+    }
+}
+
+enum Line {
+    /// A line without its end.
+    Whole,
+    /// The first `limit` bytes of a longer line.
+    Cut,
+    /// Nothing: the file is at its end.
+    End,
+}
+
+fn read_line(reader: &mut dyn BufRead, out: &mut Vec<u8>, limit: usize) -> std::io::Result<Line> {
+    let start = out.len();
+    let read = reader.take(limit as u64 + 1).read_until(b'\n', out)?;
+    if read == 0 {
+        return Ok(Line::End);
+    }
+    if out.last() == Some(&b'\n') {
+        out.pop();
+        if out.last() == Some(&b'\r') && out.len() > start {
+            out.pop();
+        }
+        return Ok(Line::Whole);
+    }
+    Ok(if read > limit { Line::Cut } else { Line::Whole })
+}
+
+fn skip_line(reader: &mut dyn BufRead) -> std::io::Result<u64> {
+    let mut skipped = 0;
+    loop {
+        let buffer = reader.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(skipped);
+        }
+        let end = buffer.iter().position(|&byte| byte == b'\n');
+        let used = end.map_or(buffer.len(), |end| end + 1);
+        reader.consume(used);
+        skipped += used as u64;
+        if end.is_some() {
+            return Ok(skipped);
+        }
+    }
+}
+
+/// The last position at or before the end that starts a character, and preferably a word.
+fn boundary_before(bytes: &[u8], from: usize) -> usize {
+    let earliest = bytes.len().saturating_sub(1000).max(from + 1);
+    (earliest..bytes.len())
+        .rev()
+        .find(|&at| bytes[at - 1].is_ascii_whitespace())
+        .or_else(|| {
+            (earliest..=bytes.len()).rev().find(|&at| {
+                at == bytes.len() && bytes[at - 1] < 0x80
+                    || at < bytes.len() && bytes[at] & 0xc0 != 0x80
+            })
+        })
+        .unwrap_or(bytes.len())
+}

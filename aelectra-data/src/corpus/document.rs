@@ -1,0 +1,217 @@
+//! From records to documents, with everything odd counted.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
+
+use super::CorpusOptions;
+use super::chunk::{Chunk, Record, RecordKind};
+use super::source::Source;
+use crate::error::{DataError, Result};
+
+/// A document and where it came from.
+#[derive(Clone, Debug)]
+pub struct Document<'a> {
+    /// The index of the source.
+    pub source: usize,
+    /// The line it starts at, from 1.
+    pub line: u64,
+    /// The text; never only whitespace.
+    pub text: Cow<'a, str>,
+}
+
+/// What was read from one source.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SourceReport {
+    /// The file; `-` for standard input.
+    pub path: PathBuf,
+    /// Documents with text.
+    pub documents: u64,
+    /// Bytes of UTF-8 in them.
+    pub bytes: u64,
+    /// Records skipped because they hold nothing but whitespace.
+    pub empty: u64,
+    /// Documents in which invalid UTF-8 was replaced.
+    pub invalid_utf8: u64,
+    /// Documents with NUL bytes.
+    pub nul: u64,
+    /// JSON lines skipped because they are no JSON or have no such text field.
+    pub malformed: u64,
+    /// Lines skipped because they are too long.
+    pub oversized: u64,
+}
+
+impl SourceReport {
+    /// Adds the counts of another report.
+    pub fn add(&mut self, other: &Self) {
+        self.documents += other.documents;
+        self.bytes += other.bytes;
+        self.empty += other.empty;
+        self.invalid_utf8 += other.invalid_utf8;
+        self.nul += other.nul;
+        self.malformed += other.malformed;
+        self.oversized += other.oversized;
+    }
+
+    /// Whether anything but documents was found.
+    #[must_use]
+    pub fn has_problems(&self) -> bool {
+        self.empty + self.invalid_utf8 + self.nul + self.malformed + self.oversized > 0
+    }
+}
+
+/// Gives the documents of a chunk to `visit`, and returns what was counted, by source.
+pub(crate) fn documents(
+    chunk: &Chunk,
+    sources: &[Source],
+    options: &CorpusOptions,
+    mut visit: impl FnMut(Document<'_>),
+) -> Result<Vec<(usize, SourceReport)>> {
+    let mut reports: Vec<(usize, SourceReport)> = Vec::new();
+    for record in &chunk.records {
+        if reports
+            .last()
+            .is_none_or(|(source, _)| *source != record.source)
+        {
+            let path = sources[record.source].path.clone();
+            reports.push((
+                record.source,
+                SourceReport {
+                    path,
+                    ..SourceReport::default()
+                },
+            ));
+        }
+        let Some((_, report)) = reports.last_mut() else {
+            continue;
+        };
+        let before = report.clone();
+        let text = text_of(chunk, record, &options.text_field, report);
+        if options.strict && report.has_problems() {
+            return Err(problem(&before, report, record));
+        }
+        if let Some(text) = text {
+            report.documents += 1;
+            report.bytes += text.len() as u64;
+            visit(Document {
+                source: record.source,
+                line: record.line,
+                text,
+            });
+        }
+    }
+    Ok(reports)
+}
+
+fn problem(before: &SourceReport, after: &SourceReport, record: &Record) -> DataError {
+    let found = if after.empty > before.empty {
+        "an empty document"
+    } else if after.invalid_utf8 > before.invalid_utf8 {
+        "invalid UTF-8"
+    } else if after.nul > before.nul {
+        "a NUL byte"
+    } else if after.malformed > before.malformed {
+        "a line that is not JSON or lacks the text field"
+    } else {
+        "a line that is too long"
+    };
+    DataError::parse(
+        &after.path,
+        record.line as usize,
+        "a document with text",
+        found,
+    )
+    .with_hint("without --strict such documents are counted and skipped or repaired")
+}
+
+fn text_of<'a>(
+    chunk: &'a Chunk,
+    record: &Record,
+    field: &str,
+    report: &mut SourceReport,
+) -> Option<Cow<'a, str>> {
+    if record.kind == RecordKind::Oversized {
+        report.oversized += 1;
+        return None;
+    }
+    let raw = String::from_utf8_lossy(&chunk.bytes[record.range.clone()]);
+    let repaired = matches!(raw, Cow::Owned(_));
+    let text = match record.kind {
+        RecordKind::JsonLine if raw.trim_ascii().is_empty() => {
+            report.empty += 1;
+            return None;
+        }
+        RecordKind::JsonLine => {
+            let mut deserializer = serde_json::Deserializer::from_str(&raw);
+            match (TextField { name: field }).deserialize(&mut deserializer) {
+                Ok(text) => Cow::Owned(text),
+                Err(_) => {
+                    report.malformed += 1;
+                    return None;
+                }
+            }
+        }
+        _ => raw,
+    };
+    report.invalid_utf8 += u64::from(repaired);
+    if text.trim().is_empty() {
+        report.empty += 1;
+        return None;
+    }
+    report.nul += u64::from(text.as_bytes().contains(&0));
+    Some(text)
+}
+
+/// Reads one string field of a JSON object and skips the others without building them.
+struct TextField<'n> {
+    name: &'n str,
+}
+
+impl<'de> DeserializeSeed<'de> for TextField<'_> {
+    type Value = String;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for TextField<'_> {
+    type Value = String;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "an object with the text field `{}`", self.name)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<String, A::Error> {
+        let mut text = None;
+        while let Some(is_text) = map.next_key_seed(KeyIs(self.name))? {
+            if is_text {
+                text = Some(map.next_value::<String>()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        text.ok_or_else(|| A::Error::custom(format!("no field `{}`", self.name)))
+    }
+}
+
+struct KeyIs<'n>(&'n str);
+
+impl<'de> DeserializeSeed<'de> for KeyIs<'_> {
+    type Value = bool;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl Visitor<'_> for KeyIs<'_> {
+    type Value = bool;
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("a field name")
+    }
+    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
+        Ok(key == self.0)
+    }
+}

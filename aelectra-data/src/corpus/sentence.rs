@@ -1,0 +1,284 @@
+//! Danish sentence segmentation by rule.
+//!
+//! A sentence ends at `.`, `!`, `?` or `…`, with closing quotes and brackets, before whitespace,
+//! when what follows does not start in lower case; and at line ends, unless the next line goes on
+//! in lower case. A full stop does not end a sentence after an abbreviation that announces
+//! something ("dr.", "nr.", "f.eks."), an initial ("H.C. Andersen"), an ordinal ("3. juni", "den
+//! 4. Maj") or a label at the start ("§ 2.", "Stk. 3.", "1."). Abbreviations that often stand last
+//! ("osv.", "kr.", "m.m.") end it when a capital follows.
+
+/// Abbreviations, without their last full stop and in lower case, after which a sentence goes on.
+const OPEN_ABBREVIATIONS: &[&str] = &[
+    "adj", "adm", "adr", "afd", "afs", "alm", "ang", "anm", "ansv", "apr", "arch", "art", "ass",
+    "aug", "bd", "betj", "bilag", "bl.a", "bla", "c", "ca", "cand", "cf", "chr", "cirk", "d",
+    "d.d", "dec", "dir", "div", "do", "dr", "ds", "d.s", "d.v.s", "dvs", "e", "eks", "ekskl", "el",
+    "emer", "endv", "enk", "evt", "f", "f.eks", "feb", "febr", "ff", "fhv", "fig", "f.ex", "f.x",
+    "fx", "fmd", "forf", "forts", "fr", "frk", "fru", "fys", "gdr", "gl", "gn", "gr", "hen",
+    "henh", "hhv", "hr", "hrs", "i.e", "if", "iflg", "ifm", "ift", "ih", "ill", "incl", "indb",
+    "ing", "inkl", "insp", "instr", "isl", "itk", "jan", "jf", "jfr", "jr.nr", "jun", "jur", "kal",
+    "kap", "kbh", "kgl", "kl", "komm", "kons", "koord", "kpt", "kst", "lb.nr", "lic", "lign",
+    "litr", "lok", "lr", "lrs", "ltn", "mag", "maj", "maks", "max", "md", "mdr", "mht", "m.h.t",
+    "mfl", "min", "mlle", "mm.dd", "mr", "mrs", "ms", "mus", "n", "ndf", "nedenn", "nl", "nogl",
+    "nov", "nr", "nto", "nuv", "obs", "odont", "okt", "omtr", "opg", "opr", "org", "ovenn", "ovf",
+    "p", "p.g.a", "pag", "par", "past", "pga", "pgl", "phil", "pkt", "pl", "polit", "pr", "prof",
+    "prov", "prs", "r", "red", "ref", "reg", "regn", "rel", "repr", "resp", "rest", "s", "sa",
+    "sagsnr", "samt", "sdr", "sek", "sekr", "sep", "sept", "sml", "s.m", "sp", "spec", "spm", "sr",
+    "ss", "st", "stk", "str", "stud", "sct", "skt", "subst", "sv", "t", "tab", "techn", "tekn",
+    "theol", "tidl", "tlf", "tr", "udb", "udd", "udg", "uds", "univ", "utr", "v", "vedk", "vedr",
+    "vejl", "vh", "vol", "vs", "årg", "årh", "øv",
+];
+
+/// Abbreviations with inner full stops that often end a sentence.
+const CLOSING_ABBREVIATIONS: &[&str] = &[
+    "m.v", "m.m", "m.fl", "o.l", "o.lign", "e.l", "e.lign", "o.s.v", "f.kr", "e.kr", "p.m", "a.m",
+    "o.a", "m.a", "p.t", "d.y", "d.æ", "s.u", "d.å", "s.å", "i.l", "i.e.kr",
+];
+
+const MONTHS: &[&str] = &[
+    "januar",
+    "februar",
+    "marts",
+    "april",
+    "maj",
+    "juni",
+    "juli",
+    "august",
+    "september",
+    "oktober",
+    "november",
+    "december",
+];
+
+/// Words before a number that make it an ordinal, whatever follows it.
+const ORDINAL_CONTEXT: &[&str] = &[
+    "den",
+    "d",
+    "det",
+    "de",
+    "christian",
+    "kristian",
+    "frederik",
+    "frederick",
+    "margrethe",
+    "pius",
+    "karl",
+    "carl",
+    "gustav",
+    "oscar",
+    "oskar",
+    "henrik",
+    "edward",
+    "ludvig",
+    "louis",
+    "friedrich",
+    "johannes",
+    "paul",
+    "benedikt",
+    "alexander",
+    "nikolaj",
+    "peter",
+    "kong",
+    "stk",
+    "§",
+    "nr",
+];
+
+/// The sentence splitter. It has no options; the type keeps its sorted tables.
+#[derive(Clone, Debug)]
+pub struct SentenceSplitter {
+    open: Vec<&'static str>,
+    closing: Vec<&'static str>,
+}
+
+impl Default for SentenceSplitter {
+    fn default() -> Self {
+        let mut open = OPEN_ABBREVIATIONS.to_vec();
+        open.sort_unstable();
+        let mut closing = CLOSING_ABBREVIATIONS.to_vec();
+        closing.sort_unstable();
+        Self { open, closing }
+    }
+}
+
+/// The sentences of a text, for occasional use; keep a [`SentenceSplitter`] for many texts.
+#[must_use]
+pub fn sentences(text: &str) -> Vec<&str> {
+    let mut out = Vec::new();
+    SentenceSplitter::default().for_each(text, |sentence| out.push(sentence));
+    out
+}
+
+impl SentenceSplitter {
+    /// Calls `visit` for each sentence, trimmed and not empty. Nothing but whitespace is left out.
+    pub fn for_each<'t>(&self, text: &'t str, mut visit: impl FnMut(&'t str)) {
+        let bytes = text.as_bytes();
+        let mut start = 0;
+        let mut at = 0;
+        while at < bytes.len() {
+            let end = match bytes[at] {
+                b'\n' => {
+                    let next = skip_space(text, at + 1);
+                    let blank = bytes[at + 1..next].contains(&b'\n');
+                    if blank || !starts_lower(text, next) {
+                        Some(at)
+                    } else {
+                        None
+                    }
+                }
+                b'.' | b'!' | b'?' => self.terminator(text, start, at),
+                // "…" is E2 80 A6.
+                0xe2 if bytes[at..].starts_with("…".as_bytes()) => {
+                    self.terminator(text, start, at)
+                }
+                _ => None,
+            };
+            at = match end {
+                Some(end) => {
+                    let sentence = text[start..end].trim();
+                    if !sentence.is_empty() {
+                        visit(sentence);
+                    }
+                    start = end;
+                    // The byte at `end` is whitespace, or the text is at its end.
+                    end.max(at + 1)
+                }
+                None => at + 1,
+            };
+        }
+        let rest = text[start..].trim();
+        if !rest.is_empty() {
+            visit(rest);
+        }
+    }
+
+    /// The end of the sentence when the terminator at `at` ends one.
+    fn terminator(&self, text: &str, start: usize, at: usize) -> Option<usize> {
+        let mut end = at;
+        for c in text[at..].chars() {
+            let closes = matches!(
+                c,
+                '.' | '!' | '?' | '…' | '"' | '\'' | ')' | ']' | '»' | '«' | '”' | '“' | '’' | '›'
+            );
+            if !closes {
+                break;
+            }
+            end += c.len_utf8();
+        }
+        let next = skip_space(text, end);
+        if next == end && next < text.len() {
+            return None;
+        }
+        if next == text.len() {
+            return Some(end);
+        }
+        if starts_lower(text, next) && !text[end..next].contains("\n\n") {
+            return None;
+        }
+        let single_stop = end == at + 1 && text.as_bytes()[at] == b'.';
+        if single_stop && self.stop_is_inside(text, start, at, next) {
+            return None;
+        }
+        Some(end)
+    }
+
+    fn stop_is_inside(&self, text: &str, start: usize, at: usize, next: usize) -> bool {
+        let before = &text[start..at];
+        let word = before
+            .rsplit(|c: char| c.is_whitespace() || "(\"»«”“'[/-–".contains(c))
+            .next()
+            .unwrap_or_default();
+        if word.is_empty() {
+            return false;
+        }
+        let rest = before[..before.len() - word.len()].trim();
+        let previous = rest.rsplit(char::is_whitespace).next().unwrap_or_default();
+        if word.len() <= 2 && word.bytes().all(|byte| byte.is_ascii_digit()) {
+            let is_label = !rest.contains(char::is_whitespace);
+            let lower = previous.trim_end_matches('.').to_lowercase();
+            let following = text[next..]
+                .split(|c: char| !c.is_alphabetic())
+                .next()
+                .unwrap_or_default()
+                .to_lowercase();
+            return is_label
+                || ORDINAL_CONTEXT.contains(&lower.as_str())
+                || MONTHS.contains(&following.as_str());
+        }
+        let mut letters = word.chars();
+        if let (Some(first), None) = (letters.next(), letters.next())
+            && first.is_uppercase()
+        {
+            return true;
+        }
+        let lower = word.to_lowercase();
+        if self.closing.binary_search(&lower.as_str()).is_ok() {
+            return false;
+        }
+        self.open.binary_search(&lower.as_str()).is_ok()
+            || (lower.contains('.') && lower.split('.').all(|part| part.chars().count() <= 2))
+    }
+}
+
+fn skip_space(text: &str, from: usize) -> usize {
+    text[from..]
+        .char_indices()
+        .find(|(_, c)| !c.is_whitespace())
+        .map_or(text.len(), |(offset, _)| from + offset)
+}
+
+fn starts_lower(text: &str, at: usize) -> bool {
+    text[at..].chars().next().is_some_and(char::is_lowercase)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn abbreviations_ordinals_and_initials_do_not_end_a_sentence() {
+        for text in [
+            "Vi så bl.a. Tivoli og f.eks. Zoo i går.",
+            "Mødet er den 3. juni kl. 12.30 hos dr. Hansen.",
+            "Den 3. Juni 1849 fik Danmark en grundlov.",
+            "H.C. Andersen blev født i Odense.",
+            "Se nr. 4 i kap. 2, jf. § 3, stk. 2.",
+            "§ 2. Loven gælder for alle.",
+            "Stk. 2. Ministeren fastsætter regler.",
+            "Christian 4. Kongen af Danmark.",
+            "»Er du der?« spurgte hun.",
+            "Det koster 3.500,50 kr. inkl. moms.",
+        ] {
+            assert_eq!(sentences(text), [text]);
+        }
+    }
+
+    #[test]
+    fn sentences_end_where_they_end() {
+        assert_eq!(
+            sentences(
+                "Det var i 1849. Han kom, så osv. Hun gik!\n\nOverskrift\nNy linje\nog mere."
+            ),
+            [
+                "Det var i 1849.",
+                "Han kom, så osv.",
+                "Hun gik!",
+                "Overskrift",
+                "Ny linje\nog mere."
+            ]
+        );
+        assert_eq!(
+            sentences("»Kom nu!« Han løb… Så stod han."),
+            ["»Kom nu!«", "Han løb…", "Så stod han."]
+        );
+        assert_eq!(sentences(" \n "), Vec::<&str>::new());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_but_whitespace_is_lost(text in "([a-zæøå.!?…»« \n]|[A-Z]|[0-9]|\\. ){0,200}") {
+            let joined: String = sentences(&text).concat();
+            let strip = |s: &str| s.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+            proptest::prop_assert_eq!(strip(&joined), strip(&text));
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! From a step number to a batch.
+
+use std::sync::Arc;
+
+use super::{MaskingPolicy, Sampler, ShardSet, Split};
+use crate::error::{DataError, Result};
+use crate::rng::KeyedRng;
+use crate::vocab::SpecialIds;
+
+/// One training batch, padded, row-major `[batch_size, seq_len]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PretrainBatch {
+    /// Rows.
+    pub batch_size: usize,
+    /// Positions in a row.
+    pub seq_len: usize,
+    /// The text, what the discriminator's input is made from. `[batch_size * seq_len]`.
+    pub input_ids: Vec<u32>,
+    /// The generator's input. `[batch_size * seq_len]`.
+    pub masked_ids: Vec<u32>,
+    /// 0 for the first segment and padding, 1 for the second. `[batch_size * seq_len]`.
+    pub token_type_ids: Vec<u32>,
+    /// Tokens in each row before padding. `[batch_size]`.
+    pub lengths: Vec<usize>,
+    /// `row * seq_len + position` of each drawn token, in order, without padding slots. `[n]`.
+    pub masked_rows: Vec<u32>,
+    /// The token that stands there. `[n]`.
+    pub masked_labels: Vec<u32>,
+    /// The epoch of the first row.
+    pub epoch: u64,
+}
+
+/// Makes batches: a pure function of the shards, split, seed, step, rank, world size and batch size.
+#[derive(Clone, Debug)]
+pub struct BatchSource {
+    shards: Arc<ShardSet>,
+    split: Split,
+    seed: u64,
+    batch_size: usize,
+    rank: usize,
+    world_size: usize,
+    sampler: Sampler,
+    policy: MaskingPolicy,
+    special: SpecialIds,
+}
+
+impl BatchSource {
+    /// Batches of `batch_size` rows padded to the maximum length of the shards.
+    ///
+    /// # Errors
+    /// When the split is empty or the batch size is 0.
+    pub fn new(shards: Arc<ShardSet>, split: Split, seed: u64, batch_size: usize) -> Result<Self> {
+        if batch_size == 0 {
+            return Err(DataError::invalid("a batch of 0 examples trains nothing"));
+        }
+        if shards.is_empty(split) {
+            return Err(
+                DataError::invalid(format!("the {} split has no examples", split.name()))
+                    .with_hint("prepare more text, or another share with --validation"),
+            );
+        }
+        Ok(Self {
+            sampler: Sampler::new(seed, shards.len(split)),
+            policy: MaskingPolicy::for_length(shards.max_length()),
+            special: shards.manifest().plan.special,
+            shards,
+            split,
+            seed,
+            batch_size,
+            rank: 0,
+            world_size: 1,
+        })
+    }
+
+    /// The batches of one of several processes that share every step.
+    #[must_use]
+    pub fn with_rank(mut self, rank: usize, world_size: usize) -> Self {
+        self.world_size = world_size.max(1);
+        self.rank = rank % self.world_size;
+        self
+    }
+
+    /// Other masking.
+    #[must_use]
+    pub fn with_policy(mut self, policy: MaskingPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// How tokens are drawn.
+    #[must_use]
+    pub fn policy(&self) -> &MaskingPolicy {
+        &self.policy
+    }
+
+    /// Rows of a batch.
+    #[must_use]
+    pub fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
+    /// Number of examples in an epoch.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.sampler.len()
+    }
+
+    /// Never: [`BatchSource::new`] refuses an empty split.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sampler.is_empty()
+    }
+
+    /// The batch of a step, from 0. Batches run across the ends of epochs.
+    #[must_use]
+    pub fn batch(&self, step: u64) -> PretrainBatch {
+        let seq_len = self.shards.max_length();
+        let slots = self.batch_size * seq_len;
+        let mut batch = PretrainBatch {
+            batch_size: self.batch_size,
+            seq_len,
+            input_ids: vec![self.special.pad; slots],
+            masked_ids: vec![self.special.pad; slots],
+            token_type_ids: vec![0; slots],
+            lengths: Vec::with_capacity(self.batch_size),
+            masked_rows: Vec::with_capacity(self.batch_size * self.policy.max_predictions),
+            masked_labels: Vec::with_capacity(self.batch_size * self.policy.max_predictions),
+            epoch: 0,
+        };
+        let first = (step * self.world_size as u64 + self.rank as u64) * self.batch_size as u64;
+        for row in 0..self.batch_size {
+            let (epoch, index) = self.sampler.index(first + row as u64);
+            if row == 0 {
+                batch.epoch = epoch;
+            }
+            let example = self.shards.example(self.split, index);
+            let mut rng = KeyedRng::new(self.seed, "mask", &[epoch, index as u64]);
+            let masking = self
+                .policy
+                .mask(&example.input_ids, &self.special, &mut rng);
+            let start = row * seq_len;
+            let length = example.input_ids.len().min(seq_len);
+            batch.input_ids[start..start + length].copy_from_slice(&example.input_ids[..length]);
+            batch.masked_ids[start..start + length].copy_from_slice(&masking.input_ids[..length]);
+            let second = start + example.first_segment.min(length);
+            batch.token_type_ids[second..start + length].fill(1);
+            batch.lengths.push(length);
+            for position in masking.positions {
+                batch.masked_rows.push((start + position) as u32);
+                batch.masked_labels.push(example.input_ids[position]);
+            }
+        }
+        batch
+    }
+}

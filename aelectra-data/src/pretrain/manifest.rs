@@ -1,0 +1,217 @@
+//! What a directory of shards was made from.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Packing;
+use super::shard::Split;
+use crate::corpus::{CorpusOptions, Source, SourceReport};
+use crate::error::{DataError, Result};
+use crate::vocab::SpecialIds;
+
+/// The version of the layout of a shard directory.
+pub(crate) const LAYOUT_VERSION: u32 = 1;
+
+/// Everything that decides the bytes of the shards and is known before reading the corpus.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Version of the layout.
+    pub version: u32,
+    /// The tokenizer's fingerprint.
+    pub tokenizer: String,
+    /// Size of its vocabulary.
+    pub vocab_size: usize,
+    /// Its special tokens.
+    pub special: SpecialIds,
+    /// Longest example in tokens.
+    pub max_length: usize,
+    /// How examples were built.
+    pub packing: Packing,
+    /// Share of documents for validation.
+    pub validation: f64,
+    /// Seed of the random choices of packing.
+    pub seed: u64,
+    /// How the corpus is read.
+    pub corpus: CorpusOptions,
+    /// The files, sorted by path.
+    pub sources: Vec<Source>,
+}
+
+/// One point in which two plans differ.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlanDifference {
+    /// The setting or file.
+    pub what: String,
+    /// Its value in the existing directory.
+    pub before: String,
+    /// Its value now.
+    pub now: String,
+}
+
+impl Plan {
+    /// Where `now` differs from this plan.
+    #[must_use]
+    pub fn differences(&self, now: &Self) -> Vec<PlanDifference> {
+        let mut out = Vec::new();
+        let flat = |plan: &Self| {
+            let mut value = serde_json::to_value(plan).unwrap_or_default();
+            if let Some(corpus) = value.get_mut("corpus").and_then(Value::as_object_mut) {
+                corpus.remove("inputs");
+            }
+            value
+        };
+        let (old, new) = (flat(self), flat(now));
+        for key in [
+            "version",
+            "tokenizer",
+            "vocab_size",
+            "special",
+            "max_length",
+            "packing",
+            "validation",
+            "seed",
+            "corpus",
+        ] {
+            if old[key] != new[key] {
+                out.push(PlanDifference {
+                    what: key.into(),
+                    before: old[key].to_string(),
+                    now: new[key].to_string(),
+                });
+            }
+        }
+        let size = |source: Option<&Source>| {
+            source.map_or("absent".to_owned(), |source| {
+                format!("{} bytes", source.bytes)
+            })
+        };
+        let mut paths: Vec<&Path> = self
+            .sources
+            .iter()
+            .chain(&now.sources)
+            .map(|source| source.path.as_path())
+            .collect();
+        paths.sort_unstable();
+        paths.dedup();
+        for path in paths {
+            let of = |plan: &'_ Self| plan.sources.iter().position(|s| s.path == path);
+            let before = of(self).map(|at| &self.sources[at]);
+            let after = of(now).map(|at| &now.sources[at]);
+            if before != after {
+                out.push(PlanDifference {
+                    what: path.display().to_string(),
+                    before: size(before),
+                    now: size(after),
+                });
+            }
+        }
+        out
+    }
+}
+
+/// A shard file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardEntry {
+    /// Its name in the directory.
+    pub file: String,
+    /// Its split.
+    pub split: Split,
+    /// Number of examples.
+    pub examples: u64,
+    /// Number of tokens, special ones included.
+    pub tokens: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// XXH3 (64 bits) of the file after its header, in hexadecimal.
+    pub xxh3: String,
+}
+
+/// What became of one chunk of the corpus.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ChunkRecord {
+    /// Its place in the corpus.
+    pub index: u64,
+    /// A hash of its documents.
+    pub input: String,
+    /// Sentences in it.
+    pub sentences: u64,
+    /// Tokens of its text, special ones not counted.
+    pub tokens: u64,
+    /// How many of them are unknown.
+    pub unknown: u64,
+    /// How many of them packing threw away.
+    pub discarded: u64,
+    /// Documents for validation.
+    pub validation_documents: u64,
+    /// Its shards: at most one for each split.
+    pub shards: Vec<ShardEntry>,
+    /// What was read, by index of the source.
+    pub sources: Vec<(usize, SourceReport)>,
+}
+
+/// What lies in a shard directory (`manifest.json`). It has no times and no machine in it: the
+/// same corpus and options give the same bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShardManifest {
+    /// What it was made from.
+    #[serde(flatten)]
+    pub plan: Plan,
+    /// Number of examples of the training split.
+    pub train_examples: u64,
+    /// Number of examples of the validation split.
+    pub validation_examples: u64,
+    /// Decompressed size and hash of each source, in order.
+    pub digests: Vec<crate::corpus::SourceDigest>,
+    /// What became of each chunk.
+    pub chunks: Vec<ChunkRecord>,
+}
+
+impl ShardManifest {
+    /// The name of the file.
+    pub const FILE: &'static str = "manifest.json";
+
+    /// Reads the manifest of a directory.
+    ///
+    /// # Errors
+    /// When there is none, or it is of another version.
+    pub fn read(dir: &Path) -> Result<Self> {
+        let path = dir.join(Self::FILE);
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            if error.kind() != std::io::ErrorKind::NotFound {
+                return DataError::io("read", &path)(error);
+            }
+            let unfinished = dir.join(super::prepare::PLAN_FILE).exists();
+            let state = if unfinished {
+                "holds unfinished shards"
+            } else {
+                "has no shards"
+            };
+            DataError::invalid(format!("`{}` {state}", dir.display()))
+                .with_hint("run `aelectra prepare` with this directory as --out")
+        })?;
+        let value: Value = serde_json::from_str(&text).map_err(|error| {
+            DataError::parse(&path, error.line(), "a shard manifest", error.to_string())
+        })?;
+        if value["version"] != LAYOUT_VERSION {
+            return Err(DataError::parse(
+                &path,
+                0,
+                format!("version {LAYOUT_VERSION}"),
+                format!("version {}", value["version"]),
+            )
+            .with_hint("prepare the data again with this program"));
+        }
+        serde_json::from_value(value)
+            .map_err(|error| DataError::parse(&path, 0, "a shard manifest", error.to_string()))
+    }
+
+    /// The shards of a split, in order.
+    pub fn shards(&self, split: Split) -> impl Iterator<Item = &ShardEntry> {
+        self.chunks
+            .iter()
+            .flat_map(|chunk| &chunk.shards)
+            .filter(move |shard| shard.split == split)
+    }
+}

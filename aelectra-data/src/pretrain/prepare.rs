@@ -1,0 +1,490 @@
+//! From a corpus to a directory of shards, restartable at any point.
+//!
+//! `plan.json` is written first and says what is being made; each finished chunk leaves its shards
+//! and then `parts/N.json`; `manifest.json` comes last and replaces both. Every file is written
+//! under another name, synced and renamed. A run that finds parts reads the corpus again, compares
+//! each chunk with its part, and works only on chunks without one.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::manifest::{ChunkRecord, LAYOUT_VERSION, Plan, ShardManifest};
+use super::packing::{Packer, Packing};
+use super::shard::{Example, HEADER_BYTES, Header, ShardBuilder, Split};
+use super::{Progress, ShardEntry};
+use crate::corpus::{
+    Chunk, CorpusOptions, SentenceSplitter, SourceReport, discover, documents, ordered, read_chunks,
+};
+use crate::error::{DataError, Result};
+use crate::rng::{KeyedRng, mix64};
+use crate::vocab::{Encoder, WordPieceTokenizer, write_file};
+
+pub(crate) const PLAN_FILE: &str = "plan.json";
+const PARTS: &str = "parts";
+
+/// How to prepare a corpus.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PrepareOptions {
+    /// What to read.
+    pub corpus: CorpusOptions,
+    /// The directory to write.
+    pub out: PathBuf,
+    /// Longest example in tokens, special ones included.
+    pub max_length: usize,
+    /// How sentences become examples.
+    pub packing: Packing,
+    /// Share of documents for validation, 0 to 1. A document is in the same split whatever else
+    /// the corpus holds.
+    pub validation: f64,
+    /// Seed of the random choices of [`Packing::Electra`].
+    pub seed: u64,
+    /// Deletes shards made with other options instead of refusing.
+    pub restart: bool,
+}
+
+impl Default for PrepareOptions {
+    fn default() -> Self {
+        Self {
+            corpus: CorpusOptions::default(),
+            out: PathBuf::new(),
+            max_length: 128,
+            packing: Packing::Full,
+            validation: 0.01,
+            seed: 0,
+            restart: false,
+        }
+    }
+}
+
+/// What preparing read and made.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PrepareReport {
+    /// Documents with text.
+    pub documents: u64,
+    /// Documents for validation.
+    pub validation_documents: u64,
+    /// Sentences.
+    pub sentences: u64,
+    /// Tokens of the text, special ones not counted.
+    pub tokens: u64,
+    /// Examples of both splits.
+    pub examples: u64,
+    /// Examples to train on.
+    pub train_examples: u64,
+    /// Examples for validation.
+    pub validation_examples: u64,
+    /// Share of tokens that are unknown words.
+    pub unknown_rate: f64,
+    /// Share of positions that are padding when every example is padded to the maximum length.
+    pub padding_rate: f64,
+    /// Tokens that packing threw away.
+    pub discarded_tokens: u64,
+    /// 10^6 bytes of UTF-8 text.
+    pub megabytes: f64,
+    /// Megabytes of text per second, over the chunks that were worked on in this run.
+    pub megabytes_per_second: f64,
+    /// Seconds in all.
+    pub seconds: f64,
+    /// Shard files.
+    pub shards: u64,
+    /// Shard files found finished from an earlier run.
+    pub reused_shards: u64,
+    /// Bytes of all shard files.
+    pub shard_bytes: u64,
+    /// How examples were built.
+    pub packing: Packing,
+    /// Per source, what was read.
+    pub sources: Vec<SourceReport>,
+}
+
+/// Tokenizes and packs a corpus into a directory of shards, or finishes a directory that an
+/// interrupted run left. The bytes are the same either way, and for any number of threads.
+///
+/// # Errors
+/// When an input cannot be read, an option is out of range, or the directory holds shards of
+/// another tokenizer, corpus or options (unless [`PrepareOptions::restart`]).
+pub fn prepare(
+    tokenizer: &WordPieceTokenizer,
+    options: &PrepareOptions,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<PrepareReport> {
+    let started = Instant::now();
+    check(options)?;
+    let plan = Plan {
+        version: LAYOUT_VERSION,
+        tokenizer: tokenizer.fingerprint(),
+        vocab_size: tokenizer.vocab_size(),
+        special: tokenizer.special(),
+        max_length: options.max_length,
+        packing: options.packing,
+        validation: options.validation,
+        seed: options.seed,
+        corpus: options.corpus.clone(),
+        sources: discover(&options.corpus.inputs)?,
+    };
+    let finished = open_directory(&options.out, &plan, options.restart)?;
+    let builder = ChunkBuilder {
+        plan: &plan,
+        out: &options.out,
+        continuation: tokenizer.continuations(),
+        finished,
+    };
+    let mut chunks: Vec<ChunkRecord> = Vec::new();
+    let (mut reused_shards, mut worked_bytes, mut bytes) = (0, 0, 0);
+    let digests = ordered(
+        options.corpus.thread_count(),
+        |emit| read_chunks(&plan.sources, &options.corpus, emit),
+        || (Encoder::new(tokenizer.clone()), SentenceSplitter::default()),
+        |(encoder, splitter), chunk| builder.run(&chunk, encoder, splitter),
+        |(record, reused)| {
+            let here: u64 = record.sources.iter().map(|(_, source)| source.bytes).sum();
+            bytes += here;
+            if reused {
+                reused_shards += record.shards.len() as u64;
+            } else {
+                worked_bytes += here;
+            }
+            chunks.push(record);
+            progress(Progress {
+                stage: "prepare",
+                done: bytes,
+                total: None,
+                unit: "bytes",
+            });
+            Ok(())
+        },
+    )?;
+    if builder.finished.len() > chunks.len() {
+        return Err(changed(&options.out, "it has become shorter"));
+    }
+    let of = |split| {
+        let shards = chunks.iter().flat_map(|chunk| &chunk.shards);
+        shards
+            .filter(|shard| shard.split == split)
+            .map(|shard| shard.examples)
+            .sum()
+    };
+    let manifest = ShardManifest {
+        train_examples: of(Split::Train),
+        validation_examples: of(Split::Validation),
+        plan: plan.clone(),
+        digests,
+        chunks,
+    };
+    write_json(&options.out.join(ShardManifest::FILE), &manifest)?;
+    let parts = options.out.join(PARTS);
+    if parts.exists() {
+        fs::remove_dir_all(&parts).map_err(DataError::io("remove", &parts))?;
+    }
+    let plan_file = options.out.join(PLAN_FILE);
+    if plan_file.exists() {
+        fs::remove_file(&plan_file).map_err(DataError::io("remove", &plan_file))?;
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let mut report = report(&manifest);
+    report.seconds = seconds;
+    report.megabytes_per_second = worked_bytes as f64 / 1e6 / seconds.max(1e-9);
+    report.reused_shards = reused_shards;
+    Ok(report)
+}
+
+fn check(options: &PrepareOptions) -> Result<()> {
+    if !(8..=65_535).contains(&options.max_length) {
+        return Err(DataError::invalid(format!(
+            "a maximum length of {} tokens is not between 8 and 65535",
+            options.max_length
+        ))
+        .with_hint("ELECTRA-Small trains at 128 or 512"));
+    }
+    if !(0.0..1.0).contains(&options.validation) {
+        return Err(DataError::invalid(format!(
+            "a validation share of {} is not between 0 and 1",
+            options.validation
+        ))
+        .with_hint("0.01 keeps one document in a hundred for validation"));
+    }
+    Ok(())
+}
+
+/// The finished chunks of the directory, after making sure that they belong to the plan.
+fn open_directory(out: &Path, plan: &Plan, restart: bool) -> Result<BTreeMap<u64, ChunkRecord>> {
+    fs::create_dir_all(out.join(PARTS)).map_err(DataError::io("create", out))?;
+    let manifest_file = out.join(ShardManifest::FILE);
+    let plan_file = out.join(PLAN_FILE);
+    let mut finished = BTreeMap::new();
+    let mut existing = None;
+    if manifest_file.exists() {
+        let manifest = ShardManifest::read(out)?;
+        finished = manifest
+            .chunks
+            .into_iter()
+            .map(|chunk| (chunk.index, chunk))
+            .collect();
+        existing = Some(manifest.plan);
+    } else if plan_file.exists() {
+        existing = read_json::<Plan>(&plan_file)?;
+        for entry in fs::read_dir(out.join(PARTS)).map_err(DataError::io("read", out))? {
+            let path = entry.map_err(DataError::io("read", out))?.path();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "json")
+                && let Some(record) = read_json::<ChunkRecord>(&path)?
+            {
+                finished.insert(record.index, record);
+            }
+        }
+    }
+    if let Some(existing) = existing {
+        let differences = existing.differences(plan);
+        if !differences.is_empty() && !restart {
+            let list: Vec<String> = differences
+                .iter()
+                .map(|d| format!("{}: {} before, {} now", d.what, d.before, d.now))
+                .collect();
+            return Err(DataError::invalid(format!(
+                "`{}` holds shards made otherwise: {}",
+                out.display(),
+                list.join("; ")
+            ))
+            .with_hint("use another --out, or --restart to make these shards anew"));
+        }
+        if !differences.is_empty() {
+            finished.clear();
+        }
+    }
+    clear_leftovers(out, &finished)?;
+    if finished.is_empty() || !manifest_file.exists() {
+        write_json(&plan_file, plan)?;
+    }
+    Ok(finished)
+}
+
+/// Removes shards that belong to no finished chunk, and half-written files.
+fn clear_leftovers(out: &Path, finished: &BTreeMap<u64, ChunkRecord>) -> Result<()> {
+    let keep: std::collections::HashSet<&str> = finished
+        .values()
+        .flat_map(|chunk| &chunk.shards)
+        .map(|shard| shard.file.as_str())
+        .collect();
+    for entry in fs::read_dir(out).map_err(DataError::io("read", out))? {
+        let path = entry.map_err(DataError::io("read", out))?.path();
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
+        let name = name.unwrap_or_default();
+        let stale = name.ends_with(".tmp")
+            || (name.ends_with(".shard") && !keep.contains(name.as_str()))
+            || (finished.is_empty() && name == ShardManifest::FILE);
+        if stale && path.is_file() {
+            fs::remove_file(&path).map_err(DataError::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+fn changed(out: &Path, how: &str) -> DataError {
+    DataError::invalid(format!(
+        "the corpus is not the one that the shards in `{}` were made from: {how}",
+        out.display()
+    ))
+    .with_hint("use another --out, or --restart to make these shards anew")
+}
+
+/// Which split a document belongs to: decided by its text alone, so that it stays when others come
+/// and go, and equal documents stay together.
+fn split_of(text: &str, validation: f64) -> Split {
+    let hash = mix64(xxh3_64(text.trim().as_bytes()));
+    let uniform = (hash >> 11) as f64 / (1u64 << 53) as f64;
+    if uniform < validation {
+        Split::Validation
+    } else {
+        Split::Train
+    }
+}
+
+struct ChunkBuilder<'a> {
+    plan: &'a Plan,
+    out: &'a Path,
+    continuation: Vec<bool>,
+    finished: BTreeMap<u64, ChunkRecord>,
+}
+
+impl ChunkBuilder<'_> {
+    /// The record of a chunk, and whether it was there already.
+    fn run(
+        &self,
+        chunk: &Chunk,
+        encoder: &mut Encoder,
+        splitter: &SentenceSplitter,
+    ) -> Result<(ChunkRecord, bool)> {
+        let input = format!("{:016x}", chunk.checksum());
+        if let Some(record) = self.finished.get(&chunk.index) {
+            if record.input != input {
+                let paths: Vec<String> = self.paths(chunk);
+                return Err(changed(self.out, &format!("{} differs", paths.join(", "))));
+            }
+            if record.shards.iter().all(|shard| self.is_intact(shard)) {
+                return Ok((record.clone(), true));
+            }
+        }
+        let mut record = self.build(chunk, encoder, splitter)?;
+        record.input = input;
+        let part = self
+            .out
+            .join(PARTS)
+            .join(format!("{:06}.json", chunk.index));
+        write_json(&part, &record)?;
+        Ok((record, false))
+    }
+
+    fn paths(&self, chunk: &Chunk) -> Vec<String> {
+        let mut sources: Vec<usize> = chunk.records.iter().map(|record| record.source).collect();
+        sources.dedup();
+        sources
+            .iter()
+            .map(|&s| self.plan.sources[s].path.display().to_string())
+            .collect()
+    }
+
+    fn is_intact(&self, shard: &ShardEntry) -> bool {
+        fs::read(self.out.join(&shard.file)).is_ok_and(|file| {
+            Header::read(Path::new(&shard.file), &file).is_ok_and(|header| {
+                format!("{:016x}", header.checksum) == shard.xxh3
+                    && header.checksum == xxh3_64(&file[HEADER_BYTES..])
+            })
+        })
+    }
+
+    fn build(
+        &self,
+        chunk: &Chunk,
+        encoder: &mut Encoder,
+        splitter: &SentenceSplitter,
+    ) -> Result<ChunkRecord> {
+        let plan = self.plan;
+        let mut record = ChunkRecord {
+            index: chunk.index,
+            ..ChunkRecord::default()
+        };
+        let mut outputs = Split::ALL.map(|split| {
+            let rng = KeyedRng::new(plan.seed, "packing", &[chunk.index, split as u64]);
+            let packer = Packer::new(
+                plan.packing,
+                plan.max_length,
+                plan.special,
+                &self.continuation,
+                rng,
+            );
+            let shard = ShardBuilder::new(plan.vocab_size, &plan.tokenizer, plan.max_length, split);
+            (packer, shard)
+        });
+        let mut ids = Vec::new();
+        record.sources = documents(chunk, &plan.sources, &plan.corpus, |document| {
+            let split = split_of(&document.text, plan.validation);
+            record.validation_documents += u64::from(split == Split::Validation);
+            let (packer, shard) = &mut outputs[split as usize];
+            let mut emit = |example: &Example| shard.push(example);
+            splitter.for_each(&document.text, |sentence| {
+                ids.clear();
+                encoder.encode_into(sentence, &mut ids);
+                record.sentences += 1;
+                record.tokens += ids.len() as u64;
+                record.unknown += ids.iter().filter(|&&id| id == plan.special.unk).count() as u64;
+                packer.sentence(&ids, &mut emit);
+            });
+            packer.end_document(&mut emit);
+        })?;
+        for (split, (mut packer, mut shard)) in Split::ALL.into_iter().zip(outputs) {
+            packer.finish(&mut |example| shard.push(example));
+            record.discarded += packer.counts.discarded;
+            if shard.examples() > 0 {
+                record.shards.push(self.write(chunk.index, split, shard)?);
+            }
+        }
+        Ok(record)
+    }
+
+    fn write(&self, index: u64, split: Split, shard: ShardBuilder) -> Result<ShardEntry> {
+        let file = format!("{}-{index:06}.shard", split.name());
+        let (examples, tokens) = (shard.examples() as u64, shard.tokens() as u64);
+        let bytes = shard.finish();
+        write_file(&self.out.join(&file), &bytes)?;
+        Ok(ShardEntry {
+            split,
+            examples,
+            tokens,
+            bytes: bytes.len() as u64,
+            xxh3: format!("{:016x}", xxh3_64(&bytes[HEADER_BYTES..])),
+            file,
+        })
+    }
+}
+
+/// The report of a finished directory, without times.
+pub(crate) fn report(manifest: &ShardManifest) -> PrepareReport {
+    let mut report = PrepareReport {
+        packing: manifest.plan.packing,
+        train_examples: manifest.train_examples,
+        validation_examples: manifest.validation_examples,
+        examples: manifest.train_examples + manifest.validation_examples,
+        ..PrepareReport::default()
+    };
+    report.sources = manifest
+        .plan
+        .sources
+        .iter()
+        .map(|source| SourceReport {
+            path: source.path.clone(),
+            ..SourceReport::default()
+        })
+        .collect();
+    let (mut unknown, mut stored) = (0, 0);
+    for chunk in &manifest.chunks {
+        report.sentences += chunk.sentences;
+        report.tokens += chunk.tokens;
+        report.discarded_tokens += chunk.discarded;
+        report.validation_documents += chunk.validation_documents;
+        unknown += chunk.unknown;
+        for (source, counts) in &chunk.sources {
+            if let Some(total) = report.sources.get_mut(*source) {
+                total.add(counts);
+            }
+        }
+        for shard in &chunk.shards {
+            report.shards += 1;
+            report.shard_bytes += shard.bytes;
+            stored += shard.tokens;
+        }
+    }
+    report.documents = report.sources.iter().map(|source| source.documents).sum();
+    report.megabytes = report
+        .sources
+        .iter()
+        .map(|source| source.bytes)
+        .sum::<u64>() as f64
+        / 1e6;
+    report.unknown_rate = unknown as f64 / report.tokens.max(1) as f64;
+    let positions = report.examples * manifest.plan.max_length as u64;
+    report.padding_rate = 1.0 - stored as f64 / positions.max(1) as f64;
+    report
+}
+
+fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(value)
+        .map_err(|error| DataError::invalid(format!("cannot write JSON: {error}")))?;
+    text.push('\n');
+    write_file(path, text.as_bytes())
+}
+
+/// A JSON file, or `None` when it is not what is expected: then its work is done again.
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    let text = fs::read_to_string(path).map_err(DataError::io("read", path))?;
+    Ok(serde_json::from_str(&text).ok())
+}

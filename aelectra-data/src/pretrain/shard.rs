@@ -1,0 +1,324 @@
+//! The token shard format.
+//!
+//! All numbers are little-endian. A shard is one file:
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 0..8 | magic `AELSHARD` |
+//! | 8..12 | version, u32: 1 |
+//! | 12..16 | bytes per id, u32: 2 when every id of the vocabulary fits, 4 otherwise |
+//! | 16..48 | SHA-256 of the tokenizer ([`WordPieceTokenizer::fingerprint`](crate::vocab::WordPieceTokenizer::fingerprint)) |
+//! | 48..52 | maximum example length in tokens, u32 |
+//! | 52..56 | split, u32: 0 training, 1 validation |
+//! | 56..64 | examples n, u64 |
+//! | 64..72 | tokens t, u64 |
+//! | 72..80 | XXH3 (64 bits) of everything after the header |
+//! | 80..88 | XXH3 (64 bits) of bytes 0..80 |
+//! | 88..128 | zero |
+//! | 128.. | n + 1 token offsets, u32: example i is tokens `offset[i]..offset[i + 1]` |
+//! | | n first-segment lengths, u16: tokens with type id 0 |
+//! | | zero bytes up to a multiple of 8 |
+//! | | t ids, with `[CLS]` and `[SEP]`, without padding |
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::error::{DataError, Result};
+
+/// First bytes of a shard.
+pub const MAGIC: &[u8; 8] = b"AELSHARD";
+/// The version of the format.
+pub const VERSION: u32 = 1;
+/// Bytes before the offsets.
+pub const HEADER_BYTES: usize = 128;
+
+/// Which part of the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    /// To learn from.
+    Train,
+    /// To measure on.
+    Validation,
+}
+
+impl Split {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Train, Self::Validation];
+
+    /// "train" or "validation".
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+        }
+    }
+
+    fn code(self) -> u32 {
+        self as u32
+    }
+}
+
+/// One pretraining example.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Example {
+    /// `[CLS]` … `[SEP]`, or `[CLS]` … `[SEP]` … `[SEP]`, without padding.
+    pub input_ids: Vec<u32>,
+    /// How many of them have token type 0; the rest have 1.
+    pub first_segment: usize,
+}
+
+/// What the header of a shard says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// 2 or 4.
+    pub id_bytes: usize,
+    /// The tokenizer's SHA-256.
+    pub vocabulary: [u8; 32],
+    /// Longest example in tokens.
+    pub max_length: usize,
+    /// The split.
+    pub split: Split,
+    /// Number of examples.
+    pub examples: usize,
+    /// Number of tokens.
+    pub tokens: usize,
+    /// XXH3 of the rest.
+    pub checksum: u64,
+}
+
+impl Header {
+    fn ids_start(&self) -> usize {
+        let tables = (self.examples + 1) * 4 + self.examples * 2;
+        HEADER_BYTES + tables.next_multiple_of(8)
+    }
+
+    /// Bytes of the whole file.
+    #[must_use]
+    pub fn file_bytes(&self) -> usize {
+        self.ids_start() + self.tokens * self.id_bytes
+    }
+
+    fn to_bytes(&self) -> [u8; HEADER_BYTES] {
+        let mut bytes = [0; HEADER_BYTES];
+        bytes[..8].copy_from_slice(MAGIC);
+        bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[12..16].copy_from_slice(&(self.id_bytes as u32).to_le_bytes());
+        bytes[16..48].copy_from_slice(&self.vocabulary);
+        bytes[48..52].copy_from_slice(&(self.max_length as u32).to_le_bytes());
+        bytes[52..56].copy_from_slice(&self.split.code().to_le_bytes());
+        bytes[56..64].copy_from_slice(&(self.examples as u64).to_le_bytes());
+        bytes[64..72].copy_from_slice(&(self.tokens as u64).to_le_bytes());
+        bytes[72..80].copy_from_slice(&self.checksum.to_le_bytes());
+        let own = xxh3_64(&bytes[..80]);
+        bytes[80..88].copy_from_slice(&own.to_le_bytes());
+        bytes
+    }
+
+    /// Reads and checks the header of a shard file given as a whole; the body is not checked.
+    ///
+    /// # Errors
+    /// [`DataError::Corrupt`] when it is no shard, of another version, or of the wrong length.
+    pub fn read(path: &Path, file: &[u8]) -> Result<Self> {
+        let corrupt = |message: String| DataError::Corrupt {
+            path: path.to_path_buf(),
+            message,
+        };
+        if file.len() < HEADER_BYTES || &file[..8] != MAGIC {
+            return Err(corrupt("it is not a token shard".into()));
+        }
+        let version = u32_at(file, 8);
+        if version != VERSION {
+            return Err(corrupt(format!(
+                "shard version {version}, this program reads {VERSION}"
+            )));
+        }
+        if u64_at(file, 80) != xxh3_64(&file[..80]) {
+            return Err(corrupt("its header does not match its checksum".into()));
+        }
+        let mut vocabulary = [0; 32];
+        vocabulary.copy_from_slice(&file[16..48]);
+        let header = Self {
+            id_bytes: u32_at(file, 12) as usize,
+            vocabulary,
+            max_length: u32_at(file, 48) as usize,
+            split: if u32_at(file, 52) == 0 {
+                Split::Train
+            } else {
+                Split::Validation
+            },
+            examples: u64_at(file, 56) as usize,
+            tokens: u64_at(file, 64) as usize,
+            checksum: u64_at(file, 72),
+        };
+        if ![2, 4].contains(&header.id_bytes) || header.file_bytes() != file.len() {
+            return Err(corrupt(format!(
+                "it has {} bytes where its header asks for {}",
+                file.len(),
+                header.file_bytes()
+            )));
+        }
+        Ok(header)
+    }
+
+    /// Example `index` of a shard file; `None` when the file's tables are inconsistent.
+    #[must_use]
+    pub fn example(&self, file: &[u8], index: usize) -> Option<Example> {
+        if index >= self.examples {
+            return None;
+        }
+        let start = u32_at(file, HEADER_BYTES + index * 4) as usize;
+        let end = u32_at(file, HEADER_BYTES + index * 4 + 4) as usize;
+        let segments = HEADER_BYTES + (self.examples + 1) * 4;
+        let at = segments + index * 2;
+        let first_segment = usize::from(u16::from_le_bytes([file[at], file[at + 1]]));
+        let ids = self.ids_start();
+        let bytes = file.get(ids + start * self.id_bytes..ids + end * self.id_bytes)?;
+        let input_ids = if self.id_bytes == 2 {
+            bytes
+                .chunks_exact(2)
+                .map(|id| u32::from(u16::from_le_bytes([id[0], id[1]])))
+                .collect()
+        } else {
+            bytes
+                .chunks_exact(4)
+                .map(|id| u32::from_le_bytes([id[0], id[1], id[2], id[3]]))
+                .collect()
+        };
+        Some(Example {
+            input_ids,
+            first_segment,
+        })
+    }
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
+}
+
+/// Collects examples and makes the bytes of a shard.
+#[derive(Debug)]
+pub struct ShardBuilder {
+    id_bytes: usize,
+    vocabulary: [u8; 32],
+    max_length: usize,
+    split: Split,
+    offsets: Vec<u32>,
+    segments: Vec<u16>,
+    ids: Vec<u8>,
+}
+
+impl ShardBuilder {
+    /// An empty shard. `fingerprint` is the tokenizer's, in hexadecimal.
+    #[must_use]
+    pub fn new(vocab_size: usize, fingerprint: &str, max_length: usize, split: Split) -> Self {
+        let mut vocabulary = [0; 32];
+        for (byte, digits) in vocabulary.iter_mut().zip(fingerprint.as_bytes().chunks(2)) {
+            let digits = std::str::from_utf8(digits).unwrap_or_default();
+            *byte = u8::from_str_radix(digits, 16).unwrap_or_default();
+        }
+        Self {
+            id_bytes: if vocab_size <= 1 << 16 { 2 } else { 4 },
+            vocabulary,
+            max_length,
+            split,
+            offsets: vec![0],
+            segments: Vec::new(),
+            ids: Vec::new(),
+        }
+    }
+
+    /// Adds an example.
+    pub fn push(&mut self, example: &Example) {
+        for id in &example.input_ids {
+            if self.id_bytes == 2 {
+                self.ids.extend_from_slice(&(*id as u16).to_le_bytes());
+            } else {
+                self.ids.extend_from_slice(&id.to_le_bytes());
+            }
+        }
+        self.offsets.push((self.ids.len() / self.id_bytes) as u32);
+        self.segments.push(example.first_segment as u16);
+    }
+
+    /// Number of examples so far.
+    #[must_use]
+    pub fn examples(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// Number of tokens so far.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        self.ids.len() / self.id_bytes
+    }
+
+    /// The bytes of the file.
+    #[must_use]
+    pub fn finish(self) -> Vec<u8> {
+        let mut header = Header {
+            id_bytes: self.id_bytes,
+            vocabulary: self.vocabulary,
+            max_length: self.max_length,
+            split: self.split,
+            examples: self.segments.len(),
+            tokens: self.ids.len() / self.id_bytes,
+            checksum: 0,
+        };
+        let mut file = Vec::with_capacity(header.file_bytes());
+        file.resize(HEADER_BYTES, 0);
+        file.extend(self.offsets.iter().flat_map(|offset| offset.to_le_bytes()));
+        file.extend(
+            self.segments
+                .iter()
+                .flat_map(|segment| segment.to_le_bytes()),
+        );
+        file.resize(header.ids_start(), 0);
+        file.extend_from_slice(&self.ids);
+        header.checksum = xxh3_64(&file[HEADER_BYTES..]);
+        file[..HEADER_BYTES].copy_from_slice(&header.to_bytes());
+        file
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples_come_back_and_damage_is_noticed() {
+        for vocab_size in [1000, 100_000] {
+            let mut builder =
+                ShardBuilder::new(vocab_size, &"ab".repeat(32), 16, Split::Validation);
+            let examples: Vec<Example> = (0..5)
+                .map(|i| Example {
+                    input_ids: (i..i * 3).collect(),
+                    first_segment: i as usize,
+                })
+                .collect();
+            for example in &examples {
+                builder.push(example);
+            }
+            let file = builder.finish();
+            let path = Path::new("x");
+            let header = Header::read(path, &file).expect("a shard just made");
+            assert_eq!(header.vocabulary, [0xab; 32]);
+            assert_eq!((header.split, header.max_length), (Split::Validation, 16));
+            for (i, example) in examples.iter().enumerate() {
+                assert_eq!(header.example(&file, i).as_ref(), Some(example));
+            }
+            assert_eq!(header.example(&file, 5), None);
+            assert!(Header::read(path, &file[..file.len() - 1]).is_err());
+            let mut flipped = file.clone();
+            flipped[50] ^= 1;
+            assert!(Header::read(path, &flipped).is_err());
+        }
+    }
+}

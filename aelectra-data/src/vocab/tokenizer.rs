@@ -1,0 +1,259 @@
+//! The BERT tokenizer.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::chars::for_each_run;
+use super::files;
+use super::normalize::WordNormalizer;
+use super::wordpiece::WordPiece;
+use super::{SpecialIds, SpecialTokens, TokenizerOptions};
+use crate::error::{DataError, Result};
+
+/// A token of a text and where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// The id in the vocabulary.
+    pub id: u32,
+    /// First byte in the text.
+    pub start: usize,
+    /// The byte after the last.
+    pub end: usize,
+}
+
+/// The BERT WordPiece tokenizer. Cheap to clone; may be shared between threads.
+#[derive(Clone, Debug)]
+pub struct WordPieceTokenizer {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    tokens: Vec<String>,
+    model: WordPiece,
+    normalizer: WordNormalizer,
+    options: TokenizerOptions,
+    special_tokens: SpecialTokens,
+    special: SpecialIds,
+    warnings: Vec<String>,
+}
+
+impl WordPieceTokenizer {
+    /// Reads a tokenizer directory: `vocab.txt` with `tokenizer_config.json`, or `tokenizer.json`.
+    ///
+    /// # Errors
+    /// When neither is there or a file is not what its format asks for.
+    pub fn from_dir(dir: &Path) -> Result<Self> {
+        let parts = files::read(dir)?;
+        Self::assemble(parts.tokens, parts.options, parts.special, parts.warnings)
+    }
+
+    /// A tokenizer from the tokens in the order of their ids.
+    ///
+    /// # Errors
+    /// When a special token is missing.
+    pub fn from_tokens(tokens: Vec<String>, options: TokenizerOptions) -> Result<Self> {
+        Self::assemble(tokens, options, SpecialTokens::default(), Vec::new())
+    }
+
+    fn assemble(
+        tokens: Vec<String>,
+        options: TokenizerOptions,
+        special_tokens: SpecialTokens,
+        mut warnings: Vec<String>,
+    ) -> Result<Self> {
+        let find = |name: &str| {
+            // The last of equal tokens counts, as when a vocabulary is read into a map.
+            tokens
+                .iter()
+                .rposition(|token| token == name)
+                .map(|id| id as u32)
+                .ok_or_else(|| {
+                    DataError::invalid(format!("the vocabulary has no special token `{name}`"))
+                        .with_hint("is this a BERT or ELECTRA vocabulary, one token a line?")
+                })
+        };
+        let special = SpecialIds {
+            pad: find(&special_tokens.pad_token)?,
+            unk: find(&special_tokens.unk_token)?,
+            cls: find(&special_tokens.cls_token)?,
+            sep: find(&special_tokens.sep_token)?,
+            mask: find(&special_tokens.mask_token)?,
+        };
+        if options.strip_accents.is_none()
+            && options.do_lower_case
+            && tokens.iter().any(|token| token.contains('å'))
+        {
+            warnings.push(
+                "`strip_accents` is not set, so lower-casing also turns å into a, but the \
+                 vocabulary has å: it was made without; set \"strip_accents\": false in \
+                 tokenizer_config.json"
+                    .into(),
+            );
+        }
+        let model = WordPiece::new(&tokens, special.unk);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                model,
+                normalizer: WordNormalizer::new(&options),
+                tokens,
+                options,
+                special_tokens,
+                special,
+                warnings,
+            }),
+        })
+    }
+
+    /// Writes `vocab.txt`, `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json`.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn save(&self, dir: &Path) -> Result<()> {
+        files::write(
+            dir,
+            &self.inner.tokens,
+            &self.inner.options,
+            &self.inner.special_tokens,
+            self.inner.special,
+        )
+    }
+
+    /// The ids of the special tokens.
+    #[must_use]
+    pub fn special(&self) -> SpecialIds {
+        self.inner.special
+    }
+
+    /// The names of the special tokens.
+    #[must_use]
+    pub fn special_tokens(&self) -> &SpecialTokens {
+        &self.inner.special_tokens
+    }
+
+    /// What the tokenizer does to text.
+    #[must_use]
+    pub fn options(&self) -> &TokenizerOptions {
+        &self.inner.options
+    }
+
+    /// The number of ids.
+    #[must_use]
+    pub fn vocab_size(&self) -> usize {
+        self.inner.tokens.len()
+    }
+
+    /// The tokens in the order of their ids.
+    #[must_use]
+    pub fn tokens(&self) -> &[String] {
+        &self.inner.tokens
+    }
+
+    /// The token of an id; the unknown token for an id outside the vocabulary.
+    #[must_use]
+    pub fn token(&self, id: u32) -> &str {
+        self.inner
+            .tokens
+            .get(id as usize)
+            .map_or(&self.inner.special_tokens.unk_token, String::as_str)
+    }
+
+    /// The id of a token as it is written in the vocabulary.
+    #[must_use]
+    pub fn id(&self, token: &str) -> Option<u32> {
+        self.inner.model.id(token)
+    }
+
+    /// The ids of a text, without special tokens.
+    #[must_use]
+    pub fn encode_ids(&self, text: &str) -> Vec<u32> {
+        let mut out = Vec::with_capacity(text.len() / 4);
+        for_each_run(text, self.inner.options.tokenize_chinese_chars, |run| {
+            self.encode_run(&text[run.start..run.end], &mut out);
+        });
+        out
+    }
+
+    /// The ids and byte ranges of a text, without special tokens. A range covers the characters
+    /// that the piece was made of, before lower-casing and the like.
+    #[must_use]
+    pub fn encode(&self, text: &str) -> Vec<Piece> {
+        let mut out = Vec::with_capacity(text.len() / 4);
+        let mut pieces = Vec::new();
+        for_each_run(text, self.inner.options.tokenize_chinese_chars, |run| {
+            for word in self.inner.normalizer.words(&text[run.start..run.end]) {
+                pieces.clear();
+                self.inner.model.tokenize(&word.text, &mut pieces);
+                out.extend(pieces.iter().map(|&(id, start, end)| Piece {
+                    id,
+                    start: run.start + word.origins[start].0 as usize,
+                    end: run.start + word.origins[end - 1].1 as usize,
+                }));
+            }
+        });
+        out
+    }
+
+    /// The ids of one word that was split off already, as in NER data. Never empty: the unknown
+    /// token where nothing of the word is left.
+    #[must_use]
+    pub fn encode_word(&self, word: &str) -> Vec<u32> {
+        let mut ids = self.encode_ids(word);
+        if ids.is_empty() {
+            ids.push(self.inner.special.unk);
+        }
+        ids
+    }
+
+    /// Appends the ids of a run of text.
+    pub(crate) fn encode_run(&self, run: &str, out: &mut Vec<u32>) {
+        let mut pieces = Vec::new();
+        for word in self.inner.normalizer.words(run) {
+            pieces.clear();
+            self.inner.model.tokenize(&word.text, &mut pieces);
+            out.extend(pieces.iter().map(|&(id, ..)| id));
+        }
+    }
+
+    /// For every id, whether its token continues a word (starts with `##`).
+    #[must_use]
+    pub fn continuations(&self) -> Vec<bool> {
+        let prefix = super::wordpiece::CONTINUATION;
+        self.inner
+            .tokens
+            .iter()
+            .map(|token| token.len() > prefix.len() && token.starts_with(prefix))
+            .collect()
+    }
+
+    /// SHA-256 in hexadecimal of everything that decides the ids of a text: the tokens in order
+    /// and the normalization.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let options = &self.inner.options;
+        let mut hash = Sha256::new();
+        hash.update(format!(
+            "wordpiece 1; lower {}; strip {}; ideographs {}; special {:?}\n",
+            options.do_lower_case,
+            options.strips_accents(),
+            options.tokenize_chinese_chars,
+            self.inner.special_tokens.in_order(),
+        ));
+        for token in &self.inner.tokens {
+            hash.update(token.as_bytes());
+            hash.update(b"\n");
+        }
+        hash.finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+
+    /// What was odd about the files, one line each; empty when nothing was.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.inner.warnings
+    }
+}

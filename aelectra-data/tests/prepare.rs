@@ -1,0 +1,258 @@
+//! From text to vocabulary to shards to batches.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aelectra_data::corpus::CorpusOptions;
+use aelectra_data::pretrain::{
+    BatchLoader, BatchSource, Packing, PrepareOptions, PrepareReport, ShardSet, Split, prepare,
+};
+use aelectra_data::rng::KeyedRng;
+use aelectra_data::vocab::{VocabularyOptions, WordPieceTokenizer, train_vocabulary};
+
+/// Documents of made-up sentences of real Danish words.
+fn text(seed: u64, documents: usize) -> Vec<String> {
+    let words: Vec<&str> = "og i jeg det at en den til er som på de med han af for ikke der var mig \
+        sig men et har om vi min havde ham hun nu over da fra du ud sin dem os op man hans hvor \
+        eller hvad skal selv her alle vil blev kunne ind når være dog noget ville huset Århus gåder \
+        københavnske bygninger årsregnskab lovforslaget ændringer øl søen blåbærgrød"
+        .split_whitespace()
+        .collect();
+    let mut rng = KeyedRng::new(seed, "test text", &[]);
+    (0..documents)
+        .map(|_| {
+            let sentences = 1 + rng.below(12);
+            (0..sentences)
+                .map(|_| {
+                    let length = 2 + rng.below(20);
+                    let words: Vec<&str> = (0..length)
+                        .map(|_| words[rng.below(words.len() as u64) as usize])
+                        .collect();
+                    format!("Så {}.", words.join(" "))
+                })
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
+        .collect()
+}
+
+fn write_corpus(dir: &Path) -> CorpusOptions {
+    let jsonl = |docs: &[String]| {
+        docs.iter()
+            .map(|text| format!("{}\n", serde_json::json!({"id": 1, "text": text})))
+            .collect::<String>()
+    };
+    fs::write(dir.join("b.jsonl"), jsonl(&text(1, 300))).unwrap();
+    fs::write(dir.join("a.txt"), text(2, 200).join("\n\n")).unwrap();
+    let compressed = zstd::encode_all(jsonl(&text(3, 300)).as_bytes(), 3).unwrap();
+    fs::write(dir.join("c.jsonl.zst"), compressed).unwrap();
+    CorpusOptions {
+        inputs: vec![dir.into()],
+        chunk_bytes: 20_000,
+        ..CorpusOptions::default()
+    }
+}
+
+fn vocabulary(corpus: &CorpusOptions) -> WordPieceTokenizer {
+    let options = VocabularyOptions {
+        vocab_size: 300,
+        ..VocabularyOptions::default()
+    };
+    train_vocabulary(corpus, &options, &|_| {}).unwrap().0
+}
+
+fn directory(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| {
+            (
+                path.file_name().unwrap().to_str().unwrap().into(),
+                fs::read(path).unwrap(),
+            )
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+fn run(tokenizer: &WordPieceTokenizer, corpus: &CorpusOptions, out: PathBuf) -> PrepareReport {
+    let options = PrepareOptions {
+        corpus: corpus.clone(),
+        out,
+        max_length: 32,
+        validation: 0.1,
+        ..PrepareOptions::default()
+    };
+    prepare(tokenizer, &options, &|_| {}).unwrap()
+}
+
+#[test]
+fn threads_and_order_of_inputs_change_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let corpus = write_corpus(dir.path());
+    let tokenizer = vocabulary(&corpus);
+    let names = ["c.jsonl.zst", "a.txt", "b.jsonl"];
+    let reordered = CorpusOptions {
+        inputs: names.iter().map(|name| dir.path().join(name)).collect(),
+        threads: 1,
+        ..corpus.clone()
+    };
+    assert_eq!(vocabulary(&reordered).tokens(), tokenizer.tokens());
+    let out = tempfile::tempdir().unwrap();
+    run(
+        &tokenizer,
+        &CorpusOptions {
+            threads: 4,
+            ..corpus
+        },
+        out.path().join("one"),
+    );
+    run(&tokenizer, &reordered, out.path().join("two"));
+    let strip = |files: Vec<(String, Vec<u8>)>| -> Vec<(String, Vec<u8>)> {
+        files
+            .into_iter()
+            .filter(|(name, _)| name.ends_with("shard"))
+            .collect()
+    };
+    let one = strip(directory(&out.path().join("one")));
+    assert!(one.len() > 10);
+    assert_eq!(one, strip(directory(&out.path().join("two"))));
+}
+
+#[test]
+fn an_interrupted_run_ends_with_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let corpus = write_corpus(dir.path());
+    let tokenizer = vocabulary(&corpus);
+    let out = tempfile::tempdir().unwrap();
+    let whole = out.path().join("whole");
+    let report = run(&tokenizer, &corpus, whole.clone());
+    assert_eq!(report.reused_shards, 0);
+    assert_eq!((report.documents, report.discarded_tokens), (800, 0));
+
+    // What a killed run leaves: the plan, some parts, their shards, and half-written files.
+    let torn = out.path().join("torn");
+    run(&tokenizer, &corpus, torn.clone());
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&fs::read(torn.join("manifest.json")).unwrap()).unwrap();
+    fs::remove_file(torn.join("manifest.json")).unwrap();
+    let mut plan = manifest.clone();
+    for key in ["train_examples", "validation_examples", "digests", "chunks"] {
+        plan.as_object_mut().unwrap().remove(key);
+    }
+    fs::write(torn.join("plan.json"), plan.to_string()).unwrap();
+    fs::create_dir(torn.join("parts")).unwrap();
+    for chunk in manifest["chunks"].as_array().unwrap() {
+        let index = chunk["index"].as_u64().unwrap();
+        if index % 3 != 1 {
+            let name = format!("parts/{index:06}.json");
+            fs::write(torn.join(name), chunk.to_string()).unwrap();
+        }
+    }
+    fs::remove_file(torn.join("train-000000.shard")).unwrap();
+    fs::write(torn.join("train-000001.shard"), "half").unwrap();
+    fs::write(torn.join("train-000001.tmp"), "half").unwrap();
+    fs::write(torn.join("parts/000004.json"), "{\"ind").unwrap();
+    let resumed = run(&tokenizer, &corpus, torn.clone());
+    assert!(resumed.reused_shards > 0 && resumed.reused_shards < resumed.shards);
+    assert_eq!(directory(&torn), directory(&whole));
+
+    // A finished directory is recognised as a whole.
+    let again = run(&tokenizer, &corpus, whole.clone());
+    assert_eq!(again.reused_shards, again.shards);
+    assert_eq!(directory(&torn), directory(&whole));
+}
+
+#[test]
+fn a_changed_corpus_or_tokenizer_is_refused_with_the_difference() {
+    let dir = tempfile::tempdir().unwrap();
+    let corpus = write_corpus(dir.path());
+    let tokenizer = vocabulary(&corpus);
+    let options = PrepareOptions {
+        corpus: corpus.clone(),
+        out: dir.path().join("out.shards"),
+        max_length: 32,
+        ..PrepareOptions::default()
+    };
+    prepare(&tokenizer, &options, &|_| {}).unwrap();
+    let refusal = |options: &PrepareOptions, tokenizer| {
+        prepare(tokenizer, options, &|_| {})
+            .unwrap_err()
+            .to_string()
+    };
+    let mut tokens = tokenizer.tokens().to_vec();
+    tokens.push("nyt".into());
+    let other = WordPieceTokenizer::from_tokens(tokens, tokenizer.options().clone()).unwrap();
+    assert!(refusal(&options, &other).contains("tokenizer: "));
+    let electra = PrepareOptions {
+        packing: Packing::Electra,
+        ..options.clone()
+    };
+    assert!(refusal(&electra, &tokenizer).contains("packing: \"full\" before, \"electra\" now"));
+    // Same size, other content: noticed when the chunk is read.
+    let file = dir.path().join("b.jsonl");
+    let changed = fs::read_to_string(&file).unwrap().replacen("Så", "Må", 1);
+    fs::write(&file, changed).unwrap();
+    assert!(refusal(&options, &tokenizer).contains("b.jsonl differs"));
+    fs::write(dir.path().join("d.txt"), "Mere tekst.").unwrap();
+    assert!(refusal(&options, &tokenizer).contains("d.txt: absent before, 11 bytes now"));
+    let restart = PrepareOptions {
+        restart: true,
+        ..options
+    };
+    assert!(prepare(&tokenizer, &restart, &|_| {}).is_ok());
+}
+
+#[test]
+fn batches_are_a_function_of_the_step() {
+    let dir = tempfile::tempdir().unwrap();
+    let corpus = write_corpus(dir.path());
+    let tokenizer = vocabulary(&corpus);
+    let out = dir.path().join("shards");
+    let report = run(&tokenizer, &corpus, out.clone());
+    let set = ShardSet::open(&out).unwrap();
+    set.verify().unwrap();
+    assert_eq!(set.len(Split::Train) as u64, report.train_examples);
+    assert_eq!(
+        set.len(Split::Validation) as u64,
+        report.validation_examples
+    );
+    assert!(!set.is_empty(Split::Validation));
+    assert_eq!(set.tokenizer_fingerprint(), tokenizer.fingerprint());
+
+    let set = Arc::new(set);
+    let source = Arc::new(BatchSource::new(set.clone(), Split::Train, 7, 8).unwrap());
+    let first: Vec<_> = BatchLoader::start(source.clone(), 0, 2).take(20).collect();
+    let resumed: Vec<_> = BatchLoader::start(source.clone(), 10, 2).take(10).collect();
+    assert_eq!(first[10..], resumed);
+    let special = tokenizer.special();
+    for batch in &first {
+        assert_eq!(batch.input_ids.len(), 8 * 32);
+        for (&slot, &label) in batch.masked_rows.iter().zip(&batch.masked_labels) {
+            let slot = slot as usize;
+            assert_eq!(batch.input_ids[slot], label);
+            assert!(slot % 32 < batch.lengths[slot / 32]);
+            assert!(![special.pad, special.cls, special.sep, special.mask].contains(&label));
+        }
+        assert_eq!(
+            batch
+                .input_ids
+                .iter()
+                .filter(|&&id| id == special.cls)
+                .count(),
+            8
+        );
+    }
+    // Two processes together see what one sees with twice the batch.
+    let wide = BatchSource::new(set.clone(), Split::Train, 7, 16)
+        .unwrap()
+        .batch(3);
+    let ranks = [0, 1].map(|rank| source.as_ref().clone().with_rank(rank, 2).batch(3));
+    assert_eq!(
+        [&ranks[0].input_ids[..], &ranks[1].input_ids[..]].concat(),
+        wide.input_ids
+    );
+}
