@@ -303,6 +303,52 @@ pub fn merge_windows<P: Clone>(
         .collect()
 }
 
+/// The tags that predicted label numbers mean: [`merge_windows`], then [`LabelSet::tag`].
+///
+/// # Errors
+/// As [`merge_windows`].
+pub fn predicted_tags(
+    windows: &[NerWindow],
+    predictions: &[Vec<usize>],
+    words: &[usize],
+    labels: &LabelSet,
+) -> Result<Vec<Vec<String>>> {
+    let merged = merge_windows(windows, predictions, words)?;
+    let tags = |ids: Vec<usize>| {
+        ids.into_iter()
+            .map(|id| labels.tag(id).to_owned())
+            .collect()
+    };
+    Ok(merged.into_iter().map(tags).collect())
+}
+
+/// Gold tag and predicted label of every word piece, each piece once, from the window where its
+/// word has the most context: what [`piece_f1_original`](super::piece_f1_original) counts.
+///
+/// # Errors
+/// As [`merge_windows`], with the words that `gold` has.
+pub fn piece_pairs<'a>(
+    windows: &[NerWindow],
+    predictions: &[Vec<usize>],
+    gold: &'a [NerSentence],
+    labels: &'a LabelSet,
+) -> Result<Vec<(&'a str, &'a str)>> {
+    let words: Vec<usize> = gold.iter().map(|sentence| sentence.tags.len()).collect();
+    let mut pairs = Vec::new();
+    for (sentence, places) in gold.iter().zip(place_words(windows, &words)?) {
+        for (tag, place) in sentence.tags.iter().zip(places) {
+            let row = predictions
+                .get(place.window)
+                .and_then(|row| row.get(place.start..place.end));
+            let row = row.ok_or_else(|| {
+                DataError::invalid(format!("no prediction for all of window {}", place.window))
+            })?;
+            pairs.extend(row.iter().map(|&id| (tag.as_str(), labels.label(id))));
+        }
+    }
+    Ok(pairs)
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -405,6 +451,26 @@ pub(crate) mod tests {
         assert_eq!(labelled, [3, 3], "each word in one window: {windows:?}");
         let merged = merge_windows(&windows, &[vec![0; 6], vec![1; 6]], &[6]).expect("merges");
         assert_eq!(merged, [[0, 0, 0, 1, 1, 1]]);
+    }
+
+    #[test]
+    fn tags_and_pieces_come_back() {
+        let words = [("Bo", "B-PER"), ("abc", "O"), ("Ib", "I-PER")];
+        let sentences = [sentence(&words)];
+        let set = LabelSet::original();
+        let windows = align(&Characters, &sentences, &set, Alignment::AllPieces, 7, 2);
+        let windows = windows.expect("aligns");
+        assert_eq!(windows.len(), 2);
+        let right: Vec<Vec<usize>> = windows
+            .iter()
+            .map(|w| w.labels.iter().map(|label| label.unwrap_or(7)).collect())
+            .collect();
+        let tags = predicted_tags(&windows, &right, &[3], &set).expect("decodes");
+        assert_eq!(tags, [["B-PER", "O", "I-PER"]]);
+        let pairs = piece_pairs(&windows, &right, &sentences, &set).expect("pairs");
+        assert_eq!(pairs.len(), 7);
+        assert!(pairs.iter().all(|(gold, guess)| gold == guess));
+        assert!(piece_pairs(&windows, &right[1..], &sentences, &set).is_err());
     }
 
     #[test]

@@ -21,20 +21,35 @@
 //! | `\r\n`, `\n` and `\r`, also mixed; a byte-order mark | accepted |
 //! | bytes that are not UTF-8 | error with the line of the first |
 
+mod abbreviations;
 pub mod align;
 mod columns;
 mod conllu;
+pub mod error_table;
 mod jsonl;
 pub mod labels;
 pub mod read;
 pub mod scheme;
 pub mod score;
+pub mod sentences;
 pub mod spans;
 pub mod stats;
+pub mod tag_file;
+pub mod text_entities;
+pub mod words;
 
-pub use align::{Alignment, NerWindow, WordPieces, WordPlace, align, merge_windows, place_words};
+pub use align::{
+    Alignment, NerWindow, WordPieces, WordPlace, align, merge_windows, piece_pairs, place_words,
+    predicted_tags,
+};
+pub use error_table::{ErrorKind, ErrorTable, NerError, error_table};
 pub use labels::{LabelMap, LabelSet, UnseenLabel};
 pub use read::{NerDataset, NerFormat, NerSentence, ReadOptions, read_ner, read_ner_text};
 pub use scheme::Scheme;
 pub use score::{ClassScore, NerReport, piece_f1_original, score};
+pub use sentences::{CharOffsets, sentences};
 pub use spans::{EntitySpan, Mode, entities};
+pub use stats::{Interval, Resampling, Significance, Summary, bootstrap, paired_randomization};
+pub use tag_file::{TagFile, check_same_tokens, read_tags, write_tags};
+pub use text_entities::{TextEntity, inline, redact, text_entities};
+pub use words::{Word, words};

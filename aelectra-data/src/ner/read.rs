@@ -199,7 +199,7 @@ pub(super) fn lines(text: &str) -> Vec<&str> {
     lines
 }
 
-fn detect(path: &Path, lines: &[&str]) -> NerFormat {
+pub(super) fn detect(path: &Path, lines: &[&str]) -> NerFormat {
     let extension = path
         .extension()
         .and_then(|e| e.to_str())

@@ -1,0 +1,45 @@
+//! Danish abbreviations, for [`words`](super::words).
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+/// Abbreviations that keep their period, lower-case. Compiled for this project.
+const ABBREVIATIONS: &str = "adj. adm. afd. alm. anm. apr. aug. bl. bl.a. ca. cand. chr. co. dec. \
+    d. d.d. d.v.s. dgl. div. dir. dr. dvs. e.kr. e.l. eks. ekskl. el. em. etc. evt. f.eks. f.kr. \
+    f.m. fa. feb. ff. fhv. fl. flg. fm. forts. fr. frk. gl. gr. hhv. hr. i.e. if. ift. ifm. incl. \
+    inc. ing. inkl. istf. jan. jf. jr. jun. jvf. kbh. kgl. kgs. kl. kons. km. kr. lign. ltd. m.a.o. m.fl. m.h.t. \
+    m.m. m.v. maks. mdr. mfl. mht. mia. mill. mio. mm. modt. mr. mrs. ms. mv. n.n. ndr. nov. nr. \
+    o.a. o.fl. o.l. o.lign. o.m.a. o.s.v. obs. okt. omkr. osv. p. p.a. p.g.a. p.t. pct. pga. ph.d. \
+    phil. pkt. prof. pr. ps. pt. red. resp. sdr. sekr. sen. sep. sept. skr. skt. sml. spsk. sr. st. stk. \
+    str. stud. sv. s.u. td. tdl. th. tidl. tilh. tlf. tsk. ty. u. uafh. udg. vedr. vha. vol. vs. årg. årh. \
+    cand.jur. cand.mag. cand.med. cand.merc. cand.polit. cand.polyt. cand.psych. cand.scient. \
+    cand.theol. dr.jur. dr.med. dr.phil. dr.scient. dr.techn. dr.theol. jur. merc. polit. polyt. \
+    psych. scient. stud.jur. stud.mag. stud.med. stud.polit. stud.scient. stud.theol. techn. theol.";
+
+/// Abbreviations that are also words: they keep their period before a digit only.
+const BEFORE_DIGITS: &str = "afs. art. bd. fig. kap. min. op. s. sek. side. tab. v.";
+
+/// Abbreviations that often end a sentence.
+const FINAL: &str = "osv. o.s.v. etc. m.m. mm. m.v. mv. m.fl. mfl. o.l. o.lign. e.l. o.a. dgl. el. \
+    o.m.a. o.fl.";
+
+static KEEPING: LazyLock<HashSet<&str>> =
+    LazyLock::new(|| ABBREVIATIONS.split_whitespace().collect());
+static KEEPING_BEFORE_DIGITS: LazyLock<HashSet<&str>> =
+    LazyLock::new(|| BEFORE_DIGITS.split_whitespace().collect());
+static ENDING: LazyLock<HashSet<&str>> = LazyLock::new(|| FINAL.split_whitespace().collect());
+
+/// Whether `word`, with its period, is an abbreviation.
+pub(super) fn keeps_period(word: &str) -> bool {
+    KEEPING.contains(word.to_lowercase().as_str())
+}
+
+/// Whether `word`, with its period, is an abbreviation when a number follows.
+pub(super) fn keeps_period_before_digit(word: &str) -> bool {
+    KEEPING_BEFORE_DIGITS.contains(word.to_lowercase().as_str())
+}
+
+/// Whether `word`, with its period, is an abbreviation that often ends a sentence.
+pub(super) fn often_ends_sentence(word: &str) -> bool {
+    ENDING.contains(word.to_lowercase().as_str())
+}

@@ -1,0 +1,148 @@
+//! Sentences of raw Danish text, and offsets counted in characters.
+
+use std::ops::Range;
+
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::abbreviations;
+use super::words::Word;
+
+/// The sentences of a text, as ranges of its [`words`].
+///
+/// A sentence ends at `. ! ? …` with closing quotes and brackets that touch it, if white space and
+/// then no lower-case letter follow; after an abbreviation that often ends one (`osv.`) before an
+/// upper-case letter; and at every empty line.
+#[must_use]
+pub fn sentences(text: &str, words: &[Word<'_>]) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    for i in 0..words.len() {
+        let Some(next) = words.get(i + 1) else { break };
+        let gap = &text[words[i].end..next.start];
+        let initial = next.text.chars().next().unwrap_or('\0');
+        let empty_line = gap
+            .graphemes(true)
+            .filter(|c| matches!(*c, "\n" | "\r\n" | "\r"))
+            .count()
+            > 1;
+        let ends = !gap.is_empty() && ends_sentence(&words[start..=i], initial);
+        if empty_line || ends {
+            found.push(start..i + 1);
+            start = i + 1;
+        }
+    }
+    if start < words.len() {
+        found.push(start..words.len());
+    }
+    found
+}
+
+/// Whether a sentence ends after `words` if the next word starts with `initial`.
+fn ends_sentence(words: &[Word<'_>], initial: char) -> bool {
+    let closers = words
+        .iter()
+        .rev()
+        .take_while(|w| matches!(w.text, "\"" | "'" | "”" | "’" | "»" | "«" | ")" | "]"));
+    let closers: Vec<&Word<'_>> = closers.collect();
+    let last = words.len() - closers.len();
+    let Some(mark) = last.checked_sub(1).map(|i| &words[i]) else {
+        return false;
+    };
+    // A quote or bracket that does not touch the mark opens something new.
+    let touching = words[last - 1..]
+        .windows(2)
+        .all(|pair| pair[0].end == pair[1].start);
+    let full_stop = match mark.text {
+        "." | "!" | "?" => !initial.is_lowercase(),
+        "…" => initial.is_uppercase(),
+        dots if dots.starts_with("..") => initial.is_uppercase(),
+        word => abbreviations::often_ends_sentence(word) && initial.is_uppercase(),
+    };
+    full_stop && touching
+}
+
+/// Converts byte offsets of a text to character offsets (Unicode scalar values, as Python counts).
+#[derive(Clone, Debug)]
+pub struct CharOffsets {
+    /// Byte offset of every character, and of the end.
+    bytes: Vec<usize>,
+}
+
+impl CharOffsets {
+    /// The characters of a text.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let ends = std::iter::once(text.len());
+        Self {
+            bytes: text
+                .char_indices()
+                .map(|(byte, _)| byte)
+                .chain(ends)
+                .collect(),
+        }
+    }
+
+    /// How many characters start before a byte offset.
+    #[must_use]
+    pub fn char_at(&self, byte: usize) -> usize {
+        self.bytes.partition_point(|&start| start < byte)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::words::words;
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn sentences_end_where_they_should() {
+        let cut = |text: &str| {
+            let words = words(text);
+            let joined = sentences(text, &words).into_iter().map(|range| {
+                words[range]
+                    .iter()
+                    .map(|w| w.text)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            });
+            joined.collect::<Vec<_>>().join(" | ")
+        };
+        assert_eq!(
+            cut("Dr. Bo kom kl. 3. Han gik. \"Hvorfor?\" spurgte hun. (Nej.) Jo osv. Han.hun"),
+            "Dr. Bo kom kl. 3 . | Han gik . | \" Hvorfor ? \" spurgte hun . | ( Nej . ) | Jo osv. | Han.hun"
+        );
+        assert_eq!(
+            cut("Overskrift\r\n\r\nTekst uden\npunktum"),
+            "Overskrift | Tekst uden punktum"
+        );
+        assert_eq!(
+            cut("Ja! 😀 Nej?! Jo ... og så ... Så"),
+            "Ja ! | 😀 Nej ? ! | Jo ... og så ... | Så"
+        );
+        assert_eq!(cut(""), "");
+    }
+
+    #[test]
+    fn offsets_in_characters() {
+        let text = "😀 Åse a\u{30a}\r\nRy";
+        let offsets = CharOffsets::new(text);
+        let spans: Vec<(usize, usize)> = words(text)
+            .iter()
+            .map(|w| (offsets.char_at(w.start), offsets.char_at(w.end)))
+            .collect();
+        assert_eq!(spans, [(0, 1), (2, 5), (6, 8), (10, 12)]);
+        let characters: Vec<char> = text.chars().collect();
+        let last: String = characters[10..12].iter().collect();
+        assert_eq!(last, "Ry");
+    }
+
+    proptest! {
+        #[test]
+        fn every_word_is_in_one_sentence(text in r#"([a-zA-ZåÅ0-9]|[ \n."!?)]|\r\n|osv\. ){0,60}"#) {
+            let sentences = sentences(&text, &words(&text));
+            let covered: Vec<usize> = sentences.into_iter().flatten().collect();
+            prop_assert_eq!(covered, (0..words(&text).len()).collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Entities of running text: where they stand in characters, and the text with them marked or
+//! taken out.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use super::sentences::CharOffsets;
+use super::spans::{Mode, entities};
+use super::words::Word;
+use crate::{DataError, Result};
+
+/// An entity in a text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TextEntity {
+    /// Its first character, counted in Unicode scalar values as Python does.
+    pub start: usize,
+    /// The character after its last.
+    pub end: usize,
+    /// Its class.
+    pub label: String,
+    /// The text from `start` to `end`, as it stands.
+    pub text: String,
+    /// How sure the model is, from 0 to 1: the smallest of the words' probabilities.
+    pub score: f64,
+    /// The same place in bytes.
+    #[serde(skip)]
+    pub bytes: Range<usize>,
+}
+
+/// The entities that tags on a text's words spell. An `I-` without a `B-` opens an entity
+/// ([`Mode::Default`]).
+///
+/// `scores` are the probabilities of the words' tags.
+///
+/// # Errors
+/// If the three lists differ in length, or a tag is none.
+pub fn text_entities(
+    text: &str,
+    words: &[Word<'_>],
+    tags: &[String],
+    scores: &[f64],
+) -> Result<Vec<TextEntity>> {
+    if words.len() != tags.len() || words.len() != scores.len() {
+        let (words, tags, scores) = (words.len(), tags.len(), scores.len());
+        let message = format!("{words} words, {tags} tags and {scores} scores do not fit");
+        return Err(DataError::invalid(message));
+    }
+    let characters = CharOffsets::new(text);
+    let entity = |span: super::EntitySpan| {
+        let bytes = words[span.start].start..words[span.end - 1].end;
+        TextEntity {
+            start: characters.char_at(bytes.start),
+            end: characters.char_at(bytes.end),
+            text: text[bytes.clone()].to_owned(),
+            score: scores[span.start..span.end]
+                .iter()
+                .copied()
+                .fold(1.0, f64::min),
+            label: span.label,
+            bytes,
+        }
+    };
+    Ok(entities(tags, Mode::Default)?
+        .into_iter()
+        .map(entity)
+        .collect())
+}
+
+/// The text with every entity replaced by `[LABEL]`, for anonymisation.
+#[must_use]
+pub fn redact(text: &str, entities: &[TextEntity]) -> String {
+    replace(text, entities, |entity| format!("[{}]", entity.label))
+}
+
+/// The text with entities marked as `[Ib Bo](PER)`.
+#[must_use]
+pub fn inline(text: &str, entities: &[TextEntity]) -> String {
+    replace(text, entities, |entity| {
+        format!("[{}]({})", entity.text, entity.label)
+    })
+}
+
+/// The text with each entity, in order and not overlapping, replaced.
+pub fn replace(
+    text: &str,
+    entities: &[TextEntity],
+    with: impl Fn(&TextEntity) -> String,
+) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for entity in entities {
+        out.push_str(&text[from..entity.bytes.start]);
+        out.push_str(&with(entity));
+        from = entity.bytes.end;
+    }
+    out.push_str(&text[from..]);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::words::words;
+    use super::*;
+
+    #[test]
+    fn offsets_count_characters() {
+        let text = "😀 A\u{30a}se Bo,\r\nfra »Ry«.";
+        let words = words(text);
+        let tags = ["O", "I-PER", "I-PER", "O", "O", "O", "B-LOC", "O", "O"].map(str::to_owned);
+        let scores = [0.9, 0.8, 0.7, 0.9, 0.9, 0.9, 0.6, 0.9, 0.9];
+        let found = text_entities(text, &words, &tags, &scores).expect("fits");
+        assert_eq!(found.len(), 2);
+        let characters: Vec<char> = text.chars().collect();
+        for entity in &found {
+            let cut: String = characters[entity.start..entity.end].iter().collect();
+            assert_eq!(cut, entity.text);
+        }
+        assert_eq!((found[0].start, found[0].end, found[0].score), (2, 9, 0.7));
+        assert_eq!(redact(text, &found), "😀 [PER],\r\nfra »[LOC]«.");
+        assert_eq!(
+            inline(text, &found),
+            "😀 [A\u{30a}se Bo](PER),\r\nfra »[Ry](LOC)«."
+        );
+        let json = serde_json::to_value(&found[1]).expect("serialises");
+        assert_eq!(json["text"], "Ry");
+        assert!(json.get("bytes").is_none());
+        assert!(text_entities(text, &words, &tags[1..], &scores).is_err());
+    }
+}
