@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::labels::LabelSet;
 use super::read::NerSentence;
+use crate::vocab::WordPieceTokenizer;
 use crate::{DataError, Result};
 
-/// What alignment needs of a tokenizer.
+/// What alignment needs of a tokenizer; [`WordPieceTokenizer`] is one.
 pub trait WordPieces {
     /// The word pieces of one word, without special tokens; at least one.
     fn word_pieces(&self, word: &str) -> Vec<u32>;
@@ -14,6 +15,20 @@ pub trait WordPieces {
     fn cls_id(&self) -> u32;
     /// The id of `[SEP]`.
     fn sep_id(&self) -> u32;
+}
+
+impl WordPieces for WordPieceTokenizer {
+    fn word_pieces(&self, word: &str) -> Vec<u32> {
+        self.encode_word(word)
+    }
+
+    fn cls_id(&self) -> u32 {
+        self.special().cls
+    }
+
+    fn sep_id(&self) -> u32 {
+        self.special().sep
+    }
 }
 
 /// Which word pieces carry their word's label.
