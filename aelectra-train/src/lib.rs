@@ -6,12 +6,17 @@
 
 #![recursion_limit = "256"]
 
+pub mod config;
 pub mod error;
+pub mod export;
+pub mod finetune;
 pub mod metrics;
 pub mod optimizer;
+pub mod pretrain;
 pub mod schedule;
 pub mod sink;
 pub mod stop;
 pub mod system;
+pub mod tagger;
 
 pub use error::{Result, TrainError};

@@ -1,5 +1,7 @@
 //! What this process takes of the machine.
 
+use std::time::Instant;
+
 /// Resident memory now and at its highest, in bytes; zeros where the system does not tell.
 #[must_use]
 pub fn resident_memory() -> (u64, u64) {
@@ -13,4 +15,65 @@ pub fn resident_memory() -> (u64, u64) {
             .map_or(0, |kib| kib * 1024)
     };
     (field("VmRSS:"), field("VmHWM:"))
+}
+
+/// Processor use of this process between two readings, and memory of the machine.
+#[derive(Debug)]
+pub struct ProcessMeter {
+    system: sysinfo::System,
+    pid: Option<sysinfo::Pid>,
+    read: Instant,
+}
+
+/// One reading.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Usage {
+    /// 100 is one core.
+    pub cpu_percent: Option<f64>,
+    /// Bytes in use on the machine.
+    pub memory_used: Option<u64>,
+    /// Bytes of the machine.
+    pub memory_total: Option<u64>,
+}
+
+impl ProcessMeter {
+    /// Starts measuring.
+    #[must_use]
+    pub fn start() -> Self {
+        let mut meter = Self {
+            system: sysinfo::System::new(),
+            pid: sysinfo::get_current_pid().ok(),
+            read: Instant::now(),
+        };
+        meter.refresh();
+        meter
+    }
+
+    fn refresh(&mut self) {
+        if let Some(pid) = self.pid {
+            let kind = sysinfo::ProcessRefreshKind::nothing().with_cpu();
+            self.system.refresh_processes_specifics(
+                sysinfo::ProcessesToUpdate::Some(&[pid]),
+                false,
+                kind,
+            );
+        }
+        self.system.refresh_memory();
+        self.read = Instant::now();
+    }
+
+    /// Use since the last reading.
+    pub fn read(&mut self) -> Usage {
+        // Below this the system's counters have not moved, see sysinfo's documentation.
+        if self.read.elapsed() < sysinfo::MINIMUM_CPU_UPDATE_INTERVAL {
+            return Usage::default();
+        }
+        self.refresh();
+        let process = self.pid.and_then(|pid| self.system.process(pid));
+        Usage {
+            cpu_percent: process.map(|process| f64::from(process.cpu_usage())),
+            memory_used: Some(self.system.used_memory()),
+            memory_total: Some(self.system.total_memory()),
+        }
+    }
 }

@@ -189,6 +189,16 @@ impl PretrainConfig {
         }
     }
 
+    /// Width of the network that predicts masked tokens: the baseline has no discriminator, so its
+    /// language model is as wide as the discriminator would be.
+    #[must_use]
+    pub fn effective_generator_size(&self) -> f64 {
+        match self.objective {
+            Objective::Electra => self.generator_size,
+            Objective::Mlm => 1.0,
+        }
+    }
+
     /// Sequences per forward pass.
     #[must_use]
     pub fn micro_batch(&self) -> usize {

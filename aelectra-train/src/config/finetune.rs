@@ -1,0 +1,101 @@
+//! The configuration of fine-tuning.
+
+use serde::{Deserialize, Serialize};
+
+use aelectra_data::ner::Alignment;
+
+use crate::error::{Result, TrainError};
+use crate::optimizer::AdamConfig;
+
+/// Which epoch's weights are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Selection {
+    /// The epoch with the highest F1 on dev.
+    Best,
+    /// The last epoch.
+    Last,
+}
+
+/// Everything a fine-tuning run is told, data and paths aside. The defaults are the recipe
+/// `electra` (google-research/electra `configure_finetuning.py`, `finetune/tagging`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FinetuneConfig {
+    /// Passes over the training data.
+    pub epochs: u64,
+    /// Sentences per step.
+    pub batch_size: usize,
+    /// Peak learning rates; of several, the best on dev (first seed) is taken for all seeds.
+    pub learning_rates: Vec<f64>,
+    /// Share of all steps in which the rate rises from 0; 0 for none.
+    pub warmup_share: f64,
+    /// Whether the rate falls linearly to 0.
+    pub decay: bool,
+    /// Learning-rate factor from layer to layer downwards; 1 for none.
+    pub layerwise_decay: f64,
+    /// Which pieces of a word carry its label.
+    pub alignment: Alignment,
+    /// Whether `[CLS]` and `[SEP]` are classes of their own and in the loss, as in the original's
+    /// notebooks.
+    pub special_classes: bool,
+    /// Label replacements, `A=B`, applied to all data.
+    pub map_label: Vec<String>,
+    /// Which epoch's weights are kept.
+    pub selection: Selection,
+    /// Longest window in word pieces; longer sentences are split.
+    pub max_length: usize,
+    /// Word pieces two windows of a sentence share.
+    pub stride: usize,
+    /// Constants of Adam.
+    pub optimizer: AdamConfig,
+    /// First seed; the following runs take the next numbers.
+    pub seed: u64,
+}
+
+impl Default for FinetuneConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 10,
+            batch_size: 32,
+            learning_rates: vec![1e-4, 3e-4, 5e-4],
+            warmup_share: 0.1,
+            decay: true,
+            layerwise_decay: 0.8,
+            alignment: Alignment::FirstPiece,
+            special_classes: false,
+            map_label: Vec::new(),
+            selection: Selection::Best,
+            max_length: 128,
+            stride: 32,
+            optimizer: AdamConfig::default(),
+            seed: 42,
+        }
+    }
+}
+
+impl FinetuneConfig {
+    /// Checks values that do not depend on data.
+    ///
+    /// # Errors
+    /// Names the first value out of range.
+    pub fn validate(&self) -> Result<()> {
+        let fail = |message: String| Err(TrainError::config(message));
+        if self.epochs == 0 {
+            return fail("epochs is 0".to_owned());
+        }
+        if self.batch_size == 0 {
+            return fail("batch_size is 0".to_owned());
+        }
+        if self.learning_rates.is_empty() {
+            return fail("learning_rates is empty".to_owned());
+        }
+        if !(0.0..1.0).contains(&self.warmup_share) {
+            return fail(format!("warmup_share is {}, outside [0, 1)", self.warmup_share));
+        }
+        if !(self.layerwise_decay > 0.0 && self.layerwise_decay <= 1.0) {
+            return fail(format!("layerwise_decay is {}, outside (0, 1]", self.layerwise_decay));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,148 @@
+//! Model directories that every tool of the field loads: weights, configuration, tokenizer, card.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use aelectra_data::vocab::WordPieceTokenizer;
+use aelectra_model::checkpoint::save_model;
+use aelectra_model::{ElectraConfig, ElectraPretrainer};
+
+use crate::error::{Result, TrainError};
+use crate::finetune::single::SeedResult;
+use crate::metrics::PretrainMetrics;
+use crate::tagger::Tagger;
+
+/// What a model's `README.md` says, taken from its run.
+#[derive(Clone, Debug, Default)]
+pub struct ModelCard {
+    /// Name of the model, for the title.
+    pub name: String,
+    /// What it is, in a sentence.
+    pub summary: String,
+    /// SPDX-like licence id; none is stated where the data's terms do not give one.
+    pub licence: Option<String>,
+    /// `token-classification` or nothing.
+    pub pipeline_tag: Option<String>,
+    /// Facts of the run, as pairs for a table.
+    pub facts: Vec<(String, String)>,
+    /// Measured values, as pairs for a table.
+    pub metrics: Vec<(String, String)>,
+}
+
+impl ModelCard {
+    /// With the scores of a fine-tuned model.
+    #[must_use]
+    pub fn with_result(&self, result: &SeedResult) -> Self {
+        let mut card = self.clone();
+        card.facts.push(("seed".to_owned(), result.seed.to_string()));
+        card.facts.push(("learning rate".to_owned(), format!("{:e}", result.learning_rate)));
+        card.facts.push(("epoch kept".to_owned(), result.epoch.to_string()));
+        let percent = |value: Option<f64>| value.map(|v| format!("{:.2} %", 100.0 * v));
+        for (name, value) in [
+            ("dev micro-F1 (entities, conlleval)", percent(result.dev_f1)),
+            ("test micro-F1 (entities, conlleval)", percent(result.test_f1)),
+            ("test micro-F1 without MISC", percent(result.test_f1_no_misc)),
+        ] {
+            if let Some(value) = value {
+                card.metrics.push((name.to_owned(), value));
+            }
+        }
+        card
+    }
+
+    /// With the held-out metrics of a pretraining run.
+    #[must_use]
+    pub fn with_pretraining(&self, metrics: &PretrainMetrics) -> Self {
+        let mut card = self.clone();
+        for (name, value) in [
+            ("MLM loss (nats)", format!("{:.4}", metrics.mlm_loss)),
+            ("RTD loss (nats)", format!("{:.4}", metrics.rtd_loss)),
+            ("RTD accuracy", format!("{:.2} %", 100.0 * metrics.rtd_accuracy)),
+            ("accuracy of \"all original\"", format!("{:.2} %", 100.0 * metrics.rtd_baseline)),
+            ("RTD AUC", metrics.rtd_auc.map_or("–".to_owned(), |auc| format!("{auc:.4}"))),
+        ] {
+            card.metrics.push((name.to_owned(), value));
+        }
+        card
+    }
+
+    /// The card as Markdown with a YAML head, as the hub reads it.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut out = String::from("---\nlanguage: da\nlibrary_name: transformers\n");
+        if let Some(licence) = &self.licence {
+            let _ = writeln!(out, "license: {licence}");
+        }
+        if let Some(tag) = &self.pipeline_tag {
+            let _ = writeln!(out, "pipeline_tag: {tag}");
+        }
+        out.push_str("tags:\n- electra\n- danish\n");
+        if self.pipeline_tag.is_some() {
+            out.push_str("- named-entity-recognition\n");
+        }
+        let _ = write!(out, "---\n\n# {}\n\n{}\n", self.name, self.summary);
+        for (title, rows) in [("Training", &self.facts), ("Results", &self.metrics)] {
+            if !rows.is_empty() {
+                let _ = write!(out, "\n## {title}\n\n| | |\n| --- | --- |\n");
+                for (name, value) in rows {
+                    let _ = writeln!(out, "| {name} | {value} |");
+                }
+            }
+        }
+        out
+    }
+}
+
+/// Writes `discriminator/` and `generator/` of a pretraining run into `dir`.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn save_pretrained(
+    dir: &Path,
+    model: &ElectraPretrainer,
+    discriminator: &ElectraConfig,
+    generator: &ElectraConfig,
+    tokenizer: &WordPieceTokenizer,
+    card: &ModelCard,
+    with_discriminator: bool,
+) -> Result<()> {
+    if with_discriminator {
+        let path = dir.join("discriminator");
+        save_model(&path, discriminator, "ElectraForPreTraining", &model.discriminator_model())?;
+        finish(&path, tokenizer, card, "discriminator")?;
+    }
+    let path = dir.join("generator");
+    save_model(&path, generator, "ElectraForMaskedLM", &model.generator_model())?;
+    finish(&path, tokenizer, card, "generator")
+}
+
+/// Writes a fine-tuned model into `dir`.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn save_tagger(
+    dir: &Path,
+    encoder: &ElectraConfig,
+    tagger: &Tagger,
+    card: &ModelCard,
+) -> Result<()> {
+    let mut config = encoder.clone().with_labels(tagger.labels.labels());
+    let (key, settings) = tagger.settings.to_config();
+    config.other.insert(key, settings);
+    let architecture = match config.model_type {
+        aelectra_model::ModelType::Electra => "ElectraForTokenClassification",
+        aelectra_model::ModelType::Bert => "BertForTokenClassification",
+    };
+    save_model(dir, &config, architecture, &tagger.model)?;
+    finish(dir, &tagger.tokenizer, card, "")
+}
+
+fn finish(dir: &Path, tokenizer: &WordPieceTokenizer, card: &ModelCard, part: &str) -> Result<()> {
+    tokenizer.save(dir)?;
+    let mut card = card.clone();
+    if !part.is_empty() {
+        card.name = format!("{} ({part})", card.name);
+    }
+    let path = dir.join("README.md");
+    std::fs::write(&path, card.render()).map_err(TrainError::io("write", &path))
+}

@@ -1,0 +1,8 @@
+//! Fine-tuning for named entities: one seed, and series of seeds.
+
+pub mod batches;
+pub mod series;
+pub mod single;
+
+pub use series::{Series, SeriesOptions, SeriesSummary, run_series};
+pub use single::{Data, Encoder, SeedResult, train_seed};

@@ -1,0 +1,228 @@
+//! A series of seeds: learning rate chosen once on dev, then every seed, each result kept as soon
+//! as it is there, so that an interrupted series continues with the missing seeds.
+
+use std::path::{Path, PathBuf};
+
+use aelectra_data::ner::stats::Summary;
+use aelectra_data::run::{LogEvent, LogLevel, RunDir, RunEvent};
+use burn::tensor::Device;
+use serde::Serialize;
+
+use crate::config::finetune::FinetuneConfig;
+use crate::error::{Result, TrainError};
+use crate::export::{ModelCard, save_tagger};
+use crate::finetune::single::{Data, Encoder, SeedContext, SeedResult, train_seed};
+use crate::sink::EventBus;
+use crate::stop::StopFlag;
+
+/// What surrounds a series.
+#[derive(Debug)]
+pub struct SeriesOptions<'a> {
+    /// Where results and the best model go.
+    pub run: &'a RunDir,
+    /// How many seeds, beginning with the configuration's.
+    pub seeds: u64,
+    /// Autodiff device.
+    pub device: &'a Device,
+    /// Events.
+    pub bus: &'a EventBus,
+    /// Set by signals.
+    pub stop: &'a StopFlag,
+    /// Name of what is compared, for the events; also the name of the folder the results are in.
+    pub arm: Option<&'a str>,
+    /// Whether to keep the best seed's model as `model/`.
+    pub save_model: bool,
+}
+
+/// All seeds of one model.
+#[derive(Debug)]
+pub struct Series {
+    /// One result per seed, in order.
+    pub results: Vec<SeedResult>,
+    /// Whether a signal ended the series early.
+    pub interrupted: bool,
+    /// Where the best model was written, if it was.
+    pub model: Option<PathBuf>,
+}
+
+/// A series in numbers; the keys are those of `aelectra finetune --json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct SeriesSummary {
+    /// Mean micro F1 on test, or on dev where there is no test data.
+    pub f1_mean: f64,
+    /// Sample standard deviation (n − 1); `None` for one seed.
+    pub f1_sd: Option<f64>,
+    /// Lowest.
+    pub f1_min: f64,
+    /// Highest.
+    pub f1_max: f64,
+    /// Mean micro F1 on test without MISC.
+    pub f1_no_misc_mean: Option<f64>,
+    /// Which split `f1_*` are of.
+    pub split: &'static str,
+    /// Every seed.
+    pub runs: Vec<SeedResult>,
+    /// The seed with the highest F1 on dev (on test no seed is chosen).
+    pub best: u64,
+    /// Directory of that seed's model.
+    pub model: Option<PathBuf>,
+    /// Seconds of training per epoch, over all seeds.
+    pub train_seconds_per_epoch: f64,
+}
+
+/// Trains every seed that has no result yet.
+///
+/// # Errors
+/// As [`train_seed`], or when a result cannot be written.
+pub fn run_series(
+    encoder: &Encoder<'_>,
+    data: &Data,
+    config: &FinetuneConfig,
+    options: &SeriesOptions<'_>,
+    card: &ModelCard,
+) -> Result<Series> {
+    let folder = options.run.path().join("seeds").join(options.arm.unwrap_or("model"));
+    std::fs::create_dir_all(&folder).map_err(TrainError::io("create", &folder))?;
+    let model_dir = options.run.path().join("model");
+    let mut series = Series { results: Vec::new(), interrupted: false, model: None };
+    let done: Vec<Option<SeedResult>> = (0..options.seeds)
+        .map(|offset| read_result(&result_path(&folder, config.seed + offset)))
+        .collect();
+    let known_rate = done.iter().flatten().map(|result| result.learning_rate).next();
+    let rate = match known_rate {
+        Some(rate) => rate,
+        None => match choose_rate(encoder, data, config, options)? {
+            Some(rate) => rate,
+            None => {
+                series.interrupted = true;
+                return Ok(series);
+            }
+        },
+    };
+    for (offset, done) in done.into_iter().enumerate() {
+        let seed = config.seed + offset as u64;
+        if let Some(result) = done {
+            series.results.push(result);
+            continue;
+        }
+        let context = context(options, seed, rate, true);
+        let Some((tagger, result)) = train_seed(encoder, data, config, &context)? else {
+            series.interrupted = true;
+            break;
+        };
+        let best_before = series.results.iter().filter_map(|r| r.dev_f1).fold(f64::MIN, f64::max);
+        let is_best = series.results.is_empty()
+            || result.dev_f1.is_some_and(|f1| f1 > best_before);
+        if options.save_model && is_best {
+            save_tagger(&model_dir, encoder.config(), &tagger, &card.with_result(&result))?;
+        }
+        write_result(&result_path(&folder, seed), &result)?;
+        series.results.push(result);
+    }
+    if options.save_model && model_dir.is_dir() {
+        series.model = Some(model_dir);
+    }
+    Ok(series)
+}
+
+/// The learning rate with the best dev F1 on the first seed; without a choice, the only one.
+fn choose_rate(
+    encoder: &Encoder<'_>,
+    data: &Data,
+    config: &FinetuneConfig,
+    options: &SeriesOptions<'_>,
+) -> Result<Option<f64>> {
+    let rates = &config.learning_rates;
+    if rates.len() < 2 || data.dev.is_empty() {
+        return Ok(rates.first().copied());
+    }
+    let mut best: Option<(f64, f64)> = None;
+    for &rate in rates {
+        let context = context(options, config.seed, rate, false);
+        let f1 = match train_seed(encoder, data, config, &context) {
+            Ok(Some((_, result))) => result.dev_f1.unwrap_or(0.0),
+            Ok(None) => return Ok(None),
+            // A rate that diverges is not chosen.
+            Err(TrainError::Failed { .. }) => f64::NEG_INFINITY,
+            Err(error) => return Err(error),
+        };
+        options.bus.emit(RunEvent::Log(LogEvent {
+            level: LogLevel::Info,
+            message: format!("learning rate {rate:e}: dev micro-F1 {:.2} %", 100.0 * f1),
+            step: None,
+        }));
+        if best.is_none_or(|(_, before)| f1 > before) {
+            best = Some((rate, f1));
+        }
+    }
+    match best {
+        Some((rate, f1)) if f1.is_finite() => Ok(Some(rate)),
+        _ => Err(TrainError::failed("training diverged at every learning rate of the grid")),
+    }
+}
+
+fn context<'a>(
+    options: &SeriesOptions<'a>,
+    seed: u64,
+    learning_rate: f64,
+    test: bool,
+) -> SeedContext<'a> {
+    SeedContext {
+        seed,
+        learning_rate,
+        arm: options.arm,
+        device: options.device,
+        bus: options.bus,
+        stop: options.stop,
+        test,
+    }
+}
+
+impl Series {
+    /// The series in numbers; `None` when no seed was finished.
+    #[must_use]
+    pub fn summary(&self, epochs: u64) -> Option<SeriesSummary> {
+        let test: Vec<f64> = self.results.iter().filter_map(|r| r.test_f1).collect();
+        let dev: Vec<f64> = self.results.iter().filter_map(|r| r.dev_f1).collect();
+        let (split, values) = if test.is_empty() { ("dev", dev) } else { ("test", test) };
+        let summary = Summary::of(&values)?;
+        let no_misc: Vec<f64> = self.results.iter().filter_map(|r| r.test_f1_no_misc).collect();
+        let best = self
+            .results
+            .iter()
+            .max_by(|a, b| a.dev_f1.unwrap_or(0.0).total_cmp(&b.dev_f1.unwrap_or(0.0)))?;
+        let seconds: f64 = self.results.iter().map(|r| r.train_seconds).sum();
+        Some(SeriesSummary {
+            f1_mean: summary.mean,
+            f1_sd: summary.sd,
+            f1_min: summary.min,
+            f1_max: summary.max,
+            f1_no_misc_mean: Summary::of(&no_misc).map(|s| s.mean),
+            split,
+            runs: self
+                .results
+                .iter()
+                .map(|r| SeedResult { test_tags: Vec::new(), ..r.clone() })
+                .collect(),
+            best: best.seed,
+            model: self.model.clone(),
+            train_seconds_per_epoch: seconds / (self.results.len() as u64 * epochs).max(1) as f64,
+        })
+    }
+}
+
+fn result_path(folder: &Path, seed: u64) -> PathBuf {
+    folder.join(format!("seed-{seed}.json"))
+}
+
+fn read_result(path: &Path) -> Option<SeedResult> {
+    serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()
+}
+
+fn write_result(path: &Path, result: &SeedResult) -> Result<()> {
+    let json = serde_json::to_string(result)
+        .map_err(|error| TrainError::failed(format!("cannot write a result: {error}")))?;
+    let partial = path.with_extension("partial");
+    std::fs::write(&partial, json).map_err(TrainError::io("write", &partial))?;
+    std::fs::rename(&partial, path).map_err(TrainError::io("rename", path))
+}

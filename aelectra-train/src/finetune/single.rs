@@ -1,0 +1,402 @@
+//! Fine-tuning one model with one seed.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use aelectra_data::ner::{LabelSet, Mode, NerReport, NerSentence, NerWindow, align, score};
+use aelectra_data::rng;
+use aelectra_data::run::{ClassScore, Confusion, NerEvalEvent, NerStepEvent, RunEvent};
+use aelectra_data::vocab::WordPieceTokenizer;
+use aelectra_model::checkpoint::ModelDir;
+use aelectra_model::init::Initializer;
+use aelectra_model::input::int_tensor;
+use aelectra_model::loss::{COUNT_EPSILON, cross_entropy_sum};
+use aelectra_model::{ElectraConfig, ElectraForTokenClassification, Noise};
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+use crate::config::finetune::{FinetuneConfig, Selection};
+use crate::error::{Result, TrainError};
+use crate::finetune::batches::epoch_batches;
+use crate::optimizer::Adam;
+use crate::schedule::Schedule;
+use crate::sink::EventBus;
+use crate::stop::StopFlag;
+use crate::tagger::{Tagger, TaggerSettings, window_input};
+
+/// Where the encoder comes from.
+#[derive(Debug)]
+pub enum Encoder<'a> {
+    /// A model directory.
+    Pretrained(&'a ModelDir),
+    /// Nothing learnt: the same architecture, initialised from the seed.
+    Random(&'a ElectraConfig),
+}
+
+impl Encoder<'_> {
+    /// Its configuration.
+    #[must_use]
+    pub const fn config(&self) -> &ElectraConfig {
+        match self {
+            Self::Pretrained(dir) => &dir.config,
+            Self::Random(config) => config,
+        }
+    }
+
+    fn with_classifier(
+        &self,
+        labels: usize,
+        seed: u64,
+        device: &Device,
+    ) -> Result<ElectraForTokenClassification> {
+        Ok(match self {
+            Self::Pretrained(dir) => dir.with_new_classifier(labels, seed, device)?.0,
+            Self::Random(config) => {
+                let mut init = Initializer::random(seed, config.initializer_range, device);
+                ElectraForTokenClassification::new(config, labels, &mut init)
+            }
+        })
+    }
+}
+
+/// Labelled sentences, the label set and the tokenizer: what all seeds share.
+#[derive(Debug)]
+pub struct Data {
+    /// Sentences to learn from.
+    pub train: Vec<NerSentence>,
+    /// Sentences to choose epochs and learning rates by.
+    pub dev: Vec<NerSentence>,
+    /// Sentences to report on.
+    pub test: Vec<NerSentence>,
+    /// Classes.
+    pub labels: LabelSet,
+    /// Word pieces.
+    pub tokenizer: WordPieceTokenizer,
+}
+
+/// What one seed ended with; the keys are those of `aelectra finetune --json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SeedResult {
+    /// The seed.
+    pub seed: u64,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Epoch whose weights were kept, from 1.
+    pub epoch: u64,
+    /// Micro F1 on dev of the kept epoch; `None` without dev data.
+    pub dev_f1: Option<f64>,
+    /// Micro F1 on test of the kept epoch; `None` without test data.
+    pub test_f1: Option<f64>,
+    /// Micro F1 on test without MISC.
+    pub test_f1_no_misc: Option<f64>,
+    /// Seconds of training, evaluation left out.
+    pub train_seconds: f64,
+    /// Predicted tags of the test sentences, for significance tests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub test_tags: Vec<Vec<String>>,
+}
+
+/// What surrounds one seed.
+#[derive(Debug)]
+pub struct SeedContext<'a> {
+    /// The seed of head, data order and dropout.
+    pub seed: u64,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Name of what is compared (`pretrained`, `random_init`), for the events.
+    pub arm: Option<&'a str>,
+    /// Autodiff device.
+    pub device: &'a Device,
+    /// Events.
+    pub bus: &'a EventBus,
+    /// Set by signals.
+    pub stop: &'a StopFlag,
+    /// Whether to report on test in the end; not while a learning rate is chosen.
+    pub test: bool,
+}
+
+/// Trains one model. `None` when a signal asked to stop.
+///
+/// # Errors
+/// When data cannot be aligned, or the loss is not finite.
+pub fn train_seed(
+    encoder: &Encoder<'_>,
+    data: &Data,
+    config: &FinetuneConfig,
+    context: &SeedContext<'_>,
+) -> Result<Option<(Tagger, SeedResult)>> {
+    let SeedContext { seed, device, bus, .. } = *context;
+    let settings = TaggerSettings {
+        alignment: config.alignment,
+        max_length: config.max_length.min(encoder.config().max_position_embeddings),
+        stride: config.stride,
+    };
+    let windows = align(
+        &data.tokenizer,
+        &data.train,
+        &data.labels,
+        settings.alignment,
+        settings.max_length,
+        settings.stride,
+    )?;
+    if windows.is_empty() {
+        return Err(TrainError::config("the training data has no sentence to learn from"));
+    }
+    let lengths: Vec<usize> = windows.iter().map(|w| w.input_ids.len()).collect();
+    let layers = encoder.config().num_hidden_layers;
+    let init_seed = rng::key(seed, "finetune init", &[]);
+    let mut model = encoder.with_classifier(data.labels.len(), init_seed, device)?;
+    let mut optimizer =
+        Adam::layerwise(config.optimizer, &model, layers, config.layerwise_decay);
+    let steps_per_epoch = windows.len().div_ceil(config.batch_size) as u64;
+    let total_steps = steps_per_epoch * config.epochs;
+    let schedule = Schedule {
+        learning_rate: context.learning_rate,
+        warmup_steps: (total_steps as f64 * config.warmup_share).round() as u64,
+        decay_steps: config.decay.then_some(total_steps),
+    };
+    let mut step = 0;
+    let mut train_seconds = 0.0;
+    let mut kept: Option<(u64, Option<f64>, ElectraForTokenClassification)> = None;
+    for epoch in 0..config.epochs {
+        let started = Instant::now();
+        let mut losses = Vec::new();
+        let batches = epoch_batches(&lengths, config.batch_size, seed, epoch);
+        let last = batches.len().saturating_sub(1);
+        let report_every = (batches.len() / 10).max(1);
+        let mut tokens = 0usize;
+        for (index, batch) in batches.iter().enumerate() {
+            if context.stop.requested().is_some() {
+                return Ok(None);
+            }
+            let (new, loss, grad_norm) = step_batch(
+                model, &mut optimizer, &windows, batch, data.tokenizer.special().pad,
+                &schedule, seed, step, device,
+            );
+            model = new;
+            losses.push(loss);
+            tokens += batch.iter().map(|&w| lengths[w]).sum::<usize>();
+            step += 1;
+            if (index + 1).is_multiple_of(report_every) || index == last {
+                let mean = mean_of(&losses);
+                losses.clear();
+                bus.emit(RunEvent::NerStep(NerStepEvent {
+                    seed,
+                    epoch: epoch + 1,
+                    step,
+                    total_steps: Some(total_steps),
+                    total_epochs: Some(config.epochs),
+                    arm: context.arm.map(str::to_owned),
+                    loss: Some(mean),
+                    lr: Some(schedule.at(step - 1)),
+                    grad_norm: Some(f64::from(grad_norm.into_scalar::<f32>())),
+                    tokens_per_second: Some(
+                        tokens as f64 / started.elapsed().as_secs_f64().max(1e-9),
+                    ),
+                }));
+                if !mean.is_finite() {
+                    return Err(TrainError::failed(format!(
+                        "the loss of seed {seed} is not finite in epoch {}; try a lower learning \
+                         rate than {}",
+                        epoch + 1,
+                        context.learning_rate
+                    )));
+                }
+            }
+        }
+        train_seconds += started.elapsed().as_secs_f64();
+
+        let last_epoch = epoch + 1 == config.epochs;
+        let dev_f1 = if data.dev.is_empty() {
+            None
+        } else {
+            let measuring = Instant::now();
+            let tagger = tagger(&model, data, settings, device);
+            let report = evaluate(&tagger, &data.dev)?;
+            bus.emit(RunEvent::NerEval(eval_event(
+                &report,
+                "dev",
+                epoch + 1,
+                step,
+                context,
+                measuring.elapsed().as_secs_f64(),
+            )));
+            Some(report.micro.f1)
+        };
+        let better = match (&kept, config.selection) {
+            (_, Selection::Last) => last_epoch,
+            (None, Selection::Best) => true,
+            // Without dev data there is nothing to choose by: the last epoch.
+            (Some((_, before, _)), Selection::Best) => match (dev_f1, before) {
+                (Some(now), Some(before)) => now > *before,
+                _ => true,
+            },
+        };
+        if better {
+            kept = Some((epoch + 1, dev_f1, model.clone()));
+        }
+    }
+    let Some((epoch, dev_f1, model)) = kept else {
+        return Err(TrainError::failed("no epoch was kept"));
+    };
+    let tagger = tagger(&model, data, settings, device);
+    let mut result = SeedResult {
+        seed,
+        learning_rate: context.learning_rate,
+        epoch,
+        dev_f1,
+        test_f1: None,
+        test_f1_no_misc: None,
+        train_seconds,
+        test_tags: Vec::new(),
+    };
+    if context.test && !data.test.is_empty() {
+        let measuring = Instant::now();
+        let (report, tags) = evaluate_with_tags(&tagger, &data.test)?;
+        bus.emit(RunEvent::NerEval(eval_event(
+            &report,
+            "test",
+            epoch,
+            step,
+            context,
+            measuring.elapsed().as_secs_f64(),
+        )));
+        result.test_f1 = Some(report.micro.f1);
+        result.test_f1_no_misc = Some(report.micro_no_misc.f1);
+        result.test_tags = tags;
+    }
+    Ok(Some((tagger, result)))
+}
+
+type Loss = burn::tensor::Tensor<1>;
+
+/// One step; returns the model, its loss and the gradient norm, both still on the device.
+#[expect(clippy::too_many_arguments, reason = "the state of a training loop, used in one place")]
+fn step_batch(
+    model: ElectraForTokenClassification,
+    optimizer: &mut Adam,
+    windows: &[NerWindow],
+    batch: &[usize],
+    pad: u32,
+    schedule: &Schedule,
+    seed: u64,
+    step: u64,
+    device: &Device,
+) -> (ElectraForTokenClassification, Loss, Loss) {
+    let length = batch.iter().map(|&w| windows[w].input_ids.len()).max().unwrap_or(0);
+    let input = window_input(windows, batch, length, pad, device);
+    let (positions, labels): (Vec<u32>, Vec<u32>) = batch
+        .iter()
+        .enumerate()
+        .flat_map(|(row, &window)| {
+            windows[window].labels.iter().enumerate().filter_map(move |(at, label)| {
+                label.map(|label| ((row * length + at) as u32, label as u32))
+            })
+        })
+        .unzip();
+    let n = positions.len();
+    let mut noise = Noise::keyed(rng::key(seed, "finetune noise", &[step]));
+    let logits = model.forward_at(&input, int_tensor(&positions, [n], device), &mut noise);
+    let loss = cross_entropy_sum(logits, int_tensor(&labels, [n], device))
+        / (n as f64 + COUNT_EPSILON);
+    let value = loss.clone().inner();
+    let gradients = GradientsParams::from_grads(loss.backward(), &model);
+    let (model, report) = optimizer.step(model, gradients, value.clone(), schedule.at(step));
+    (model, value, report.grad_norm)
+}
+
+fn mean_of(losses: &[Loss]) -> f64 {
+    let sum: f64 = losses.iter().map(|loss| f64::from(loss.clone().into_scalar::<f32>())).sum();
+    sum / losses.len() as f64
+}
+
+fn tagger(
+    model: &ElectraForTokenClassification,
+    data: &Data,
+    settings: TaggerSettings,
+    device: &Device,
+) -> Tagger {
+    Tagger {
+        model: model.valid(),
+        tokenizer: data.tokenizer.clone(),
+        labels: data.labels.clone(),
+        settings,
+        device: device.clone().inner(),
+        batch_size: 32,
+    }
+}
+
+/// Entity scores of a tagger on sentences, conlleval's way.
+///
+/// # Errors
+/// When a sentence cannot be cut into windows.
+pub fn evaluate(tagger: &Tagger, sentences: &[NerSentence]) -> Result<NerReport> {
+    Ok(evaluate_with_tags(tagger, sentences)?.0)
+}
+
+/// As [`evaluate`], with the predicted tags.
+///
+/// # Errors
+/// When a sentence cannot be cut into windows.
+pub fn evaluate_with_tags(
+    tagger: &Tagger,
+    sentences: &[NerSentence],
+) -> Result<(NerReport, Vec<Vec<String>>)> {
+    let tokens: Vec<Vec<String>> = sentences.iter().map(|s| s.tokens.clone()).collect();
+    let gold: Vec<Vec<String>> = sentences.iter().map(|s| s.tags.clone()).collect();
+    let predicted: Vec<Vec<String>> = tagger
+        .tag(&tokens)?
+        .into_iter()
+        .map(|words| words.into_iter().map(|word| word.tag).collect())
+        .collect();
+    Ok((score(&gold, &predicted, Mode::Default)?, predicted))
+}
+
+fn eval_event(
+    report: &NerReport,
+    split: &str,
+    epoch: u64,
+    step: u64,
+    context: &SeedContext<'_>,
+    seconds: f64,
+) -> NerEvalEvent {
+    let classes: BTreeMap<String, ClassScore> = report
+        .classes
+        .iter()
+        .map(|(class, score)| {
+            let score = ClassScore {
+                precision: score.precision,
+                recall: score.recall,
+                f1: score.f1,
+                support: score.support as u64,
+            };
+            (class.clone(), score)
+        })
+        .collect();
+    let mut labels: Vec<String> = report.classes.keys().cloned().collect();
+    labels.push("O".to_owned());
+    let counts = labels
+        .iter()
+        .map(|gold| {
+            labels.iter().map(|predicted| report.confusion.get(gold, predicted) as u64).collect()
+        })
+        .collect();
+    NerEvalEvent {
+        seed: context.seed,
+        epoch,
+        step: Some(step),
+        split: Some(split.to_owned()),
+        arm: context.arm.map(str::to_owned),
+        loss: None,
+        micro_f1: Some(report.micro.f1),
+        micro_precision: Some(report.micro.precision),
+        micro_recall: Some(report.micro.recall),
+        micro_no_misc: Some(report.micro_no_misc.f1),
+        macro_f1: Some(report.macro_avg.f1),
+        classes,
+        confusion: Some(Confusion { labels, counts, boundary_errors: None }),
+        seconds: Some(seconds),
+    }
+}

@@ -1,0 +1,38 @@
+//! Pretraining: the loop, its run directory, and continuing it.
+
+pub mod batch;
+pub mod checkpoint;
+pub mod evaluate;
+pub mod start;
+pub mod step;
+pub mod trainer;
+
+pub use start::{Resume, prepare_run};
+pub use trainer::{Outcome, Trainer, TrainerOptions};
+
+use aelectra_data::run::EndReason;
+use serde::Serialize;
+
+use crate::metrics::PretrainMetrics;
+
+/// What a pretraining run ends with; the keys are those of `aelectra pretrain --json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct PretrainSummary {
+    /// Steps taken over the run's whole life.
+    pub steps: u64,
+    /// Metrics on held-out data at the end, or of the last training steps where there is none.
+    #[serde(flatten)]
+    pub metrics: PretrainMetrics,
+    /// Real tokens a second while this process trained.
+    pub tokens_per_second: f64,
+    /// Highest resident memory of the process.
+    pub peak_rss_bytes: u64,
+    /// Steps skipped because something was not finite.
+    pub skipped_steps: u64,
+    /// Seconds this process trained.
+    pub seconds: f64,
+    /// Why it ended.
+    pub reason: EndReason,
+    /// The run directory.
+    pub run: std::path::PathBuf,
+}

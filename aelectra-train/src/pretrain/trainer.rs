@@ -1,0 +1,472 @@
+//! The pretraining loop.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aelectra_data::pretrain::{BatchLoader, BatchSource};
+use aelectra_data::run::{
+    CheckpointEvent, ControlEvent, ControlRequest, ControlStatus, EndEvent, EndReason, LogEvent,
+    LogLevel, Pointer, ResumedEvent, RunDir, RunEvent, StepEvent, StepSeconds, SystemEvent,
+    poll_control,
+};
+use aelectra_data::vocab::WordPieceTokenizer;
+use aelectra_model::ElectraPretrainer;
+use burn::tensor::Device;
+
+use crate::config::pretrain::PretrainConfig;
+use crate::error::{Result, TrainError};
+use crate::metrics::PretrainMetrics;
+use crate::optimizer::Adam;
+use crate::pretrain::PretrainSummary;
+use crate::pretrain::checkpoint::{self, FORMAT, TrainState};
+use crate::pretrain::evaluate::{evaluate, sample_event};
+use crate::pretrain::start::{Identity, Start};
+use crate::pretrain::step::{StepRecord, read_records, train_step};
+use crate::sink::EventBus;
+use crate::stop::StopFlag;
+use crate::system::{ProcessMeter, resident_memory};
+
+/// What surrounds a run.
+#[derive(Debug)]
+pub struct TrainerOptions {
+    /// Where everything goes.
+    pub run: RunDir,
+    /// Autodiff device.
+    pub device: Device,
+    /// The configuration.
+    pub config: PretrainConfig,
+    /// Last step to take in this process, counted over the run's life.
+    pub max_steps: Option<u64>,
+    /// Time after which to stop.
+    pub max_time: Option<Duration>,
+    /// Training data.
+    pub train: Arc<BatchSource>,
+    /// Held-out data, if there is any.
+    pub validation: Option<BatchSource>,
+    /// For showing tokens.
+    pub tokenizer: WordPieceTokenizer,
+    /// What the run is trained on.
+    pub identity: Identity,
+    /// Set by signals.
+    pub stop: StopFlag,
+}
+
+/// The result of a run: the networks and the summary.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The trained networks.
+    pub model: ElectraPretrainer,
+    /// The summary.
+    pub summary: PretrainSummary,
+}
+
+/// A run in progress.
+#[derive(Debug)]
+pub struct Trainer {
+    options: TrainerOptions,
+    bus: EventBus,
+    optimizer: Adam,
+    state: TrainState,
+    records: Vec<StepRecord>,
+    /// Waiting for data, seconds since the last metrics.
+    waited: f64,
+    window: Window,
+    last_checkpoint: Option<u64>,
+    last_evaluation: Option<(u64, PretrainMetrics)>,
+    last_training: PretrainMetrics,
+    trained_seconds: f64,
+    trained_tokens: u64,
+    meter: ProcessMeter,
+}
+
+/// The interval since the last metrics.
+#[derive(Debug)]
+struct Window {
+    tokens: u64,
+    seconds: f64,
+}
+
+/// Why the loop ended.
+type End = (EndReason, i32);
+
+/// Batches made ahead of the trainer.
+const PREFETCH: usize = 4;
+
+impl Trainer {
+    /// A run that begins or continues at `start`, and its networks. They are kept apart, so that
+    /// a step owns them and the optimizer can reuse their memory.
+    fn new(options: TrainerOptions, bus: EventBus, start: Start) -> (Self, ElectraPretrainer) {
+        for warning in &start.warnings {
+            bus.emit(log(LogLevel::Warn, warning.clone(), None));
+        }
+        let mut state = TrainState {
+            format: FORMAT,
+            step: 0,
+            tokens_seen: 0,
+            skipped_steps: 0,
+            skipped_in_a_row: 0,
+            best_loss: None,
+            tokenizer: options.identity.tokenizer.clone(),
+            data: options.identity.data.clone(),
+            config: options.config.clone(),
+        };
+        let mut last_checkpoint = None;
+        if let Some((path, resumed)) = start.resumed {
+            bus.emit(RunEvent::Resumed(ResumedEvent {
+                step: resumed.step,
+                checkpoint: Some(relative(&options.run, &path)),
+                ..ResumedEvent::default()
+            }));
+            last_checkpoint = Some(resumed.step);
+            state = TrainState { config: options.config.clone(), ..resumed };
+        }
+        let trainer = Self {
+            options,
+            bus,
+            optimizer: start.optimizer,
+            state,
+            records: Vec::new(),
+            waited: 0.0,
+            window: Window { tokens: 0, seconds: 0.0 },
+            last_checkpoint,
+            last_evaluation: None,
+            last_training: PretrainMetrics::default(),
+            trained_seconds: 0.0,
+            trained_tokens: 0,
+            meter: ProcessMeter::start(),
+        };
+        (trainer, start.model)
+    }
+
+    /// Trains until the schedule, a limit, a request or a failure ends it.
+    ///
+    /// # Errors
+    /// When too many steps in a row are not finite (a checkpoint is written first), or the last
+    /// checkpoint cannot be written.
+    pub fn run(options: TrainerOptions, bus: EventBus, start: Start) -> Result<Outcome> {
+        let (trainer, model) = Self::new(options, bus, start);
+        trainer.run_to_end(model)
+    }
+
+    fn run_to_end(mut self, model: ElectraPretrainer) -> Result<Outcome> {
+        let started = Instant::now();
+        let (model, (reason, exit_code)) = self.train(model, started)?;
+        self.report_steps();
+        if reason != EndReason::Nonfinite && self.last_evaluation.as_ref().map(|e| e.0) != Some(self.state.step) {
+            self.evaluate(&model);
+        }
+        if self.last_checkpoint != Some(self.state.step) {
+            self.checkpoint(&model)?;
+        }
+        self.bus.emit(RunEvent::End(EndEvent {
+            reason,
+            exit_code,
+            step: Some(self.state.step),
+            ..EndEvent::default()
+        }));
+        self.bus.flush();
+        if reason == EndReason::Nonfinite {
+            return Err(TrainError::failed(format!(
+                "{} steps in a row had a loss or gradient that is not finite; stopped at step {} \
+                 with a checkpoint",
+                self.state.skipped_in_a_row, self.state.step
+            )));
+        }
+        let metrics = self.last_evaluation.map_or(self.last_training, |(_, metrics)| metrics);
+        let summary = PretrainSummary {
+            steps: self.state.step,
+            metrics,
+            tokens_per_second: self.trained_tokens as f64 / self.trained_seconds.max(1e-9),
+            peak_rss_bytes: resident_memory().1,
+            skipped_steps: self.state.skipped_steps,
+            seconds: started.elapsed().as_secs_f64(),
+            reason,
+            run: self.options.run.path().to_path_buf(),
+        };
+        Ok(Outcome { model, summary })
+    }
+
+    fn last_step(&self) -> u64 {
+        let schedule = self.options.config.schedule_steps;
+        self.options.max_steps.map_or(schedule, |max| max.min(schedule))
+    }
+
+    fn train(
+        &mut self,
+        mut model: ElectraPretrainer,
+        started: Instant,
+    ) -> Result<(ElectraPretrainer, End)> {
+        let last_step = self.last_step();
+        let every = |step: u64, interval: u64| interval > 0 && step.is_multiple_of(interval);
+        let mut batches =
+            BatchLoader::start(Arc::clone(&self.options.train), self.state.step, PREFETCH);
+        loop {
+            if let Some(end) = self.interrupted(started, last_step) {
+                return Ok((model, end));
+            }
+            if let Some(end) = self.obey_control(&model) {
+                return Ok((model, end));
+            }
+            let before = Instant::now();
+            let Some(batch) = batches.next() else {
+                return Err(TrainError::failed("the data loader stopped"));
+            };
+            self.waited += before.elapsed().as_secs_f64();
+
+            let record;
+            (model, record) = train_step(
+                model,
+                &mut self.optimizer,
+                &self.options.config,
+                &batch,
+                self.state.step,
+                &self.options.device,
+            );
+            self.records.push(record);
+            self.state.step += 1;
+            let tokens = batch.lengths.iter().sum::<usize>() as u64;
+            self.state.tokens_seen += tokens;
+            self.window.tokens += tokens;
+            self.window.seconds += before.elapsed().as_secs_f64();
+
+            let step = self.state.step;
+            if every(step, self.options.config.log_every) || step == last_step {
+                self.report_steps();
+                if self.state.skipped_in_a_row >= self.options.config.max_skipped_steps {
+                    return Ok((model, (EndReason::Nonfinite, 1)));
+                }
+            }
+            if every(step, self.options.config.eval_every) {
+                self.evaluate(&model);
+            }
+            if every(step, self.options.config.checkpoint_every) {
+                self.checkpoint_or_warn(&model);
+            }
+        }
+    }
+
+    fn interrupted(&self, started: Instant, last_step: u64) -> Option<End> {
+        if let Some(signal) = self.options.stop.requested() {
+            // 128 + signal number, as a shell reports it: 130 for SIGINT, 143 for SIGTERM.
+            return Some((EndReason::Interrupted, 128 + signal as i32));
+        }
+        if self.state.step >= last_step {
+            let completed = self.state.step >= self.options.config.schedule_steps;
+            return Some((if completed { EndReason::Completed } else { EndReason::Limit }, 0));
+        }
+        self.options
+            .max_time
+            .filter(|limit| started.elapsed() >= *limit)
+            .map(|_| (EndReason::Limit, 0))
+    }
+
+    /// Carries out requests in `control/`; waits while paused.
+    fn obey_control(&mut self, model: &ElectraPretrainer) -> Option<End> {
+        let mut paused = false;
+        loop {
+            let requests = match poll_control(&self.options.run.control()) {
+                Ok(requests) => requests,
+                Err(error) => {
+                    self.bus.emit(log(LogLevel::Warn, error.to_string(), Some(self.state.step)));
+                    Vec::new()
+                }
+            };
+            for (request, id) in requests {
+                let answer = |status| {
+                    RunEvent::Control(ControlEvent {
+                        id: id.clone(),
+                        request,
+                        status,
+                        step: Some(self.state.step),
+                        message: None,
+                    })
+                };
+                self.bus.emit(answer(ControlStatus::Acknowledged));
+                let done = answer(ControlStatus::Done);
+                match request {
+                    ControlRequest::Stop => {
+                        self.bus.emit(done);
+                        return Some((EndReason::Stopped, 0));
+                    }
+                    ControlRequest::Checkpoint => self.checkpoint_or_warn(model),
+                    ControlRequest::Evaluate => self.evaluate(model),
+                    ControlRequest::Pause => paused = true,
+                    ControlRequest::Resume => paused = false,
+                }
+                self.bus.emit(done);
+            }
+            if !paused || self.options.stop.requested().is_some() {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Reads the metrics of the steps since the last report and tells them.
+    fn report_steps(&mut self) {
+        if self.records.is_empty() {
+            return;
+        }
+        let records = std::mem::take(&mut self.records);
+        let steps = records.len() as f64;
+        // Reading waits for an asynchronous device, so it belongs to the time of the steps.
+        let reading = Instant::now();
+        let read = read_records(&records);
+        self.window.seconds += reading.elapsed().as_secs_f64();
+
+        for norm in &read.grad_norms {
+            if norm.is_finite() {
+                self.state.skipped_in_a_row = 0;
+            } else {
+                self.state.skipped_steps += 1;
+                self.state.skipped_in_a_row += 1;
+            }
+        }
+        let config = &self.options.config;
+        let metrics = read.totals.summary(config.mlm_weight, config.effective_rtd_weight());
+        let mean = |part: usize| Some(records.iter().map(|r| r.seconds[part]).sum::<f64>() / steps);
+        let seen = read.totals.masked > 0;
+        let detects = seen && config.effective_rtd_weight() > 0.0;
+        let value = |number: f64| Some(if seen { number } else { f64::NAN });
+        let detection = |number: f64| if detects { Some(number) } else { None };
+        let rss = resident_memory().0;
+        self.bus.emit(RunEvent::Step(StepEvent {
+            step: self.state.step,
+            total_steps: Some(self.last_step()),
+            loss: value(metrics.loss),
+            mlm_loss: value(metrics.mlm_loss),
+            mlm_accuracy: value(metrics.mlm_accuracy),
+            sampled_accuracy: value(metrics.sampled_accuracy),
+            rtd_loss: detection(metrics.rtd_loss),
+            rtd_accuracy: detection(metrics.rtd_accuracy),
+            rtd_baseline: detection(metrics.rtd_baseline),
+            rtd_precision: detection(metrics.rtd_precision),
+            rtd_recall: detection(metrics.rtd_recall),
+            rtd_auc: metrics.rtd_auc.filter(|_| detects),
+            lr: Some(config.schedule().at(self.state.step.saturating_sub(1))),
+            grad_norm: read.grad_norms.last().copied(),
+            tokens_seen: Some(self.state.tokens_seen),
+            tokens_per_second: Some(self.window.tokens as f64 / self.window.seconds.max(1e-9)),
+            step_seconds: Some(StepSeconds {
+                data: Some(self.waited / steps),
+                forward: mean(0),
+                backward: mean(1),
+                optimizer: mean(2),
+                total: Some(self.window.seconds / steps),
+            }),
+            rss_bytes: (rss > 0).then_some(rss),
+            skipped_steps: Some(self.state.skipped_steps),
+        }));
+        let usage = self.meter.read();
+        self.bus.emit(RunEvent::System(SystemEvent {
+            cpu_percent: usage.cpu_percent,
+            rss_bytes: (rss > 0).then_some(rss),
+            memory_used_bytes: usage.memory_used,
+            memory_total_bytes: usage.memory_total,
+            threads: Some(rayon::current_num_threads() as u64),
+            ..SystemEvent::default()
+        }));
+        self.trained_seconds += self.window.seconds;
+        self.trained_tokens += self.window.tokens;
+        self.window = Window { tokens: 0, seconds: 0.0 };
+        self.waited = 0.0;
+        self.last_training = metrics;
+    }
+
+    fn evaluate(&mut self, model: &ElectraPretrainer) {
+        let Some(source) = &self.options.validation else { return };
+        let options = &self.options;
+        let step = self.state.step;
+        let (metrics, event) =
+            evaluate(model, &options.config, source, step, &options.device);
+        self.bus.emit(RunEvent::Eval(event));
+        self.bus.emit(RunEvent::Sample(sample_event(
+            model,
+            &options.config,
+            source,
+            &options.tokenizer,
+            step,
+            &options.device,
+        )));
+        self.last_evaluation = Some((step, metrics));
+    }
+
+    /// A checkpoint during the run: when the disk is full the run goes on with a warning, and the
+    /// checkpoints there are stay whole.
+    fn checkpoint_or_warn(&mut self, model: &ElectraPretrainer) {
+        if let Err(error) = self.checkpoint(model) {
+            let message = format!("no checkpoint at step {}: {error}", self.state.step);
+            self.bus.emit(log(LogLevel::Warn, message, Some(self.state.step)));
+        }
+    }
+
+    fn checkpoint(&mut self, model: &ElectraPretrainer) -> Result<()> {
+        // Counters of skipped steps must be true in the checkpoint.
+        self.report_steps();
+        let started = Instant::now();
+        for failure in self.bus.flush() {
+            self.bus.emit(log(LogLevel::Warn, failure, Some(self.state.step)));
+        }
+        let run = &self.options.run;
+        let step = self.state.step;
+        let best = self.last_evaluation.as_ref().is_some_and(|(at, metrics)| {
+            *at == step && self.state.best_loss.is_none_or(|loss| metrics.loss < loss)
+        });
+        if best {
+            self.state.best_loss = self.last_evaluation.as_ref().map(|(_, metrics)| metrics.loss);
+        }
+        let path = checkpoint::save(run, model, &self.optimizer, &self.state)?;
+        let target = PathBuf::from(relative(run, &path));
+        run.write_pointer(Pointer::Last, &target)?;
+        if best {
+            run.write_pointer(Pointer::Best, &target)?;
+        }
+        self.last_checkpoint = Some(step);
+        self.bus.emit(RunEvent::Checkpoint(CheckpointEvent {
+            step,
+            path: relative(run, &path),
+            best,
+            bytes: Some(directory_bytes(&path)),
+            seconds: Some(started.elapsed().as_secs_f64()),
+        }));
+        self.drop_old_checkpoints();
+        Ok(())
+    }
+
+    fn drop_old_checkpoints(&self) {
+        let run = &self.options.run;
+        let config = &self.options.config;
+        let steps: Vec<u64> = checkpoint::list(run).into_iter().map(|(step, _)| step).collect();
+        let best = run.read_pointer(Pointer::Best).ok().flatten().and_then(|path| {
+            path.file_name()?.to_str()?.strip_prefix("step-")?.parse().ok()
+        });
+        for step in
+            checkpoint::expendable(&steps, config.keep_checkpoints, config.keep_every, best)
+        {
+            let path = run.checkpoint(step);
+            if let Err(error) = std::fs::remove_dir_all(&path) {
+                let message = format!("cannot delete `{}`: {error}", path.display());
+                self.bus.emit(log(LogLevel::Warn, message, Some(self.state.step)));
+            }
+        }
+    }
+}
+
+fn log(level: LogLevel, message: String, step: Option<u64>) -> RunEvent {
+    RunEvent::Log(LogEvent { level, message, step })
+}
+
+fn relative(run: &RunDir, path: &std::path::Path) -> String {
+    path.strip_prefix(run.path()).unwrap_or(path).display().to_string()
+}
+
+fn directory_bytes(path: &std::path::Path) -> u64 {
+    std::fs::read_dir(path)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.metadata().ok())
+        .map(|metadata| metadata.len())
+        .sum()
+}
