@@ -16,7 +16,7 @@ from prose import World, prose
 
 HERE = Path(__file__).parent
 SEED = 20240611
-PROSE_BYTES = 760_000
+PROSE_BYTES = 840_000
 
 
 def write(path, text):

@@ -12,6 +12,7 @@ A template is Danish text with choices and slots:
     {er:plan#x}      predicate adjective agreeing with x in the singular; {erfl:plan} in the plural
     {p1} {p1.f} …    an entity of the document, see `Document.entity`
     {tal:2-9} {num:100-900} {åt:1100-1500} {kr:20-90} {år} {dato} {dag} {kl} {pct} {grader}
+    {vare} {vare1} … a MISC name, see `MISC`; a numbered one stays the same in the document
     {name}           a random member of the word list `name`, again a template
 
 A rendered sentence carries the entities as marks "\x01PER\x02Mette Krogh\x03", which `plain` removes
@@ -48,6 +49,9 @@ class Person:
     def __init__(self, first, last, role):
         self.first, self.last, self.role = first, last, role
         self.woman = first in names.WOMEN
+
+    def __str__(self):
+        return f"{self.first} {self.last}"
 
 
 class Document:
@@ -101,20 +105,40 @@ class Document:
             return NUMBERS[n] if kind == "tal" else thousands(n)
         if kind == "pron":
             return "det" if self.memory[arg][1][-1] == "t" else "den"
-        if kind in MISC:
-            return mark("MISC", self.rng.choice(self.world.misc[MISC[kind][0]])[MISC[kind][1]])
+        bare = kind.rstrip("0123456789")
+        if bare in MISC:
+            return self.misc(kind, bare)
         if slot in FIXED:
             return FIXED[slot](self.rng)
         if slot in self.words:
             return self.render(self.rng.choice(self.words[slot]))
         return self.entity(slot)
 
+    def misc(self, slot, bare):
+        """A MISC slot; with a number it keeps its value, without one it avoids the last four."""
+        if slot in self.cast:
+            return self.cast[slot]
+        rows, column = self.world.misc[MISC[bare][0]], MISC[bare][1]
+        recent = self.memory.setdefault("recent misc", [])
+        fresh = [r for r in rows if r not in recent and mark("MISC", r[column]) not in self.cast.values()]
+        row = self.world.pick(self.rng, fresh or rows)
+        self.world.used[str(row)] += 1
+        recent.append(row)
+        del recent[:-4]
+        text = mark("MISC", row[column])
+        if slot != bare:
+            self.cast[slot] = text
+        return text
+
     def noun(self, kind, arg):
         cls, _, key = arg.partition("#")
         rows, adjectives = NOUNS[cls]
         row = self.memory.get(key) if key else None
         if row is None:
-            row = self.rng.choice([r for r in rows if r not in self.memory.values()])
+            recent = self.memory.setdefault("recent nouns", [])
+            row = self.rng.choice([r for r in rows if r not in recent])
+            recent.append(row)
+            del recent[:-6]
             if key:
                 self.memory[key] = row
         neuter, adj = row[1][-1] == "t", self.rng.choice(adjectives)
@@ -134,8 +158,8 @@ class Document:
     def entity(self, slot):
         """An entity slot: the first letter is its kind, the number tells two of a kind apart.
 
-        p1 full name, .f first, .l last, .r "Borgmester"-like title, .h han/hun, .m ham/hende,
-           .g hans/hendes; t1 town or village (.i "i Odder"/"på Samsø"), e1 country, f1 foreign city, v1 street;
+        p1 full name, .f first, .l last (the full name where it comes first), .b always the last,
+           .h han/hun, .m ham/hende, .g hans/hendes, .h_stor with a capital; t1 town or village (.i "i Odder"/"på Samsø"), e1 country, f1 foreign city, v1 street;
         c1 company (full) .k short name, .v what it makes; k1 club, .k its town; kom1 municipality;
         s1 school; a1 newspaper; o1 association; b1 party; u1 institute; g1 band; m1 firm named after its owner.
         A trailing "s" after the dot part gives the genitive: p1.fs, t1.s.
@@ -156,7 +180,7 @@ class Document:
                 return self.entity(f"{name}.{part}").capitalize()
             if part in "hmg" and part:
                 return {"h": ("han", "hun"), "m": ("ham", "hende"), "g": ("hans", "hendes")}[part][value.woman]
-            text = {"": f"{value.first} {value.last}", "f": value.first, "l": value.last}[part]
+            text = {"": f"{value.first} {value.last}", "f": value.first, "l": value.last, "b": value.last}[part]
             return mark("PER", gen(text))
         if kind in ("t", "e", "f", "v"):
             if part == "i":
@@ -190,7 +214,7 @@ FIXED = {
 # MISC slots: the world's list and the column of its rows.
 MISC = {
     "natu": ("nations", 1), "nat": ("nations", 2), "person_fra": ("nations", 3), "folk": ("nations", 4),
-    "sprog": ("languages", 0), "lov": ("laws", 0), "fest": ("festivals", 0), "vare": ("products", 0),
+    "sprog": ("languages", 0), "lov": ("laws", 0), "fest": ("festivals", 0), "løb": ("races", 0), "vare": ("products", 0),
     "pris": ("prizes", 0), "værk": ("works", 0),
 }
 

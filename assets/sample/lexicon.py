@@ -41,6 +41,23 @@ træt træt trætte
 sulten sultent sultne
 rask rask raske
 """),
+    "husdyr": nouns("""
+hund hunden hunde hundene
+kat katten katte kattene
+hest hesten heste hestene
+ko koen køer køerne
+får fåret får fårene
+lam lammet lam lammene
+gris grisen grise grisene
+kalv kalven kalve kalvene
+gås gåsen gæs gæssene
+føl føllet føl føllene
+""", """
+stor stort store
+lille lille små
+brun brunt brune
+hvid hvidt hvide
+"""),
     "bygning": nouns("""
 skole skolen skoler skolerne
 hal hallen haller hallerne
@@ -272,6 +289,10 @@ beskidt beskidt beskidte
 ren rent rene
 mørk mørkt mørke
 kold koldt kolde""".splitlines()],
+    "syg": [r.split() for r in """syg sygt syge
+halt halt halte
+svag svagt svage
+urolig uroligt urolige""".splitlines()],
     "mad": [r.split() for r in """varm varmt varme
 kold koldt kolde
 sød sødt søde
@@ -292,14 +313,12 @@ smuk smukt smukke
 øde øde øde
 grøn grønt grønne
 våd vådt våde
-hvid hvidt hvide
-kendt kendt kendte""".splitlines()],
+hvid hvidt hvide""".splitlines()],
     "ting": [r.split() for r in """ny nyt nye
 dyr dyrt dyre
 tung tungt tunge
 billig billigt billige
 smuk smukt smukke
-våd vådt våde
 flot flot flotte""".splitlines()],
     "person": [r.split() for r in """glad glad glade
 træt træt trætte

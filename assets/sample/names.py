@@ -61,7 +61,7 @@ ISLANDS = """Samsø Læsø Anholt Bornholm Langeland Ærø Tåsinge Mors Fanø R
 Falster Møn Fejø Femø Endelave Tunø Strynø Orø Sejerø Agersø Omø Djursland Mols Salling""".split()
 
 # Abroad, with "i".
-COUNTRIES = """Sverige Norge Tyskland Frankrig Italien Spanien Polen Finland Island Holland Belgien
+COUNTRIES = """Sverige Norge Tyskland Frankrig Italien Spanien Polen Finland Holland Belgien
 Portugal Grækenland Østrig Ungarn Japan Canada Kenya Brasilien Indien Skotland Irland Estland Letland
 """.split()
 FOREIGN_CITIES = """Oslo Bergen Stockholm Malmø Göteborg Hamborg Berlin Bremen Paris Lyon Rom Milano Madrid Lissabon Wien
@@ -124,9 +124,10 @@ NATIONS = [
 ]
 
 LAWS = "Grundloven Skovloven Færdselsloven Planloven Naturbeskyttelsesloven Ferieloven Folkeskoleloven Vandløbsloven Lejeloven Arveloven Fiskeriloven Museumsloven Husdyrloven Byggeloven Havneloven Biblioteksloven Kirkeloven Dyreværnsloven Jagtloven Miljøloven".split()
-FESTIVALS = ["Vinterens Bogfest", "Høstens Lysfest", "Havnefestivalen", "Kartoffeldagene", "Fjordløbet", "Den Store Bagedyst", "Sildemarkedet", "Æblefesten", "Nordlysfestivalen", "Midsommerstævnet", "Kulturnatten", "Rapsløbet", "Tangfestivalen", "Orgeldagene", "Vikingetræffet", "Skt. Hans-stævnet", "Forårscuppen", "Bymesterskabet", "Kystmaraton", "Den Lange Lørdag", "Ungdommens Folkedag", "Dragefestivalen", "Hedetræffet", "Klitløbet", "Mosefesten", "Fjordcuppen"]
+FESTIVALS = ["Vinterens Bogfest", "Høstens Lysfest", "Havnefestivalen", "Kartoffeldagene", "Den Store Bagedyst", "Sildemarkedet", "Æblefesten", "Nordlysfestivalen", "Kulturnatten", "Tangfestivalen", "Orgeldagene", "Vikingetræffet", "Den Lange Lørdag", "Ungdommens Folkedag", "Dragefestivalen", "Hedetræffet", "Mosefesten", "Lysets Uge", "Høstgildet", "Jazzugen", "Rosendagene"]
+RACES = ["Fjordløbet", "Midsommerstævnet", "Rapsløbet", "Forårscuppen", "Bymesterskabet", "Kystmaraton", "Klitløbet", "Fjordcuppen", "Stjerneløbet", "Havnecuppen", "Mosemesterskabet", "Heksestafetten", "Ø til Ø-løbet", "Vintertouren"]
 PRODUCTS = ["Kvikna 3", "Lomo X2", "Velio S", "Norda Mini", "Tivola", "Pixo 7", "Sveva Pro", "Brumbo", "Havi One", "Duka Max", "Rullo", "Zimba 40", "Mikro-Ole", "Fjolla Plus", "Turbina GT", "Lumita", "Oksi 2000", "Pendula", "Snuppi", "Volta Light", "Grynta", "Karvo 5"]
-PRIZES = ["Den Gyldne Fjer", "Havblikprisen", "Sølvspaden", "Lærkeprisen", "Store Kokkepris", "Den Lille Anker", "Årets Ildsjæl", "Muldprisen", "Rimfrostlegatet", "Det Blå Bånd", "Kobbernøglen", "Den Grønne Gaffel"]
+PRIZES = ["Den Gyldne Fjer", "Havblikprisen", "Sølvspaden", "Lærkeprisen", "Store Kokkepris", "Det Lille Anker", "Årets Ildsjæl", "Muldprisen", "Rimfrostlegatet", "Det Blå Bånd", "Kobbernøglen", "Den Grønne Gaffel"]
 WORKS = ["Huset ved åen", "Den sidste færge", "Sne over heden", "Et brev fra Norge", "Mit lille værksted", "Natten i tårnet", "Rugens sang", "Pigen med cyklen", "Tolv tavse mænd", "Havets bog", "Under de høje træer", "Når mågerne tier", "En have uden hegn", "Fru Bergs kuffert", "Kaptajnens hund", "Det tomme pakhus"]
 LANGUAGES = "dansk svensk norsk tysk fransk italiensk spansk polsk finsk islandsk hollandsk portugisisk græsk ungarsk japansk estisk lettisk".split()
 
@@ -135,6 +136,7 @@ MISC = {
     "languages": [(x,) for x in LANGUAGES],
     "laws": [(x,) for x in LAWS],
     "festivals": [(x,) for x in FESTIVALS],
+    "races": [(x,) for x in RACES],
     "products": [(x,) for x in PRODUCTS],
     "prizes": [(x,) for x in PRIZES],
     "works": [(x,) for x in WORKS],

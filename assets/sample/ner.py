@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections import Counter
 from pathlib import Path
 
 import names
@@ -20,6 +21,9 @@ NER_WORDS = {
     "ting_bf": ["nøgler", "jakker", "bøger", "billetter"],
     "mad_be": ["kagen", "brødet", "suppen", "æblerne"],
 }
+
+
+NER_ROLES = {"o5": "Teater|Museum|Kirke|Bibliotek"}  # associations that are also a house
 
 
 def split_pools(rng, values):
@@ -43,6 +47,7 @@ class Pool(World):
         self.companies = [c for c in companies if c[0] in stems]
         self.people = [Person(f, l, None) for f in mine["FIRST"] for l in mine["SURNAMES"]]
         self.lists = {"e": mine["COUNTRIES"], "f": mine["FOREIGN_CITIES"], "v": mine["STREETS"], "b": mine["PARTIES"], "u": mine["INSTITUTES"], "g": mine["BANDS"]}
+        self.used = Counter()
         self.towns, self.islands = mine["TOWNS"], mine["ISLANDS"]
 
 
@@ -114,7 +119,7 @@ def ner_splits(rng, companies, prose):
         while len(sentences) < wanted and rounds < 50:
             rounds += 1
             for template in rng.sample(templates, len(templates)):
-                marked = Document(rng, world, NER_WORDS).sentence(template)
+                marked = Document(rng, world, NER_WORDS, NER_ROLES).sentence(template)
                 text = plain(marked)
                 if text not in seen and text not in prose:
                     seen.add(text)
