@@ -15,8 +15,8 @@ A template is Danish text with choices and slots:
     {vare} {vare1} … a MISC name, see `MISC`; a numbered one stays the same in the document
     {name}           a random member of the word list `name`, again a template
 
-A rendered sentence carries the entities as marks "\x01PER\x02Mette Krogh\x03", which `plain` removes
-and ner.py turns into tags. Every decision comes from one `random.Random`, so a seed fixes the text.
+A rendered sentence carries the entities as marks: \\x01PER\\x02Mette Krogh\\x03. `plain` removes
+them and ner.py turns them into tags. Every decision comes from one `random.Random`, so a seed fixes the text.
 """
 
 import re
@@ -159,7 +159,8 @@ class Document:
         """An entity slot: the first letter is its kind, the number tells two of a kind apart.
 
         p1 full name, .f first, .l last (the full name where it comes first), .b always the last,
-           .h han/hun, .m ham/hende, .g hans/hendes, .h_stor with a capital; t1 town or village (.i "i Odder"/"på Samsø"), e1 country, f1 foreign city, v1 street;
+           .h han/hun, .m ham/hende, .g hans/hendes, .h_stor with a capital;
+        t1 town or village (.i "i Odder"/"på Samsø"), e1 country, f1 foreign city, v1 street;
         c1 company (full) .k short name, .v what it makes; k1 club, .k its town; kom1 municipality;
         s1 school; a1 newspaper; o1 association; b1 party; u1 institute; g1 band; m1 firm named after its owner.
         A trailing "s" after the dot part gives the genitive: p1.fs, t1.s.
@@ -214,8 +215,8 @@ FIXED = {
 # MISC slots: the world's list and the column of its rows.
 MISC = {
     "natu": ("nations", 1), "nat": ("nations", 2), "person_fra": ("nations", 3), "folk": ("nations", 4),
-    "sprog": ("languages", 0), "lov": ("laws", 0), "fest": ("festivals", 0), "løb": ("races", 0), "vare": ("products", 0),
-    "pris": ("prizes", 0), "værk": ("works", 0),
+    "sprog": ("languages", 0), "lov": ("laws", 0), "fest": ("festivals", 0), "løb": ("races", 0),
+    "vare": ("products", 0), "pris": ("prizes", 0), "værk": ("works", 0),
 }
 
 
@@ -238,4 +239,7 @@ def capitalise(text):
     return re.sub(r"^((?:\x01[A-Z]+\x02|[\"»(–] ?)*)([a-zæøå])", lambda m: m[1] + m[2].upper(), text)
 
 
-ABBREVIATIONS = {"f.eks.", "bl.a.", "ca.", "dr.", "nr.", "kl.", "mio.", "m.fl.", "osv.", "dvs.", "pga.", "fhv.", "tlf.", "inkl.", "ang.", "evt.", "hr.", "fr.", "skt.", "o.l.", "mht.", "stk.", "jf."}
+# Tokens that keep their final dot.
+ABBREVIATIONS = set(
+    "f.eks. bl.a. ca. dr. nr. kl. mio. m.fl. osv. dvs. pga. fhv. tlf. inkl. ang. evt. hr. fr. skt. o.l. mht. stk. jf.".split()
+)

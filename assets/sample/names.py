@@ -98,8 +98,7 @@ BRANCHES = {
 }
 
 TRADES = ["Tagdækning ApS", "Tømrerfirma ApS", "Murermestre A/S", "Vinduer ApS", "Auto ApS", "& Søn", "Malerfirma A/S", "Planteskole", "Revision"]
-CLUB_FORMS = ["Boldklub", "IF", "Håndboldklub", "Gymnastikforening", "Svømmeklub", "Cykelklub", "FC", "Roklub"]
-CLUB_WEIGHTS = [6, 5, 3, 1, 1, 1, 4, 1]
+CLUB_FORMS = ["Boldklub", "FC", "IF", "Håndboldklub"]
 SCHOOL_FORMS = ["Skole", "Friskole", "Gymnasium", "Efterskole", "Højskole"]
 PAPER_FORMS = ["Avis", "Folkeblad", "Tidende", "Posten", "Ugeavis"]
 ASSOCIATIONS = ["Borgerforening", "Museum", "Kirke", "Bibliotek", "Teater", "Sygehus", "Havn", "Lokalarkiv", "Pensionistforening", "Jagtforening", "Erhvervsråd", "Spejdergruppe"]

@@ -17,13 +17,13 @@ ROLE_WEIGHTS = {
 }
 ROLES = [role for role, weight in ROLE_WEIGHTS.items() for _ in range(weight)]
 
-# Word lists that templates name in lower or upper case; members are templates themselves.
+# Word lists that templates name; members are templates themselves.
 WORDS = {
     "vejrsuper": ["koldeste", "varmeste", "vådeste", "tørreste", "mest solrige", "mest blæsende"],
-    "FIRST": ["første", "anden", "tredje", "fjerde", "femte", "sjette", "syvende", "ottende", "niende"],
-    "sagflok": ["ugler", "pindsvin", "sæler", "bier", "ål", "traner", "flagermus"],
+    "plads_nr": ["første", "anden", "tredje", "fjerde", "femte", "sjette", "syvende", "ottende", "niende"],
+    "dyreart": ["ugler", "pindsvin", "sæler", "bier", "ål", "traner", "flagermus"],
     "de_folk": ["danskerne", "børnene", "de unge", "pensionisterne", "mændene", "kvinderne"],
-    "folkub": ["mennesker", "unge", "studerende", "familier", "arbejdere"],
+    "flok": ["mennesker", "unge", "studerende", "familier", "arbejdere"],
     "kæl": ["Buster", "Plet", "Mis", "Trine", "Basse", "Vaks", "Futte"],
     "husdyr_fl": ["heste", "køer", "får", "geder"],
     "husdyr_b": ["katten", "hunden", "faderen", "de andre"],
@@ -100,11 +100,13 @@ class World:
             return self.pick(rng, [c for c in self.companies if c[2] in forms] or self.companies)
         if kind == "m":
             owners = [self.pick(rng, self.people) for _ in range(rng.choice([1, 1, 2]))]
-            name = " & ".join(o.last for o in owners) if len(owners) > 1 else rng.choice([owners[0].last, f"{owners[0].first} {owners[0].last}"])
+            name = " & ".join(o.last for o in owners)
+            if len(owners) == 1 and rng.random() < 0.5:
+                name = str(owners[0])
             return f"{name} {rng.choice(names.TRADES)}"
         place = self.town(rng, doc, "t" + re.sub(r"\D", "", name))
         if kind == "k":
-            return place, rng.choices(names.CLUB_FORMS[:7:6] + ["IF", "Håndboldklub"], [5, 4, 4, 3])[0]
+            return place, rng.choice(names.CLUB_FORMS)
         endings = {"kom": ["Kommune"], "s": names.SCHOOL_FORMS, "a": names.PAPER_FORMS, "o": names.ASSOCIATIONS}
         return f"{place} {rng.choice(forms if forms[0] else endings[kind])}"
 
@@ -117,11 +119,14 @@ class World:
 
 
 class Topic:
+    """A section of a topics file: who plays which role, and the three kinds of templates."""
+
     def __init__(self, name):
         self.name, self.roles, self.lead, self.body, self.close = name, {}, [], [], []
 
 
 def read_topics():
+    """The topics of all topics-*.txt, in file order."""
     topics = []
     for path in sorted(HERE.glob("topics-*.txt")):
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
