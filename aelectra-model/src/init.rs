@@ -5,7 +5,7 @@
 //! detector and the classifier of a fine-tuned model; biases 0, LayerNorm gain 1
 //! (google-research/electra `model/modeling.py`, `run_pretraining.py`; `tf.layers.dense` defaults).
 
-use burn::module::Param;
+use burn::module::{Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::noise::mix64;
@@ -31,7 +31,8 @@ impl<'d> Initializer<'d> {
         }
     }
 
-    /// Zeros, for a model whose every parameter is about to be loaded.
+    /// Zeros, for a model whose every parameter is about to be loaded, or that is only asked for
+    /// its shapes: nothing is allocated before a value is read.
     #[must_use]
     pub const fn zeros(device: &'d Device) -> Self {
         Self {
@@ -51,6 +52,9 @@ impl<'d> Initializer<'d> {
     /// Constant parameter.
     pub fn constant<const D: usize>(&mut self, shape: [usize; D], value: f32) -> Param<Tensor<D>> {
         self.made += 1;
+        if self.seed.is_none() {
+            return lazy(shape, value, self.device);
+        }
         Param::from_tensor(Tensor::full(shape, value, self.device))
     }
 
@@ -80,7 +84,7 @@ impl<'d> Initializer<'d> {
     ) -> Param<Tensor<D>> {
         self.made += 1;
         let Some(seed) = self.seed else {
-            return Param::from_tensor(Tensor::zeros(shape, self.device));
+            return lazy(shape, 0.0, self.device);
         };
         let mut state = mix64(seed ^ mix64(self.made));
         let mut uniform = || {
@@ -95,6 +99,23 @@ impl<'d> Initializer<'d> {
             self.device,
         ))
     }
+}
+
+fn lazy<const D: usize>(shape: [usize; D], value: f32, device: &Device) -> Param<Tensor<D>> {
+    Param::uninitialized(
+        ParamId::new(),
+        move |device, tracked| {
+            let filled = Tensor::full(shape, value, device);
+            if tracked {
+                filled.require_grad()
+            } else {
+                filled
+            }
+        },
+        device.clone(),
+        true,
+        shape.into(),
+    )
 }
 
 fn box_muller(u: f64, v: f64) -> f64 {

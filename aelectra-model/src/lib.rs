@@ -12,6 +12,7 @@
 #![recursion_limit = "256"]
 
 pub mod attention;
+pub mod auto;
 pub mod checkpoint;
 pub mod config;
 pub mod device;
@@ -22,6 +23,7 @@ pub mod error;
 pub mod heads;
 pub mod init;
 pub mod input;
+pub mod inspect;
 pub mod layers;
 pub mod loss;
 pub mod noise;

@@ -43,7 +43,7 @@ pub fn list<M: Module>(module: &M) -> Vec<ParameterInfo> {
             self.1.push(ParameterInfo {
                 path: self.0.join(),
                 id: param.id,
-                shape: param.val().dims().to_vec(),
+                shape: param.lazy_shape().to_vec(),
             });
         }
     }
@@ -96,7 +96,7 @@ pub fn replace<M: Module>(
             self.0.pop();
         }
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let shape = param.val().dims();
+            let shape = param.lazy_shape().to_vec();
             match (self.1)(&self.0.join(), &shape) {
                 None => param,
                 Some(data) => param.map(|old| {

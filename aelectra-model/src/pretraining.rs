@@ -7,12 +7,14 @@ use burn::tensor::{IndexingUpdateOp, Int, Tensor};
 use crate::config::ElectraConfig;
 use crate::electra::{ElectraBackbone, ElectraModel};
 use crate::embeddings::ElectraEmbeddings;
+use crate::error::{ModelError, Result};
 use crate::heads::{
     ElectraDiscriminatorPredictions, ElectraForMaskedLm, ElectraForPreTraining,
     ElectraGeneratorPredictions,
 };
 use crate::init::Initializer;
 use crate::input::EncoderInput;
+use crate::layers::Embedding;
 use crate::loss::{binary_cross_entropy_sum, cross_entropy_sum};
 use crate::noise::Noise;
 
@@ -98,6 +100,64 @@ impl ElectraPretrainer {
                 predictions: ElectraGeneratorPredictions::new(generator, init),
             },
         }
+    }
+
+    /// A pair of two existing models, on the discriminator's embeddings.
+    ///
+    /// # Errors
+    /// When their embedding tables differ in shape.
+    pub fn from_models(
+        discriminator: ElectraForPreTraining,
+        generator: ElectraForMaskedLm,
+    ) -> Result<Self> {
+        same_tables(
+            &discriminator.electra.embeddings,
+            &generator.electra.embeddings,
+        )?;
+        Ok(Self {
+            embeddings: discriminator.electra.embeddings,
+            generator: Generator {
+                backbone: generator.electra.backbone,
+                predictions: generator.generator_predictions,
+            },
+            discriminator: Discriminator {
+                backbone: discriminator.electra.backbone,
+                predictions: discriminator.discriminator_predictions,
+            },
+        })
+    }
+
+    /// This pair with an existing discriminator and its embeddings; the generator stays.
+    ///
+    /// # Errors
+    /// When the embedding tables differ in shape.
+    pub fn with_discriminator(self, discriminator: ElectraForPreTraining) -> Result<Self> {
+        same_tables(&self.embeddings, &discriminator.electra.embeddings)?;
+        Ok(Self {
+            embeddings: discriminator.electra.embeddings,
+            generator: self.generator,
+            discriminator: Discriminator {
+                backbone: discriminator.electra.backbone,
+                predictions: discriminator.discriminator_predictions,
+            },
+        })
+    }
+
+    /// This pair with an existing generator and its embeddings; the discriminator stays. Where both
+    /// are given, the discriminator's embeddings are the ones to keep: call this first.
+    ///
+    /// # Errors
+    /// When the embedding tables differ in shape.
+    pub fn with_generator(self, generator: ElectraForMaskedLm) -> Result<Self> {
+        same_tables(&self.embeddings, &generator.electra.embeddings)?;
+        Ok(Self {
+            embeddings: generator.electra.embeddings,
+            generator: Generator {
+                backbone: generator.electra.backbone,
+                predictions: generator.generator_predictions,
+            },
+            discriminator: self.discriminator,
+        })
     }
 
     /// Runs both networks. `samples` `[n]` replaces sampling from the generator (for tests).
@@ -223,6 +283,34 @@ impl ElectraPretrainer {
             generator_predictions: self.generator.predictions.clone(),
         }
     }
+}
+
+/// Checks that two networks can share one set of embeddings.
+fn same_tables(ours: &ElectraEmbeddings, theirs: &ElectraEmbeddings) -> Result<()> {
+    for (name, ours, theirs) in [
+        ("word", &ours.word_embeddings, &theirs.word_embeddings),
+        (
+            "position",
+            &ours.position_embeddings,
+            &theirs.position_embeddings,
+        ),
+        (
+            "token type",
+            &ours.token_type_embeddings,
+            &theirs.token_type_embeddings,
+        ),
+    ] {
+        let shape = |table: &Embedding| table.weight.lazy_shape().to_vec();
+        let (ours, theirs) = (shape(ours), shape(theirs));
+        if ours != theirs {
+            return Err(ModelError::invalid(format!(
+                "generator and discriminator share their embeddings, but the {name} tables have \
+                 shapes {ours:?} and {theirs:?}"
+            ))
+            .with_hint("vocab_size, embedding_size and max_position_embeddings must be the same"));
+        }
+    }
+    Ok(())
 }
 
 /// A tensor's value outside the autodiff graph.

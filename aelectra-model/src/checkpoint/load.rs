@@ -1,6 +1,7 @@
 //! Loading a model directory into a module, strictly.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
@@ -126,6 +127,45 @@ impl ModelDir {
     }
 }
 
+/// What a file holds, by canonical name.
+pub(crate) struct Catalog<'s> {
+    /// Canonical name to stored name and shape.
+    pub(crate) named: BTreeMap<String, (&'s str, &'s [usize])>,
+    /// Stored names of no use here.
+    pub(crate) ignored: Vec<String>,
+}
+
+impl<'s> Catalog<'s> {
+    pub(crate) fn of(source: &'s TensorSource, model_type: ModelType) -> Self {
+        let prefixed = source
+            .tensors()
+            .any(|(name, _)| name.starts_with(encoder_prefix(model_type)));
+        let mut catalog = Self {
+            named: BTreeMap::new(),
+            ignored: Vec::new(),
+        };
+        for (name, shape) in source.tensors() {
+            match canonical(name, model_type, prefixed) {
+                Found::Named(canonical) => {
+                    // Two names of one tensor: the canonical one is taken, the other left aside.
+                    match catalog.named.entry(canonical) {
+                        Entry::Vacant(place) => {
+                            place.insert((name, shape));
+                        }
+                        Entry::Occupied(mut place) if place.key() == name => {
+                            let (other, _) = place.insert((name, shape));
+                            catalog.ignored.push(other.to_owned());
+                        }
+                        Entry::Occupied(_) => catalog.ignored.push(name.to_owned()),
+                    }
+                }
+                Found::Ignored => catalog.ignored.push(name.to_owned()),
+            }
+        }
+        catalog
+    }
+}
+
 /// Which missing tensors are meant to be new.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fresh {
@@ -143,27 +183,17 @@ fn fill<M: Module>(
         source: source.path().to_path_buf(),
         ..LoadReport::default()
     };
-    let prefixed = source
-        .tensors()
-        .any(|(name, _)| name.starts_with(encoder_prefix(model_type)));
-    let mut available: HashMap<String, (&str, &[usize])> = HashMap::new();
-    for (name, shape) in source.tensors() {
-        match canonical(name, model_type, prefixed) {
-            Found::Named(canonical) => {
-                available.insert(canonical, (name, shape));
-            }
-            Found::Ignored => report.ignored.push(name.to_owned()),
-        }
-    }
+    let Catalog { mut named, ignored } = Catalog::of(source, model_type);
+    report.ignored = ignored;
     let mut failure = None;
     let module = parameters::replace(module, |path, shape| {
         let name = checkpoint_name(path, model_type);
         if fresh == Fresh::Classifier && name.starts_with("classifier.") {
-            available.remove(&name);
+            named.remove(&name);
             report.fresh.push(name);
             return None;
         }
-        let Some((stored, found)) = available.remove(&name) else {
+        let Some((stored, found)) = named.remove(&name) else {
             report.missing.push(name);
             return None;
         };
@@ -175,7 +205,17 @@ fn fill<M: Module>(
             });
             return None;
         }
-        match source.read(stored) {
+        let read = source.read(stored).and_then(|values| {
+            if values.len() == shape.iter().product::<usize>() {
+                Ok(values)
+            } else {
+                Err(ModelError::format(
+                    source.path(),
+                    format!("`{stored}` has {} values, not {shape:?}", values.len()),
+                ))
+            }
+        });
+        match read {
             Ok(values) => {
                 report.loaded.push(name);
                 Some(TensorData::new(values, shape.to_vec()))
@@ -189,7 +229,7 @@ fn fill<M: Module>(
     if let Some(error) = failure {
         return Err(error);
     }
-    report.unexpected = available
+    report.unexpected = named
         .into_values()
         .map(|(name, _)| name.to_owned())
         .collect();

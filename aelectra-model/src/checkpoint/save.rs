@@ -1,18 +1,21 @@
 //! Writing a model so that `transformers` loads it without a warning.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use burn::module::Module;
-use safetensors::tensor::{Dtype, TensorView};
+use serde_json::json;
 
 use crate::checkpoint::names::checkpoint_name;
 use crate::checkpoint::source::CHECKSUM_KEY;
 use crate::config::ElectraConfig;
 use crate::error::{ModelError, Result};
 use crate::parameters;
+
+/// Shape and values by name.
+pub type NamedTensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 /// Writes `config.json` and `model.safetensors` into `dir`, which is made if it is not there.
 ///
@@ -28,7 +31,7 @@ pub fn save_model<M: Module>(
     module: &M,
 ) -> Result<()> {
     std::fs::create_dir_all(dir).map_err(ModelError::io("create", dir))?;
-    let mut tensors = BTreeMap::new();
+    let mut tensors = NamedTensors::new();
     parameters::for_each(module, |path, data| -> Result<()> {
         let shape = data.shape().to_vec();
         let values: Vec<f32> = data.iter::<f32>().collect();
@@ -36,57 +39,92 @@ pub fn save_model<M: Module>(
         Ok(())
     })?;
     save_tensors(&dir.join("model.safetensors"), &tensors)?;
-    let config = ElectraConfig {
+    let mut config = ElectraConfig {
         architectures: vec![architecture.to_owned()],
         ..config.clone()
     };
+    // The element type of the file it was read from; `transformers` would round the weights to it.
+    for key in ["dtype", "torch_dtype"] {
+        if let Some(dtype) = config.other.get_mut(key) {
+            *dtype = "float32".into();
+        }
+    }
     let mut json = serde_json::to_string_pretty(&config)
         .map_err(|error| ModelError::invalid(format!("cannot write the configuration: {error}")))?;
     json.push('\n');
-    write_atomically(&dir.join("config.json"), json.as_bytes())
+    write_atomically(&dir.join("config.json"), |file| {
+        file.write_all(json.as_bytes())
+    })
 }
 
-/// Writes named f32 tensors (shape, values) as one safetensors file with a checksum.
+/// Writes named f32 tensors (shape, values) as one safetensors file with a checksum. The same
+/// tensors always give the same bytes.
 ///
 /// # Errors
-/// When the file cannot be written.
-pub fn save_tensors(path: &Path, tensors: &BTreeMap<String, (Vec<usize>, Vec<f32>)>) -> Result<()> {
-    let bytes: BTreeMap<&str, Vec<u8>> = tensors
-        .iter()
-        .map(|(name, (_, values))| {
-            (
-                name.as_str(),
-                values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            )
-        })
-        .collect();
+/// When the number of values of a tensor is not that of its shape, or the file cannot be written.
+pub fn save_tensors(path: &Path, tensors: &NamedTensors) -> Result<()> {
+    let header = safetensors_header(tensors)?;
+    write_atomically(path, |file| {
+        file.write_all(&(header.len() as u64).to_le_bytes())?;
+        file.write_all(header.as_bytes())?;
+        for (_, values) in tensors.values() {
+            for value in values {
+                file.write_all(&value.to_le_bytes())?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The JSON header of a safetensors file, padded with spaces so that the data is aligned.
+///
+/// Made here because the safetensors crate keeps metadata in a hash map, whose order, and with it
+/// the bytes of the file, would differ from run to run.
+fn safetensors_header(tensors: &NamedTensors) -> Result<String> {
+    let mut entries = serde_json::Map::new();
     let mut hasher = crc32fast::Hasher::new();
-    let mut views = Vec::with_capacity(tensors.len());
-    for (name, (shape, _)) in tensors {
-        let data = &bytes[name.as_str()];
-        hasher.update(data);
-        let view = TensorView::new(Dtype::F32, shape.clone(), data)
-            .map_err(|error| ModelError::invalid(format!("tensor `{name}`: {error}")))?;
-        views.push((name.as_str(), view));
+    let mut start = 0;
+    for (name, (shape, values)) in tensors {
+        let expected: usize = shape.iter().product();
+        if values.len() != expected {
+            return Err(ModelError::invalid(format!(
+                "tensor `{name}` has {} values, its shape {shape:?} needs {expected}",
+                values.len()
+            )));
+        }
+        for value in values {
+            hasher.update(&value.to_le_bytes());
+        }
+        let end = start + 4 * values.len();
+        entries.insert(
+            name.clone(),
+            json!({"dtype": "F32", "shape": shape, "data_offsets": [start, end]}),
+        );
+        start = end;
     }
-    let metadata = HashMap::from([
-        ("format".to_owned(), "pt".to_owned()),
-        (
-            CHECKSUM_KEY.to_owned(),
-            format!("{:08x}", hasher.finalize()),
-        ),
-    ]);
-    let serialized = safetensors::serialize(views, Some(metadata))
-        .map_err(|error| ModelError::invalid(format!("cannot serialize tensors: {error}")))?;
-    write_atomically(path, &serialized)
+    let checksum = format!("{:08x}", hasher.finalize());
+    let mut header = serde_json::Map::new();
+    header.insert(
+        "__metadata__".to_owned(),
+        json!({"format": "pt", CHECKSUM_KEY: checksum}),
+    );
+    header.append(&mut entries);
+    let mut header = serde_json::Value::from(header).to_string();
+    header.push_str(&" ".repeat(header.len().next_multiple_of(8) - header.len()));
+    Ok(header)
 }
 
 /// Writes under a temporary name, flushes to disk and renames.
-fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+fn write_atomically(
+    path: &Path,
+    content: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
+) -> Result<()> {
     let temporary = path.with_extension("partial");
-    let mut file = File::create(&temporary).map_err(ModelError::io("create", &temporary))?;
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
+    let file = File::create(&temporary).map_err(ModelError::io("create", &temporary))?;
+    let mut file = BufWriter::new(file);
+    content(&mut file)
+        .and_then(|()| file.flush())
+        .and_then(|()| file.get_ref().sync_all())
         .map_err(ModelError::io("write", &temporary))?;
     std::fs::rename(&temporary, path).map_err(ModelError::io("rename", path))
 }

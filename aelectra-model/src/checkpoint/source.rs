@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use half::{bf16, f16};
 use memmap2::Mmap;
@@ -105,7 +105,11 @@ impl TensorSource {
         };
         let shards: std::collections::BTreeSet<&String> = parsed.weight_map.values().collect();
         for shard in shards {
-            if Path::new(shard).components().count() != 1 {
+            let mut parts = Path::new(shard).components();
+            if !matches!(
+                (parts.next(), parts.next()),
+                (Some(Component::Normal(_)), None)
+            ) {
                 return Err(ModelError::format(
                     index,
                     format!("`{shard}` is not a plain file name"),
@@ -203,6 +207,20 @@ impl TensorSource {
         self.tensors
             .iter()
             .map(|(name, entry)| (name.as_str(), entry.shape.as_slice()))
+    }
+
+    /// The element types in the file, as it names them, each once.
+    #[must_use]
+    pub fn dtypes(&self) -> Vec<String> {
+        let types: std::collections::BTreeSet<String> = self
+            .tensors
+            .values()
+            .map(|entry| match &entry.data {
+                EntryData::Mapped { dtype, .. } => format!("{dtype:?}"),
+                EntryData::Pickled(tensor) => format!("{:?}", tensor.dtype()),
+            })
+            .collect();
+        types.into_iter().collect()
     }
 
     /// The values of a tensor as f32, whatever float type they are stored in.
