@@ -56,7 +56,7 @@ impl ElectraEmbeddings {
             .position_embeddings
             .weight
             .val()
-            .slice([0..length])
+            .slice(0..length)
             .unsqueeze::<3>();
         let types = match token_type_ids {
             Some(ids) => self.token_type_embeddings.forward(ids),
@@ -64,7 +64,7 @@ impl ElectraEmbeddings {
                 .token_type_embeddings
                 .weight
                 .val()
-                .slice([0..1])
+                .slice(0..1)
                 .unsqueeze::<3>(),
         };
         let sum = words + positions + types;
