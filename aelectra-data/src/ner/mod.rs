@@ -28,6 +28,9 @@ mod conllu;
 pub mod error_table;
 mod jsonl;
 pub mod labels;
+pub mod names;
+mod persons;
+pub mod perturb;
 pub mod read;
 pub mod scheme;
 pub mod score;
@@ -44,6 +47,8 @@ pub use align::{
 };
 pub use error_table::{ErrorKind, ErrorTable, NerError, error_table};
 pub use labels::{LabelMap, LabelSet, UnseenLabel};
+pub use names::NameGroup;
+pub use perturb::{Perturbation, RobustnessReport, RobustnessRow, perturb};
 pub use read::{NerDataset, NerFormat, NerSentence, ReadOptions, read_ner, read_ner_text};
 pub use scheme::Scheme;
 pub use score::{ClassScore, NerReport, piece_f1_original, score};

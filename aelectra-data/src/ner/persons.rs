@@ -1,0 +1,188 @@
+//! Persons' names in labelled sentences, shortened or changed.
+
+use std::collections::HashSet;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::names::{NameGroup, is_first_name, is_surname};
+use super::read::NerSentence;
+use super::spans::{Mode, entities};
+use crate::Result;
+use crate::rng::KeyedRng;
+
+/// The first of a person's several names becomes an initial.
+pub(super) fn abbreviate_first_names(sentences: &[NerSentence]) -> Result<Vec<NerSentence>> {
+    change_persons(sentences, &mut abbreviate)
+}
+
+/// Every person gets a name of the group, the same name the same one everywhere.
+pub(super) fn rename_persons(
+    sentences: &[NerSentence],
+    group: NameGroup,
+    seed: u64,
+) -> Result<Vec<NerSentence>> {
+    let known = person_tokens(sentences)?;
+    change_persons(sentences, &mut |names| rename(names, group, &known, seed))
+}
+
+/// Changes the tokens of every person.
+fn change_persons(
+    sentences: &[NerSentence],
+    change: &mut dyn FnMut(&mut [String]),
+) -> Result<Vec<NerSentence>> {
+    let sentence = |sentence: &NerSentence| {
+        let mut sentence = sentence.clone();
+        for span in entities(&sentence.tags, Mode::Default)? {
+            if span.label == "PER" {
+                change(&mut sentence.tokens[span.start..span.end]);
+            }
+        }
+        Ok(sentence)
+    };
+    sentences.iter().map(sentence).collect()
+}
+
+fn person_tokens(sentences: &[NerSentence]) -> Result<HashSet<String>> {
+    let mut tokens = HashSet::new();
+    change_persons(sentences, &mut |names| tokens.extend(names.iter().cloned()))?;
+    Ok(tokens)
+}
+
+/// A capitalised word of several letters; initials, particles and titles are none.
+fn is_name(token: &str) -> bool {
+    token.chars().next().is_some_and(char::is_uppercase)
+        && token.chars().count() > 1
+        && !token.contains('.')
+        && token
+            .chars()
+            .all(|c| c.is_alphabetic() || matches!(c, '-' | '\'' | '’' | '\u{30a}'))
+}
+
+fn abbreviate(names: &mut [String]) {
+    if names.iter().filter(|token| is_name(token)).count() < 2 || !is_name(&names[0]) {
+        return;
+    }
+    if let Some(first) = names[0].chars().next() {
+        names[0] = format!("{first}.");
+    }
+}
+
+/// Gives a person another name, token by token: the last of several names is the surname; a single
+/// one is a surname if it follows an initial or looks like one. Genitives stay genitives.
+fn rename(names: &mut [String], group: NameGroup, known: &HashSet<String>, seed: u64) {
+    let places: Vec<usize> = (0..names.len()).filter(|&i| is_name(&names[i])).collect();
+    for &place in &places {
+        let (stem, genitive) = without_genitive(&names[place], known);
+        let is_last = Some(&place) == places.last();
+        let surname = is_last
+            && (places.len() > 1 || place > 0 || (is_surname(stem) && !is_first_name(stem)));
+        let list = if surname {
+            group.surnames()
+        } else {
+            group.first_names()
+        };
+        // The key is the name itself, so that a person keeps the new name throughout.
+        let stem_key = xxh3_64(stem.to_lowercase().as_bytes());
+        let mut rng = KeyedRng::new(seed, "ner names", &[u64::from(surname), stem_key]);
+        let mut name = list[rng.below(list.len() as u64) as usize].to_owned();
+        if genitive {
+            let ends_in_s = name.ends_with(['s', 'x', 'z']);
+            name.push_str(if ends_in_s { "'" } else { "s" });
+        }
+        let shouted =
+            names[place].chars().count() > 2 && !names[place].chars().any(char::is_lowercase);
+        names[place] = if shouted { name.to_uppercase() } else { name };
+    }
+}
+
+/// A name without its genitive ending, if it has one: after an apostrophe, in `-sens`, or where
+/// the name without s is known and the name with it is not.
+fn without_genitive<'a>(name: &'a str, known: &HashSet<String>) -> (&'a str, bool) {
+    for ending in ["'s", "’s", "'", "’"] {
+        if let Some(stem) = name.strip_suffix(ending) {
+            return (stem, true);
+        }
+    }
+    match name.strip_suffix('s') {
+        Some(stem) if !is_first_name(name) && !is_surname(name) => {
+            let is_stem = name.ends_with("sens")
+                || is_first_name(stem)
+                || is_surname(stem)
+                || known.contains(stem);
+            if is_stem { (stem, true) } else { (name, false) }
+        }
+        _ => (name, false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::perturb::tests::{sentence, show};
+    use super::super::perturb::{Perturbation, perturb};
+    use super::*;
+
+    #[test]
+    fn first_names_become_initials() {
+        let short = |text| show(text, Perturbation::AbbreviatedFirstNames);
+        assert_eq!(
+            short("Åse/B-PER Bo/I-PER i Ry/B-LOC By/I-LOC"),
+            "Å./B-PER Bo/I-PER i Ry/B-LOC By/I-LOC"
+        );
+        assert_eq!(
+            short("Ib/B-PER H./B-PER Bo/I-PER"),
+            "Ib/B-PER H./B-PER Bo/I-PER"
+        );
+    }
+
+    #[test]
+    fn names_are_swapped_consistently() {
+        let text = "Hans/B-PER Olsens/I-PER bil ; Hans/B-PER H./B-PER Olsen/I-PER i Ry/B-LOC \
+                    HANS/B-PER von/B-PER Bo's/I-PER dr./B-PER";
+        for group in [
+            NameGroup::DanishFemale,
+            NameGroup::DanishMale,
+            NameGroup::MinorityFemale,
+            NameGroup::MinorityMale,
+        ] {
+            let changed = perturb(&[sentence(text)], Perturbation::Names(group), 9);
+            let changed = changed.expect("perturbs").remove(0);
+            let token = |i: usize| changed.tokens[i].as_str();
+            assert_eq!(changed.tags, sentence(text).tags);
+            assert!(group.first_names().contains(&token(0)), "{}", token(0));
+            assert_eq!(token(4), token(0), "one name, one replacement");
+            assert_eq!(token(9), token(0).to_uppercase());
+            let surname = token(6);
+            assert!(group.surnames().contains(&surname), "{surname}");
+            let genitive = token(1).strip_suffix('s').or(token(1).strip_suffix('\''));
+            assert_eq!(
+                genitive,
+                Some(surname),
+                "a genitive stays one: {}",
+                token(1)
+            );
+            assert_eq!(
+                (token(5), token(7), token(8), token(10)),
+                ("H.", "i", "Ry", "von")
+            );
+            assert_eq!(token(12), "dr.");
+        }
+    }
+
+    #[test]
+    fn names_in_lists_are_names_and_stand_once() {
+        for group in [
+            NameGroup::DanishFemale,
+            NameGroup::DanishMale,
+            NameGroup::MinorityFemale,
+            NameGroup::MinorityMale,
+        ] {
+            for list in [group.first_names(), group.surnames()] {
+                let unique: HashSet<&&str> = list.iter().collect();
+                assert_eq!(unique.len(), list.len());
+                assert!(list.iter().all(|name| is_name(name)), "{list:?}");
+            }
+        }
+        let names: HashSet<String> = Perturbation::ALL.iter().map(|p| p.name()).collect();
+        assert_eq!(names.len(), Perturbation::ALL.len());
+    }
+}
