@@ -34,14 +34,25 @@ impl ModelCard {
     #[must_use]
     pub fn with_result(&self, result: &SeedResult) -> Self {
         let mut card = self.clone();
-        card.facts.push(("seed".to_owned(), result.seed.to_string()));
-        card.facts.push(("learning rate".to_owned(), format!("{:e}", result.learning_rate)));
-        card.facts.push(("epoch kept".to_owned(), result.epoch.to_string()));
+        card.facts
+            .push(("seed".to_owned(), result.seed.to_string()));
+        card.facts.push((
+            "learning rate".to_owned(),
+            format!("{:e}", result.learning_rate),
+        ));
+        card.facts
+            .push(("epoch kept".to_owned(), result.epoch.to_string()));
         let percent = |value: Option<f64>| value.map(|v| format!("{:.2} %", 100.0 * v));
         for (name, value) in [
             ("dev micro-F1 (entities, conlleval)", percent(result.dev_f1)),
-            ("test micro-F1 (entities, conlleval)", percent(result.test_f1)),
-            ("test micro-F1 without MISC", percent(result.test_f1_no_misc)),
+            (
+                "test micro-F1 (entities, conlleval)",
+                percent(result.test_f1),
+            ),
+            (
+                "test micro-F1 without MISC",
+                percent(result.test_f1_no_misc),
+            ),
         ] {
             if let Some(value) = value {
                 card.metrics.push((name.to_owned(), value));
@@ -57,9 +68,20 @@ impl ModelCard {
         for (name, value) in [
             ("MLM loss (nats)", format!("{:.4}", metrics.mlm_loss)),
             ("RTD loss (nats)", format!("{:.4}", metrics.rtd_loss)),
-            ("RTD accuracy", format!("{:.2} %", 100.0 * metrics.rtd_accuracy)),
-            ("accuracy of \"all original\"", format!("{:.2} %", 100.0 * metrics.rtd_baseline)),
-            ("RTD AUC", metrics.rtd_auc.map_or("–".to_owned(), |auc| format!("{auc:.4}"))),
+            (
+                "RTD accuracy",
+                format!("{:.2} %", 100.0 * metrics.rtd_accuracy),
+            ),
+            (
+                "accuracy of \"all original\"",
+                format!("{:.2} %", 100.0 * metrics.rtd_baseline),
+            ),
+            (
+                "RTD AUC",
+                metrics
+                    .rtd_auc
+                    .map_or("–".to_owned(), |auc| format!("{auc:.4}")),
+            ),
         ] {
             card.metrics.push((name.to_owned(), value));
         }
@@ -108,11 +130,21 @@ pub fn save_pretrained(
 ) -> Result<()> {
     if with_discriminator {
         let path = dir.join("discriminator");
-        save_model(&path, discriminator, "ElectraForPreTraining", &model.discriminator_model())?;
+        save_model(
+            &path,
+            discriminator,
+            "ElectraForPreTraining",
+            &model.discriminator_model(),
+        )?;
         finish(&path, tokenizer, card, "discriminator")?;
     }
     let path = dir.join("generator");
-    save_model(&path, generator, "ElectraForMaskedLM", &model.generator_model())?;
+    save_model(
+        &path,
+        generator,
+        "ElectraForMaskedLM",
+        &model.generator_model(),
+    )?;
     finish(&path, tokenizer, card, "generator")
 }
 

@@ -46,7 +46,10 @@ impl TaggerSettings {
         let max_length = config.max_position_embeddings.min(model_max_length);
         let stored = config.other.get(SETTINGS_KEY);
         let number = |key: &str| {
-            stored.and_then(|s| s.get(key)).and_then(Value::as_u64).map(|n| n as usize)
+            stored
+                .and_then(|s| s.get(key))
+                .and_then(Value::as_u64)
+                .map(|n| n as usize)
         };
         Self {
             alignment: stored
@@ -98,7 +101,14 @@ impl Tagger {
         let labels = LabelSet::from_labels(source.config.labels()?)?;
         let settings =
             TaggerSettings::from_config(&source.config, tokenizer.options().model_max_length);
-        Ok(Self { model, tokenizer, labels, settings, device, batch_size: 32 })
+        Ok(Self {
+            model,
+            tokenizer,
+            labels,
+            settings,
+            device,
+            batch_size: 32,
+        })
     }
 
     /// One prediction per word of each sentence (given as words).
@@ -125,8 +135,19 @@ impl Tagger {
     /// # Errors
     /// When a sentence cannot be cut into windows.
     pub fn windows(&self, sentences: &[NerSentence]) -> Result<Vec<NerWindow>> {
-        let TaggerSettings { alignment, max_length, stride } = self.settings;
-        Ok(align(&self.tokenizer, sentences, &self.labels, alignment, max_length, stride)?)
+        let TaggerSettings {
+            alignment,
+            max_length,
+            stride,
+        } = self.settings;
+        Ok(align(
+            &self.tokenizer,
+            sentences,
+            &self.labels,
+            alignment,
+            max_length,
+            stride,
+        )?)
     }
 
     /// One prediction per position of each window.
@@ -134,11 +155,23 @@ impl Tagger {
     pub fn predict(&self, windows: &[NerWindow]) -> Vec<Vec<WordPrediction>> {
         let mut predictions = vec![Vec::new(); windows.len()];
         for batch in length_sorted_batches(windows, self.batch_size) {
-            let length = batch.iter().map(|&w| windows[w].input_ids.len()).max().unwrap_or(0);
-            let input = window_input(windows, &batch, length, self.tokenizer.special().pad, &self.device);
+            let length = batch
+                .iter()
+                .map(|&w| windows[w].input_ids.len())
+                .max()
+                .unwrap_or(0);
+            let input = window_input(
+                windows,
+                &batch,
+                length,
+                self.tokenizer.special().pad,
+                &self.device,
+            );
             let logits = self.model.forward(&input, &mut Noise::off());
-            let probabilities: Vec<f32> =
-                activation::softmax(logits, 2).into_data().iter::<f32>().collect();
+            let probabilities: Vec<f32> = activation::softmax(logits, 2)
+                .into_data()
+                .iter::<f32>()
+                .collect();
             let classes = self.labels.len();
             for (row, &window) in batch.iter().enumerate() {
                 let first = row * length * classes;
@@ -147,7 +180,10 @@ impl Tagger {
                     .take(windows[window].input_ids.len())
                     .map(|scores| {
                         let (best, score) = argmax(scores);
-                        WordPrediction { tag: self.labels.tag(best).to_owned(), score }
+                        WordPrediction {
+                            tag: self.labels.tag(best).to_owned(),
+                            score,
+                        }
                     })
                     .collect();
             }
@@ -203,7 +239,10 @@ pub fn load_tokenizer(dir: &Path, config: &ElectraConfig) -> Result<WordPieceTok
 pub fn length_sorted_batches(windows: &[NerWindow], batch_size: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..windows.len()).collect();
     order.sort_by_key(|&index| windows[index].input_ids.len());
-    order.chunks(batch_size.max(1)).map(<[usize]>::to_vec).collect()
+    order
+        .chunks(batch_size.max(1))
+        .map(<[usize]>::to_vec)
+        .collect()
 }
 
 /// A padded batch of windows.
@@ -230,5 +269,7 @@ fn argmax(scores: &[f32]) -> (usize, f32) {
         .iter()
         .copied()
         .enumerate()
-        .fold((0, f32::NEG_INFINITY), |best, next| if next.1 > best.1 { next } else { best })
+        .fold((0, f32::NEG_INFINITY), |best, next| {
+            if next.1 > best.1 { next } else { best }
+        })
 }

@@ -91,10 +91,16 @@ impl FinetuneConfig {
             return fail("learning_rates is empty".to_owned());
         }
         if !(0.0..1.0).contains(&self.warmup_share) {
-            return fail(format!("warmup_share is {}, outside [0, 1)", self.warmup_share));
+            return fail(format!(
+                "warmup_share is {}, outside [0, 1)",
+                self.warmup_share
+            ));
         }
         if !(self.layerwise_decay > 0.0 && self.layerwise_decay <= 1.0) {
-            return fail(format!("layerwise_decay is {}, outside (0, 1]", self.layerwise_decay));
+            return fail(format!(
+                "layerwise_decay is {}, outside (0, 1]",
+                self.layerwise_decay
+            ));
         }
         Ok(())
     }

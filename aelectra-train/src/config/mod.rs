@@ -47,11 +47,17 @@ impl Layers {
             TrainError::config(format!("{origin} is not valid TOML: {}", error.message()))
         })?;
         let Value::Object(table) = table else {
-            return Err(TrainError::config(format!("{origin} is not a table of keys")));
+            return Err(TrainError::config(format!(
+                "{origin} is not a table of keys"
+            )));
         };
         let mut leaves = Vec::new();
-        for_each_leaf("", &table, &mut |key, value| leaves.push((key.to_owned(), value.clone())));
-        leaves.into_iter().try_for_each(|(key, value)| self.set_value(&key, value, origin))
+        for_each_leaf("", &table, &mut |key, value| {
+            leaves.push((key.to_owned(), value.clone()))
+        });
+        leaves
+            .into_iter()
+            .try_for_each(|(key, value)| self.set_value(&key, value, origin))
     }
 
     /// Takes `AELECTRA_A__B=value` for a key `a.b`, from the given variables. Variables that start
@@ -59,9 +65,14 @@ impl Layers {
     ///
     /// # Errors
     /// When such a variable names no key.
-    pub fn apply_environment(&mut self, variables: impl Iterator<Item = (String, String)>) -> Result<()> {
+    pub fn apply_environment(
+        &mut self,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<()> {
         for (name, value) in variables {
-            let Some(rest) = name.strip_prefix("AELECTRA_") else { continue };
+            let Some(rest) = name.strip_prefix("AELECTRA_") else {
+                continue;
+            };
             if OTHER_VARIABLES.contains(&rest) {
                 continue;
             }
@@ -77,8 +88,10 @@ impl Layers {
     /// When there is no `=`, or the key is unknown.
     pub fn set(&mut self, assignment: &str) -> Result<()> {
         let Some((key, value)) = assignment.split_once('=') else {
-            return Err(TrainError::config(format!("`--set {assignment}` has no `=`"))
-                .with_hint("write `--set key=value`, e.g. `--set log_every=10`"));
+            return Err(
+                TrainError::config(format!("`--set {assignment}` has no `=`"))
+                    .with_hint("write `--set key=value`, e.g. `--set log_every=10`"),
+            );
         };
         self.set_value(key.trim(), parse(value.trim()), "--set")
     }
@@ -111,7 +124,11 @@ impl Layers {
             }
             match slot.get_mut(part) {
                 Some(Value::Object(inner)) => slot = inner,
-                _ => return Err(TrainError::config(format!("{origin}: `{part}` has no keys"))),
+                _ => {
+                    return Err(TrainError::config(format!(
+                        "{origin}: `{part}` has no keys"
+                    )));
+                }
             }
         }
         self.origins.insert(key.to_owned(), origin.to_owned());
@@ -143,7 +160,11 @@ impl Layers {
         let mut out = String::new();
         for_each_leaf("", &self.values, &mut |key, value| {
             let origin = self.origins.get(key).map_or("default", String::as_str);
-            let value = if value.is_null() { "(not set)".to_owned() } else { value.to_string() };
+            let value = if value.is_null() {
+                "(not set)".to_owned()
+            } else {
+                value.to_string()
+            };
             out.push_str(&format!("{key} = {value}  # {origin}\n"));
         });
         out
@@ -163,7 +184,11 @@ fn parse(value: &str) -> Value {
 
 fn for_each_leaf(prefix: &str, values: &Map<String, Value>, visit: &mut impl FnMut(&str, &Value)) {
     for (name, value) in values {
-        let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        let key = if prefix.is_empty() {
+            name.clone()
+        } else {
+            format!("{prefix}.{name}")
+        };
         match value {
             Value::Object(inner) => for_each_leaf(&key, inner, visit),
             value => visit(&key, value),
@@ -207,16 +232,22 @@ mod tests {
     #[test]
     fn later_layers_win_and_are_named() {
         let mut layers = layers();
-        layers.apply_toml("batch_size = 8\n[model]\nhidden_size = 64", "recipe x").unwrap();
         layers
-            .apply_environment([("AELECTRA_MODEL__HIDDEN_SIZE".to_owned(), "96".to_owned())].into_iter())
+            .apply_toml("batch_size = 8\n[model]\nhidden_size = 64", "recipe x")
+            .unwrap();
+        layers
+            .apply_environment(
+                [("AELECTRA_MODEL__HIDDEN_SIZE".to_owned(), "96".to_owned())].into_iter(),
+            )
             .unwrap();
         layers.set("batch_size=4").unwrap();
         let config: PretrainConfig = layers.build().unwrap();
         assert_eq!((config.batch_size, config.model.hidden_size), (4, 96));
         let shown = layers.render();
         assert!(shown.contains("batch_size = 4  # --set"));
-        assert!(shown.contains("model.hidden_size = 96  # environment AELECTRA_MODEL__HIDDEN_SIZE"));
+        assert!(
+            shown.contains("model.hidden_size = 96  # environment AELECTRA_MODEL__HIDDEN_SIZE")
+        );
         assert!(shown.contains("log_every = 100  # default"));
     }
 
@@ -224,7 +255,9 @@ mod tests {
     fn a_typo_gets_a_suggestion() {
         let error = layers().set("lerning_rate=1").unwrap_err();
         assert_eq!(error.hint(), Some("did you mean `learning_rate`?"));
-        let error = layers().apply_toml("[model]\nhiden_size = 3", "recipe x").unwrap_err();
+        let error = layers()
+            .apply_toml("[model]\nhiden_size = 3", "recipe x")
+            .unwrap_err();
         assert_eq!(error.hint(), Some("did you mean `model.hidden_size`?"));
     }
 
@@ -233,7 +266,10 @@ mod tests {
         let mut layers = layers();
         layers.set("batch_size=many").unwrap();
         let error = layers.build::<PretrainConfig>().unwrap_err();
-        assert!(error.hint().unwrap().contains("batch_size (--set)"), "{error}");
+        assert!(
+            error.hint().unwrap().contains("batch_size (--set)"),
+            "{error}"
+        );
     }
 
     #[test]

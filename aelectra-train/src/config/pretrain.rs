@@ -225,7 +225,10 @@ impl PretrainConfig {
             return fail(format!("mask_prob is {}, outside (0, 1]", self.mask_prob));
         }
         if !(self.generator_size > 0.0 && self.generator_size <= 1.0) {
-            return fail(format!("generator_size is {}, outside (0, 1]", self.generator_size));
+            return fail(format!(
+                "generator_size is {}, outside (0, 1]",
+                self.generator_size
+            ));
         }
         if self.schedule_steps == 0 {
             return fail("schedule_steps is 0".to_owned());

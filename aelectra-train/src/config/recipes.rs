@@ -6,18 +6,39 @@ use crate::error::{Result, TrainError};
 
 /// Pretraining recipes by name.
 pub const PRETRAINING: [(&str, &str); 5] = [
-    ("aelectra-small-cased", include_str!("../../../assets/recipes/aelectra-small-cased.toml")),
-    ("aelectra-small-uncased", include_str!("../../../assets/recipes/aelectra-small-uncased.toml")),
-    ("electra-small-pp", include_str!("../../../assets/recipes/electra-small-pp.toml")),
-    ("cpu-small", include_str!("../../../assets/recipes/cpu-small.toml")),
+    (
+        "aelectra-small-cased",
+        include_str!("../../../assets/recipes/aelectra-small-cased.toml"),
+    ),
+    (
+        "aelectra-small-uncased",
+        include_str!("../../../assets/recipes/aelectra-small-uncased.toml"),
+    ),
+    (
+        "electra-small-pp",
+        include_str!("../../../assets/recipes/electra-small-pp.toml"),
+    ),
+    (
+        "cpu-small",
+        include_str!("../../../assets/recipes/cpu-small.toml"),
+    ),
     ("demo", include_str!("../../../assets/recipes/demo.toml")),
 ];
 
 /// Fine-tuning recipes by name.
 pub const FINETUNING: [(&str, &str); 3] = [
-    ("electra", include_str!("../../../assets/recipes/finetune-electra.toml")),
-    ("original", include_str!("../../../assets/recipes/finetune-original.toml")),
-    ("demo", include_str!("../../../assets/recipes/finetune-demo.toml")),
+    (
+        "electra",
+        include_str!("../../../assets/recipes/finetune-electra.toml"),
+    ),
+    (
+        "original",
+        include_str!("../../../assets/recipes/finetune-original.toml"),
+    ),
+    (
+        "demo",
+        include_str!("../../../assets/recipes/finetune-demo.toml"),
+    ),
 ];
 
 /// The text of a recipe: one of `known`, or a file.
@@ -29,7 +50,10 @@ pub fn find(name: &str, known: &[(&str, &str)]) -> Result<String> {
         return Ok((*text).to_owned());
     }
     let path = Path::new(name);
-    if path.extension().is_some_and(|extension| extension == "toml") {
+    if path
+        .extension()
+        .is_some_and(|extension| extension == "toml")
+    {
         return std::fs::read_to_string(path).map_err(TrainError::io("read", path));
     }
     let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();

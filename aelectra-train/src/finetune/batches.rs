@@ -8,7 +8,12 @@ const POOL_BATCHES: usize = 16;
 
 /// Shuffles windows, groups those of similar length, and shuffles the groups.
 #[must_use]
-pub fn epoch_batches(lengths: &[usize], batch_size: usize, seed: u64, epoch: u64) -> Vec<Vec<usize>> {
+pub fn epoch_batches(
+    lengths: &[usize],
+    batch_size: usize,
+    seed: u64,
+    epoch: u64,
+) -> Vec<Vec<usize>> {
     let mut rng = KeyedRng::new(seed, "finetune order", &[epoch]);
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     rng.shuffle(&mut order);
@@ -38,7 +43,10 @@ mod tests {
             .map(|b| b.len() * b.iter().map(|&i| lengths[i]).max().unwrap_or(0))
             .sum();
         let real: usize = lengths.iter().sum();
-        assert!(padded as f64 / real as f64 - 1.0 < 0.1, "{padded} for {real}");
+        assert!(
+            padded as f64 / real as f64 - 1.0 < 0.1,
+            "{padded} for {real}"
+        );
     }
 
     #[test]

@@ -81,14 +81,26 @@ pub fn run_series(
     options: &SeriesOptions<'_>,
     card: &ModelCard,
 ) -> Result<Series> {
-    let folder = options.run.path().join("seeds").join(options.arm.unwrap_or("model"));
+    let folder = options
+        .run
+        .path()
+        .join("seeds")
+        .join(options.arm.unwrap_or("model"));
     std::fs::create_dir_all(&folder).map_err(TrainError::io("create", &folder))?;
     let model_dir = options.run.path().join("model");
-    let mut series = Series { results: Vec::new(), interrupted: false, model: None };
+    let mut series = Series {
+        results: Vec::new(),
+        interrupted: false,
+        model: None,
+    };
     let done: Vec<Option<SeedResult>> = (0..options.seeds)
         .map(|offset| read_result(&result_path(&folder, config.seed + offset)))
         .collect();
-    let known_rate = done.iter().flatten().map(|result| result.learning_rate).next();
+    let known_rate = done
+        .iter()
+        .flatten()
+        .map(|result| result.learning_rate)
+        .next();
     let rate = match known_rate {
         Some(rate) => rate,
         None => match choose_rate(encoder, data, config, options)? {
@@ -110,11 +122,19 @@ pub fn run_series(
             series.interrupted = true;
             break;
         };
-        let best_before = series.results.iter().filter_map(|r| r.dev_f1).fold(f64::MIN, f64::max);
-        let is_best = series.results.is_empty()
-            || result.dev_f1.is_some_and(|f1| f1 > best_before);
+        let best_before = series
+            .results
+            .iter()
+            .filter_map(|r| r.dev_f1)
+            .fold(f64::MIN, f64::max);
+        let is_best = series.results.is_empty() || result.dev_f1.is_some_and(|f1| f1 > best_before);
         if options.save_model && is_best {
-            save_tagger(&model_dir, encoder.config(), &tagger, &card.with_result(&result))?;
+            save_tagger(
+                &model_dir,
+                encoder.config(),
+                &tagger,
+                &card.with_result(&result),
+            )?;
         }
         write_result(&result_path(&folder, seed), &result)?;
         series.results.push(result);
@@ -157,7 +177,9 @@ fn choose_rate(
     }
     match best {
         Some((rate, f1)) if f1.is_finite() => Ok(Some(rate)),
-        _ => Err(TrainError::failed("training diverged at every learning rate of the grid")),
+        _ => Err(TrainError::failed(
+            "training diverged at every learning rate of the grid",
+        )),
     }
 }
 
@@ -184,9 +206,17 @@ impl Series {
     pub fn summary(&self, epochs: u64) -> Option<SeriesSummary> {
         let test: Vec<f64> = self.results.iter().filter_map(|r| r.test_f1).collect();
         let dev: Vec<f64> = self.results.iter().filter_map(|r| r.dev_f1).collect();
-        let (split, values) = if test.is_empty() { ("dev", dev) } else { ("test", test) };
+        let (split, values) = if test.is_empty() {
+            ("dev", dev)
+        } else {
+            ("test", test)
+        };
         let summary = Summary::of(&values)?;
-        let no_misc: Vec<f64> = self.results.iter().filter_map(|r| r.test_f1_no_misc).collect();
+        let no_misc: Vec<f64> = self
+            .results
+            .iter()
+            .filter_map(|r| r.test_f1_no_misc)
+            .collect();
         let best = self
             .results
             .iter()
@@ -202,7 +232,10 @@ impl Series {
             runs: self
                 .results
                 .iter()
-                .map(|r| SeedResult { test_tags: Vec::new(), ..r.clone() })
+                .map(|r| SeedResult {
+                    test_tags: Vec::new(),
+                    ..r.clone()
+                })
                 .collect(),
             best: best.seed,
             model: self.model.clone(),

@@ -127,10 +127,14 @@ pub fn train_seed(
     config: &FinetuneConfig,
     context: &SeedContext<'_>,
 ) -> Result<Option<(Tagger, SeedResult)>> {
-    let SeedContext { seed, device, bus, .. } = *context;
+    let SeedContext {
+        seed, device, bus, ..
+    } = *context;
     let settings = TaggerSettings {
         alignment: config.alignment,
-        max_length: config.max_length.min(encoder.config().max_position_embeddings),
+        max_length: config
+            .max_length
+            .min(encoder.config().max_position_embeddings),
         stride: config.stride,
     };
     let windows = align(
@@ -142,14 +146,15 @@ pub fn train_seed(
         settings.stride,
     )?;
     if windows.is_empty() {
-        return Err(TrainError::config("the training data has no sentence to learn from"));
+        return Err(TrainError::config(
+            "the training data has no sentence to learn from",
+        ));
     }
     let lengths: Vec<usize> = windows.iter().map(|w| w.input_ids.len()).collect();
     let layers = encoder.config().num_hidden_layers;
     let init_seed = rng::key(seed, "finetune init", &[]);
     let mut model = encoder.with_classifier(data.labels.len(), init_seed, device)?;
-    let mut optimizer =
-        Adam::layerwise(config.optimizer, &model, layers, config.layerwise_decay);
+    let mut optimizer = Adam::layerwise(config.optimizer, &model, layers, config.layerwise_decay);
     let steps_per_epoch = windows.len().div_ceil(config.batch_size) as u64;
     let total_steps = steps_per_epoch * config.epochs;
     let schedule = Schedule {
@@ -172,8 +177,15 @@ pub fn train_seed(
                 return Ok(None);
             }
             let (new, loss, grad_norm) = step_batch(
-                model, &mut optimizer, &windows, batch, data.tokenizer.special().pad,
-                &schedule, seed, step, device,
+                model,
+                &mut optimizer,
+                &windows,
+                batch,
+                data.tokenizer.special().pad,
+                &schedule,
+                seed,
+                step,
+                device,
             );
             model = new;
             losses.push(loss);
@@ -273,7 +285,10 @@ pub fn train_seed(
 type Loss = burn::tensor::Tensor<1>;
 
 /// One step; returns the model, its loss and the gradient norm, both still on the device.
-#[expect(clippy::too_many_arguments, reason = "the state of a training loop, used in one place")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the state of a training loop, used in one place"
+)]
 fn step_batch(
     model: ElectraForTokenClassification,
     optimizer: &mut Adam,
@@ -285,22 +300,30 @@ fn step_batch(
     step: u64,
     device: &Device,
 ) -> (ElectraForTokenClassification, Loss, Loss) {
-    let length = batch.iter().map(|&w| windows[w].input_ids.len()).max().unwrap_or(0);
+    let length = batch
+        .iter()
+        .map(|&w| windows[w].input_ids.len())
+        .max()
+        .unwrap_or(0);
     let input = window_input(windows, batch, length, pad, device);
     let (positions, labels): (Vec<u32>, Vec<u32>) = batch
         .iter()
         .enumerate()
         .flat_map(|(row, &window)| {
-            windows[window].labels.iter().enumerate().filter_map(move |(at, label)| {
-                label.map(|label| ((row * length + at) as u32, label as u32))
-            })
+            windows[window]
+                .labels
+                .iter()
+                .enumerate()
+                .filter_map(move |(at, label)| {
+                    label.map(|label| ((row * length + at) as u32, label as u32))
+                })
         })
         .unzip();
     let n = positions.len();
     let mut noise = Noise::keyed(rng::key(seed, "finetune noise", &[step]));
     let logits = model.forward_at(&input, int_tensor(&positions, [n], device), &mut noise);
-    let loss = cross_entropy_sum(logits, int_tensor(&labels, [n], device))
-        / (n as f64 + COUNT_EPSILON);
+    let loss =
+        cross_entropy_sum(logits, int_tensor(&labels, [n], device)) / (n as f64 + COUNT_EPSILON);
     let value = loss.clone().inner();
     let gradients = GradientsParams::from_grads(loss.backward(), &model);
     let (model, report) = optimizer.step(model, gradients, value.clone(), schedule.at(step));
@@ -308,7 +331,10 @@ fn step_batch(
 }
 
 fn mean_of(losses: &[Loss]) -> f64 {
-    let sum: f64 = losses.iter().map(|loss| f64::from(loss.clone().into_scalar::<f32>())).sum();
+    let sum: f64 = losses
+        .iter()
+        .map(|loss| f64::from(loss.clone().into_scalar::<f32>()))
+        .sum();
     sum / losses.len() as f64
 }
 
@@ -380,7 +406,10 @@ fn eval_event(
     let counts = labels
         .iter()
         .map(|gold| {
-            labels.iter().map(|predicted| report.confusion.get(gold, predicted) as u64).collect()
+            labels
+                .iter()
+                .map(|predicted| report.confusion.get(gold, predicted) as u64)
+                .collect()
         })
         .collect();
     NerEvalEvent {
@@ -396,7 +425,11 @@ fn eval_event(
         micro_no_misc: Some(report.micro_no_misc.f1),
         macro_f1: Some(report.macro_avg.f1),
         classes,
-        confusion: Some(Confusion { labels, counts, boundary_errors: None }),
+        confusion: Some(Confusion {
+            labels,
+            counts,
+            boundary_errors: None,
+        }),
         seconds: Some(seconds),
     }
 }

@@ -53,7 +53,9 @@ pub fn save(
     state: &TrainState,
 ) -> Result<PathBuf> {
     let path = run.checkpoint(state.step);
-    let partial = run.checkpoints().join(format!(".partial-{}", std::process::id()));
+    let partial = run
+        .checkpoints()
+        .join(format!(".partial-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&partial);
     std::fs::create_dir_all(&partial).map_err(TrainError::io("create", &partial))?;
     let written = write(&partial, model, optimizer, state).and_then(|()| {
@@ -69,10 +71,18 @@ pub fn save(
     written.map(|()| path)
 }
 
-fn write(dir: &Path, model: &ElectraPretrainer, optimizer: &Adam, state: &TrainState) -> Result<()> {
+fn write(
+    dir: &Path,
+    model: &ElectraPretrainer,
+    optimizer: &Adam,
+    state: &TrainState,
+) -> Result<()> {
     let mut tensors = BTreeMap::new();
     parameters::for_each(model, |path, data| -> Result<()> {
-        tensors.insert(path.to_owned(), (data.shape().to_vec(), data.iter::<f32>().collect()));
+        tensors.insert(
+            path.to_owned(),
+            (data.shape().to_vec(), data.iter::<f32>().collect()),
+        );
         Ok(())
     })?;
     save_tensors(&dir.join("model.safetensors"), &tensors)?;
@@ -121,9 +131,18 @@ pub fn load(
     let moments = TensorSource::open_safetensors(&dir.join("optimizer.safetensors"))?;
     let names: std::collections::BTreeSet<String> =
         moments.tensors().map(|(name, _)| name.to_owned()).collect();
-    optimizer.restore(&model, state.step, device, |name| -> Result<Option<Vec<f32>>> {
-        if names.contains(name) { Ok(Some(moments.read(name)?)) } else { Ok(None) }
-    })?;
+    optimizer.restore(
+        &model,
+        state.step,
+        device,
+        |name| -> Result<Option<Vec<f32>>> {
+            if names.contains(name) {
+                Ok(Some(moments.read(name)?))
+            } else {
+                Ok(None)
+            }
+        },
+    )?;
     Ok((model, state))
 }
 
@@ -135,7 +154,10 @@ pub fn load_state(dir: &Path) -> Result<TrainState> {
     let path = dir.join("state.json");
     let text = std::fs::read_to_string(&path).map_err(TrainError::io("read", &path))?;
     let state: TrainState = serde_json::from_str(&text).map_err(|error| {
-        TrainError::config(format!("`{}` is not a training state: {error}", path.display()))
+        TrainError::config(format!(
+            "`{}` is not a training state: {error}",
+            path.display()
+        ))
     })?;
     if state.format != FORMAT {
         return Err(TrainError::config(format!(
@@ -155,7 +177,12 @@ pub fn list(run: &RunDir) -> Vec<(u64, PathBuf)> {
         .flatten()
         .flatten()
         .filter_map(|entry| {
-            let step = entry.file_name().to_str()?.strip_prefix("step-")?.parse().ok()?;
+            let step = entry
+                .file_name()
+                .to_str()?
+                .strip_prefix("step-")?
+                .parse()
+                .ok()?;
             Some((step, entry.path()))
         })
         .collect();

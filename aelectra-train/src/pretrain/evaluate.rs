@@ -80,8 +80,12 @@ pub fn sample_event(
         .into_data()
         .iter::<f32>()
         .collect();
-    let corrupted: Vec<u32> =
-        output.corrupted_ids.into_data().iter::<i64>().map(|id| id as u32).collect();
+    let corrupted: Vec<u32> = output
+        .corrupted_ids
+        .into_data()
+        .iter::<i64>()
+        .map(|id| id as u32)
+        .collect();
     let detects = config.objective == Objective::Electra;
     let tokens = (0..batch.lengths[0])
         .map(|at| SampleToken {
@@ -92,5 +96,9 @@ pub fn sample_event(
             is_replaced: corrupted[at] != batch.input_ids[at],
         })
         .collect();
-    SampleEvent { step, split: Some("validation".to_owned()), tokens }
+    SampleEvent {
+        step,
+        split: Some("validation".to_owned()),
+        tokens,
+    }
 }

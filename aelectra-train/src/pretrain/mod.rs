@@ -10,7 +10,7 @@ pub mod trainer;
 pub use start::{Resume, prepare_run};
 pub use trainer::{Outcome, Trainer, TrainerOptions};
 
-use aelectra_data::run::EndReason;
+use aelectra_data::run::{EndEvent, EndReason, RunEvent};
 use serde::Serialize;
 
 use crate::metrics::PretrainMetrics;
@@ -33,6 +33,21 @@ pub struct PretrainSummary {
     pub seconds: f64,
     /// Why it ended.
     pub reason: EndReason,
+    /// What the process should exit with: 0, 1, or 128 + signal.
+    pub exit_code: i32,
     /// The run directory.
     pub run: std::path::PathBuf,
+}
+
+impl PretrainSummary {
+    /// The event that ends a run with this summary.
+    #[must_use]
+    pub fn end_event(&self) -> RunEvent {
+        RunEvent::End(EndEvent {
+            reason: self.reason,
+            exit_code: self.exit_code,
+            step: Some(self.steps),
+            ..EndEvent::default()
+        })
+    }
 }

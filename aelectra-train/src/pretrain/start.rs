@@ -72,7 +72,10 @@ pub fn prepare_run(
 ) -> Result<Start> {
     let candidates: Vec<PathBuf> = match resume {
         Resume::From(path) => vec![checkpoint_path(path)],
-        _ => checkpoint::list(run).into_iter().map(|(_, path)| path).collect(),
+        _ => checkpoint::list(run)
+            .into_iter()
+            .map(|(_, path)| path)
+            .collect(),
     };
     match resume {
         Resume::No if !candidates.is_empty() || holds_steps(run) => {
@@ -109,7 +112,12 @@ pub fn prepare_run(
             match checkpoint::load(path, model, &mut optimizer, device) {
                 Ok((model, state)) => {
                     let resumed = Some((path.clone(), state));
-                    return Ok(Start { model, optimizer, resumed, warnings });
+                    return Ok(Start {
+                        model,
+                        optimizer,
+                        resumed,
+                        warnings,
+                    });
                 }
                 Err(error) => warnings.push(format!("checkpoint passed over: {error}")),
             }
@@ -124,7 +132,12 @@ pub fn prepare_run(
     }
     let model = fresh()?;
     let optimizer = Adam::new(config.optimizer, &model);
-    Ok(Start { model, optimizer, resumed: None, warnings })
+    Ok(Start {
+        model,
+        optimizer,
+        resumed: None,
+        warnings,
+    })
 }
 
 /// What a run was trained on; a continuation must have the same.
@@ -159,7 +172,10 @@ fn check_same(config: &PretrainConfig, identity: &Identity, state: &TrainState) 
         .map(|(key, before, now)| format!("  {key}: {before} → {now}"))
         .collect();
     if state.tokenizer != identity.tokenizer {
-        changed.push(format!("  tokenizer: {} → {}", state.tokenizer, identity.tokenizer));
+        changed.push(format!(
+            "  tokenizer: {} → {}",
+            state.tokenizer, identity.tokenizer
+        ));
     }
     if state.data != identity.data {
         changed.push(format!("  data: {} → {}", state.data, identity.data));

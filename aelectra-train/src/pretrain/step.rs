@@ -70,7 +70,10 @@ pub fn train_step(
             }
             Objective::Mlm => {
                 let output = model.forward_generator(&micro.input, &mut noise);
-                (output.mlm_loss_sum.clone() * (config.mlm_weight / masked), output)
+                (
+                    output.mlm_loss_sum.clone() * (config.mlm_weight / masked),
+                    output,
+                )
             }
         };
         let value = loss.clone().inner();
@@ -97,15 +100,29 @@ pub fn train_step(
     let report;
     (model, report) = optimizer.step(model, gradients, loss, learning_rate);
     seconds[2] = started.elapsed().as_secs_f64();
-    (model, StepRecord { passes, grad_norm: report.grad_norm, seconds })
+    (
+        model,
+        StepRecord {
+            passes,
+            grad_norm: report.grad_norm,
+            seconds,
+        },
+    )
 }
 
 impl PassRecord {
     fn new(output: &PretrainOutput, micro: MicroBatch) -> Self {
-        let guesses = output.generator_logits.clone().argmax(1).squeeze_dim::<1>(1);
+        let guesses = output
+            .generator_logits
+            .clone()
+            .argmax(1)
+            .squeeze_dim::<1>(1);
         Self {
             losses: Tensor::cat(
-                vec![output.mlm_loss_sum.clone().inner(), output.rtd_loss_sum.clone().inner()],
+                vec![
+                    output.mlm_loss_sum.clone().inner(),
+                    output.rtd_loss_sum.clone().inner(),
+                ],
                 0,
             ),
             guesses: Tensor::cat(vec![guesses, output.sampled_ids.clone().inner()], 0).float(),
@@ -122,13 +139,22 @@ impl PassRecord {
         }
     }
 
-    fn add_to(&self, totals: &mut PretrainTotals, losses: &[f32], guesses: &[f32], detections: &[f32]) {
+    fn add_to(
+        &self,
+        totals: &mut PretrainTotals,
+        losses: &[f32],
+        guesses: &[f32],
+        detections: &[f32],
+    ) {
         totals.mlm_loss_sum += f64::from(losses[0]);
         totals.rtd_loss_sum += f64::from(losses[1]);
         let n = self.labels.len();
         totals.masked += n as u64;
         let right = |ids: &[f32]| {
-            ids.iter().zip(&self.labels).filter(|(id, label)| **id == **label as f32).count() as u64
+            ids.iter()
+                .zip(&self.labels)
+                .filter(|(id, label)| **id == **label as f32)
+                .count() as u64
         };
         totals.mlm_correct += right(&guesses[..n]);
         totals.sampled_correct += right(&guesses[n..]);
@@ -167,11 +193,16 @@ pub fn read_records(records: &[StepRecord]) -> StepsSummary {
                 .register(pass.detections.clone());
         }
     }
-    let mut read =
-        transaction.execute().into_iter().map(|data| data.iter::<f32>().collect::<Vec<f32>>());
+    let mut read = transaction
+        .execute()
+        .into_iter()
+        .map(|data| data.iter::<f32>().collect::<Vec<f32>>());
     let mut summary = StepsSummary::default();
     for record in records {
-        let norm = read.next().and_then(|values| values.first().copied()).unwrap_or(f32::NAN);
+        let norm = read
+            .next()
+            .and_then(|values| values.first().copied())
+            .unwrap_or(f32::NAN);
         summary.grad_norms.push(f64::from(norm));
         for pass in &record.passes {
             let (Some(losses), Some(guesses), Some(detections)) =
@@ -190,6 +221,17 @@ pub fn read_records(records: &[StepRecord]) -> StepsSummary {
 /// Adds the metrics of one forward pass outside training.
 pub fn add_pass(totals: &mut PretrainTotals, output: &PretrainOutput, micro: MicroBatch) {
     let pass = PassRecord::new(output, micro);
-    let read = |tensor: &Tensor<1>| tensor.clone().into_data().iter::<f32>().collect::<Vec<f32>>();
-    pass.add_to(totals, &read(&pass.losses), &read(&pass.guesses), &read(&pass.detections));
+    let read = |tensor: &Tensor<1>| {
+        tensor
+            .clone()
+            .into_data()
+            .iter::<f32>()
+            .collect::<Vec<f32>>()
+    };
+    pass.add_to(
+        totals,
+        &read(&pass.losses),
+        &read(&pass.guesses),
+        &read(&pass.detections),
+    );
 }

@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 
 use aelectra_data::pretrain::{BatchLoader, BatchSource};
 use aelectra_data::run::{
-    CheckpointEvent, ControlEvent, ControlRequest, ControlStatus, EndEvent, EndReason, LogEvent,
-    LogLevel, Pointer, ResumedEvent, RunDir, RunEvent, StepEvent, StepSeconds, SystemEvent,
-    poll_control,
+    CheckpointEvent, ControlEvent, ControlRequest, ControlStatus, EndReason, LogEvent, LogLevel,
+    Pointer, ResumedEvent, RunDir, RunEvent, StepEvent, StepSeconds, SystemEvent, poll_control,
 };
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::ElectraPretrainer;
@@ -63,9 +62,9 @@ pub struct Outcome {
 
 /// A run in progress.
 #[derive(Debug)]
-pub struct Trainer {
+pub struct Trainer<'a> {
     options: TrainerOptions,
-    bus: EventBus,
+    bus: &'a EventBus,
     optimizer: Adam,
     state: TrainState,
     records: Vec<StepRecord>,
@@ -93,10 +92,10 @@ type End = (EndReason, i32);
 /// Batches made ahead of the trainer.
 const PREFETCH: usize = 4;
 
-impl Trainer {
+impl<'a> Trainer<'a> {
     /// A run that begins or continues at `start`, and its networks. They are kept apart, so that
     /// a step owns them and the optimizer can reuse their memory.
-    fn new(options: TrainerOptions, bus: EventBus, start: Start) -> (Self, ElectraPretrainer) {
+    fn new(options: TrainerOptions, bus: &'a EventBus, start: Start) -> (Self, ElectraPretrainer) {
         for warning in &start.warnings {
             bus.emit(log(LogLevel::Warn, warning.clone(), None));
         }
@@ -119,7 +118,10 @@ impl Trainer {
                 ..ResumedEvent::default()
             }));
             last_checkpoint = Some(resumed.step);
-            state = TrainState { config: options.config.clone(), ..resumed };
+            state = TrainState {
+                config: options.config.clone(),
+                ..resumed
+            };
         }
         let trainer = Self {
             options,
@@ -128,7 +130,10 @@ impl Trainer {
             state,
             records: Vec::new(),
             waited: 0.0,
-            window: Window { tokens: 0, seconds: 0.0 },
+            window: Window {
+                tokens: 0,
+                seconds: 0.0,
+            },
             last_checkpoint,
             last_evaluation: None,
             last_training: PretrainMetrics::default(),
@@ -139,12 +144,12 @@ impl Trainer {
         (trainer, start.model)
     }
 
-    /// Trains until the schedule, a limit, a request or a failure ends it.
+    /// Trains until the schedule, a limit, a request or too many steps that are not finite end it;
+    /// a checkpoint is there in each case. The caller begins and ends the run ([`PretrainSummary::end_event`]).
     ///
     /// # Errors
-    /// When too many steps in a row are not finite (a checkpoint is written first), or the last
-    /// checkpoint cannot be written.
-    pub fn run(options: TrainerOptions, bus: EventBus, start: Start) -> Result<Outcome> {
+    /// When the last checkpoint cannot be written or the data loader fails.
+    pub fn run(options: TrainerOptions, bus: &'a EventBus, start: Start) -> Result<Outcome> {
         let (trainer, model) = Self::new(options, bus, start);
         trainer.run_to_end(model)
     }
@@ -153,27 +158,17 @@ impl Trainer {
         let started = Instant::now();
         let (model, (reason, exit_code)) = self.train(model, started)?;
         self.report_steps();
-        if reason != EndReason::Nonfinite && self.last_evaluation.as_ref().map(|e| e.0) != Some(self.state.step) {
+        if reason != EndReason::Nonfinite
+            && self.last_evaluation.as_ref().map(|e| e.0) != Some(self.state.step)
+        {
             self.evaluate(&model);
         }
         if self.last_checkpoint != Some(self.state.step) {
             self.checkpoint(&model)?;
         }
-        self.bus.emit(RunEvent::End(EndEvent {
-            reason,
-            exit_code,
-            step: Some(self.state.step),
-            ..EndEvent::default()
-        }));
-        self.bus.flush();
-        if reason == EndReason::Nonfinite {
-            return Err(TrainError::failed(format!(
-                "{} steps in a row had a loss or gradient that is not finite; stopped at step {} \
-                 with a checkpoint",
-                self.state.skipped_in_a_row, self.state.step
-            )));
-        }
-        let metrics = self.last_evaluation.map_or(self.last_training, |(_, metrics)| metrics);
+        let metrics = self
+            .last_evaluation
+            .map_or(self.last_training, |(_, metrics)| metrics);
         let summary = PretrainSummary {
             steps: self.state.step,
             metrics,
@@ -182,6 +177,7 @@ impl Trainer {
             skipped_steps: self.state.skipped_steps,
             seconds: started.elapsed().as_secs_f64(),
             reason,
+            exit_code,
             run: self.options.run.path().to_path_buf(),
         };
         Ok(Outcome { model, summary })
@@ -189,7 +185,9 @@ impl Trainer {
 
     fn last_step(&self) -> u64 {
         let schedule = self.options.config.schedule_steps;
-        self.options.max_steps.map_or(schedule, |max| max.min(schedule))
+        self.options
+            .max_steps
+            .map_or(schedule, |max| max.min(schedule))
     }
 
     fn train(
@@ -253,7 +251,14 @@ impl Trainer {
         }
         if self.state.step >= last_step {
             let completed = self.state.step >= self.options.config.schedule_steps;
-            return Some((if completed { EndReason::Completed } else { EndReason::Limit }, 0));
+            return Some((
+                if completed {
+                    EndReason::Completed
+                } else {
+                    EndReason::Limit
+                },
+                0,
+            ));
         }
         self.options
             .max_time
@@ -268,7 +273,11 @@ impl Trainer {
             let requests = match poll_control(&self.options.run.control()) {
                 Ok(requests) => requests,
                 Err(error) => {
-                    self.bus.emit(log(LogLevel::Warn, error.to_string(), Some(self.state.step)));
+                    self.bus.emit(log(
+                        LogLevel::Warn,
+                        error.to_string(),
+                        Some(self.state.step),
+                    ));
                     Vec::new()
                 }
             };
@@ -324,7 +333,9 @@ impl Trainer {
             }
         }
         let config = &self.options.config;
-        let metrics = read.totals.summary(config.mlm_weight, config.effective_rtd_weight());
+        let metrics = read
+            .totals
+            .summary(config.mlm_weight, config.effective_rtd_weight());
         let mean = |part: usize| Some(records.iter().map(|r| r.seconds[part]).sum::<f64>() / steps);
         let seen = read.totals.masked > 0;
         let detects = seen && config.effective_rtd_weight() > 0.0;
@@ -369,17 +380,21 @@ impl Trainer {
         }));
         self.trained_seconds += self.window.seconds;
         self.trained_tokens += self.window.tokens;
-        self.window = Window { tokens: 0, seconds: 0.0 };
+        self.window = Window {
+            tokens: 0,
+            seconds: 0.0,
+        };
         self.waited = 0.0;
         self.last_training = metrics;
     }
 
     fn evaluate(&mut self, model: &ElectraPretrainer) {
-        let Some(source) = &self.options.validation else { return };
+        let Some(source) = &self.options.validation else {
+            return;
+        };
         let options = &self.options;
         let step = self.state.step;
-        let (metrics, event) =
-            evaluate(model, &options.config, source, step, &options.device);
+        let (metrics, event) = evaluate(model, &options.config, source, step, &options.device);
         self.bus.emit(RunEvent::Eval(event));
         self.bus.emit(RunEvent::Sample(sample_event(
             model,
@@ -397,7 +412,8 @@ impl Trainer {
     fn checkpoint_or_warn(&mut self, model: &ElectraPretrainer) {
         if let Err(error) = self.checkpoint(model) {
             let message = format!("no checkpoint at step {}: {error}", self.state.step);
-            self.bus.emit(log(LogLevel::Warn, message, Some(self.state.step)));
+            self.bus
+                .emit(log(LogLevel::Warn, message, Some(self.state.step)));
         }
     }
 
@@ -406,7 +422,8 @@ impl Trainer {
         self.report_steps();
         let started = Instant::now();
         for failure in self.bus.flush() {
-            self.bus.emit(log(LogLevel::Warn, failure, Some(self.state.step)));
+            self.bus
+                .emit(log(LogLevel::Warn, failure, Some(self.state.step)));
         }
         let run = &self.options.run;
         let step = self.state.step;
@@ -414,7 +431,10 @@ impl Trainer {
             *at == step && self.state.best_loss.is_none_or(|loss| metrics.loss < loss)
         });
         if best {
-            self.state.best_loss = self.last_evaluation.as_ref().map(|(_, metrics)| metrics.loss);
+            self.state.best_loss = self
+                .last_evaluation
+                .as_ref()
+                .map(|(_, metrics)| metrics.loss);
         }
         let path = checkpoint::save(run, model, &self.optimizer, &self.state)?;
         let target = PathBuf::from(relative(run, &path));
@@ -437,28 +457,46 @@ impl Trainer {
     fn drop_old_checkpoints(&self) {
         let run = &self.options.run;
         let config = &self.options.config;
-        let steps: Vec<u64> = checkpoint::list(run).into_iter().map(|(step, _)| step).collect();
-        let best = run.read_pointer(Pointer::Best).ok().flatten().and_then(|path| {
-            path.file_name()?.to_str()?.strip_prefix("step-")?.parse().ok()
-        });
-        for step in
-            checkpoint::expendable(&steps, config.keep_checkpoints, config.keep_every, best)
+        let steps: Vec<u64> = checkpoint::list(run)
+            .into_iter()
+            .map(|(step, _)| step)
+            .collect();
+        let best = run
+            .read_pointer(Pointer::Best)
+            .ok()
+            .flatten()
+            .and_then(|path| {
+                path.file_name()?
+                    .to_str()?
+                    .strip_prefix("step-")?
+                    .parse()
+                    .ok()
+            });
+        for step in checkpoint::expendable(&steps, config.keep_checkpoints, config.keep_every, best)
         {
             let path = run.checkpoint(step);
             if let Err(error) = std::fs::remove_dir_all(&path) {
                 let message = format!("cannot delete `{}`: {error}", path.display());
-                self.bus.emit(log(LogLevel::Warn, message, Some(self.state.step)));
+                self.bus
+                    .emit(log(LogLevel::Warn, message, Some(self.state.step)));
             }
         }
     }
 }
 
 fn log(level: LogLevel, message: String, step: Option<u64>) -> RunEvent {
-    RunEvent::Log(LogEvent { level, message, step })
+    RunEvent::Log(LogEvent {
+        level,
+        message,
+        step,
+    })
 }
 
 fn relative(run: &RunDir, path: &std::path::Path) -> String {
-    path.strip_prefix(run.path()).unwrap_or(path).display().to_string()
+    path.strip_prefix(run.path())
+        .unwrap_or(path)
+        .display()
+        .to_string()
 }
 
 fn directory_bytes(path: &std::path::Path) -> u64 {

@@ -1,2 +1,66 @@
-//! The `aelectra` command.
-fn main() {}
+//! The `aelectra` command: from raw Danish text to entities in a document.
+//!
+//! Data goes to standard output, progress and messages to standard error. Exit codes: 0 done,
+//! 1 the work failed, 2 wrong usage or input, 128 + signal interrupted.
+
+#![recursion_limit = "256"]
+
+mod cli;
+mod commands;
+mod common;
+mod output;
+mod progress;
+mod signals;
+
+use std::process::ExitCode;
+
+use aelectra_data::DataError;
+use aelectra_model::ModelError;
+use aelectra_train::TrainError;
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match commands::run(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            let (hint, code) = classify(&error);
+            if code == 0 {
+                // The reader of our output went away, as `head` does.
+                return ExitCode::SUCCESS;
+            }
+            output::error(&format!("{error:#}"), hint.as_deref());
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// The advice that goes with an error, and the exit code.
+fn classify(error: &anyhow::Error) -> (Option<String>, u8) {
+    for cause in error.chain() {
+        if let Some(error) = cause.downcast_ref::<TrainError>() {
+            return (
+                error.hint().map(str::to_owned),
+                if error.is_input() { 2 } else { 1 },
+            );
+        }
+        if let Some(error) = cause.downcast_ref::<DataError>() {
+            return (error.hint().map(str::to_owned), 2);
+        }
+        if let Some(error) = cause.downcast_ref::<ModelError>() {
+            return (error.hint().map(str::to_owned), 2);
+        }
+        if let Some(error) = cause.downcast_ref::<output::Usage>() {
+            return (error.hint.clone(), 2);
+        }
+        if let Some(error) = cause.downcast_ref::<std::io::Error>() {
+            let code = if error.kind() == std::io::ErrorKind::BrokenPipe {
+                0
+            } else {
+                2
+            };
+            return (None, code);
+        }
+    }
+    (None, 1)
+}

@@ -1,0 +1,56 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands;
+
+/// Danish ELECTRA from raw text to named entities.
+///
+/// A typical path: `vocab` learns word pieces from text, `prepare` turns text into shards,
+/// `pretrain` trains a generator and a discriminator on them, `finetune` makes the discriminator a
+/// named-entity tagger, `evaluate` scores it and `predict` uses it. `demo` does all of this on a
+/// built-in sample.
+#[derive(Parser, Debug)]
+#[command(name = "aelectra", version, max_term_width = 100)]
+pub struct Cli {
+    /// Print one JSON document (or JSON Lines) to standard output, and nothing else there.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say less on standard error.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run the whole path on the built-in sample, in about two minutes on a CPU.
+    Demo(commands::demo::DemoArgs),
+    /// Learn a WordPiece vocabulary from text.
+    Vocab(commands::vocab::VocabArgs),
+    /// Turn text into shards of token ids.
+    Prepare(commands::prepare::PrepareArgs),
+    /// Pretrain a generator and a discriminator on shards.
+    Pretrain(commands::pretrain::PretrainArgs),
+    /// Fine-tune a model for named entities.
+    Finetune(commands::finetune::FinetuneArgs),
+    /// Score a fine-tuned model on labelled sentences.
+    Evaluate(commands::evaluate::EvaluateArgs),
+    /// Find named entities in text.
+    Predict(commands::predict::PredictArgs),
+    /// Tell what this build can compute on.
+    Doctor,
+    /// Print a completion script for a shell.
+    Completions {
+        /// bash, elvish, fish, powershell or zsh.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    Man,
+    /// Compute a model's outputs for given token ids (for comparisons with other tools).
+    #[command(hide = true)]
+    EmbedCheck(commands::embed_check::EmbedCheckArgs),
+}

@@ -1,0 +1,293 @@
+//! `aelectra demo`: the whole path on the built-in sample.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use aelectra_data::corpus::CorpusOptions;
+use aelectra_data::ner::{LabelSet, NerSentence, ReadOptions, read_ner};
+use aelectra_data::pretrain::{PrepareOptions, prepare};
+use aelectra_data::run::{LogEvent, RunDir, RunEvent, new_run_id};
+use aelectra_data::vocab::{
+    TokenizerOptions, VocabularyOptions, WordPieceTokenizer, train_vocabulary,
+};
+use aelectra_model::checkpoint::ModelDir;
+use aelectra_train::config::finetune::FinetuneConfig;
+use aelectra_train::config::{Layers, recipes};
+use aelectra_train::export::ModelCard;
+use aelectra_train::finetune::{Data, Encoder, SeriesOptions, SeriesSummary, run_series};
+use aelectra_train::pretrain::Resume;
+use aelectra_train::tagger::Tagger;
+use clap::Args;
+use serde_json::json;
+
+use super::Global;
+use super::pretrain::{Job, configure};
+use crate::common::{DeviceArgs, start_bus};
+use crate::{output, signals};
+
+/// Run the whole path on the built-in sample: vocabulary, shards, pretraining, fine-tuning with
+/// and without pretraining, evaluation, tagging. Needs no network and no other file.
+#[derive(Args, Debug)]
+pub struct DemoArgs {
+    /// A sentence to tag in the end.
+    #[arg(
+        value_name = "TEXT",
+        default_value = "Mette Lindholm fra Roskilde Kommune mødte Jonas Krogh i Aarhus."
+    )]
+    text: String,
+    /// Where everything goes; a new folder under runs/ if not given.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// Seed of everything random.
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// Print plain lines also on a terminal.
+    #[arg(long)]
+    no_dashboard: bool,
+    /// Set a pretraining key, e.g. to make a smoke test shorter; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE", hide = true)]
+    set: Vec<String>,
+    /// Seeds of each fine-tuning.
+    #[arg(long, default_value_t = 3, hide = true)]
+    seeds: u64,
+}
+
+const PROSE: &str = include_str!("../../../../../assets/sample/prose.txt");
+const NER: [(&str, &str); 3] = [
+    (
+        "train.conllu",
+        include_str!("../../../../../assets/sample/ner/train.conllu"),
+    ),
+    (
+        "dev.conllu",
+        include_str!("../../../../../assets/sample/ner/dev.conllu"),
+    ),
+    (
+        "test.conllu",
+        include_str!("../../../../../assets/sample/ner/test.conllu"),
+    ),
+];
+
+/// Word pieces of the demo's vocabulary.
+const VOCAB_SIZE: usize = 3000;
+/// Length of the demo's examples.
+const MAX_LENGTH: usize = 64;
+/// Learning rates the randomly initialised model may choose from on dev; the pretrained one has
+/// the recipe's.
+const RANDOM_INIT_RATES: [f64; 3] = [5e-4, 1e-3, 2e-3];
+
+pub fn run(args: &DemoArgs, global: Global) -> anyhow::Result<u8> {
+    let started = Instant::now();
+    let stop = signals::stop_flag()?;
+    let (device, device_name) = args.device.open()?;
+    let run = match &args.out {
+        Some(path) => RunDir::create_at(path)?,
+        None => RunDir::create(
+            Path::new("runs"),
+            &new_run_id(std::time::SystemTime::now(), "demo"),
+        )?,
+    };
+    let out = run.path().to_path_buf();
+    if std::fs::metadata(run.events()).is_ok_and(|file| file.len() > 0) {
+        return Err(output::usage(
+            format!("`{}` already holds a run", out.display()),
+            "give another `--out`, or delete it",
+        ));
+    }
+    let bus = start_bus(&run, !global.quiet)?;
+    let say = |message: String| {
+        bus.emit(RunEvent::Log(LogEvent {
+            message,
+            ..LogEvent::default()
+        }));
+    };
+
+    let sample = out.join("sample");
+    std::fs::create_dir_all(&sample)?;
+    let prose = sample.join("prose.txt");
+    std::fs::write(&prose, PROSE)?;
+    for (name, text) in NER {
+        std::fs::write(sample.join(name), text)?;
+    }
+
+    let corpus = CorpusOptions {
+        inputs: vec![prose],
+        ..CorpusOptions::default()
+    };
+    let options = VocabularyOptions {
+        vocab_size: VOCAB_SIZE,
+        options: TokenizerOptions {
+            model_max_length: MAX_LENGTH,
+            ..TokenizerOptions::default()
+        },
+        ..VocabularyOptions::default()
+    };
+    let (tokenizer, vocab) = train_vocabulary(&corpus, &options, &|_| {})?;
+    let tokenizer_dir = out.join("tokenizer");
+    tokenizer.save(&tokenizer_dir)?;
+    say(format!(
+        "vocabulary: {} word pieces from {:.2} MB",
+        vocab.vocab_size, vocab.megabytes
+    ));
+
+    let shards = out.join("shards");
+    let prepared = prepare(
+        &tokenizer,
+        &PrepareOptions {
+            corpus,
+            out: shards.clone(),
+            max_length: MAX_LENGTH,
+            validation: 0.05,
+            seed: args.seed,
+            ..PrepareOptions::default()
+        },
+        &|_| {},
+    )?;
+    say(format!(
+        "shards: {} tokens in {} examples, {} held out",
+        prepared.tokens, prepared.examples, prepared.validation_examples
+    ));
+
+    let (config, _) = configure("demo", &args.set, Some(args.seed))?;
+    let job = Job {
+        run: run.clone(),
+        config,
+        data: shards,
+        tokenizer: tokenizer_dir,
+        device: device.clone(),
+        device_name,
+        max_steps: None,
+        max_time: None,
+        resume: Resume::No,
+        force: false,
+        stop: stop.clone(),
+    };
+    let (_, pretrained) = job.train(&bus)?;
+    if pretrained.exit_code != 0 {
+        bus.emit(pretrained.end_event());
+        return Ok(pretrained.exit_code as u8);
+    }
+    say(format!(
+        "discriminator → {}",
+        out.join("discriminator").display()
+    ));
+
+    let data = ner_data(&sample, &tokenizer)?;
+    let mut layers = Layers::from_defaults(&FinetuneConfig::default())?;
+    layers.apply_toml(&recipes::find("demo", &recipes::FINETUNING)?, "recipe demo")?;
+    layers.set_value("seed", args.seed.into(), "--seed")?;
+    let with: FinetuneConfig = layers.build()?;
+    // Fair to the model that has learnt nothing: the same steps, its own learning rate chosen on
+    // dev, and no layer-wise decay, which would freeze its lower layers at random values.
+    let without = FinetuneConfig {
+        learning_rates: RANDOM_INIT_RATES.to_vec(),
+        layerwise_decay: 1.0,
+        ..with.clone()
+    };
+    let source = ModelDir::open(&out.join("discriminator"))?;
+    let autodiff = device.clone().autodiff();
+    let card = ModelCard {
+        name: "aelectra-demo".to_owned(),
+        summary: "A toy tagger made by `aelectra demo` from generated sentences; not for use."
+            .to_owned(),
+        pipeline_tag: Some("token-classification".to_owned()),
+        ..ModelCard::default()
+    };
+    let arm = |encoder: &Encoder<'_>, config, name| -> anyhow::Result<Option<SeriesSummary>> {
+        let options = SeriesOptions {
+            run: &run,
+            seeds: args.seeds,
+            device: &autodiff,
+            bus: &bus,
+            stop: &stop,
+            arm: Some(name),
+            save_model: name == "pretrained",
+        };
+        let series = run_series(encoder, &data, config, &options, &card)?;
+        Ok(if series.interrupted {
+            None
+        } else {
+            series.summary(config.epochs)
+        })
+    };
+    let (Some(pretrained_f1), Some(random_f1)) = (
+        arm(&Encoder::Pretrained(&source), &with, "pretrained")?,
+        arm(&Encoder::Random(&source.config), &without, "random_init")?,
+    ) else {
+        return Ok(stop.requested().map_or(1, |signal| 128 + signal as u8));
+    };
+
+    let tagger = Tagger::load(&out.join("model"), &device)?;
+    let found = super::predict::find(&tagger, std::slice::from_ref(&args.text))?;
+    bus.emit(pretrained.end_event());
+    drop(bus);
+    let seconds = started.elapsed().as_secs_f64();
+    let metrics = &pretrained.metrics;
+    if global.json {
+        return output::json(&json!({
+            "mlm_loss": metrics.mlm_loss,
+            "rtd_loss": metrics.rtd_loss,
+            "rtd_accuracy": metrics.rtd_accuracy,
+            "rtd_baseline": metrics.rtd_baseline,
+            "rtd_precision": metrics.rtd_precision,
+            "rtd_recall": metrics.rtd_recall,
+            "rtd_auc": metrics.rtd_auc,
+            "f1_pretrained": pretrained_f1.f1_mean,
+            "f1_pretrained_sd": pretrained_f1.f1_sd,
+            "f1_random_init": random_f1.f1_mean,
+            "f1_random_init_sd": random_f1.f1_sd,
+            "entities": found.iter().flat_map(|found| &found.entities).collect::<Vec<_>>(),
+            "text": args.text,
+            "seconds": seconds,
+            "out": out,
+        }))
+        .map(|()| 0);
+    }
+    let f1 = |summary: &SeriesSummary| {
+        let sd = summary
+            .f1_sd
+            .map_or("–".to_owned(), |sd| format!("{:.1}", 100.0 * sd));
+        let rate = summary.runs.first().map_or(0.0, |run| run.learning_rate);
+        format!(
+            "{:.1} % ± {sd} ({} seeds, lr {rate:e})",
+            100.0 * summary.f1_mean,
+            summary.runs.len()
+        )
+    };
+    for (name, value) in [
+        ("MLM loss, held out", format!("{:.3}", metrics.mlm_loss)),
+        ("RTD loss, held out", format!("{:.4}", metrics.rtd_loss)),
+        (
+            "discriminator accuracy",
+            format!("{:.2} %", 100.0 * metrics.rtd_accuracy),
+        ),
+        (
+            "  of \"all original\"",
+            format!("{:.2} %", 100.0 * metrics.rtd_baseline),
+        ),
+        ("NER F1 with pretraining", f1(&pretrained_f1)),
+        ("NER F1 without", f1(&random_f1)),
+        ("time", format!("{seconds:.0} s")),
+        ("written to", out.display().to_string()),
+    ] {
+        output::line(&format!("{name:<26}{value}"))?;
+    }
+    output::line("")?;
+    super::predict::print_pretty(&found).map(|()| 0)
+}
+
+fn ner_data(sample: &Path, tokenizer: &WordPieceTokenizer) -> anyhow::Result<Data> {
+    let read = |name: &str| read_ner(&sample.join(name), &ReadOptions::default());
+    let train = read("train.conllu")?;
+    let labels = LabelSet::infer(&[&train]);
+    let sentences = |name: &str| -> anyhow::Result<Vec<NerSentence>> { Ok(read(name)?.sentences) };
+    Ok(Data {
+        dev: sentences("dev.conllu")?,
+        test: sentences("test.conllu")?,
+        train: train.sentences,
+        labels,
+        tokenizer: tokenizer.clone(),
+    })
+}

@@ -1,0 +1,291 @@
+//! `aelectra predict`.
+
+use std::io::{BufRead, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+
+use aelectra_data::DataError;
+use aelectra_data::ner::{TextEntity, inline, redact, sentences, text_entities, words};
+use aelectra_train::tagger::Tagger;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::Global;
+use crate::common::{DeviceArgs, resolve_model};
+use crate::output;
+
+/// Find named entities in text.
+///
+/// Text comes from the arguments (each is a document), from a file, or from standard input, where
+/// blank lines separate documents. Offsets count characters from the document's first.
+#[derive(Args, Debug)]
+pub struct PredictArgs {
+    /// Documents.
+    #[arg(value_name = "TEXT")]
+    text: Vec<String>,
+    /// Fine-tuned model.
+    #[arg(long, value_name = "DIR|ID")]
+    model: String,
+    /// File with text, or - for standard input.
+    #[arg(long, value_name = "FILE|-", conflicts_with = "text")]
+    input: Option<PathBuf>,
+    /// How to write: pretty, jsonl, conll or inline.
+    #[arg(long, value_enum)]
+    format: Option<PredictFormat>,
+    /// Replace entities by their class, to anonymise a text.
+    #[arg(long)]
+    redact: bool,
+    /// Windows per forward pass.
+    #[arg(long, default_value_t = 32)]
+    batch_size: usize,
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PredictFormat {
+    /// Marked in the text, in colour on a terminal.
+    Pretty,
+    /// One JSON object a document.
+    Jsonl,
+    /// One word and tag a line.
+    Conll,
+    /// `[Ib Bo](PER)`.
+    Inline,
+}
+
+/// Documents tagged together: enough for batches of similar length, few enough to stream.
+const DOCUMENTS_AT_ONCE: usize = 64;
+
+/// What is found in a document.
+#[derive(Serialize)]
+pub struct Found<'t> {
+    text: &'t str,
+    /// Entities in order.
+    pub entities: Vec<TextEntity>,
+    #[serde(skip)]
+    tagged: Vec<Vec<(&'t str, String)>>,
+}
+
+pub fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
+    let format = if global.json {
+        PredictFormat::Jsonl
+    } else {
+        args.format.unwrap_or(PredictFormat::Pretty)
+    };
+    let (device, _) = args.device.open()?;
+    let mut tagger = Tagger::load(&resolve_model(&args.model)?, &device)?;
+    tagger.batch_size = args.batch_size.max(1);
+    let mut printer = Printer {
+        format,
+        redact: args.redact,
+        colour: colour_wanted(),
+    };
+    if !args.text.is_empty() {
+        return emit(&tagger, &args.text, &mut printer).map(|()| 0);
+    }
+    match args.input.as_deref() {
+        None if std::io::stdin().is_terminal() => Err(output::usage(
+            "no text was given",
+            "give text as arguments, `--input FILE`, or pipe it in",
+        )),
+        None => stream(
+            std::io::stdin().lock(),
+            Path::new("-"),
+            &tagger,
+            &mut printer,
+        ),
+        Some(path) if path == Path::new("-") => {
+            stream(std::io::stdin().lock(), path, &tagger, &mut printer)
+        }
+        Some(path) => {
+            let file = std::fs::File::open(path).map_err(DataError::io("open", path))?;
+            stream(std::io::BufReader::new(file), path, &tagger, &mut printer)
+        }
+    }
+}
+
+fn colour_wanted() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+/// Reads documents separated by blank lines and tags them as they come.
+fn stream(
+    mut reader: impl BufRead,
+    path: &Path,
+    tagger: &Tagger,
+    printer: &mut Printer,
+) -> anyhow::Result<u8> {
+    let mut documents: Vec<String> = Vec::new();
+    let mut document = String::new();
+    let mut line = Vec::new();
+    let mut number = 0;
+    loop {
+        line.clear();
+        let read = reader
+            .by_ref()
+            .take(MAX_LINE)
+            .read_until(b'\n', &mut line)
+            .map_err(DataError::io("read", path))?;
+        number += 1;
+        let text = std::str::from_utf8(&line).map_err(|error| {
+            DataError::parse(
+                path,
+                number,
+                "UTF-8 text",
+                format!("byte {:#04x}", line[error.valid_up_to()]),
+            )
+            .with_hint("convert the file, e.g. with `iconv -f latin1 -t utf-8`")
+        })?;
+        if read == 0 || text.trim().is_empty() {
+            if !document.trim().is_empty() {
+                documents.push(std::mem::take(&mut document));
+            }
+            document.clear();
+            if documents.len() >= DOCUMENTS_AT_ONCE || read == 0 {
+                emit(tagger, &documents, printer)?;
+                documents.clear();
+            }
+            if read == 0 {
+                return Ok(0);
+            }
+        } else {
+            document.push_str(text);
+        }
+    }
+}
+
+/// Longer lines are cut, so that a file without line ends is streamed too.
+const MAX_LINE: u64 = 1 << 24;
+
+fn emit(tagger: &Tagger, documents: &[String], printer: &mut Printer) -> anyhow::Result<()> {
+    for found in find(tagger, documents)? {
+        printer.print(&found)?;
+    }
+    Ok(())
+}
+
+/// Tags documents.
+pub fn find<'t>(tagger: &Tagger, documents: &'t [String]) -> anyhow::Result<Vec<Found<'t>>> {
+    let mut all = Vec::new();
+    let mut cut = Vec::with_capacity(documents.len());
+    for text in documents {
+        let words = words(text);
+        let ranges = sentences(text, &words);
+        all.extend(ranges.iter().map(|range| {
+            words[range.clone()]
+                .iter()
+                .map(|word| word.text.to_owned())
+                .collect::<Vec<_>>()
+        }));
+        cut.push((words, ranges));
+    }
+    let mut predictions = tagger.tag(&all)?.into_iter();
+    let mut found = Vec::with_capacity(documents.len());
+    for (text, (words, ranges)) in documents.iter().zip(cut) {
+        let mut entities = Vec::new();
+        let mut tagged = Vec::with_capacity(ranges.len());
+        for range in ranges {
+            let predicted = predictions.next().unwrap_or_default();
+            let words = &words[range];
+            let tags: Vec<String> = predicted.iter().map(|p| p.tag.clone()).collect();
+            let scores: Vec<f64> = predicted.iter().map(|p| f64::from(p.score)).collect();
+            entities.extend(text_entities(text, words, &tags, &scores)?);
+            tagged.push(words.iter().map(|word| word.text).zip(tags).collect());
+        }
+        found.push(Found {
+            text,
+            entities,
+            tagged,
+        });
+    }
+    Ok(found)
+}
+
+/// Prints what was found as `--format pretty` does.
+pub fn print_pretty(found: &[Found<'_>]) -> anyhow::Result<()> {
+    let mut printer = Printer {
+        format: PredictFormat::Pretty,
+        redact: false,
+        colour: colour_wanted(),
+    };
+    found.iter().try_for_each(|found| printer.print(found))
+}
+
+struct Printer {
+    format: PredictFormat,
+    redact: bool,
+    colour: bool,
+}
+
+impl Printer {
+    fn print(&mut self, found: &Found<'_>) -> anyhow::Result<()> {
+        let mut out = std::io::stdout().lock();
+        match self.format {
+            PredictFormat::Jsonl => {
+                if self.redact {
+                    // The point of redaction is that names do not leave: neither text nor
+                    // surface forms are written.
+                    let entities: Vec<_> = found
+                        .entities
+                        .iter()
+                        .map(|e| serde_json::json!({ "label": e.label, "score": e.score }))
+                        .collect();
+                    let text = redact(found.text, &found.entities);
+                    let value = serde_json::json!({ "text": text, "entities": entities });
+                    serde_json::to_writer(&mut out, &value)?;
+                } else {
+                    serde_json::to_writer(&mut out, found)?;
+                }
+                writeln!(out)?;
+            }
+            PredictFormat::Conll => {
+                for sentence in &found.tagged {
+                    for (word, tag) in sentence {
+                        let word = if self.redact && tag != "O" { "_" } else { word };
+                        writeln!(out, "{word}\t{tag}")?;
+                    }
+                    writeln!(out)?;
+                }
+            }
+            _ if self.redact => {
+                writeln!(out, "{}", redact(found.text, &found.entities).trim_end())?
+            }
+            PredictFormat::Inline => {
+                writeln!(out, "{}", inline(found.text, &found.entities).trim_end())?;
+            }
+            PredictFormat::Pretty => {
+                let marked = if self.colour {
+                    aelectra_data::ner::text_entities::replace(found.text, &found.entities, |e| {
+                        format!(
+                            "\x1b[1;{}m{}\x1b[0m\x1b[2m {}\x1b[0m",
+                            colour(&e.label),
+                            e.text,
+                            e.label
+                        )
+                    })
+                } else {
+                    inline(found.text, &found.entities)
+                };
+                writeln!(out, "{}", marked.trim_end())?;
+                for entity in &found.entities {
+                    writeln!(
+                        out,
+                        "  {:<5} {:>5}–{:<5} {:.2}  {}",
+                        entity.label, entity.start, entity.end, entity.score, entity.text
+                    )?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// ANSI colours told apart also by the colour-blind; the label is written beside them.
+fn colour(label: &str) -> u8 {
+    match label {
+        "PER" => 33,
+        "ORG" => 36,
+        "LOC" => 34,
+        _ => 35,
+    }
+}

@@ -1,0 +1,76 @@
+//! `aelectra vocab`.
+
+use std::path::PathBuf;
+
+use aelectra_data::vocab::{TokenizerOptions, VocabularyOptions, train_vocabulary};
+use clap::Args;
+
+use super::Global;
+use crate::common::CorpusArgs;
+use crate::output;
+use crate::progress::StageBar;
+
+/// Learn a WordPiece vocabulary from text and write a tokenizer directory.
+#[derive(Args, Debug)]
+pub struct VocabArgs {
+    #[command(flatten)]
+    corpus: CorpusArgs,
+    /// Directory to write: vocab.txt, tokenizer.json, tokenizer_config.json,
+    /// special_tokens_map.json.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Word pieces, special tokens included.
+    #[arg(long, default_value_t = 32_000)]
+    vocab_size: usize,
+    /// Keep upper and lower case apart (default).
+    #[arg(long, conflicts_with = "uncased")]
+    cased: bool,
+    /// Lower-case the text; å stays å.
+    #[arg(long)]
+    uncased: bool,
+    /// Merge pairs that occur at least this often.
+    #[arg(long, default_value_t = 2)]
+    min_frequency: u64,
+    /// Characters to keep, the most frequent ones.
+    #[arg(long, default_value_t = 1000)]
+    limit_alphabet: usize,
+    /// Longest input the tokenizer states, in word pieces.
+    #[arg(long, default_value_t = 128)]
+    max_length: usize,
+}
+
+pub fn run(args: &VocabArgs, global: Global) -> anyhow::Result<u8> {
+    let base = if args.uncased {
+        TokenizerOptions::uncased()
+    } else {
+        TokenizerOptions::default()
+    };
+    let options = VocabularyOptions {
+        vocab_size: args.vocab_size,
+        options: TokenizerOptions {
+            model_max_length: args.max_length,
+            ..base
+        },
+        min_frequency: args.min_frequency,
+        limit_alphabet: args.limit_alphabet,
+        ..VocabularyOptions::default()
+    };
+    let bar = StageBar::new();
+    let (tokenizer, report) = train_vocabulary(&args.corpus.options(), &options, &|progress| {
+        bar.report(progress)
+    })?;
+    bar.finish();
+    tokenizer.save(&args.out)?;
+    if global.json {
+        return output::json(&report).map(|()| 0);
+    }
+    output::line(&format!(
+        "{} word pieces from {} documents ({:.1} MB, {:.1} MB/s) → {}",
+        report.vocab_size,
+        report.documents,
+        report.megabytes,
+        report.megabytes_per_second,
+        args.out.display()
+    ))?;
+    Ok(0)
+}
