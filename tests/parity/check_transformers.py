@@ -5,7 +5,8 @@
 1. transformers writes random models of real size (ELECTRA-small discriminator, generator and NER model, BERT-base NER
    and MLM model); `aelectra embed-check` reads them.
 2. With --round-trip, `aelectra export` writes each ELECTRA model again and transformers must find the same bits.
-3. Each directory given with --written (what aelectra wrote) is loaded by transformers: nothing missing, unexpected or
+3. Each directory given with --read, such as a published checkpoint, is read by both.
+4. Each directory given with --written (what aelectra wrote) is loaded by transformers: nothing missing, unexpected or
    mismatched, files complete, tied tensors stored once, tokenizer forms in agreement, same numbers as `embed-check`.
 
 Numbers are compared at every real position of the sentences. Exit code 0 when all hold, 1 when one does not, 2 for
@@ -133,9 +134,15 @@ def embed_check(aelectra: str, directory: Path, batch: dict[str, torch.Tensor]) 
         return load_file(out)
 
 
+def logits_of(out) -> dict[str, torch.Tensor]:
+    """Under whichever name the class has them; a bare encoder has none."""
+    found = [getattr(out, name) for name in ("logits", "prediction_logits") if hasattr(out, name)]
+    return {"logits": found[0]} if found else {}
+
+
 def compare_numbers(aelectra: str, directory: Path, model, batches: list[dict], results: Results, label: str) -> None:
     """Largest difference of last_hidden_state and logits over all real positions."""
-    worst = {"last_hidden_state": 0.0, "logits": 0.0}
+    worst: dict[str, float] = {}
     largest, tokens, finite = 0.0, 0, True
     for batch in batches:
         try:
@@ -145,22 +152,23 @@ def compare_numbers(aelectra: str, directory: Path, model, batches: list[dict], 
             return
         with torch.no_grad():
             out = model(**batch, output_hidden_states=True)
-        ours = {"last_hidden_state": out.hidden_states[-1], "logits": getattr(out, "logits", None)}
-        if ours["logits"] is None:
-            ours["logits"] = out.prediction_logits
+        ours = {"last_hidden_state": out.hidden_states[-1], **logits_of(out)}
+        if set(theirs) != set(ours):
+            results.add(False, f"{label}: embed-check wrote {sorted(theirs)}, expected {sorted(ours)}")
+            return
         real = batch["attention_mask"] == 1
         tokens += int(real.sum())
         for name, wanted in ours.items():
             found = theirs[name].float().reshape(wanted.shape)
             difference = (found[real] - wanted[real]).abs()
             finite &= bool(torch.isfinite(difference).all())
-            worst[name] = max(worst[name], difference.max().item())
-        largest = max(largest, ours["logits"][real].abs().max().item())
+            worst[name] = max(worst.get(name, 0.0), difference.max().item())
+        largest = max(largest, ours.get("logits", ours["last_hidden_state"])[real].abs().max().item())
     ok = finite and max(worst.values()) <= TOLERANCE
     results.add(
         ok,
-        f"{label}: {sum(len(b['input_ids']) for b in batches)} sentences, {tokens} tokens, largest |logit| {largest:.2f}, "
-        f"max difference {worst['last_hidden_state']:.1e} hidden, {worst['logits']:.1e} logits",
+        f"{label}: {sum(len(b['input_ids']) for b in batches)} sentences, {tokens} tokens, largest |output| {largest:.2f}, "
+        f"max difference {', '.join(f'{value:.1e} {name}' for name, value in worst.items())}",
     )
 
 
@@ -253,6 +261,13 @@ def check_written(arguments, directory: Path, sentences: list[str], scratch: Pat
     compare_numbers(arguments.aelectra, directory, model, batches, results, label)
 
 
+def check_read(arguments, directory: Path, sentences: list[str], results: Results) -> None:
+    """A checkpoint from anywhere, with its own tokenizer."""
+    model = transformers_class(directory).from_pretrained(directory).eval()
+    batches = batches_of(AutoTokenizer.from_pretrained(directory), sentences, arguments.batch_size, model)
+    compare_numbers(arguments.aelectra, directory, model, batches, results, str(directory))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--aelectra", required=True, help="the binary to check")
@@ -269,6 +284,7 @@ def main() -> int:
         help="default: all; give none to skip",
     )
     parser.add_argument("--round-trip", action="store_true", help="also export the ELECTRA models and compare bits")
+    parser.add_argument("--read", nargs="*", type=Path, default=[], help="checkpoints from elsewhere, with a tokenizer")
     parser.add_argument("--written", nargs="*", type=Path, default=[], help="directories that aelectra wrote")
     arguments = parser.parse_args()
     if not arguments.sentences.exists():
@@ -299,9 +315,12 @@ def main() -> int:
                     load_strictly(exported, results, exported.name)
             del model
 
-        for directory in arguments.written:
+        for directory in [*arguments.read, *arguments.written]:
             try:
-                check_written(arguments, directory, sentences, scratch, results)
+                if directory in arguments.read:
+                    check_read(arguments, directory, sentences, results)
+                else:
+                    check_written(arguments, directory, sentences, scratch, results)
             except (OSError, ValueError, KeyError, RuntimeError) as error:
                 results.add(False, f"{directory}: {type(error).__name__}: {error}")
 
