@@ -99,7 +99,14 @@ struct RawConfig {
 
 impl From<RawConfig> for ElectraConfig {
     fn from(raw: RawConfig) -> Self {
-        let model_type = raw.model_type.unwrap_or(ModelType::Electra);
+        // Files older than the field tell their family only by the name of the class.
+        let model_type = raw.model_type.unwrap_or_else(|| {
+            let classes = raw.architectures.iter().flatten();
+            match classes.filter(|class| class.starts_with("Bert")).count() {
+                0 => ModelType::Electra,
+                _ => ModelType::Bert,
+            }
+        });
         // The defaults of `ElectraConfig` and `BertConfig` in transformers.
         let base = match model_type {
             ModelType::Electra => Self {
@@ -304,6 +311,11 @@ impl ElectraConfig {
     /// When there are none, or ids are not 0, 1, 2, ….
     pub fn labels(&self) -> Result<Vec<String>> {
         if self.id2label.is_empty() {
+            let classifies = |class: &String| class.ends_with("ForTokenClassification");
+            if self.architectures.iter().any(classifies) {
+                // `transformers` does not write its default of two classes.
+                return Ok(vec!["LABEL_0".to_owned(), "LABEL_1".to_owned()]);
+            }
             return Err(ModelError::invalid("the configuration has no id2label")
                 .with_hint("fine-tune the model first (`aelectra finetune`)"));
         }
@@ -406,6 +418,33 @@ mod tests {
         .unwrap();
         assert_eq!(config.embedding_size, 48);
         assert!(!config.has_embeddings_project());
+    }
+
+    #[test]
+    fn a_classifier_without_names_has_the_two_default_classes() {
+        let labels = |json: &str| {
+            serde_json::from_str::<ElectraConfig>(json)
+                .unwrap()
+                .labels()
+        };
+        let classifier = labels(r#"{"architectures":["ElectraForTokenClassification"]}"#);
+        assert_eq!(classifier.unwrap(), ["LABEL_0", "LABEL_1"]);
+        assert!(labels(r#"{"architectures":["ElectraForPreTraining"]}"#).is_err());
+    }
+
+    #[test]
+    fn a_file_without_model_type_is_known_by_its_class() {
+        let family = |json: &str| {
+            serde_json::from_str::<ElectraConfig>(json)
+                .unwrap()
+                .model_type
+        };
+        assert_eq!(
+            family(r#"{"architectures":["BertForPreTraining"]}"#),
+            ModelType::Bert
+        );
+        assert_eq!(family(r#"{"architectures":null}"#), ModelType::Electra);
+        assert_eq!(family("{}"), ModelType::Electra);
     }
 
     #[test]
