@@ -21,7 +21,7 @@ pub(super) fn rename_persons(
     group: NameGroup,
     seed: u64,
 ) -> Result<Vec<NerSentence>> {
-    let known = person_tokens(sentences)?;
+    let known = known_names(sentences)?;
     change_persons(sentences, &mut |names| rename(names, group, &known, seed))
 }
 
@@ -42,15 +42,36 @@ fn change_persons(
     sentences.iter().map(sentence).collect()
 }
 
-fn person_tokens(sentences: &[NerSentence]) -> Result<HashSet<String>> {
-    let mut tokens = HashSet::new();
-    change_persons(sentences, &mut |names| tokens.extend(names.iter().cloned()))?;
-    Ok(tokens)
+/// What the sentences themselves say about names.
+#[derive(Default)]
+struct Known {
+    /// Every token of a person.
+    tokens: HashSet<String>,
+    /// The last of several names of a person, without genitive.
+    surnames: HashSet<String>,
 }
 
-/// A capitalised word of several letters; initials, particles and titles are none.
+fn known_names(sentences: &[NerSentence]) -> Result<Known> {
+    let mut known = Known::default();
+    change_persons(sentences, &mut |names| {
+        known.tokens.extend(names.iter().cloned());
+    })?;
+    change_persons(sentences, &mut |names| {
+        let names: Vec<&String> = names.iter().filter(|token| is_name(token)).collect();
+        if let [_, .., last] = names[..] {
+            let surname = without_genitive(last, &known.tokens).0.to_owned();
+            known.surnames.insert(surname);
+        }
+    })?;
+    Ok(known)
+}
+
+/// A capitalised word of several letters, also in all its hyphened parts; initials, particles,
+/// titles and compounds (`Ove-sagen`) are none.
 fn is_name(token: &str) -> bool {
-    token.chars().next().is_some_and(char::is_uppercase)
+    token
+        .split('-')
+        .all(|part| part.chars().next().is_some_and(char::is_uppercase))
         && token.chars().count() > 1
         && !token.contains('.')
         && token
@@ -68,14 +89,15 @@ fn abbreviate(names: &mut [String]) {
 }
 
 /// Gives a person another name, token by token: the last of several names is the surname; a single
-/// one is a surname if it follows an initial or looks like one. Genitives stay genitives.
-fn rename(names: &mut [String], group: NameGroup, known: &HashSet<String>, seed: u64) {
+/// one is a surname if it follows an initial, is one elsewhere, or looks like one. Genitives stay genitives.
+fn rename(names: &mut [String], group: NameGroup, known: &Known, seed: u64) {
     let places: Vec<usize> = (0..names.len()).filter(|&i| is_name(&names[i])).collect();
     for &place in &places {
-        let (stem, genitive) = without_genitive(&names[place], known);
+        let (stem, genitive) = without_genitive(&names[place], &known.tokens);
         let is_last = Some(&place) == places.last();
-        let surname = is_last
-            && (places.len() > 1 || place > 0 || (is_surname(stem) && !is_first_name(stem)));
+        let single = known.surnames.contains(stem) || is_surname(stem);
+        let surname =
+            is_last && (places.len() > 1 || place > 0 || (single && !is_first_name(stem)));
         let list = if surname {
             group.surnames()
         } else {
@@ -166,6 +188,21 @@ mod tests {
             );
             assert_eq!(token(12), "dr.");
         }
+    }
+
+    #[test]
+    fn a_surname_alone_stays_the_same_surname() {
+        let text = "Ib/B-PER Dyremoses/I-PER og Dyremose/B-PER i Ove-sagen/B-PER";
+        let group = Perturbation::Names(NameGroup::MinorityFemale);
+        let changed = perturb(&[sentence(text)], group, 2)
+            .expect("perturbs")
+            .remove(0)
+            .tokens;
+        let surname = changed[1]
+            .strip_suffix('s')
+            .or(changed[1].strip_suffix('\''));
+        assert_eq!(surname, Some(changed[3].as_str()));
+        assert_eq!(changed[5], "Ove-sagen");
     }
 
     #[test]
