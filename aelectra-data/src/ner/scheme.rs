@@ -14,8 +14,8 @@ pub enum Scheme {
     /// `I-` everywhere; `B-` only where an entity touches the one before, of its own class
     /// (the original CoNLL-2003 files).
     Iob1,
-    /// `B- I- E-` for entities of several tokens and `S-` for those of one; `L-` and `U-` (BILOU)
-    /// and `M-` (BMEOW's `W-` too) are read as `E-`, `S-` and `I-`.
+    /// `B- I- E-` for entities of several tokens and `S-` for those of one. The letters of BILOU
+    /// (`L`, `U`) and BMEOW (`M`, `W`) mean the same and are read too.
     Bioes,
 }
 
