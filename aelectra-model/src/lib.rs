@@ -25,6 +25,7 @@ pub mod init;
 pub mod input;
 pub mod inspect;
 pub mod layers;
+pub mod local_start;
 pub mod loss;
 pub mod noise;
 pub mod parameters;

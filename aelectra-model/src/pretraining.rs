@@ -228,7 +228,7 @@ impl ElectraPretrainer {
         PretrainOutput {
             rtd_loss_sum: mlm_loss_sum.zeros_like(),
             mlm_loss_sum,
-            sampled_ids: sample(generator_logits.clone(), noise),
+            sampled_ids: input.labels.clone(),
             generator_logits,
             corrupted_ids: input.original.input_ids.clone(),
             is_replaced: nothing.clone(),

@@ -1,5 +1,6 @@
 //! Pretraining: the loop, its run directory, and continuing it.
 
+pub mod baseline;
 pub mod batch;
 pub mod checkpoint;
 pub mod evaluate;
@@ -23,6 +24,8 @@ pub struct PretrainSummary {
     /// Metrics on held-out data at the end, or of the last training steps where there is none.
     #[serde(flatten)]
     pub metrics: PretrainMetrics,
+    /// MLM loss of guessing by word frequency alone, nats.
+    pub unigram_entropy: Option<f64>,
     /// Real tokens a second while this process trained.
     pub tokens_per_second: f64,
     /// Highest resident memory of the process.

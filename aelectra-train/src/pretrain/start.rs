@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use aelectra_data::run::RunDir;
+use aelectra_model::local_start::start_locally;
 use aelectra_model::{ElectraPretrainer, parameters};
 use burn::tensor::Device;
 use serde_json::Value;
 
 use crate::config::differences;
-use crate::config::pretrain::{FREE_KEYS, PretrainConfig};
+use crate::config::pretrain::{AttentionStart, FREE_KEYS, PretrainConfig};
 use crate::error::{Result, TrainError};
 use crate::optimizer::Adam;
 use crate::pretrain::checkpoint::{self, TrainState};
@@ -58,7 +59,7 @@ pub struct Start {
 /// weights of a new run.
 ///
 /// # Errors
-/// When the directory already holds a run and `resume` is [`Resume::No`]; when there is nothing to
+/// When the directory already holds a checkpoint and `resume` is [`Resume::No`]; when there is nothing to
 /// continue and it must; when the configuration, tokenizer or data differ from the checkpoint's and
 /// `force` is not set (the message lists the differences).
 pub fn prepare_run(
@@ -78,7 +79,7 @@ pub fn prepare_run(
             .collect(),
     };
     match resume {
-        Resume::No if !candidates.is_empty() || holds_steps(run) => {
+        Resume::No if !candidates.is_empty() => {
             return Err(TrainError::config(format!(
                 "`{}` already holds a run",
                 run.path().display()
@@ -160,10 +161,6 @@ fn checkpoint_path(path: &Path) -> PathBuf {
         .map_or_else(|| path.to_path_buf(), |(_, checkpoint)| checkpoint)
 }
 
-fn holds_steps(run: &RunDir) -> bool {
-    std::fs::metadata(run.events()).is_ok_and(|file| file.len() > 0)
-}
-
 fn check_same(config: &PretrainConfig, identity: &Identity, state: &TrainState) -> Result<()> {
     let value = |config: &PretrainConfig| serde_json::to_value(config).unwrap_or(Value::Null);
     let mut changed: Vec<String> = differences(&value(&state.config), &value(config))
@@ -203,7 +200,14 @@ pub fn fresh_model(
     let seed = aelectra_data::rng::key(config.seed, "init", &[]);
     let mut init =
         aelectra_model::init::Initializer::random(seed, discriminator.initializer_range, device);
-    ElectraPretrainer::new(&discriminator, &generator, &mut init)
+    let model = ElectraPretrainer::new(&discriminator, &generator, &mut init);
+    match config.model.attention_start {
+        AttentionStart::Reference => model,
+        AttentionStart::Local => {
+            let head_size = discriminator.hidden_size / discriminator.num_attention_heads;
+            start_locally(model, head_size, discriminator.initializer_range)
+        }
+    }
 }
 
 /// Number of trained parameters, shared ones once.

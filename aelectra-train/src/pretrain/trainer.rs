@@ -47,6 +47,8 @@ pub struct TrainerOptions {
     pub tokenizer: WordPieceTokenizer,
     /// What the run is trained on.
     pub identity: Identity,
+    /// Only passed on to the summary.
+    pub unigram_entropy: Option<f64>,
     /// Set by signals.
     pub stop: StopFlag,
 }
@@ -172,6 +174,7 @@ impl<'a> Trainer<'a> {
         let summary = PretrainSummary {
             steps: self.state.step,
             metrics,
+            unigram_entropy: self.options.unigram_entropy,
             tokens_per_second: self.trained_tokens as f64 / self.trained_seconds.max(1e-9),
             peak_rss_bytes: resident_memory().1,
             skipped_steps: self.state.skipped_steps,

@@ -12,7 +12,7 @@ use crate::commands;
 /// built-in sample.
 #[derive(Parser, Debug)]
 #[command(name = "aelectra", version, max_term_width = 100)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// Print one JSON document (or JSON Lines) to standard output, and nothing else there.
     #[arg(long, global = true)]
     pub json: bool,
@@ -26,7 +26,7 @@ pub struct Cli {
 
 /// The verbs.
 #[derive(Subcommand, Debug)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run the whole path on the built-in sample, in about two minutes on a CPU.
     Demo(commands::demo::DemoArgs),
     /// Learn a WordPiece vocabulary from text.

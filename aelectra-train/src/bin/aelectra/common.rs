@@ -1,7 +1,6 @@
 //! What several commands share: devices, sinks, manifests.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
 use std::path::Path;
 
 use aelectra_data::corpus::CorpusOptions;
@@ -18,7 +17,7 @@ use crate::output;
 
 /// `--device`.
 #[derive(Args, Clone, Debug)]
-pub struct DeviceArgs {
+pub(crate) struct DeviceArgs {
     /// Where to compute: flex or ndarray (CPU), wgpu[:N], cuda[:N]; those this build was made with.
     #[arg(long, value_name = "DEVICE", env = "AELECTRA_DEVICE")]
     pub device: Option<String>,
@@ -26,7 +25,7 @@ pub struct DeviceArgs {
 
 impl DeviceArgs {
     /// The device and its name.
-    pub fn open(&self) -> anyhow::Result<(Device, String)> {
+    pub(crate) fn open(&self) -> anyhow::Result<(Device, String)> {
         let spec: DeviceSpec = match &self.device {
             Some(name) => name.parse()?,
             None => DeviceSpec::compiled_default()?,
@@ -37,7 +36,7 @@ impl DeviceArgs {
 
 /// How named-entity files are read.
 #[derive(Args, Clone, Debug)]
-pub struct NerReadArgs {
+pub(crate) struct NerReadArgs {
     /// Column of the tag in column files, from 1.
     #[arg(long, value_name = "N")]
     pub column: Option<usize>,
@@ -51,7 +50,7 @@ pub struct NerReadArgs {
 
 impl NerReadArgs {
     /// Options with the replacements of a recipe before those of the command line.
-    pub fn options(&self, recipe: &[String]) -> anyhow::Result<ReadOptions> {
+    pub(crate) fn options(&self, recipe: &[String]) -> anyhow::Result<ReadOptions> {
         let rules: Vec<&String> = recipe.iter().chain(&self.map_label).collect();
         let column = match self.column {
             Some(0) => {
@@ -73,7 +72,7 @@ impl NerReadArgs {
 }
 
 /// Reads a labelled file and tells its oddities.
-pub fn read_labelled(path: &Path, options: &ReadOptions) -> anyhow::Result<NerDataset> {
+pub(crate) fn read_labelled(path: &Path, options: &ReadOptions) -> anyhow::Result<NerDataset> {
     let data = read_ner(path, options)?;
     for warning in data.warnings() {
         output::note(&format!("note: {warning}"));
@@ -83,7 +82,7 @@ pub fn read_labelled(path: &Path, options: &ReadOptions) -> anyhow::Result<NerDa
 
 /// Corpus inputs.
 #[derive(Args, Clone, Debug)]
-pub struct CorpusArgs {
+pub(crate) struct CorpusArgs {
     /// Danish text: files (.txt, .jsonl, each also .gz or .zst), directories, globs, or - for
     /// standard input.
     #[arg(long, value_name = "PATH", required = true, num_args = 1..)]
@@ -101,7 +100,7 @@ pub struct CorpusArgs {
 
 impl CorpusArgs {
     /// As the reader takes them.
-    pub fn options(&self) -> CorpusOptions {
+    pub(crate) fn options(&self) -> CorpusOptions {
         CorpusOptions {
             inputs: self.input.clone(),
             text_field: self.text_field.clone(),
@@ -113,7 +112,7 @@ impl CorpusArgs {
 }
 
 /// The sinks of a run: the event log, TensorBoard files, and lines on standard error.
-pub fn start_bus(run: &RunDir, console: bool) -> anyhow::Result<EventBus> {
+pub(crate) fn start_bus(run: &RunDir, console: bool) -> anyhow::Result<EventBus> {
     let mut sinks: Vec<Box<dyn RunSink>> = vec![
         Box::new(EventWriter::open(&run.events())?),
         Box::new(TensorBoardSink::create(&run.tensorboard())?),
@@ -125,7 +124,7 @@ pub fn start_bus(run: &RunDir, console: bool) -> anyhow::Result<EventBus> {
 }
 
 /// The directory of a model given as such or by name.
-pub fn resolve_model(model: &str) -> anyhow::Result<std::path::PathBuf> {
+pub(crate) fn resolve_model(model: &str) -> anyhow::Result<std::path::PathBuf> {
     let path = std::path::PathBuf::from(model);
     if path.is_dir() {
         return Ok(path);
@@ -136,13 +135,8 @@ pub fn resolve_model(model: &str) -> anyhow::Result<std::path::PathBuf> {
     ))
 }
 
-/// Whether a live view can be shown.
-pub fn is_interactive() -> bool {
-    std::io::stderr().is_terminal() && std::io::stdout().is_terminal()
-}
-
 /// A manifest of this process.
-pub fn manifest(
+pub(crate) fn manifest(
     run: &RunDir,
     task: &str,
     device: &str,

@@ -19,6 +19,11 @@ use aelectra_model::ModelError;
 use aelectra_train::TrainError;
 use clap::Parser;
 
+/// The system's allocator gives every large buffer back to the kernel and faults it in again; a
+/// training step makes thousands of them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     match commands::run(cli) {

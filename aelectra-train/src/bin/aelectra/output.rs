@@ -7,14 +7,14 @@ use serde::Serialize;
 /// A wrong use of the command line that clap cannot see.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
-pub struct Usage {
+pub(crate) struct Usage {
     message: String,
     /// What the reader can do about it.
     pub hint: Option<String>,
 }
 
 /// A usage error with advice.
-pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
     Usage {
         message: message.into(),
         hint: Some(hint.into()),
@@ -23,7 +23,7 @@ pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Err
 }
 
 /// Prints one JSON document.
-pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
+pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     serde_json::to_writer_pretty(&mut out, value)?;
     writeln!(out)?;
@@ -31,19 +31,19 @@ pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
 }
 
 /// Prints a line of data.
-pub fn line(text: &str) -> anyhow::Result<()> {
+pub(crate) fn line(text: &str) -> anyhow::Result<()> {
     writeln!(std::io::stdout().lock(), "{text}")?;
     Ok(())
 }
 
 /// Tells the reader something.
-pub fn note(text: &str) {
+pub(crate) fn note(text: &str) {
     // Nobody may be listening; that must not stop the work.
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// Tells what went wrong and what to do.
-pub fn error(text: &str, hint: Option<&str>) {
+pub(crate) fn error(text: &str, hint: Option<&str>) {
     note(&format!("error: {text}"));
     if let Some(hint) = hint {
         note(&format!("\nhint: {hint}"));

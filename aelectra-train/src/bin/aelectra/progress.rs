@@ -7,16 +7,16 @@ use aelectra_data::corpus::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar that follows the stages of an operation.
-pub struct StageBar(Mutex<Option<(&'static str, ProgressBar)>>);
+pub(crate) struct StageBar(Mutex<Option<(&'static str, ProgressBar)>>);
 
 impl StageBar {
     /// A bar that is drawn at the first report, if standard error is a terminal.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(Mutex::new(None))
     }
 
     /// Takes a report.
-    pub fn report(&self, progress: Progress) {
+    pub(crate) fn report(&self, progress: Progress) {
         if !std::io::stderr().is_terminal() {
             return;
         }
@@ -45,7 +45,7 @@ impl StageBar {
     }
 
     /// Takes the bar off the screen.
-    pub fn finish(&self) {
+    pub(crate) fn finish(&self) {
         if let Ok(mut slot) = self.0.lock()
             && let Some((_, bar)) = slot.take()
         {

@@ -8,7 +8,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 /// A flag that these signals set.
-pub fn stop_flag() -> anyhow::Result<StopFlag> {
+pub(crate) fn stop_flag() -> anyhow::Result<StopFlag> {
     let stop = StopFlag::default();
     let armed = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {

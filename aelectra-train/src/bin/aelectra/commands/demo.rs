@@ -28,7 +28,7 @@ use crate::{output, signals};
 /// Run the whole path on the built-in sample: vocabulary, shards, pretraining, fine-tuning with
 /// and without pretraining, evaluation, tagging. Needs no network and no other file.
 #[derive(Args, Debug)]
-pub struct DemoArgs {
+pub(crate) struct DemoArgs {
     /// A sentence to tag in the end.
     #[arg(
         value_name = "TEXT",
@@ -78,7 +78,7 @@ const MAX_LENGTH: usize = 64;
 /// the recipe's.
 const RANDOM_INIT_RATES: [f64; 3] = [5e-4, 1e-3, 2e-3];
 
-pub fn run(args: &DemoArgs, global: Global) -> anyhow::Result<u8> {
+pub(crate) fn run(args: &DemoArgs, global: Global) -> anyhow::Result<u8> {
     let started = Instant::now();
     let stop = signals::stop_flag()?;
     let (device, device_name) = args.device.open()?;

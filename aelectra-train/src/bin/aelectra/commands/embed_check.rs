@@ -14,7 +14,7 @@ use crate::output;
 
 /// Compute `last_hidden_state` and `logits` for given token ids.
 #[derive(Args, Debug)]
-pub struct EmbedCheckArgs {
+pub(crate) struct EmbedCheckArgs {
     /// Model directory; only config.json and weights are read.
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
@@ -34,7 +34,7 @@ struct Ids {
     attention_mask: Option<Vec<Vec<u32>>>,
 }
 
-pub fn run(args: &EmbedCheckArgs, global: Global) -> anyhow::Result<u8> {
+pub(crate) fn run(args: &EmbedCheckArgs, global: Global) -> anyhow::Result<u8> {
     let (device, _) = args.device.open()?;
     let text = std::fs::read_to_string(&args.ids)
         .map_err(aelectra_data::DataError::io("read", &args.ids))?;

@@ -14,7 +14,7 @@ use crate::output;
 
 /// Score a fine-tuned model on labelled sentences.
 #[derive(Args, Debug)]
-pub struct EvaluateArgs {
+pub(crate) struct EvaluateArgs {
     /// Fine-tuned model.
     #[arg(long, value_name = "DIR|ID")]
     model: String,
@@ -40,7 +40,7 @@ struct Evaluation {
     sentences_per_second: f64,
 }
 
-pub fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
+pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
     let (device, _) = args.device.open()?;
     let tagger = Tagger::load(&resolve_model(&args.model)?, &device)?;
     let data = read_labelled(&args.data, &args.read.options(&[])?)?;

@@ -21,7 +21,7 @@ use crate::{output, signals};
 ///
 /// An interrupted series continues with the missing seeds when the same command is given again.
 #[derive(Args, Debug)]
-pub struct FinetuneArgs {
+pub(crate) struct FinetuneArgs {
     /// Pretrained model.
     #[arg(long, value_name = "DIR|ID")]
     model: String,
@@ -67,7 +67,7 @@ pub struct FinetuneArgs {
     device: DeviceArgs,
 }
 
-pub fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
+pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
     let mut layers = Layers::from_defaults(&FinetuneConfig::default())?;
     let text = recipes::find(&args.recipe, &recipes::FINETUNING)?;
     layers.apply_toml(&text, &format!("recipe {}", args.recipe))?;

@@ -1,20 +1,20 @@
 //! One file per verb.
 
-pub mod demo;
-pub mod embed_check;
-pub mod evaluate;
-pub mod finetune;
-pub mod predict;
-pub mod prepare;
-pub mod pretrain;
-pub mod system;
-pub mod vocab;
+pub(crate) mod demo;
+pub(crate) mod embed_check;
+pub(crate) mod evaluate;
+pub(crate) mod finetune;
+pub(crate) mod predict;
+pub(crate) mod prepare;
+pub(crate) mod pretrain;
+pub(crate) mod system;
+pub(crate) mod vocab;
 
 use crate::cli::{Cli, Command};
 
 /// Switches of all commands.
 #[derive(Clone, Copy, Debug)]
-pub struct Global {
+pub(crate) struct Global {
     /// `--json`.
     pub json: bool,
     /// `--quiet`.
@@ -22,7 +22,7 @@ pub struct Global {
 }
 
 /// Carries out a command; the result is the exit code.
-pub fn run(cli: Cli) -> anyhow::Result<u8> {
+pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
     let global = Global {
         json: cli.json,
         quiet: cli.quiet,

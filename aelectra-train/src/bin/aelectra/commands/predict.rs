@@ -18,7 +18,7 @@ use crate::output;
 /// Text comes from the arguments (each is a document), from a file, or from standard input, where
 /// blank lines separate documents. Offsets count characters from the document's first.
 #[derive(Args, Debug)]
-pub struct PredictArgs {
+pub(crate) struct PredictArgs {
     /// Documents.
     #[arg(value_name = "TEXT")]
     text: Vec<String>,
@@ -58,7 +58,7 @@ const DOCUMENTS_AT_ONCE: usize = 64;
 
 /// What is found in a document.
 #[derive(Serialize)]
-pub struct Found<'t> {
+pub(crate) struct Found<'t> {
     text: &'t str,
     /// Entities in order.
     pub entities: Vec<TextEntity>,
@@ -66,7 +66,7 @@ pub struct Found<'t> {
     tagged: Vec<Vec<(&'t str, String)>>,
 }
 
-pub fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
+pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
     let format = if global.json {
         PredictFormat::Jsonl
     } else {
@@ -165,7 +165,7 @@ fn emit(tagger: &Tagger, documents: &[String], printer: &mut Printer) -> anyhow:
 }
 
 /// Tags documents.
-pub fn find<'t>(tagger: &Tagger, documents: &'t [String]) -> anyhow::Result<Vec<Found<'t>>> {
+pub(crate) fn find<'t>(tagger: &Tagger, documents: &'t [String]) -> anyhow::Result<Vec<Found<'t>>> {
     let mut all = Vec::new();
     let mut cut = Vec::with_capacity(documents.len());
     for text in documents {
@@ -202,7 +202,7 @@ pub fn find<'t>(tagger: &Tagger, documents: &'t [String]) -> anyhow::Result<Vec<
 }
 
 /// Prints what was found as `--format pretty` does.
-pub fn print_pretty(found: &[Found<'_>]) -> anyhow::Result<()> {
+pub(crate) fn print_pretty(found: &[Found<'_>]) -> anyhow::Result<()> {
     let mut printer = Printer {
         format: PredictFormat::Pretty,
         redact: false,

@@ -15,7 +15,7 @@ use crate::progress::StageBar;
 ///
 /// Interrupted at any point, the same command continues where it was.
 #[derive(Args, Debug)]
-pub struct PrepareArgs {
+pub(crate) struct PrepareArgs {
     #[command(flatten)]
     corpus: CorpusArgs,
     /// Tokenizer directory, as `aelectra vocab` writes it.
@@ -57,7 +57,7 @@ impl From<PackingArg> for Packing {
     }
 }
 
-pub fn run(args: &PrepareArgs, global: Global) -> anyhow::Result<u8> {
+pub(crate) fn run(args: &PrepareArgs, global: Global) -> anyhow::Result<u8> {
     let tokenizer = WordPieceTokenizer::from_dir(&args.tokenizer)?;
     for warning in tokenizer.warnings() {
         output::note(&format!("note: {warning}"));

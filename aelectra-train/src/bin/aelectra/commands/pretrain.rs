@@ -13,6 +13,7 @@ use aelectra_train::config::Layers;
 use aelectra_train::config::pretrain::{Objective, PretrainConfig};
 use aelectra_train::config::recipes;
 use aelectra_train::export::{ModelCard, save_pretrained};
+use aelectra_train::pretrain::baseline::unigram_entropy;
 use aelectra_train::pretrain::start::{Identity, fresh_model, parameter_count};
 use aelectra_train::pretrain::{
     Outcome, PretrainSummary, Resume, Trainer, TrainerOptions, prepare_run,
@@ -30,7 +31,7 @@ use crate::{output, signals};
 ///
 /// Ctrl-C once writes a checkpoint and stops; `--resume auto` continues exactly there.
 #[derive(Args, Debug)]
-pub struct PretrainArgs {
+pub(crate) struct PretrainArgs {
     /// A recipe (aelectra-small-cased, aelectra-small-uncased, electra-small-pp, cpu-small, demo)
     /// or a TOML file.
     #[arg(long, value_name = "NAME|FILE", default_value = "aelectra-small-cased")]
@@ -73,7 +74,7 @@ pub struct PretrainArgs {
 }
 
 /// Merges a recipe, the environment and the command line.
-pub fn configure(
+pub(crate) fn configure(
     recipe: &str,
     set: &[String],
     seed: Option<u64>,
@@ -93,7 +94,7 @@ pub fn configure(
     Ok((config, layers))
 }
 
-pub fn run(args: &PretrainArgs, global: Global) -> anyhow::Result<u8> {
+pub(crate) fn run(args: &PretrainArgs, global: Global) -> anyhow::Result<u8> {
     let (config, layers) = configure(&args.recipe, &args.set, args.seed)?;
     let (Some(data), Some(tokenizer_dir), false) = (&args.data, &args.tokenizer, args.print_config)
     else {
@@ -175,7 +176,7 @@ fn report(summary: &PretrainSummary, global: Global) -> anyhow::Result<()> {
 }
 
 /// One pretraining, with everything it needs; `aelectra demo` runs one too.
-pub struct Job {
+pub(crate) struct Job {
     pub run: RunDir,
     pub config: PretrainConfig,
     pub data: PathBuf,
@@ -207,7 +208,7 @@ impl Job {
     }
 
     /// Trains and writes the final model directories.
-    pub fn train(&self, bus: &EventBus) -> anyhow::Result<(ElectraConfig, PretrainSummary)> {
+    pub(crate) fn train(&self, bus: &EventBus) -> anyhow::Result<(ElectraConfig, PretrainSummary)> {
         let config = &self.config;
         let tokenizer = WordPieceTokenizer::from_dir(&self.tokenizer)?;
         let shards = Arc::new(ShardSet::open(&self.data)?);
@@ -306,6 +307,7 @@ impl Job {
             validation,
             tokenizer: tokenizer.clone(),
             identity,
+            unigram_entropy: unigram_entropy(&shards),
             stop: self.stop.clone(),
         };
         let Outcome { model, summary } = Trainer::run(options, bus, start)?;

@@ -16,7 +16,7 @@ struct Report {
     threads: usize,
 }
 
-pub fn doctor(global: Global) -> anyhow::Result<u8> {
+pub(crate) fn doctor(global: Global) -> anyhow::Result<u8> {
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
         devices: BACKENDS.iter().filter(|b| b.1).map(|b| b.0).collect(),
@@ -42,7 +42,7 @@ pub fn doctor(global: Global) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<u8> {
+pub(crate) fn completions(shell: clap_complete::Shell) -> anyhow::Result<u8> {
     clap_complete::generate(
         shell,
         &mut Cli::command(),
@@ -52,7 +52,7 @@ pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-pub fn man() -> anyhow::Result<u8> {
+pub(crate) fn man() -> anyhow::Result<u8> {
     clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?;
     Ok(0)
 }

@@ -12,7 +12,7 @@ use crate::progress::StageBar;
 
 /// Learn a WordPiece vocabulary from text and write a tokenizer directory.
 #[derive(Args, Debug)]
-pub struct VocabArgs {
+pub(crate) struct VocabArgs {
     #[command(flatten)]
     corpus: CorpusArgs,
     /// Directory to write: vocab.txt, tokenizer.json, tokenizer_config.json,
@@ -39,7 +39,7 @@ pub struct VocabArgs {
     max_length: usize,
 }
 
-pub fn run(args: &VocabArgs, global: Global) -> anyhow::Result<u8> {
+pub(crate) fn run(args: &VocabArgs, global: Global) -> anyhow::Result<u8> {
     let base = if args.uncased {
         TokenizerOptions::uncased()
     } else {
