@@ -25,6 +25,7 @@ mod abbreviations;
 pub mod align;
 mod columns;
 mod conllu;
+pub mod dane;
 pub mod error_table;
 mod jsonl;
 pub mod labels;
