@@ -53,6 +53,25 @@ fn peak_rss() -> u64 {
         * 1024
 }
 
+/// Processor seconds of all threads of this process so far: what a busy machine does not distort.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    let ticks = |at: usize| {
+        fields
+            .get(at)
+            .and_then(|f| f.parse::<f64>().ok())
+            .unwrap_or(0.0)
+    };
+    // User and system time in ticks, of which Linux shows 100 a second.
+    (ticks(11) + ticks(12)) / 100.0
+}
+
 fn main() {
     let mut inputs = Vec::new();
     let (mut threads, mut tokenizer_dir, mut keep) = (0, None, None);
@@ -103,8 +122,10 @@ fn main() {
             packing,
             ..PrepareOptions::default()
         };
+        let before = cpu_seconds();
         let report = prepare(&tokenizer, &options, &|_| {}).unwrap();
         let mut report = serde_json::to_value(report).unwrap();
+        report["cpu_seconds"] = (cpu_seconds() - before).into();
         report["peak_rss_bytes"] = peak_rss().into();
         let name = serde_json::to_value(packing).unwrap();
         out.insert(format!("prepare_{}", name.as_str().unwrap()), report);

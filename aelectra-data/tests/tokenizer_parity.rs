@@ -62,13 +62,17 @@ fn all_options() -> Vec<TokenizerOptions> {
 /// the added tokens, because names of special tokens in a text are text here.
 fn pair(options: TokenizerOptions) -> (WordPieceTokenizer, Tokenizer) {
     let ours = WordPieceTokenizer::from_tokens(vocabulary(), options).unwrap();
+    let theirs = reference(&ours);
+    (ours, theirs)
+}
+
+fn reference(ours: &WordPieceTokenizer) -> Tokenizer {
     let dir = tempfile::tempdir().unwrap();
     ours.save(dir.path()).unwrap();
     let text = std::fs::read_to_string(dir.path().join("tokenizer.json")).unwrap();
     let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
     json["added_tokens"] = serde_json::json!([]);
-    let theirs = Tokenizer::from_bytes(json.to_string()).unwrap();
-    (ours, theirs)
+    Tokenizer::from_bytes(json.to_string()).unwrap()
 }
 
 fn pairs() -> &'static [(WordPieceTokenizer, Tokenizer)] {
@@ -149,5 +153,82 @@ proptest! {
     #[test]
     fn danish_with_marks(text in "[a-zæøåA-ZÆØÅ .,!?\u{300}-\u{370}\u{ad}\u{200b}\u{0}-\u{1f}\u{a0}-\u{24f}\u{1e00}-\u{1fff}\u{2000}-\u{206f}\u{4e00}-\u{4e10}]{0,60}") {
         agree(&text);
+    }
+}
+
+/// Real text, where it is at hand: every document of the held-out files and every sentence of the
+/// NER sets, with a vocabulary trained on the same.
+#[test]
+fn real_text() {
+    use aelectra_data::corpus::CorpusOptions;
+    use aelectra_data::vocab::{VocabularyOptions, train_vocabulary};
+
+    let shared = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    let held_out = shared.join("text/val-modern.jsonl.zst");
+    if !held_out.exists() {
+        eprintln!("skipped: no {}", held_out.display());
+        return;
+    }
+    let mut texts: Vec<String> = Vec::new();
+    for name in ["val-modern", "val-historic"] {
+        let bytes = std::fs::read(shared.join(format!("text/{name}.jsonl.zst"))).unwrap();
+        let text = String::from_utf8(zstd::decode_all(&bytes[..]).unwrap()).unwrap();
+        for line in text.lines() {
+            let document: serde_json::Value = serde_json::from_str(line).unwrap();
+            texts.push(document["text"].as_str().unwrap().to_owned());
+        }
+    }
+    let mut sentences = 0;
+    for folder in std::fs::read_dir(shared.join("ner")).unwrap() {
+        let folder = folder.unwrap().path();
+        for file in std::fs::read_dir(folder).into_iter().flatten() {
+            let path = file.unwrap().path();
+            let extension = path
+                .extension()
+                .and_then(|e| e.to_str())
+                .unwrap_or_default();
+            // The column of the word, and the files' own sentence where they have one.
+            let column = match extension {
+                "conllu" | "iob2" => 1,
+                "tsv" => 0,
+                _ => continue,
+            };
+            let mut words: Vec<String> = Vec::new();
+            for line in std::fs::read_to_string(&path).unwrap().lines().chain([""]) {
+                if line.trim().is_empty() {
+                    if !words.is_empty() {
+                        sentences += 1;
+                        texts.push(std::mem::take(&mut words).join(" "));
+                    }
+                } else if let Some(text) = line.strip_prefix("# text = ") {
+                    texts.push(text.to_owned());
+                } else if !line.starts_with('#') {
+                    words.extend(line.split('\t').nth(column).map(str::to_owned));
+                }
+            }
+        }
+    }
+    assert!(sentences > 10_000, "{sentences} NER sentences");
+    let corpus = CorpusOptions {
+        inputs: vec![held_out],
+        ..CorpusOptions::default()
+    };
+    for options in [TokenizerOptions::default(), TokenizerOptions::uncased()] {
+        let training = VocabularyOptions {
+            vocab_size: 8000,
+            options,
+            ..VocabularyOptions::default()
+        };
+        let (ours, _) = train_vocabulary(&corpus, &training, &|_| {}).unwrap();
+        let theirs = reference(&ours);
+        let mut encoder = Encoder::new(ours.clone());
+        for text in &texts {
+            let expected = theirs.encode(text.as_str(), false).unwrap();
+            let mut ids = Vec::new();
+            encoder.encode_into(text, &mut ids);
+            assert_eq!(ids, expected.get_ids(), "{text:?}");
+            let offsets: Vec<_> = ours.encode(text).iter().map(|p| (p.start, p.end)).collect();
+            assert_eq!(offsets, expected.get_offsets(), "{text:?}");
+        }
     }
 }

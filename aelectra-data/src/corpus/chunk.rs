@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::source::{Format, Source};
+use super::source::{Format, ReadCounter, Source};
 use super::{CorpusOptions, TextLayout};
 use crate::error::{DataError, Result};
 
@@ -57,10 +57,12 @@ pub struct SourceDigest {
 pub(crate) fn read_chunks(
     sources: &[Source],
     options: &CorpusOptions,
+    read: &ReadCounter,
     emit: &mut dyn FnMut(Chunk) -> bool,
 ) -> Result<Vec<SourceDigest>> {
     let mut writer = Chunker {
         options,
+        read,
         chunk: Chunk::default(),
         emit,
         going: true,
@@ -78,6 +80,7 @@ pub(crate) fn read_chunks(
 
 struct Chunker<'a> {
     options: &'a CorpusOptions,
+    read: &'a ReadCounter,
     chunk: Chunk,
     emit: &'a mut dyn FnMut(Chunk) -> bool,
     going: bool,
@@ -86,12 +89,9 @@ struct Chunker<'a> {
 impl Chunker<'_> {
     fn read_source(&mut self, index: usize, source: &Source) -> Result<SourceDigest> {
         if source.format == Format::Parquet {
-            return Err(
-                DataError::parse(&source.path, 0, "text or JSON lines", "a Parquet file")
-                    .with_hint("build with the feature `parquet`, or convert the file to .jsonl"),
-            );
+            return self.parquet(index, source);
         }
-        let mut reader = source.open()?;
+        let mut reader = source.open_counted(self.read)?;
         let start = reader
             .fill_buf()
             .map_err(DataError::io("read", &source.path))?;
@@ -114,10 +114,39 @@ impl Chunker<'_> {
         } else {
             self.text(index, source, &mut reader, &mut digest, whole)?;
         }
-        Ok(SourceDigest {
-            bytes: digest.bytes,
-            xxh3_128: format!("{:032x}", digest.hash.digest128()),
-        })
+        Ok(digest.finish())
+    }
+
+    #[cfg(not(feature = "parquet"))]
+    fn parquet(&mut self, _: usize, source: &Source) -> Result<SourceDigest> {
+        Err(
+            DataError::parse(&source.path, 0, "text or JSON lines", "a Parquet file")
+                .with_hint("build with the feature `parquet`, or convert the file to .jsonl"),
+        )
+    }
+
+    #[cfg(feature = "parquet")]
+    fn parquet(&mut self, index: usize, source: &Source) -> Result<SourceDigest> {
+        let mut digest = Digest {
+            bytes: 0,
+            hash: Xxh3::new(),
+        };
+        let mut row = 0;
+        super::parquet::for_each_text(&source.path, &self.options.text_field, &mut |text| {
+            row += 1;
+            let start = self.chunk.bytes.len();
+            if text.len() > self.options.max_document_bytes {
+                self.record(index, row, RecordKind::Oversized, start..start);
+            } else {
+                self.chunk.bytes.extend_from_slice(text);
+                digest.update(text);
+                let end = self.chunk.bytes.len();
+                self.record(index, row, RecordKind::Text, start..end);
+            }
+            self.going
+        })?;
+        self.read.add(source.bytes);
+        Ok(digest.finish())
     }
 
     fn json_lines(
@@ -242,6 +271,13 @@ impl Digest {
     fn update(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64 + 1;
         self.hash.update(bytes);
+    }
+
+    fn finish(self) -> SourceDigest {
+        SourceDigest {
+            bytes: self.bytes,
+            xxh3_128: format!("{:032x}", self.hash.digest128()),
+        }
     }
 }
 

@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::CorpusOptions;
 use super::chunk::{Chunk, Record, RecordKind};
+use super::clean::{CleaningCounts, caught_by, compose};
+use super::duplicates::Duplicate;
 use super::source::Source;
+use super::survey::Cleaner;
 use crate::error::{DataError, Result};
 
 /// A document and where it came from.
@@ -63,15 +66,53 @@ impl SourceReport {
     }
 }
 
-/// Gives the documents of a chunk to `visit`, and returns what was counted, by source.
+/// What was counted in a chunk.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ChunkCounts {
+    /// By index of the source.
+    pub(crate) sources: Vec<(usize, SourceReport)>,
+    pub(crate) cleaning: CleaningCounts,
+}
+
+/// Gives the documents of a chunk that cleaning leaves to `visit`.
 pub(crate) fn documents(
     chunk: &Chunk,
     sources: &[Source],
     options: &CorpusOptions,
+    cleaner: &Cleaner,
     mut visit: impl FnMut(Document<'_>),
+) -> Result<ChunkCounts> {
+    let mut cleaning = CleaningCounts::default();
+    let reports = raw_documents(chunk, sources, options, |record, mut document| {
+        document.text = compose(document.text, &options.clean, &mut cleaning);
+        let caught = match caught_by(&document.text, &options.clean, &mut cleaning) {
+            Some(caught) => caught,
+            None => match cleaner.duplicate(chunk.index, record) {
+                Some(Duplicate::Exact) if options.clean.exact_duplicates => {
+                    &mut cleaning.exact_duplicates
+                }
+                Some(_) => &mut cleaning.near_duplicates,
+                None => return visit(document),
+            },
+        };
+        caught.count(&document.text);
+    })?;
+    Ok(ChunkCounts {
+        sources: reports,
+        cleaning,
+    })
+}
+
+/// Gives all documents of a chunk to `visit`, with the index of their record, and returns what was
+/// counted, by source.
+pub(crate) fn raw_documents<'c>(
+    chunk: &'c Chunk,
+    sources: &[Source],
+    options: &CorpusOptions,
+    mut visit: impl FnMut(usize, Document<'c>),
 ) -> Result<Vec<(usize, SourceReport)>> {
     let mut reports: Vec<(usize, SourceReport)> = Vec::new();
-    for record in &chunk.records {
+    for (index, record) in chunk.records.iter().enumerate() {
         if reports
             .last()
             .is_none_or(|(source, _)| *source != record.source)
@@ -96,11 +137,14 @@ pub(crate) fn documents(
         if let Some(text) = text {
             report.documents += 1;
             report.bytes += text.len() as u64;
-            visit(Document {
-                source: record.source,
-                line: record.line,
-                text,
-            });
+            visit(
+                index,
+                Document {
+                    source: record.source,
+                    line: record.line,
+                    text,
+                },
+            );
         }
     }
     Ok(reports)

@@ -9,9 +9,10 @@
 //! | --- | --- |
 //! | `.txt` | separated by blank lines, or one per file ([`TextLayout`]) |
 //! | `.jsonl`, `.ndjson` | one per line, in the field [`CorpusOptions::text_field`] |
+//! | `.parquet` | one per row, in the column [`CorpusOptions::text_field`]; needs the feature `parquet` |
 //! | no extension | one per file; `.jsonl` beside such files is metadata and skipped (Danish Gigaword) |
 //!
-//! each also with `.gz` or `.zst`. Bad input is counted per file in [`SourceReport`], and is an
+//! each but Parquet also with `.gz` or `.zst`. Bad input is counted per file in [`SourceReport`], and is an
 //! error only with [`CorpusOptions::strict`]:
 //!
 //! | what | rule |
@@ -23,10 +24,15 @@
 //! | longer than [`CorpusOptions::max_document_bytes`] | text is cut into several documents, a JSON line is skipped |
 
 mod chunk;
+mod clean;
 mod document;
+mod duplicates;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod pipeline;
 mod sentence;
 mod source;
+mod survey;
 
 use std::path::PathBuf;
 
@@ -34,11 +40,15 @@ use serde::{Deserialize, Serialize};
 
 pub use chunk::SourceDigest;
 pub(crate) use chunk::{Chunk, read_chunks};
+pub use clean::{Caught, CleanOptions, CleaningCounts};
 pub(crate) use document::documents;
 pub use document::{Document, SourceReport};
 pub(crate) use pipeline::ordered;
 pub use sentence::{SentenceSplitter, sentences};
+pub(crate) use source::ReadCounter;
 pub use source::{Compression, Format, Source, discover};
+pub(crate) use survey::Cleaner;
+pub use survey::{CleaningReport, report_cleaning};
 
 /// How `.txt` files hold documents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +76,8 @@ pub struct CorpusOptions {
     pub text_layout: TextLayout,
     /// Makes any bad input an error instead of counting it.
     pub strict: bool,
+    /// Which documents to leave out.
+    pub clean: CleanOptions,
     /// Bytes of text in a chunk, the unit of parallel work; each thread holds about one.
     pub chunk_bytes: usize,
     /// The longest document in bytes.
@@ -82,6 +94,7 @@ impl Default for CorpusOptions {
             text_field: "text".into(),
             text_layout: TextLayout::Auto,
             strict: false,
+            clean: CleanOptions::default(),
             chunk_bytes: 8 << 20,
             max_document_bytes: 16 << 20,
             threads: 0,

@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+use super::Progress;
 use crate::error::{DataError, Result};
 
 /// How the documents lie in a file.
@@ -79,6 +82,11 @@ impl Source {
     /// # Errors
     /// When the file cannot be opened.
     pub fn open(&self) -> Result<Box<dyn BufRead>> {
+        self.open_counted(&ReadCounter::default())
+    }
+
+    /// The same, counting the bytes taken from disk.
+    pub(crate) fn open_counted(&self, read: &ReadCounter) -> Result<Box<dyn BufRead>> {
         if self.format == Format::Stdin {
             return Ok(Box::new(BufReader::with_capacity(
                 READ_BUFFER,
@@ -86,6 +94,10 @@ impl Source {
             )));
         }
         let file = File::open(&self.path).map_err(DataError::io("open", &self.path))?;
+        let file = Counted {
+            file,
+            read: read.clone(),
+        };
         let reader: Box<dyn Read> = match self.compression {
             Compression::None => Box::new(file),
             Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(
@@ -97,6 +109,51 @@ impl Source {
             ),
         };
         Ok(Box::new(BufReader::with_capacity(READ_BUFFER, reader)))
+    }
+}
+
+/// How many bytes of a corpus were taken from disk. Clones count together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ReadCounter {
+    read: Arc<AtomicU64>,
+    total: Option<u64>,
+}
+
+impl ReadCounter {
+    pub(crate) fn new(sources: &[Source]) -> Self {
+        let known = sources.iter().all(|source| source.format != Format::Stdin);
+        let total = known.then(|| sources.iter().map(|source| source.bytes).sum());
+        Self {
+            read: Arc::default(),
+            total,
+        }
+    }
+
+    pub(crate) fn add(&self, bytes: u64) {
+        self.read.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn progress(&self, stage: &'static str) -> Progress {
+        let done = self.read.load(Ordering::Relaxed);
+        Progress {
+            stage,
+            done,
+            total: self.total,
+            unit: "bytes",
+        }
+    }
+}
+
+struct Counted {
+    file: File,
+    read: ReadCounter,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.read.add(count as u64);
+        Ok(count)
     }
 }
 

@@ -145,6 +145,8 @@ pub struct ChunkRecord {
     pub discarded: u64,
     /// Documents for validation.
     pub validation_documents: u64,
+    /// What cleaning left out.
+    pub cleaned: crate::corpus::CleaningCounts,
     /// Its shards: at most one for each split.
     pub shards: Vec<ShardEntry>,
     /// What was read, by index of the source.

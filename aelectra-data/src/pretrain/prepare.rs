@@ -18,7 +18,8 @@ use super::packing::{Packer, Packing};
 use super::shard::{Example, HEADER_BYTES, Header, ShardBuilder, Split};
 use super::{Progress, ShardEntry};
 use crate::corpus::{
-    Chunk, CorpusOptions, SentenceSplitter, SourceReport, discover, documents, ordered, read_chunks,
+    Chunk, Cleaner, CleaningCounts, CleaningReport, CorpusOptions, ReadCounter, SentenceSplitter,
+    SourceReport, discover, documents, ordered, read_chunks, report_cleaning,
 };
 use crate::error::{DataError, Result};
 use crate::rng::{KeyedRng, mix64};
@@ -46,6 +47,11 @@ pub struct PrepareOptions {
     pub seed: u64,
     /// Deletes shards made with other options instead of refusing.
     pub restart: bool,
+    /// Also reports what each filter of [`CorpusOptions::clean`] would leave out, which takes one
+    /// more pass over the corpus and changes nothing.
+    pub report_cleaning: bool,
+    /// Also writes the report of the run as JSON to this file.
+    pub report: Option<PathBuf>,
 }
 
 impl Default for PrepareOptions {
@@ -58,6 +64,8 @@ impl Default for PrepareOptions {
             validation: 0.01,
             seed: 0,
             restart: false,
+            report_cleaning: false,
+            report: None,
         }
     }
 }
@@ -100,6 +108,10 @@ pub struct PrepareReport {
     pub shard_bytes: u64,
     /// How examples were built.
     pub packing: Packing,
+    /// What cleaning left out.
+    pub cleaned: CleaningCounts,
+    /// What each filter would leave out, when that was asked for.
+    pub cleaning: Option<CleaningReport>,
     /// Per source, what was read.
     pub sources: Vec<SourceReport>,
 }
@@ -126,38 +138,42 @@ pub fn prepare(
         packing: options.packing,
         validation: options.validation,
         seed: options.seed,
-        corpus: options.corpus.clone(),
+        // The sources say what the inputs were, in an order that does not depend on theirs.
+        corpus: CorpusOptions {
+            inputs: Vec::new(),
+            ..options.corpus.clone()
+        },
         sources: discover(&options.corpus.inputs)?,
     };
     let finished = open_directory(&options.out, &plan, options.restart)?;
+    let cleaning = match options.report_cleaning {
+        true => Some(report_cleaning(&options.corpus, progress)?),
+        false => None,
+    };
+    let read = ReadCounter::new(&plan.sources);
     let builder = ChunkBuilder {
+        cleaner: Cleaner::new(&plan.sources, &options.corpus, progress)?,
         plan: &plan,
         out: &options.out,
         continuation: tokenizer.continuations(),
         finished,
     };
     let mut chunks: Vec<ChunkRecord> = Vec::new();
-    let (mut reused_shards, mut worked_bytes, mut bytes) = (0, 0, 0);
+    let (mut reused_shards, mut worked_bytes) = (0, 0);
     let digests = ordered(
         options.corpus.thread_count(),
-        |emit| read_chunks(&plan.sources, &options.corpus, emit),
+        |emit| read_chunks(&plan.sources, &options.corpus, &read, emit),
         || (Encoder::new(tokenizer.clone()), SentenceSplitter::default()),
         |(encoder, splitter), chunk| builder.run(&chunk, encoder, splitter),
         |(record, reused)| {
             let here: u64 = record.sources.iter().map(|(_, source)| source.bytes).sum();
-            bytes += here;
             if reused {
                 reused_shards += record.shards.len() as u64;
             } else {
                 worked_bytes += here;
             }
             chunks.push(record);
-            progress(Progress {
-                stage: "prepare",
-                done: bytes,
-                total: None,
-                unit: "bytes",
-            });
+            progress(read.progress("prepare"));
             Ok(())
         },
     )?;
@@ -192,6 +208,10 @@ pub fn prepare(
     report.seconds = seconds;
     report.megabytes_per_second = worked_bytes as f64 / 1e6 / seconds.max(1e-9);
     report.reused_shards = reused_shards;
+    report.cleaning = cleaning;
+    if let Some(path) = &options.report {
+        write_json(path, &report)?;
+    }
     Ok(report)
 }
 
@@ -312,6 +332,7 @@ fn split_of(text: &str, validation: f64) -> Split {
 struct ChunkBuilder<'a> {
     plan: &'a Plan,
     out: &'a Path,
+    cleaner: Cleaner,
     continuation: Vec<bool>,
     finished: BTreeMap<u64, ChunkRecord>,
 }
@@ -386,21 +407,30 @@ impl ChunkBuilder<'_> {
             (packer, shard)
         });
         let mut ids = Vec::new();
-        record.sources = documents(chunk, &plan.sources, &plan.corpus, |document| {
-            let split = split_of(&document.text, plan.validation);
-            record.validation_documents += u64::from(split == Split::Validation);
-            let (packer, shard) = &mut outputs[split as usize];
-            let mut emit = |example: &Example| shard.push(example);
-            splitter.for_each(&document.text, |sentence| {
-                ids.clear();
-                encoder.encode_into(sentence, &mut ids);
-                record.sentences += 1;
-                record.tokens += ids.len() as u64;
-                record.unknown += ids.iter().filter(|&&id| id == plan.special.unk).count() as u64;
-                packer.sentence(&ids, &mut emit);
-            });
-            packer.end_document(&mut emit);
-        })?;
+        let counts = documents(
+            chunk,
+            &plan.sources,
+            &plan.corpus,
+            &self.cleaner,
+            |document| {
+                let split = split_of(&document.text, plan.validation);
+                record.validation_documents += u64::from(split == Split::Validation);
+                let (packer, shard) = &mut outputs[split as usize];
+                let mut emit = |example: &Example| shard.push(example);
+                splitter.for_each(&document.text, |sentence| {
+                    ids.clear();
+                    encoder.encode_into(sentence, &mut ids);
+                    record.sentences += 1;
+                    record.tokens += ids.len() as u64;
+                    record.unknown +=
+                        ids.iter().filter(|&&id| id == plan.special.unk).count() as u64;
+                    packer.sentence(&ids, &mut emit);
+                });
+                packer.end_document(&mut emit);
+            },
+        )?;
+        record.sources = counts.sources;
+        record.cleaned = counts.cleaning;
         for (split, (mut packer, mut shard)) in Split::ALL.into_iter().zip(outputs) {
             packer.finish(&mut |example| shard.push(example));
             record.discarded += packer.counts.discarded;
@@ -451,6 +481,7 @@ pub(crate) fn report(manifest: &ShardManifest) -> PrepareReport {
         report.tokens += chunk.tokens;
         report.discarded_tokens += chunk.discarded;
         report.validation_documents += chunk.validation_documents;
+        report.cleaned.add(&chunk.cleaned);
         unknown += chunk.unknown;
         for (source, counts) in &chunk.sources {
             if let Some(total) = report.sources.get_mut(*source) {

@@ -83,6 +83,15 @@ pub(crate) fn for_each_run(text: &str, split_ideographs: bool, mut visit: impl F
     let mut position = 0;
     while position < bytes.len() {
         let byte = bytes[position];
+        // Inside a word of plain letters, which is most of a text.
+        if byte.is_ascii_alphanumeric() {
+            word_start.get_or_insert(position);
+            position += 1;
+            while position < bytes.len() && bytes[position].is_ascii_alphanumeric() {
+                position += 1;
+            }
+            continue;
+        }
         let (class, width) = if byte < 0x80 {
             (table[usize::from(byte)], 1)
         } else {

@@ -37,6 +37,13 @@ impl WordNormalizer {
         }
     }
 
+    /// Whether a run is a word already, as it stands.
+    pub(crate) fn is_identity(self, run: &str) -> bool {
+        !self.lowercase
+            && !self.strip_accents
+            && run.chars().all(|c| classify(c) != CharClass::Removed)
+    }
+
     /// The words of a run, usually one; none when all of its characters are dropped.
     pub(crate) fn words(self, run: &str) -> Vec<Word> {
         if self.strip_accents && run.chars().any(decomposes_in_context) {

@@ -210,11 +210,14 @@ impl WordPieceTokenizer {
     /// Appends the ids of a run of text.
     pub(crate) fn encode_run(&self, run: &str, out: &mut Vec<u32>) {
         let mut pieces = Vec::new();
-        for word in self.inner.normalizer.words(run) {
-            pieces.clear();
-            self.inner.model.tokenize(&word.text, &mut pieces);
-            out.extend(pieces.iter().map(|&(id, ..)| id));
+        if self.inner.normalizer.is_identity(run) {
+            self.inner.model.tokenize(run, &mut pieces);
+        } else {
+            for word in self.inner.normalizer.words(run) {
+                self.inner.model.tokenize(&word.text, &mut pieces);
+            }
         }
+        out.extend(pieces.iter().map(|&(id, ..)| id));
     }
 
     /// For every id, whether its token continues a word (starts with `##`).

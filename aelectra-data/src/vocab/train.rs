@@ -2,6 +2,7 @@
 
 mod count;
 mod merges;
+mod spill;
 
 use std::time::Instant;
 
@@ -36,7 +37,7 @@ impl Default for VocabularyOptions {
             options: TokenizerOptions::default(),
             min_frequency: 2,
             limit_alphabet: 1000,
-            max_words: 2_000_000,
+            max_words: 1_000_000,
         }
     }
 }

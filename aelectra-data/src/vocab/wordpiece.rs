@@ -10,41 +10,58 @@ pub(crate) const CONTINUATION: &str = "##";
 /// Longer words become the unknown token (`tokenizers`; Google's code allows 200).
 pub(crate) const MAX_CHARS_PER_WORD: usize = 100;
 
-type TokenMap = HashMap<Box<str>, u32, FxBuildHasher>;
+const ROOT: u32 = 0;
+const CONTINUING_ROOT: u32 = 1;
+const NO_TOKEN: u32 = u32::MAX;
 
-/// The match tables of a vocabulary.
+/// The match tables of a vocabulary: a trie over bytes with two roots, one for the starts of words
+/// with every token as it is written, one for their insides with the `##` tokens without `##`. One
+/// walk finds the longest match; trying every length against a map hashes every prefix anew.
 #[derive(Debug)]
 pub(crate) struct WordPiece {
-    /// Every token as it is written.
-    initial: TokenMap,
-    /// Tokens that start with `##`, without it, so that matching inside a word copies nothing.
-    continuing: TokenMap,
-    longest_bytes: usize,
+    tokens: HashMap<Box<str>, u32, FxBuildHasher>,
+    /// `node << 8 | byte` to node.
+    edges: HashMap<u64, u32, FxBuildHasher>,
+    /// The token that ends at a node.
+    ends: Vec<u32>,
     unknown: u32,
 }
 
 impl WordPiece {
     pub(crate) fn new(tokens: &[String], unknown: u32) -> Self {
-        let mut initial = TokenMap::default();
-        let mut continuing = TokenMap::default();
-        let mut longest_bytes = 0;
-        for (id, token) in tokens.iter().enumerate() {
-            initial.insert(token.as_str().into(), id as u32);
-            if let Some(rest) = token.strip_prefix(CONTINUATION) {
-                continuing.insert(rest.into(), id as u32);
-            }
-            longest_bytes = longest_bytes.max(token.len());
-        }
-        Self {
-            initial,
-            continuing,
-            longest_bytes,
+        let mut model = Self {
+            tokens: HashMap::default(),
+            edges: HashMap::default(),
+            ends: vec![NO_TOKEN; 2],
             unknown,
+        };
+        for (id, token) in tokens.iter().enumerate() {
+            model.tokens.insert(token.as_str().into(), id as u32);
+            model.insert(ROOT, token, id as u32);
+            if let Some(rest) = token.strip_prefix(CONTINUATION) {
+                model.insert(CONTINUING_ROOT, rest, id as u32);
+            }
         }
+        model
+    }
+
+    fn insert(&mut self, root: u32, key: &str, id: u32) {
+        if key.is_empty() {
+            return;
+        }
+        let mut node = root;
+        for byte in key.bytes() {
+            let next = self.ends.len() as u32;
+            node = *self.edges.entry(edge(node, byte)).or_insert(next);
+            if node == next {
+                self.ends.push(NO_TOKEN);
+            }
+        }
+        self.ends[node as usize] = id;
     }
 
     pub(crate) fn id(&self, token: &str) -> Option<u32> {
-        self.initial.get(token).copied()
+        self.tokens.get(token).copied()
     }
 
     /// Appends `(id, start, end)` of the pieces of a normalized word, in bytes of the word; the
@@ -55,32 +72,34 @@ impl WordPiece {
             out.push((self.unknown, 0, word.len()));
             return;
         }
+        let bytes = word.as_bytes();
         let mut start = 0;
-        while start < word.len() {
-            let table = if start == 0 {
-                &self.initial
-            } else {
-                &self.continuing
-            };
-            let mut end = word.len().min(start + self.longest_bytes);
-            let id = loop {
-                while !word.is_char_boundary(end) {
-                    end -= 1;
+        while start < bytes.len() {
+            let mut node = if start == 0 { ROOT } else { CONTINUING_ROOT };
+            let mut longest = None;
+            for (at, &byte) in bytes.iter().enumerate().skip(start) {
+                let Some(&next) = self.edges.get(&edge(node, byte)) else {
+                    break;
+                };
+                node = next;
+                let id = self.ends[node as usize];
+                if id != NO_TOKEN {
+                    longest = Some((id, at + 1));
                 }
-                if end == start {
-                    out.truncate(first);
-                    out.push((self.unknown, 0, word.len()));
-                    return;
-                }
-                if let Some(&id) = table.get(&word[start..end]) {
-                    break id;
-                }
-                end -= 1;
+            }
+            let Some((id, end)) = longest else {
+                out.truncate(first);
+                out.push((self.unknown, 0, word.len()));
+                return;
             };
             out.push((id, start, end));
             start = end;
         }
     }
+}
+
+fn edge(node: u32, byte: u8) -> u64 {
+    u64::from(node) << 8 | u64::from(byte)
 }
 
 #[cfg(test)]
@@ -89,16 +108,17 @@ mod tests {
 
     #[test]
     fn longest_match_first_and_unknown_as_a_whole() {
-        let tokens: Vec<String> = ["[UNK]", "hus", "h", "##us", "##båd", "##b"]
+        let tokens: Vec<String> = ["[UNK]", "hus", "h", "##us", "##båd", "##b", "##"]
             .map(String::from)
             .into();
         let model = WordPiece::new(&tokens, 0);
-        let pieces = |word| {
+        let pieces = |word: &str| {
             let mut out = Vec::new();
             model.tokenize(word, &mut out);
             out
         };
         assert_eq!(pieces("husbåd"), [(1, 0, 3), (4, 3, 7)]);
+        assert_eq!(pieces("husb"), [(1, 0, 3), (5, 3, 4)]);
         assert_eq!(pieces("husx"), [(0, 0, 4)]);
         assert_eq!(pieces(&"h".repeat(101)), [(0, 0, 101)]);
     }

@@ -1,18 +1,22 @@
 //! Counting the words of a corpus.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 
 use rustc_hash::FxBuildHasher;
 
+use super::spill::Accumulator;
 use crate::corpus::{
-    CorpusOptions, Progress, Source, SourceReport, documents, ordered, read_chunks,
+    Cleaner, CorpusOptions, Progress, ReadCounter, Source, SourceReport, documents, ordered,
+    read_chunks,
 };
 use crate::error::Result;
 use crate::vocab::TokenizerOptions;
 use crate::vocab::chars::for_each_run;
 use crate::vocab::normalize::WordNormalizer;
 
-type Counts = HashMap<Box<str>, u64, FxBuildHasher>;
+/// Different words held in memory before they go to disk: about 150 MB.
+const WORDS_IN_MEMORY: usize = 1 << 21;
 
 /// The words of a corpus.
 #[derive(Debug, Default)]
@@ -35,7 +39,9 @@ pub(super) fn count_words(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<WordCounts> {
     let normalizer = WordNormalizer::new(options);
-    let mut raw = Counts::default();
+    let cleaner = Cleaner::new(sources, corpus, progress)?;
+    let read = ReadCounter::new(sources);
+    let mut all = Accumulator::new(WORDS_IN_MEMORY);
     let mut reports: Vec<SourceReport> = sources
         .iter()
         .map(|source| SourceReport {
@@ -43,55 +49,61 @@ pub(super) fn count_words(
             ..SourceReport::default()
         })
         .collect();
-    let mut bytes = 0;
     ordered(
         corpus.thread_count(),
-        |emit| read_chunks(sources, corpus, emit),
+        |emit| read_chunks(sources, corpus, &read, emit),
         || (),
         |(), chunk| {
-            let mut counts = Counts::default();
-            let found = documents(&chunk, sources, corpus, |document| {
+            let mut runs: HashMap<Box<str>, u64, FxBuildHasher> = HashMap::default();
+            let found = documents(&chunk, sources, corpus, &cleaner, |document| {
                 for_each_run(&document.text, options.tokenize_chinese_chars, |run| {
                     let run = &document.text[run.start..run.end];
-                    match counts.get_mut(run) {
+                    match runs.get_mut(run) {
                         Some(count) => *count += 1,
                         None => {
-                            counts.insert(run.into(), 1);
+                            runs.insert(run.into(), 1);
                         }
                     }
                 });
             })?;
-            Ok((counts, found))
+            let mut words = Vec::with_capacity(runs.len());
+            for (run, count) in runs {
+                if normalizer.is_identity(&run) {
+                    words.push((run, count));
+                } else {
+                    let normalized = normalizer.words(&run);
+                    words.extend(normalized.into_iter().map(|word| (word.text.into(), count)));
+                }
+            }
+            Ok((words, found.sources))
         },
-        |(counts, found): (Counts, Vec<(usize, SourceReport)>)| {
-            for (word, count) in counts {
-                *raw.entry(word).or_default() += count;
+        |(words, found): (Vec<(Box<str>, u64)>, Vec<(usize, SourceReport)>)| {
+            for (word, count) in words {
+                all.add(word, count)?;
             }
             for (source, report) in found {
-                bytes += report.bytes;
                 reports[source].add(&report);
             }
-            progress(Progress {
-                stage: "count",
-                done: bytes,
-                total: None,
-                unit: "bytes",
-            });
+            progress(read.progress("count"));
             Ok(())
         },
     )?;
-    let mut counts = Counts::default();
-    let mut total = 0;
-    for (run, count) in raw {
-        for word in normalizer.words(&run) {
-            total += count;
-            *counts.entry(word.text.into()).or_default() += count;
+    let (mut distinct, mut total) = (0, 0);
+    // The least wanted word on top: the rarest, and of equally rare ones the last in byte order.
+    let mut kept: BinaryHeap<(Reverse<u64>, Box<str>)> = BinaryHeap::new();
+    all.finish(|word, count| {
+        distinct += 1;
+        total += count;
+        kept.push((Reverse(count), word));
+        if kept.len() > limit {
+            kept.pop();
         }
-    }
-    let distinct = counts.len() as u64;
-    let mut words: Vec<(Box<str>, u64)> = counts.into_iter().collect();
-    words.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    words.truncate(limit);
+    })?;
+    let words = kept
+        .into_sorted_vec()
+        .into_iter()
+        .map(|(Reverse(n), word)| (word, n))
+        .collect();
     Ok(WordCounts {
         words,
         distinct,

@@ -1,0 +1,235 @@
+//! Optional cleaning: filters that leave documents out, and Unicode NFC.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use unicode_normalization::{UnicodeNormalization, is_nfc};
+
+/// Which filters to apply. All are off by default: what a corpus holds is what is trained on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CleanOptions {
+    /// Composes characters (Unicode NFC): a + ring becomes å. Leaves no document out.
+    pub nfc: bool,
+    /// Leaves out documents of fewer characters; 0 keeps all.
+    pub min_chars: usize,
+    /// Leaves out documents of more characters; 0 keeps all.
+    pub max_chars: usize,
+    /// Leaves out documents with a smaller share of letters among the characters that are not
+    /// whitespace; 0 keeps all.
+    pub min_letter_share: f64,
+    /// Leaves out documents whose text occurred before, whitespace at the ends aside.
+    pub exact_duplicates: bool,
+    /// Leaves out documents that share almost all sequences of five words with an earlier one
+    /// (Jaccard similarity above about 0.88, by `MinHash`).
+    pub near_duplicates: bool,
+}
+
+impl Default for CleanOptions {
+    fn default() -> Self {
+        Self {
+            nfc: false,
+            min_chars: 0,
+            max_chars: 0,
+            min_letter_share: 0.0,
+            exact_duplicates: false,
+            near_duplicates: false,
+        }
+    }
+}
+
+impl CleanOptions {
+    /// All filters, with limits that catch what is hardly text: what a report of cleaning tries
+    /// where no limits are given.
+    #[must_use]
+    pub fn suggested() -> Self {
+        Self {
+            nfc: true,
+            min_chars: 100,
+            max_chars: 1_000_000,
+            min_letter_share: 0.6,
+            exact_duplicates: true,
+            near_duplicates: true,
+        }
+    }
+
+    /// These options with the suggestion for every filter that is off.
+    #[must_use]
+    pub fn or_suggested(&self) -> Self {
+        let suggested = Self::suggested();
+        Self {
+            nfc: true,
+            min_chars: if self.min_chars == 0 {
+                suggested.min_chars
+            } else {
+                self.min_chars
+            },
+            max_chars: if self.max_chars == 0 {
+                suggested.max_chars
+            } else {
+                self.max_chars
+            },
+            min_letter_share: if self.min_letter_share == 0.0 {
+                suggested.min_letter_share
+            } else {
+                self.min_letter_share
+            },
+            exact_duplicates: true,
+            near_duplicates: true,
+        }
+    }
+
+    /// Whether any filter needs to have seen the documents before.
+    #[must_use]
+    pub fn finds_duplicates(&self) -> bool {
+        self.exact_duplicates || self.near_duplicates
+    }
+}
+
+/// How much a filter caught.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caught {
+    /// Documents.
+    pub documents: u64,
+    /// Bytes of text in them.
+    pub bytes: u64,
+}
+
+impl Caught {
+    pub(crate) fn count(&mut self, text: &str) {
+        self.documents += 1;
+        self.bytes += text.len() as u64;
+    }
+
+    fn add(&mut self, other: Self) {
+        self.documents += other.documents;
+        self.bytes += other.bytes;
+    }
+}
+
+/// What each filter caught, or would have.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CleaningCounts {
+    /// Texts that NFC changed; they stay.
+    pub nfc_changed: Caught,
+    /// Too short.
+    pub too_short: Caught,
+    /// Too long.
+    pub too_long: Caught,
+    /// Too few letters.
+    pub few_letters: Caught,
+    /// Same text as an earlier document.
+    pub exact_duplicates: Caught,
+    /// Almost the text of an earlier document, and not the same.
+    pub near_duplicates: Caught,
+}
+
+impl CleaningCounts {
+    /// Adds other counts.
+    pub fn add(&mut self, other: &Self) {
+        self.nfc_changed.add(other.nfc_changed);
+        self.too_short.add(other.too_short);
+        self.too_long.add(other.too_long);
+        self.few_letters.add(other.few_letters);
+        self.exact_duplicates.add(other.exact_duplicates);
+        self.near_duplicates.add(other.near_duplicates);
+    }
+}
+
+/// The text in NFC where that is asked for.
+pub(crate) fn compose<'t>(
+    text: Cow<'t, str>,
+    options: &CleanOptions,
+    counts: &mut CleaningCounts,
+) -> Cow<'t, str> {
+    // Everything below U+0300 is composed already.
+    let plain = |text: &str| text.bytes().all(|byte| byte < 0xcc);
+    if !options.nfc || plain(&text) || is_nfc(&text) {
+        return text;
+    }
+    counts.nfc_changed.count(&text);
+    Cow::Owned(text.nfc().collect())
+}
+
+/// The first of the filters that need only the text itself which catches it.
+pub(crate) fn caught_by<'c>(
+    text: &str,
+    options: &CleanOptions,
+    counts: &'c mut CleaningCounts,
+) -> Option<&'c mut Caught> {
+    let (too_short, too_long, few_letters) = judge(text, options);
+    if too_short {
+        Some(&mut counts.too_short)
+    } else if too_long {
+        Some(&mut counts.too_long)
+    } else if few_letters {
+        Some(&mut counts.few_letters)
+    } else {
+        None
+    }
+}
+
+/// Whether a text is too short, too long, or has too few letters.
+pub(crate) fn judge(text: &str, options: &CleanOptions) -> (bool, bool, bool) {
+    if options.min_chars == 0 && options.max_chars == 0 && options.min_letter_share <= 0.0 {
+        return (false, false, false);
+    }
+    let (mut chars, mut visible, mut letters) = (0usize, 0usize, 0usize);
+    for c in text.trim().chars() {
+        chars += 1;
+        visible += usize::from(!c.is_whitespace());
+        letters += usize::from(c.is_alphabetic());
+    }
+    let share = letters as f64 / visible.max(1) as f64;
+    (
+        chars < options.min_chars,
+        options.max_chars > 0 && chars > options.max_chars,
+        share < options.min_letter_share,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_catch_what_they_say() {
+        let options = CleanOptions::suggested();
+        let text = |sentence: &str, times: usize| sentence.repeat(times);
+        assert_eq!(judge(&text("Et hus. ", 5), &options), (true, false, false));
+        assert_eq!(
+            judge(&text("Et hus ved søen. ", 20), &options),
+            (false, false, false)
+        );
+        assert_eq!(
+            judge(&text("12.345 | 67 %; ", 20), &options),
+            (false, false, true)
+        );
+        assert_eq!(
+            judge(&text("Et hus ved søen. ", 70_000), &options),
+            (false, true, false)
+        );
+        assert_eq!(judge("", &CleanOptions::default()), (false, false, false));
+    }
+
+    #[test]
+    fn nfc_composes_and_counts() {
+        let mut counts = CleaningCounts::default();
+        let options = CleanOptions {
+            nfc: true,
+            ..CleanOptions::default()
+        };
+        assert_eq!(
+            compose("A\u{30a}rhus".into(), &options, &mut counts),
+            "Århus"
+        );
+        assert_eq!(
+            compose("Århus – ø".into(), &options, &mut counts),
+            "Århus – ø"
+        );
+        assert_eq!(counts.nfc_changed.documents, 1);
+        let off = CleanOptions::default();
+        assert_eq!(compose("A\u{30a}".into(), &off, &mut counts), "A\u{30a}");
+    }
+}

@@ -1,0 +1,80 @@
+//! The text column of a Parquet file.
+
+use std::fs::File;
+use std::path::Path;
+
+use parquet::basic::Type;
+use parquet::column::reader::ColumnReader;
+use parquet::errors::ParquetError;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+
+use crate::error::{DataError, Result};
+
+/// Values decoded at a time.
+const BATCH: usize = 256;
+
+/// Gives the bytes of every row of a column to `visit`, which returns whether to go on; a missing
+/// value as empty bytes.
+pub(crate) fn for_each_text(
+    path: &Path,
+    column: &str,
+    visit: &mut dyn FnMut(&[u8]) -> bool,
+) -> Result<()> {
+    let file = File::open(path).map_err(DataError::io("open", path))?;
+    let damaged = |error: ParquetError| DataError::Corrupt {
+        path: path.to_path_buf(),
+        message: error.to_string(),
+    };
+    let reader = SerializedFileReader::new(file).map_err(damaged)?;
+    let schema = reader.metadata().file_metadata().schema_descr_ptr();
+    let names: Vec<String> = schema.columns().iter().map(|c| c.path().string()).collect();
+    let Some(index) = names.iter().position(|name| name == column) else {
+        return Err(DataError::parse(
+            path,
+            0,
+            format!("a column `{column}`"),
+            format!("the columns {}", names.join(", ")),
+        )
+        .with_hint("name the column of the text with --text-field"));
+    };
+    let described = schema.column(index);
+    if described.physical_type() != Type::BYTE_ARRAY || described.max_rep_level() > 0 {
+        return Err(DataError::parse(
+            path,
+            0,
+            format!("text in column `{column}`"),
+            format!("values of type {}", described.physical_type()),
+        ));
+    }
+    let full = described.max_def_level();
+    for group in 0..reader.num_row_groups() {
+        let row_group = reader.get_row_group(group).map_err(damaged)?;
+        let ColumnReader::ByteArrayColumnReader(mut values) =
+            row_group.get_column_reader(index).map_err(damaged)?
+        else {
+            continue;
+        };
+        loop {
+            let (mut texts, mut levels) = (Vec::new(), Vec::new());
+            let (rows, ..) = values
+                .read_records(BATCH, Some(&mut levels), None, &mut texts)
+                .map_err(damaged)?;
+            if rows == 0 {
+                break;
+            }
+            let mut texts = texts.iter();
+            for row in 0..rows {
+                let present = levels.get(row).is_none_or(|&level| level == full);
+                let text = if present {
+                    texts.next().map_or(&[][..], |text| text.data())
+                } else {
+                    &[]
+                };
+                if !visit(text) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    Ok(())
+}
