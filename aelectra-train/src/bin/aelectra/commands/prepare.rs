@@ -70,6 +70,7 @@ pub(crate) fn run(args: &PrepareArgs, global: Global) -> anyhow::Result<u8> {
         validation: args.validation,
         seed: args.seed,
         restart: args.restart,
+        ..PrepareOptions::default()
     };
     let bar = StageBar::new();
     let report = prepare(&tokenizer, &options, &|progress| bar.report(progress))?;
