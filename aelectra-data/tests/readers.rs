@@ -102,6 +102,46 @@ fn every_format_and_compression_reads_the_same() {
     assert_eq!(read(&whole).0, ["Et hus ved søen To både Tre"]);
 }
 
+/// Not a test of its own: reads standard input for the test below.
+#[test]
+fn stdin_child() {
+    if std::env::var_os("AELECTRA_TEST_STDIN").is_some() {
+        let (documents, _) = read(&corpus(&[Path::new("-")]));
+        fs::write(
+            std::env::var("AELECTRA_TEST_STDIN").unwrap(),
+            documents.join("|"),
+        )
+        .unwrap();
+    }
+}
+
+#[test]
+fn standard_input_is_text_or_json_lines() {
+    use std::process::{Command, Stdio};
+    let dir = tempfile::tempdir().unwrap();
+    let answer = dir.path().join("answer");
+    for input in [
+        "Et hus\n\nTo både",
+        "{\"text\":\"Et hus\"}\n{\"text\":\"To både\"}\n",
+    ] {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "stdin_child"])
+            .env("AELECTRA_TEST_STDIN", &answer)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(input.as_bytes())
+            .unwrap();
+        assert!(child.wait().unwrap().success());
+        assert_eq!(fs::read_to_string(&answer).unwrap(), "Et hus|To både");
+    }
+}
+
 #[test]
 fn odd_documents_are_counted_and_strict_refuses_them() {
     let dir = tempfile::tempdir().unwrap();
@@ -200,6 +240,11 @@ fn gigaword_directories_keep_texts_and_skip_metadata() {
         let (documents, _) = read(&corpus(&[input]));
         assert_eq!(documents, ["Første tekst", "Anden tekst samme dokument"]);
     }
+    let twice = [
+        dir.path().into(),
+        dir.path().join("sektioner/../sektioner/adl/adl_a"),
+    ];
+    assert_eq!(discover(&twice).unwrap().len(), 2, "each file once");
     // A file named in full is read whatever stands beside it.
     assert_eq!(discover(&[section.join("adl.jsonl")]).unwrap().len(), 1);
     let missing = discover(&[dir.path().join("nope.txt")]).unwrap_err();

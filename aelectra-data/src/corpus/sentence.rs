@@ -9,23 +9,19 @@
 
 /// Abbreviations, without their last full stop and in lower case, after which a sentence goes on.
 const OPEN_ABBREVIATIONS: &[&str] = &[
-    "adj", "adm", "adr", "afd", "afs", "alm", "ang", "anm", "ansv", "apr", "arch", "art", "ass",
-    "aug", "bd", "betj", "bilag", "bl.a", "bla", "c", "ca", "cand", "cf", "chr", "cirk", "d",
-    "d.d", "dec", "dir", "div", "do", "dr", "ds", "d.s", "d.v.s", "dvs", "e", "eks", "ekskl", "el",
-    "emer", "endv", "enk", "evt", "f", "f.eks", "feb", "febr", "ff", "fhv", "fig", "f.ex", "f.x",
-    "fx", "fmd", "forf", "forts", "fr", "frk", "fru", "fys", "gdr", "gl", "gn", "gr", "hen",
-    "henh", "hhv", "hr", "hrs", "i.e", "if", "iflg", "ifm", "ift", "ih", "ill", "incl", "indb",
-    "ing", "inkl", "insp", "instr", "isl", "itk", "jan", "jf", "jfr", "jr.nr", "jun", "jur", "kal",
-    "kap", "kbh", "kgl", "kl", "komm", "kons", "koord", "kpt", "kst", "lb.nr", "lic", "lign",
-    "litr", "lok", "lr", "lrs", "ltn", "mag", "maj", "maks", "max", "md", "mdr", "mht", "m.h.t",
-    "mfl", "min", "mlle", "mm.dd", "mr", "mrs", "ms", "mus", "n", "ndf", "nedenn", "nl", "nogl",
-    "nov", "nr", "nto", "nuv", "obs", "odont", "okt", "omtr", "opg", "opr", "org", "ovenn", "ovf",
-    "p", "p.g.a", "pag", "par", "past", "pga", "pgl", "phil", "pkt", "pl", "polit", "pr", "prof",
-    "prov", "prs", "r", "red", "ref", "reg", "regn", "rel", "repr", "resp", "rest", "s", "sa",
-    "sagsnr", "samt", "sdr", "sek", "sekr", "sep", "sept", "sml", "s.m", "sp", "spec", "spm", "sr",
-    "ss", "st", "stk", "str", "stud", "sct", "skt", "subst", "sv", "t", "tab", "techn", "tekn",
-    "theol", "tidl", "tlf", "tr", "udb", "udd", "udg", "uds", "univ", "utr", "v", "vedk", "vedr",
-    "vejl", "vh", "vol", "vs", "årg", "årh", "øv",
+    "adj", "adm", "adr", "afd", "afs", "alm", "ang", "anm", "ansv", "apr", "arch", "art", "aug",
+    "bd", "bl.a", "ca", "cand", "cf", "chr", "cirk", "d", "d.d", "d.s", "d.v.s", "dec", "dir",
+    "div", "dr", "ds", "dvs", "eks", "ekskl", "emer", "endv", "enk", "evt", "f", "f.eks", "f.ex",
+    "f.x", "feb", "febr", "ff", "fhv", "fig", "forf", "forts", "frk", "fx", "gdr", "gl", "hhv",
+    "hr", "hrs", "i.e", "iflg", "ifm", "ift", "ill", "incl", "indb", "ing", "inkl", "insp",
+    "instr", "jan", "jf", "jfr", "jr.nr", "jun", "jur", "kap", "kbh", "kgl", "kl", "komm", "kons",
+    "koord", "kpt", "lb.nr", "lic", "lign", "litr", "lrs", "ltn", "m.h.t", "mag", "maks", "max",
+    "mfl", "mht", "mlle", "mr", "mrs", "nedenn", "nov", "nr", "nuv", "obs", "odont", "okt", "omtr",
+    "opg", "opr", "org", "ovenn", "p", "p.g.a", "pag", "pga", "pgl", "phil", "pkt", "polit",
+    "prof", "prov", "red", "ref", "reg", "resp", "s", "s.m", "sagsnr", "sct", "sdr", "sekr", "sep",
+    "sept", "skt", "sml", "spec", "spm", "sr", "ss", "st", "stk", "stud", "subst", "techn", "tekn",
+    "theol", "tidl", "tlf", "udb", "udd", "udg", "univ", "v", "vedk", "vedr", "vejl", "vol", "vs",
+    "årg", "årh", "øv",
 ];
 
 /// Abbreviations with inner full stops that often end a sentence.

@@ -214,7 +214,12 @@ pub fn discover(inputs: &[PathBuf]) -> Result<Vec<Source>> {
         let format = Source::classify(&path).0.unwrap_or(Format::PlainFile);
         chosen.insert(path, format);
     }
+    // The same file may have been reached under two names.
+    let mut seen = BTreeSet::new();
     for (path, format) in chosen {
+        if !seen.insert(path.canonicalize().map_err(DataError::io("open", &path))?) {
+            continue;
+        }
         let bytes = path.metadata().map_err(DataError::io("open", &path))?.len();
         let compression = Source::classify(&path).1;
         sources.push(Source {

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::clean::{CleanOptions, CleaningCounts, caught_by, compose, judge};
 use super::document::raw_documents;
 use super::duplicates::{Duplicate, Seen, Signature};
-use super::{CorpusOptions, Progress, ReadCounter, Source, discover, ordered, read_chunks};
-use crate::error::Result;
+use super::{CorpusOptions, Format, Progress, ReadCounter, Source, discover, ordered, read_chunks};
+use crate::error::{DataError, Result};
 
 /// Decides which documents stay, chunk by chunk.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +26,12 @@ impl Cleaner {
     ) -> Result<Self> {
         if !corpus.clean.finds_duplicates() {
             return Ok(Self::default());
+        }
+        if sources.iter().any(|source| source.format == Format::Stdin) {
+            return Err(DataError::invalid(
+                "duplicates cannot be left out of standard input, which is read only once",
+            )
+            .with_hint("write the text to a file first"));
         }
         let (duplicates, _) = survey(sources, corpus, &corpus.clean, false, progress)?;
         Ok(Self { duplicates })

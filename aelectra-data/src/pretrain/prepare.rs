@@ -18,8 +18,8 @@ use super::packing::{Packer, Packing};
 use super::shard::{Example, HEADER_BYTES, Header, ShardBuilder, Split};
 use super::{Progress, ShardEntry};
 use crate::corpus::{
-    Chunk, Cleaner, CleaningCounts, CleaningReport, CorpusOptions, ReadCounter, SentenceSplitter,
-    SourceReport, discover, documents, ordered, read_chunks, report_cleaning,
+    Chunk, Cleaner, CleaningCounts, CleaningReport, CorpusOptions, Format, ReadCounter,
+    SentenceSplitter, SourceReport, discover, documents, ordered, read_chunks, report_cleaning,
 };
 use crate::error::{DataError, Result};
 use crate::rng::{KeyedRng, mix64};
@@ -145,6 +145,16 @@ pub fn prepare(
         },
         sources: discover(&options.corpus.inputs)?,
     };
+    let stdin = plan
+        .sources
+        .iter()
+        .any(|source| source.format == Format::Stdin);
+    if options.report_cleaning && stdin {
+        return Err(DataError::invalid(
+            "cleaning cannot be reported on standard input, which is read only once",
+        )
+        .with_hint("write the text to a file first"));
+    }
     let finished = open_directory(&options.out, &plan, options.restart)?;
     let cleaning = match options.report_cleaning {
         true => Some(report_cleaning(&options.corpus, progress)?),
