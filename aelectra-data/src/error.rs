@@ -53,6 +53,10 @@ pub enum DataError {
         /// What does not hold.
         message: String,
     },
+    /// A model could not be found in the cache or fetched from the hub.
+    #[cfg(feature = "text")]
+    #[error(transparent)]
+    Hub(#[from] Box<crate::hub::HubError>),
 }
 
 fn at_line(line: usize) -> String {
@@ -117,6 +121,8 @@ impl DataError {
             }
             Self::Corrupt { .. } => Some("delete the file and make it anew"),
             Self::Io { .. } => None,
+            #[cfg(feature = "text")]
+            Self::Hub(error) => error.hint(),
         }
     }
 }

@@ -7,7 +7,8 @@
 //! 3. [`pretrain`] packs tokens into examples, writes them as memory-mapped shards, and turns
 //!    shards into shuffled, masked batches;
 //! 4. [`ner`] reads labelled sentences, aligns labels to word pieces and scores predictions;
-//! 5. [`run`] is the run directory: the events a training run writes and everything else reads.
+//! 5. [`hub`] finds a published model in the Hugging Face cache, or downloads it;
+//! 6. [`run`] is the run directory: the events a training run writes and everything else reads.
 //!
 //! With `default-features = false` only [`run`], [`error`] and [`rng`] are built.
 
@@ -17,6 +18,8 @@ pub mod run;
 
 #[cfg(feature = "text")]
 pub mod corpus;
+#[cfg(feature = "text")]
+pub mod hub;
 #[cfg(feature = "text")]
 pub mod ner;
 #[cfg(feature = "text")]

@@ -1,0 +1,115 @@
+//! Which files of a model are fetched, and in what order.
+
+use std::path::PathBuf;
+
+use super::cache::{RepoCache, Snapshot, any_weights};
+use super::client::{Client, Failure, FileMeta};
+use super::name::ModelName;
+use super::transfer::{Transfer, retry};
+use super::{CONFIG, HubError, HubOptions, PYTORCH, SAFETENSORS, SAFETENSORS_INDEX, TOKENIZER};
+use crate::Result;
+
+/// Fetches what the cache lacks of the commit that the revision means now.
+///
+/// The configuration comes first: its answer fixes the commit, so a branch that moves meanwhile
+/// cannot mix two of them. The weights come last: where they are, the rest has been tried.
+pub(super) fn download(
+    name: &ModelName,
+    cache: &RepoCache,
+    options: &HubOptions,
+) -> Result<PathBuf> {
+    let download = Download {
+        client: Client::new(options, name),
+        name,
+        cache,
+        options,
+    };
+    let Some(meta) = download.head(CONFIG, &name.revision)? else {
+        return Err(download.not_found(CONFIG.to_owned()).into());
+    };
+    let commit = meta.commit.clone();
+    let snapshot = cache.commit(&commit);
+    if !snapshot.has(CONFIG) {
+        download.place(&snapshot, CONFIG, &meta)?;
+    }
+    for file in TOKENIZER {
+        download.want(&snapshot, &commit, file)?;
+    }
+    download.weights(&snapshot, &commit)?;
+    if name.revision != commit {
+        cache.write_reference(&name.revision, &commit)?;
+    }
+    Ok(snapshot.dir().to_path_buf())
+}
+
+struct Download<'a> {
+    client: Client<'a>,
+    name: &'a ModelName,
+    cache: &'a RepoCache,
+    options: &'a HubOptions,
+}
+
+impl Download<'_> {
+    fn weights(&self, snapshot: &Snapshot, commit: &str) -> Result<()> {
+        if snapshot.missing().is_empty() || self.want(snapshot, commit, SAFETENSORS)? {
+            return Ok(());
+        }
+        if self.want(snapshot, commit, SAFETENSORS_INDEX)? {
+            for shard in snapshot.shards()? {
+                if !self.want(snapshot, commit, &shard)? {
+                    return Err(self.not_found(shard).into());
+                }
+            }
+            return Ok(());
+        }
+        if self.want(snapshot, commit, PYTORCH)? {
+            return Ok(());
+        }
+        Err(self.not_found(any_weights()).into())
+    }
+
+    /// Makes `file` be there if the commit has it; whether it has.
+    fn want(&self, snapshot: &Snapshot, commit: &str, file: &str) -> Result<bool> {
+        if snapshot.is_settled(file) {
+            return Ok(snapshot.has(file));
+        }
+        match self.head(file, commit)? {
+            Some(meta) => self.place(snapshot, file, &meta).map(|()| true),
+            None => snapshot.mark_absent(file).map(|()| false),
+        }
+    }
+
+    fn place(&self, snapshot: &Snapshot, file: &str, meta: &FileMeta) -> Result<()> {
+        Transfer {
+            client: &self.client,
+            options: self.options,
+            model: self.name,
+            file,
+            meta,
+        }
+        .run(self.cache)?;
+        self.cache.link(snapshot, file, &meta.etag)
+    }
+
+    fn head(&self, file: &str, revision: &str) -> Result<Option<FileMeta>> {
+        retry(self.options, false, || self.client.head(file, revision)).map_err(|failure| {
+            match failure {
+                Failure::Fatal(error) => error,
+                Failure::Unreachable(problem) | Failure::Broken(problem) => HubError::NoNetwork {
+                    model: self.name.to_string(),
+                    endpoint: self.options.endpoint.clone(),
+                    problem,
+                }
+                .into(),
+            }
+        })
+    }
+
+    fn not_found(&self, file: String) -> HubError {
+        HubError::FileNotFound {
+            model: self.name.to_string(),
+            endpoint: self.options.endpoint.clone(),
+            file,
+        }
+    }
+}

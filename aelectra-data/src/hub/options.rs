@@ -1,0 +1,211 @@
+//! Where the cache is, whom to ask, and with which token: the variables of `huggingface_hub`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The public hub, asked unless `HF_ENDPOINT` names another.
+const PUBLIC_ENDPOINT: &str = "https://huggingface.co";
+
+/// How far the download of one file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileProgress<'a> {
+    /// The file's name in the model, such as `model.safetensors`.
+    pub file: &'a str,
+    /// Bytes on disk, those of an earlier, interrupted transfer included.
+    pub done: u64,
+    /// Bytes of the whole file.
+    pub total: u64,
+}
+
+/// Called after each block (64 KiB or less) of a download, and once at its start.
+pub type ProgressCallback = Arc<dyn Fn(FileProgress<'_>) + Send + Sync>;
+
+/// Settings of [`resolve`](super::resolve). [`HubOptions::from_env`] is how to make one.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct HubOptions {
+    /// The directory of `models--org--name` folders. Empty if no home directory is known.
+    pub cache: PathBuf,
+    /// The hub's base URL, without a slash at its end.
+    pub endpoint: String,
+    /// The access token; sent to the endpoint only, never where it redirects to.
+    pub token: Option<String>,
+    /// The file with the token if `token` is `None`; read only when something is downloaded.
+    pub token_file: Option<PathBuf>,
+    /// Whether the network is never asked.
+    pub offline: bool,
+    /// How often one request or file is tried in all, at least once.
+    pub attempts: u32,
+    /// The wait before the second attempt; it doubles with each further one.
+    pub retry_wait: Duration,
+    /// How long a connection, an answer or the next bytes are waited for.
+    pub timeout: Duration,
+    /// Told how far each file is.
+    pub progress: Option<ProgressCallback>,
+}
+
+impl HubOptions {
+    /// The options of an environment given as a lookup, for the process's own
+    /// `|name| std::env::var(name).ok()`. Reads nothing else.
+    ///
+    /// | Variable | Meaning |
+    /// | --- | --- |
+    /// | `HF_HUB_CACHE` | the cache; else `HF_HOME/hub`, else `XDG_CACHE_HOME/huggingface/hub`, else `~/.cache/huggingface/hub` |
+    /// | `HF_ENDPOINT` | base URL of the hub or a mirror |
+    /// | `HF_TOKEN` | access token; else the file `HF_TOKEN_PATH`, else `HF_HOME/token` |
+    /// | `HF_HUB_OFFLINE`, `TRANSFORMERS_OFFLINE` | `1`, `on`, `yes`, `true`: never ask the network |
+    /// | `HF_HUB_DISABLE_IMPLICIT_TOKEN` | as above: the token file is not read |
+    ///
+    /// An empty variable counts as unset; `~/` at the start of a path is the home directory. The
+    /// older `HUGGINGFACE_HUB_CACHE` and `HUGGING_FACE_HUB_TOKEN` are read where the newer is unset.
+    pub fn from_env(vars: impl Fn(&str) -> Option<String>) -> Self {
+        let var = |name: &str| {
+            vars(name)
+                .map(|value| value.trim().to_owned())
+                .filter(|value| !value.is_empty())
+        };
+        let is_true = |name: &str| {
+            var(name).is_some_and(|value| {
+                ["1", "on", "yes", "true"].contains(&value.to_lowercase().as_str())
+            })
+        };
+        let home = var("HOME")
+            .or_else(|| var("USERPROFILE"))
+            .map(PathBuf::from);
+        let path = |name: &str| var(name).map(|value| expand(&value, home.as_deref()));
+
+        let hf_home = path("HF_HOME").or_else(|| {
+            path("XDG_CACHE_HOME")
+                .or_else(|| home.as_ref().map(|home| home.join(".cache")))
+                .map(|cache| cache.join("huggingface"))
+        });
+        let below_home = |name: &str| hf_home.as_ref().map(|dir| dir.join(name));
+        let cache = path("HF_HUB_CACHE")
+            .or_else(|| path("HUGGINGFACE_HUB_CACHE"))
+            .or_else(|| below_home("hub"))
+            .unwrap_or_default();
+        let token_file = path("HF_TOKEN_PATH")
+            .or_else(|| below_home("token"))
+            .filter(|_| !is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN"));
+        let endpoint = var("HF_ENDPOINT").unwrap_or_else(|| PUBLIC_ENDPOINT.to_owned());
+        Self {
+            cache,
+            endpoint: endpoint.trim_end_matches('/').to_owned(),
+            token: var("HF_TOKEN").or_else(|| var("HUGGING_FACE_HUB_TOKEN")),
+            token_file,
+            offline: is_true("HF_HUB_OFFLINE") || is_true("TRANSFORMERS_OFFLINE"),
+            attempts: 4,
+            retry_wait: Duration::from_secs(1),
+            timeout: Duration::from_secs(30),
+            progress: None,
+        }
+    }
+
+    /// The options of this process's environment.
+    #[must_use]
+    pub fn from_process_env() -> Self {
+        Self::from_env(|name| std::env::var(name).ok())
+    }
+
+    /// The same options, telling `callback` how far each file is.
+    #[must_use]
+    pub fn with_progress(
+        mut self,
+        callback: impl Fn(FileProgress<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.progress = Some(Arc::new(callback));
+        self
+    }
+}
+
+/// Shows everything but the token.
+impl fmt::Debug for HubOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HubOptions")
+            .field("cache", &self.cache)
+            .field("endpoint", &self.endpoint)
+            .field("token", &self.token.as_ref().map(|_| "(hidden)"))
+            .field("token_file", &self.token_file)
+            .field("offline", &self.offline)
+            .field("attempts", &self.attempts)
+            .field("retry_wait", &self.retry_wait)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+fn expand(value: &str, home: Option<&Path>) -> PathBuf {
+    match (value.strip_prefix('~'), home) {
+        (Some(""), Some(home)) => home.to_path_buf(),
+        (Some(rest), Some(home)) if rest.starts_with(['/', '\\']) => home.join(&rest[1..]),
+        _ => PathBuf::from(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(vars: &[(&str, &str)]) -> HubOptions {
+        HubOptions::from_env(|name| {
+            vars.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn the_cache_is_found_in_order() {
+        let home = ("HOME", "/h");
+        let cache = |vars: &[(&str, &str)]| options(vars).cache;
+        let of = Path::new;
+        assert_eq!(cache(&[home]), of("/h/.cache/huggingface/hub"));
+        let xdg = ("XDG_CACHE_HOME", "/x");
+        assert_eq!(cache(&[home, xdg]), of("/x/huggingface/hub"));
+        let hf = ("HF_HOME", "~/hf");
+        assert_eq!(cache(&[home, xdg, hf]), of("/h/hf/hub"));
+        let old = ("HUGGINGFACE_HUB_CACHE", "/old");
+        assert_eq!(cache(&[home, hf, old]), of("/old"));
+        assert_eq!(cache(&[home, hf, old, ("HF_HUB_CACHE", "~")]), of("/h"));
+        assert_eq!(
+            cache(&[home, ("HF_HUB_CACHE", " ")]),
+            of("/h/.cache/huggingface/hub")
+        );
+        assert_eq!(cache(&[]), of(""));
+    }
+
+    #[test]
+    fn endpoint_offline_and_token() {
+        let plain = options(&[("HOME", "/h")]);
+        assert_eq!(plain.endpoint, PUBLIC_ENDPOINT);
+        assert!(!plain.offline && plain.token.is_none());
+        assert_eq!(
+            plain.token_file.as_deref(),
+            Some(Path::new("/h/.cache/huggingface/token"))
+        );
+        let set = options(&[
+            ("HF_ENDPOINT", "http://127.0.0.1:9/"),
+            ("HF_TOKEN", "hf_secret\n"),
+            ("HF_TOKEN_PATH", "/t"),
+            ("HF_HUB_OFFLINE", "True"),
+        ]);
+        assert_eq!(set.endpoint, "http://127.0.0.1:9");
+        assert_eq!(set.token.as_deref(), Some("hf_secret"));
+        assert_eq!(set.token_file.as_deref(), Some(Path::new("/t")));
+        assert!(set.offline && options(&[("TRANSFORMERS_OFFLINE", "1")]).offline);
+        assert!(!options(&[("HF_HUB_OFFLINE", "0")]).offline);
+        let implicit = options(&[("HOME", "/h"), ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")]);
+        assert_eq!(implicit.token_file, None);
+    }
+
+    #[test]
+    fn the_token_is_never_printed() {
+        let shown = format!("{:?}", options(&[("HF_TOKEN", "hf_secret")]));
+        assert!(
+            !shown.contains("hf_secret") && shown.contains("(hidden)"),
+            "{shown}"
+        );
+    }
+}

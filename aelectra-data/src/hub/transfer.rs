@@ -1,0 +1,220 @@
+//! One file into the cache: resumed, counted, checked, and only then given its name.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::cache::{RepoCache, unique};
+use super::client::{Client, Failure, FileMeta, content_range, number};
+use super::name::ModelName;
+use super::{FileProgress, HubError, HubOptions};
+use crate::{DataError, Result};
+
+const BLOCK: usize = 64 * 1024;
+
+/// Calls `attempt` until it succeeds, fails for good, or has been called `options.attempts` times.
+/// A host that cannot be reached is asked again only if `patient`.
+pub(super) fn retry<T>(
+    options: &HubOptions,
+    patient: bool,
+    mut attempt: impl FnMut() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let mut wait = options.retry_wait;
+    for _ in 1..options.attempts.max(1) {
+        match attempt() {
+            Err(Failure::Broken(_)) => {}
+            Err(Failure::Unreachable(_)) if patient => {}
+            end => return end,
+        }
+        std::thread::sleep(wait);
+        wait = wait.saturating_mul(2);
+    }
+    attempt()
+}
+
+/// One file of a model on its way to `blobs/<etag>`.
+pub(super) struct Transfer<'a> {
+    pub(super) client: &'a Client<'a>,
+    pub(super) options: &'a HubOptions,
+    pub(super) model: &'a ModelName,
+    pub(super) file: &'a str,
+    pub(super) meta: &'a FileMeta,
+}
+
+impl Transfer<'_> {
+    /// Makes the blob be there, whole and checked.
+    pub(super) fn run(&self, cache: &RepoCache) -> Result<()> {
+        let blob = cache.blob(&self.meta.etag);
+        for path in [&blob, &cache.lock(&self.meta.etag)] {
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent).map_err(DataError::io("create", parent))?;
+            }
+        }
+        let lock = lock(&cache.lock(&self.meta.etag));
+        // Another process, or another revision with the same file, may have brought it.
+        if fs::metadata(&blob).is_ok_and(|data| data.len() == self.meta.size) {
+            return Ok(());
+        }
+        let incomplete = match lock {
+            Some(_) => blob.with_file_name(format!("{}.incomplete", self.meta.etag)),
+            // Where the file system has no locks, a name of our own keeps two writers apart, at
+            // the price of resuming.
+            None => unique(&blob),
+        };
+        let resumed = length(&incomplete) > 0;
+        let mut result = self.fetch(&incomplete);
+        if resumed && matches!(&result, Err(error) if is_damaged(error)) {
+            // What an earlier transfer left may be to blame; it is gone now.
+            result = self.fetch(&incomplete);
+        }
+        result?;
+        fs::rename(&incomplete, &blob).map_err(DataError::io("rename", &incomplete))
+    }
+
+    fn fetch(&self, incomplete: &Path) -> Result<()> {
+        retry(self.options, true, || self.attempt(incomplete)).map_err(
+            |failure| match failure {
+                Failure::Fatal(error) => error,
+                Failure::Unreachable(problem) | Failure::Broken(problem) => HubError::Interrupted {
+                    model: self.model.to_string(),
+                    file: self.file.to_owned(),
+                    got: length(incomplete),
+                    expected: self.meta.size,
+                    attempts: self.options.attempts.max(1),
+                    problem,
+                }
+                .into(),
+            },
+        )?;
+        self.check(incomplete)
+    }
+
+    /// Gets what is missing of the file, as far as the connection lasts.
+    fn attempt(&self, path: &Path) -> Result<(), Failure> {
+        let fatal = |action| move |error| Failure::Fatal(DataError::io(action, path)(error));
+        let size = self.meta.size;
+        let mut file = OpenOptions::new();
+        let file = file.append(true).create(true).open(path);
+        let mut file = file.map_err(fatal("create"))?;
+        let mut done = length(path);
+        if done > size {
+            file.set_len(0).map_err(fatal("write"))?;
+            done = 0;
+        }
+        self.report(done);
+        if done == size {
+            return Ok(());
+        }
+
+        let mut response = self.client.get(self.file, &self.meta.commit, done)?;
+        let announced = number(&response, "content-length");
+        match (response.status().as_u16(), content_range(&response)) {
+            (206, Some((first, total))) if first == done => {
+                if let Some(total) = total.filter(|total| *total != size) {
+                    return Err(self.wrong_size(path, total));
+                }
+            }
+            // All of it: the server does not resume.
+            (200, _) => {
+                file.set_len(0).map_err(fatal("write"))?;
+                done = 0;
+            }
+            (status, _) => {
+                file.set_len(0).map_err(fatal("write"))?;
+                return Err(Failure::Broken(format!(
+                    "HTTP {status} to a request for bytes {done} and on"
+                )));
+            }
+        }
+        if let Some(bytes) = announced.filter(|bytes| done + bytes != size) {
+            return Err(self.wrong_size(path, done + bytes));
+        }
+
+        let mut body = response.body_mut().as_reader();
+        let mut block = vec![0; BLOCK];
+        while done < size {
+            let bytes = match body.read(&mut block) {
+                Ok(0) => return Err(Failure::Broken("the connection was closed".to_owned())),
+                Ok(bytes) => bytes,
+                Err(error) => return Err(Failure::Broken(error.to_string())),
+            };
+            done += bytes as u64;
+            if done > size {
+                return Err(self.wrong_size(path, done));
+            }
+            file.write_all(&block[..bytes]).map_err(fatal("write"))?;
+            self.report(done);
+        }
+        // An unannounced length shows only by bytes after the last one.
+        if announced.is_none() && matches!(body.read(&mut block), Ok(1..)) {
+            return Err(self.wrong_size(path, size + 1));
+        }
+        file.sync_all().map_err(fatal("write"))
+    }
+
+    /// Compares the SHA-256, where the etag is one.
+    fn check(&self, path: &Path) -> Result<()> {
+        let etag = &self.meta.etag;
+        if etag.len() != 64 || !etag.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(());
+        }
+        let mut file = File::open(path).map_err(DataError::io("open", path))?;
+        let mut hash = Sha256::new();
+        std::io::copy(&mut file, &mut hash).map_err(DataError::io("read", path))?;
+        let got: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+        if got.eq_ignore_ascii_case(etag) {
+            return Ok(());
+        }
+        discard(path);
+        Err(HubError::WrongChecksum {
+            model: self.model.to_string(),
+            file: self.file.to_owned(),
+            expected: etag.clone(),
+            got,
+        }
+        .into())
+    }
+
+    fn wrong_size(&self, path: &Path, got: u64) -> Failure {
+        discard(path);
+        Failure::from(HubError::WrongSize {
+            model: self.model.to_string(),
+            file: self.file.to_owned(),
+            expected: self.meta.size,
+            got,
+        })
+    }
+
+    fn report(&self, done: u64) {
+        if let Some(progress) = &self.options.progress {
+            progress(FileProgress {
+                file: self.file,
+                done,
+                total: self.meta.size,
+            });
+        }
+    }
+}
+
+fn is_damaged(error: &DataError) -> bool {
+    matches!(error, DataError::Hub(error)
+        if matches!(**error, HubError::WrongChecksum { .. } | HubError::WrongSize { .. }))
+}
+
+fn length(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |data| data.len())
+}
+
+/// Removes a file that cannot become right; the error that led here is the one to tell.
+fn discard(path: &Path) {
+    let _ = fs::remove_file(path);
+}
+
+/// Waits for the lock; `None` where the file system has none.
+fn lock(path: &PathBuf) -> Option<File> {
+    let mut options = OpenOptions::new();
+    let file = options.create(true).truncate(false).write(true).open(path);
+    file.ok().filter(|file| file.lock().is_ok())
+}
