@@ -20,7 +20,7 @@ pub enum HubError {
     #[error("there is no home directory for the model cache")]
     NoCache,
     /// The network is switched off and the cache lacks files.
-    #[error("offline, and `{model}` is not whole in the cache `{}`: missing {}", cache.display(), missing.join(", "))]
+    #[error("offline, and `{model}` is neither a directory nor whole in the cache `{}`: missing {}", cache.display(), missing.join(", "))]
     Offline {
         /// The model with its revision.
         model: String,
@@ -30,7 +30,7 @@ pub enum HubError {
         missing: Vec<String>,
     },
     /// This build cannot download and the cache lacks files.
-    #[error("`{model}` is not whole in the cache `{}` (missing {}), and this build cannot download", cache.display(), missing.join(", "))]
+    #[error("`{model}` is neither a directory nor whole in the cache `{}` (missing {}), and this build cannot download", cache.display(), missing.join(", "))]
     NotBuilt {
         /// The model with its revision.
         model: String,
@@ -40,7 +40,7 @@ pub enum HubError {
         missing: Vec<String>,
     },
     /// The hub has no such model, or hides it from this user.
-    #[error("{endpoint} has no model `{id}`, or it is private")]
+    #[error("`{id}` is no directory, and {endpoint} has no model of that name, or it is private")]
     RepoNotFound {
         /// `org/name`.
         id: String,
@@ -132,7 +132,9 @@ pub enum HubError {
         problem: String,
     },
     /// The hub cannot be reached.
-    #[error("cannot reach {endpoint}, and `{model}` is not whole in the cache: {problem}")]
+    #[error(
+        "`{model}` is neither a directory nor whole in the cache, and {endpoint} cannot be reached: {problem}"
+    )]
     NoNetwork {
         /// The model with its revision.
         model: String,

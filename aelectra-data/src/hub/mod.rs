@@ -137,3 +137,88 @@ fn usable(
     };
     Err(error(missing).into())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A cache as another tool leaves it, with plain files in place of links.
+    fn cache(files: &[&str], absent: &[&str]) -> (tempfile::TempDir, HubOptions) {
+        let dir = tempfile::TempDir::new().unwrap();
+        let repo = dir.path().join("models--org--tiny");
+        let (snapshot, none) = (repo.join("snapshots/abc"), repo.join(".no_exist/abc"));
+        for folder in [&repo.join("refs"), &snapshot, &none] {
+            fs::create_dir_all(folder).unwrap();
+        }
+        fs::write(repo.join("refs/main"), "abc\n").unwrap();
+        for file in files {
+            fs::write(snapshot.join(file), "x").unwrap();
+        }
+        for file in absent {
+            fs::write(none.join(file), "").unwrap();
+        }
+        let mut options = HubOptions::from_env(|_| None);
+        options.cache = dir.path().to_path_buf();
+        // Nothing listens there: whatever asks the network fails.
+        options.endpoint = "http://127.0.0.1:1".to_owned();
+        (dir, options)
+    }
+
+    #[test]
+    fn complete_means_configuration_weights_and_a_settled_tokenizer() {
+        let is_complete = |files: &[&str], absent: &[&str]| {
+            let (dir, _options) = cache(files, absent);
+            let name = ModelName::parse("org/tiny").unwrap();
+            let snapshot = RepoCache::new(dir.path(), &name).snapshot("main").unwrap();
+            snapshot.is_complete()
+        };
+        let (vocabulary, settings) = ("vocab.txt", "tokenizer_config.json");
+        assert!(is_complete(
+            &[CONFIG, SAFETENSORS, vocabulary, settings],
+            &[]
+        ));
+        assert!(is_complete(
+            &[CONFIG, PYTORCH, "tokenizer.json"],
+            &[settings]
+        ));
+        let bare = [vocabulary, "tokenizer.json", settings];
+        assert!(is_complete(&[CONFIG, PYTORCH], &bare));
+        assert!(!is_complete(&[CONFIG, PYTORCH], &bare[1..]));
+        assert!(!is_complete(&[CONFIG, SAFETENSORS, vocabulary], &[]));
+        assert!(!is_complete(&[SAFETENSORS, vocabulary, settings], &[]));
+        assert!(!is_complete(
+            &[CONFIG, "tf_model.h5", vocabulary, settings],
+            &[]
+        ));
+        assert!(!is_complete(
+            &[CONFIG, SAFETENSORS_INDEX, vocabulary, settings],
+            &[]
+        ));
+    }
+
+    #[test]
+    fn a_whole_cache_is_used_as_it_is() {
+        let files = [CONFIG, SAFETENSORS, "vocab.txt", "tokenizer_config.json"];
+        let (dir, options) = cache(&files, &[]);
+        let found = resolve("org/tiny", &options).unwrap();
+        assert_eq!(found, dir.path().join("models--org--tiny/snapshots/abc"));
+    }
+
+    #[test]
+    fn without_a_cache_directory() {
+        let error = resolve("org/tiny", &HubOptions::from_env(|_| None)).unwrap_err();
+        assert!(error.hint().unwrap().contains("HF_HOME"), "{error}");
+    }
+
+    #[cfg(not(feature = "hub"))]
+    #[test]
+    fn without_the_feature_the_error_names_it() {
+        let (_dir, options) = cache(&[CONFIG], &[]);
+        let error = resolve("org/tiny", &options).unwrap_err();
+        assert!(error.to_string().contains(SAFETENSORS), "{error}");
+        assert!(error.hint().unwrap().contains("`hub`"), "{error}");
+    }
+}
