@@ -1,0 +1,314 @@
+//! The loop: inputs to actions, actions to state, effects to the world, state to the screen.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::time::{Duration, Instant};
+
+use aelectra_data::run::{RunDir, request_control, unix_time};
+use ratatui::crossterm::event::{self, Event, KeyEventKind};
+
+use crate::action::{Action, Effect, RunKey};
+use crate::error::{Result, TuiError};
+use crate::options::{Exit, Options, Source};
+use crate::source::{self, Switches};
+use crate::state::State;
+use crate::terminal::{Output, Screen};
+use crate::update::update;
+use crate::view;
+
+/// The shortest time between two frames.
+const FRAME: Duration = Duration::from_millis(100);
+/// The same for the answer to a key.
+const ANSWER: Duration = Duration::from_millis(15);
+/// Time for data between two looks at the keyboard.
+const BUDGET: Duration = Duration::from_millis(30);
+/// How often clocks and ages move.
+const TICK: Duration = Duration::from_millis(1000);
+/// Pieces of files under way: little, since each is a megabyte of text.
+const UNDER_WAY: usize = 2;
+
+/// The threads that read, and the way their findings come.
+pub struct Hub {
+    send: SyncSender<Action>,
+    receive: Receiver<Action>,
+    followed: HashMap<RunKey, Switches>,
+    watch: Option<Switches>,
+    replay: Option<f64>,
+}
+
+impl Hub {
+    /// Starts to list the source's runs.
+    #[must_use]
+    pub fn start(source: &Source, replay: Option<f64>) -> Self {
+        let (send, receive) = sync_channel(UNDER_WAY);
+        let watch = source::watch(source.clone(), send.clone());
+        Self {
+            send,
+            receive,
+            followed: HashMap::new(),
+            watch: Some(watch),
+            replay,
+        }
+    }
+
+    /// Carries out what concerns files; what concerns the terminal is handed back.
+    pub fn perform(&mut self, state: &mut State, effects: Vec<Effect>) -> Vec<Effect> {
+        let mut rest = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Follow(key, path) => {
+                    let switches = source::follow(key, path, self.replay, self.send.clone());
+                    if let Some(before) = self.followed.insert(key, switches) {
+                        before.stop();
+                    }
+                }
+                Effect::Unfollow(key) => {
+                    if let Some(switches) = self.followed.remove(&key) {
+                        switches.stop();
+                    }
+                }
+                Effect::Freeze(frozen) => {
+                    self.followed
+                        .values()
+                        .for_each(|switches| switches.freeze(frozen));
+                }
+                Effect::Control(key, path, request) => {
+                    let filed = control_dir(&path)
+                        .and_then(|control| Ok(request_control(&control, request)?));
+                    let action = match filed {
+                        Ok(id) => Action::ControlSent(key, request, id),
+                        Err(error) => Action::Failed(error.to_string()),
+                    };
+                    rest.extend(update(state, action));
+                }
+                other => rest.push(other),
+            }
+        }
+        rest
+    }
+
+    /// Applies what has arrived, for a limited time; whether anything had.
+    pub fn drain(
+        &mut self,
+        state: &mut State,
+        effects: &mut Vec<Effect>,
+        budget: Duration,
+    ) -> bool {
+        let start = Instant::now();
+        let mut any = false;
+        while start.elapsed() < budget {
+            let action = match self.receive.try_recv() {
+                Ok(action) => action,
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+            };
+            // A list without news is no reason to draw.
+            any |= !matches!(action, Action::Listed(_)) || state.current.is_none();
+            any |= state.screen == crate::state::Screen::Runs;
+            let asked = update(state, action);
+            effects.extend(self.perform(state, asked));
+        }
+        any
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.followed
+            .values()
+            .chain(&self.watch)
+            .for_each(Switches::stop);
+    }
+}
+
+fn control_dir(path: &Path) -> Result<std::path::PathBuf> {
+    Ok(RunDir::open(path)?.control())
+}
+
+/// A state for these options.
+#[must_use]
+pub fn new_state(source: &Source, options: &Options) -> State {
+    let mut state = State::new(options.theme_name(), options.is_ascii());
+    state.read_only = options.read_only || options.replay.is_some();
+    state.replay = options.replay.is_some();
+    state.screen = options.screen;
+    state.now = unix_time();
+    state.root = match source {
+        Source::Root(root) => root.display().to_string(),
+        Source::Runs(paths) => paths
+            .first()
+            .map_or_else(String::new, |path| path.display().to_string()),
+    };
+    state
+}
+
+/// Marks all runs of a list given by hand, so that they are overlaid.
+pub fn mark_all(state: &mut State) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for key in state.order.clone() {
+        if state.runs[key].marked || state.overlaid().len() >= crate::state::OVERLAID {
+            continue;
+        }
+        state.runs[key].marked = true;
+        if state.runs[key].store.is_none() {
+            let mut run = crate::store::RunStore::default();
+            run.set_smoothing(state.decay());
+            state.runs[key].store = Some(Box::new(run));
+            effects.push(Effect::Follow(key, state.runs[key].path.clone()));
+        }
+    }
+    effects
+}
+
+/// Runs the dashboard on a terminal until the user leaves or `leave` is set.
+///
+/// # Errors
+/// When the terminal fails.
+pub fn run_interactive(
+    source: &Source,
+    options: &Options,
+    output: Output,
+    live: bool,
+    leave: &Arc<AtomicBool>,
+) -> Result<Exit> {
+    let mut state = new_state(source, options);
+    state.live = live;
+    let mut hub = Hub::start(source, options.replay);
+    let mut screen = Screen::take(output, !options.no_mouse).map_err(TuiError::Terminal)?;
+    let size = screen.terminal.size().map_err(TuiError::Terminal)?;
+    state.size = (size.width, size.height);
+    let several = matches!(source, Source::Runs(paths) if paths.len() > 1);
+    let mut marked = !several;
+    let mut dirty = true;
+    let mut pressed = false;
+    let mut drawn: Option<Instant> = None;
+    let mut ticked = Instant::now();
+    loop {
+        let mut effects = Vec::new();
+        dirty |= hub.drain(&mut state, &mut effects, BUDGET);
+        if !marked && !state.order.is_empty() {
+            marked = true;
+            let asked = mark_all(&mut state);
+            effects.extend(hub.perform(&mut state, asked));
+        }
+        if leave.load(Ordering::Relaxed) {
+            effects.extend(update(&mut state, Action::Terminate));
+        }
+        if ticked.elapsed() >= TICK {
+            ticked = Instant::now();
+            update(&mut state, Action::Tick(unix_time()));
+            dirty |= !state.frozen && state.status().is_alive() || state.notice.is_some();
+        }
+        if let Some(exit) = outside(&mut screen, &mut dirty, effects)? {
+            return Ok(exit);
+        }
+        let least = if pressed { ANSWER } else { FRAME };
+        let due = drawn.map_or(Duration::ZERO, |drawn| {
+            least.saturating_sub(drawn.elapsed())
+        });
+        if dirty && due.is_zero() {
+            screen
+                .terminal
+                .draw(|frame| view::draw(&state, frame.buffer_mut()))
+                .map_err(TuiError::Terminal)?;
+            drawn = Some(Instant::now());
+            (dirty, pressed) = (false, false);
+        }
+        let wait = if dirty {
+            due.min(Duration::from_millis(20))
+        } else {
+            Duration::from_millis(50)
+        };
+        if event::poll(wait).map_err(TuiError::Terminal)? {
+            let input = event::read().map_err(TuiError::Terminal)?;
+            let action = match input {
+                Event::Key(key) if key.kind != KeyEventKind::Release => Action::Key(key),
+                Event::Mouse(mouse) if mouse.kind != event::MouseEventKind::Moved => {
+                    Action::Mouse(mouse)
+                }
+                Event::Resize(width, height) => Action::Resize(width, height),
+                _ => continue,
+            };
+            (dirty, pressed) = (true, true);
+            let asked = update(&mut state, action);
+            let rest = hub.perform(&mut state, asked);
+            if let Some(exit) = outside(&mut screen, &mut dirty, rest)? {
+                return Ok(exit);
+            }
+        }
+    }
+}
+
+/// Carries out what concerns the terminal; how to leave, if so.
+fn outside(screen: &mut Screen, dirty: &mut bool, effects: Vec<Effect>) -> Result<Option<Exit>> {
+    for effect in effects {
+        match effect {
+            Effect::Quit(exit) => return Ok(Some(exit)),
+            Effect::Suspend => screen.suspend().map_err(TuiError::Terminal)?,
+            Effect::Repaint => screen.terminal.clear().map_err(TuiError::Terminal)?,
+            _ => continue,
+        }
+        *dirty = true;
+    }
+    Ok(None)
+}
+
+/// Reads a source's runs to their present end: the state a snapshot is drawn from.
+///
+/// # Errors
+/// When there is no run.
+pub fn load(source: &Source, options: &Options) -> Result<State> {
+    let now = unix_time();
+    let mut state = new_state(source, options);
+    if let Source::Runs(paths) = source {
+        for path in paths {
+            RunDir::open(path)?;
+        }
+    }
+    let found = source::list(source, now);
+    if found.is_empty() {
+        let place = match source {
+            Source::Root(root) => root.clone(),
+            Source::Runs(paths) => paths.first().cloned().unwrap_or_default(),
+        };
+        return Err(TuiError::NoRun(place));
+    }
+    update(&mut state, Action::Listed(found));
+    if matches!(source, Source::Runs(paths) if paths.len() > 1) {
+        mark_all(&mut state);
+    }
+    for key in state.overlaid() {
+        let dir = RunDir::open(&state.runs[key].path)?;
+        if let Ok(manifest) = dir.read_manifest() {
+            update(&mut state, Action::Manifest(key, Box::new(manifest)));
+        }
+        let mut reader = aelectra_data::run::EventReader::new(&dir.events());
+        let mut lines = Vec::new();
+        loop {
+            let more = reader.poll_lines(1 << 20, &mut lines)?;
+            let (events, bad, unknown) = source::parse(&lines);
+            reader.count(bad, unknown);
+            let batch = crate::action::Batch {
+                key,
+                events,
+                loaded: 1.0,
+                bad_lines: reader.bad_lines(),
+                ..Default::default()
+            };
+            update(&mut state, Action::Batch(batch));
+            if !more {
+                break;
+            }
+        }
+        let start = state.runs[key]
+            .store
+            .as_ref()
+            .and_then(|run| run.start.clone());
+        state.runs[key].alive = start.and_then(|start| {
+            crate::store::status::process_exists(start.pid, start.host.as_deref())
+        });
+    }
+    Ok(state)
+}

@@ -1,0 +1,131 @@
+//! What the caller chooses.
+
+use std::path::PathBuf;
+
+use crate::state::Screen;
+use crate::theme::ThemeName;
+
+/// Which runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// These run directories (or event files); the first is shown, all are overlaid.
+    Runs(Vec<PathBuf>),
+    /// The runs below a directory; the latest is shown. The directory may still be empty.
+    Root(PathBuf),
+}
+
+/// How to show them. `Options::default()` is an interactive dashboard.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Print one text snapshot to stdout and leave.
+    pub once: bool,
+    /// No control requests.
+    pub read_only: bool,
+    /// Play a run back, so many times faster than it was.
+    pub replay: Option<f64>,
+    /// Only ASCII; `None` decides by the locale.
+    pub ascii: Option<bool>,
+    /// Colours; `None` is dark, or mono under `NO_COLOR`.
+    pub theme: Option<ThemeName>,
+    /// Write the curves of the shown runs to this SVG file and leave.
+    pub svg: Option<PathBuf>,
+    /// Leave the mouse to the terminal.
+    pub no_mouse: bool,
+    /// Off a terminal or on request: the run's events to stdout as JSON Lines, until it ends.
+    pub json: bool,
+    /// Size of a snapshot; `None` is the terminal's, or 120 × 40.
+    pub width: Option<u16>,
+    /// See `width`.
+    pub height: Option<u16>,
+    /// The first screen.
+    pub screen: Screen,
+    /// Seconds between plain lines when stdout is no terminal.
+    pub plain_interval: f64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            once: false,
+            read_only: false,
+            replay: None,
+            ascii: None,
+            theme: None,
+            svg: None,
+            no_mouse: false,
+            json: false,
+            width: None,
+            height: None,
+            screen: Screen::Overview,
+            plain_interval: 10.0,
+        }
+    }
+}
+
+/// How the user left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The dashboard was closed, or showed all there was to show.
+    Quit,
+    /// Live view: training goes on without a dashboard.
+    Detached,
+    /// Live view: training was asked to stop with a checkpoint.
+    Stopped,
+    /// Ctrl-C or a signal; exit code 130.
+    Interrupted,
+}
+
+impl Options {
+    /// Whether to use only ASCII.
+    #[must_use]
+    pub fn is_ascii(&self) -> bool {
+        self.ascii
+            .unwrap_or_else(|| !locale_is_utf8(|name| std::env::var(name).ok()))
+    }
+
+    /// The theme.
+    #[must_use]
+    pub fn theme_name(&self) -> ThemeName {
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        match self.theme {
+            // Colour was declined for all programs; the choice between colours is then void.
+            _ if no_color => ThemeName::Mono,
+            Some(theme) => theme,
+            None => ThemeName::Dark,
+        }
+    }
+}
+
+/// Whether the locale's encoding is UTF-8: the first of these that is set decides (POSIX).
+fn locale_is_utf8(get: impl Fn(&str) -> Option<String>) -> bool {
+    ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .find_map(|name| get(name).filter(|value| !value.is_empty()))
+        .is_some_and(|value| {
+            let value = value.to_ascii_lowercase();
+            value.contains("utf-8") || value.contains("utf8")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_locale_variable_decides() {
+        let with = |set: &'static [(&str, &str)]| {
+            locale_is_utf8(move |name| {
+                let found = set.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| (*value).to_owned())
+            })
+        };
+        assert!(with(&[("LANG", "da_DK.UTF-8")]));
+        assert!(with(&[
+            ("LC_ALL", ""),
+            ("LC_CTYPE", "C.utf8"),
+            ("LANG", "C")
+        ]));
+        assert!(!with(&[("LC_ALL", "C"), ("LANG", "da_DK.UTF-8")]));
+        assert!(!with(&[]));
+    }
+}

@@ -1,0 +1,148 @@
+//! A run without a terminal: one line an interval, no control characters.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use aelectra_data::run::{EventReader, LogLevel, RunDir, RunEvent, unix_time};
+
+use crate::error::{Result, TuiError};
+use crate::format;
+use crate::options::Exit;
+use crate::store::{Metric, RunStore, Status, Unit, status};
+
+const POLL: Duration = Duration::from_millis(200);
+
+/// A run's state in one line of words and values.
+#[must_use]
+pub fn line(run: &RunStore, status: Status, now: f64) -> String {
+    let mut parts = vec![status.word().to_owned()];
+    match (run.step(), run.total()) {
+        (Some(step), Some(total)) => parts.push(format!("step {step}/{total}")),
+        (Some(step), None) => parts.push(format!("step {step}")),
+        _ => {}
+    }
+    for metric in [
+        Metric::Loss,
+        Metric::MlmLoss,
+        Metric::RtdLoss,
+        Metric::RtdAccuracy,
+        Metric::RtdBaseline,
+        Metric::Lr,
+        Metric::GradNorm,
+        Metric::TokensPerSecond,
+    ] {
+        if let Some(value) = run.last(metric) {
+            let name = if metric == Metric::RtdAccuracy {
+                "RTD accuracy"
+            } else {
+                metric.label()
+            };
+            parts.push(format!("{name} {}", metric.unit().write(value)));
+        }
+    }
+    if let Some(track) = run.ner.tracks.get(run.ner.active) {
+        parts.push(format!(
+            "{} epoch {}",
+            track.name().replace(" · ", " "),
+            track.epoch
+        ));
+        if let Some(loss) = track.steps.last(0) {
+            parts.push(format!("loss {}", Unit::Plain.write(loss)));
+        }
+        if let Some(f1) = track.dev.last().and_then(|eval| eval.micro_f1) {
+            parts.push(format!("dev F1 {}", Unit::Share.write(f1)));
+        }
+    }
+    let eta = run.total_steps.and_then(|total| run.rate.eta(now, total));
+    if let (Status::Running, Some(eta)) = (status, eta) {
+        parts.push(format!("ETA {}", format::duration(eta)));
+    }
+    format::printable(&parts.join("  "))
+}
+
+/// Follows a run and writes a line each `interval` seconds in which something happened, warnings at
+/// once, until the run has ended.
+///
+/// # Errors
+/// When the run cannot be read or the output not written; a reader that has gone away is no error.
+pub fn follow(path: &Path, interval: f64, out: &mut dyn Write) -> Result<Exit> {
+    let events = RunDir::open(path)?.events();
+    let mut reader = EventReader::new(&events);
+    let mut run = RunStore::default();
+    let mut written: Option<Instant> = None;
+    let mut news = false;
+    let pause = Duration::from_secs_f64(interval.clamp(0.1, 3600.0));
+    loop {
+        let generation = reader.generation();
+        let found = reader.poll()?;
+        if reader.generation() != generation {
+            run = RunStore::default();
+        }
+        let backlog = written.is_none();
+        for envelope in found {
+            news = true;
+            if let RunEvent::Log(log) = &envelope.event
+                && log.level >= LogLevel::Warn
+                && !backlog
+            {
+                let text = format::printable(&log.message);
+                if !write(out, &format!("{:?}: {text}", log.level))? {
+                    return Ok(Exit::Quit);
+                }
+            }
+            run.apply(envelope);
+        }
+        let over = matches!(status(&run, unix_time(), None), Status::Ended(_));
+        if over || news && written.is_none_or(|written| written.elapsed() >= pause) {
+            let now = unix_time();
+            if !write(out, &line(&run, status(&run, now, None), now))? {
+                return Ok(Exit::Quit);
+            }
+            (written, news) = (Some(Instant::now()), false);
+        }
+        if over {
+            return Ok(Exit::Quit);
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+/// Copies a run's events as JSON Lines, lines that are no events left out, until the run has ended.
+///
+/// # Errors
+/// As [`follow`].
+pub fn stream(path: &Path, out: &mut dyn Write) -> Result<Exit> {
+    let events = RunDir::open(path)?.events();
+    let mut reader = EventReader::new(&events);
+    let mut lines = Vec::new();
+    loop {
+        let more = reader.poll_lines(1 << 20, &mut lines)?;
+        let mut over = false;
+        for line in lines.split(|&byte| byte == b'\n') {
+            let Ok(envelope) = aelectra_data::run::Envelope::from_json(line) else {
+                continue;
+            };
+            over = matches!(envelope.event, RunEvent::End(_));
+            let text = String::from_utf8_lossy(line);
+            if !write(out, text.trim_end())? {
+                return Ok(Exit::Quit);
+            }
+        }
+        if !more {
+            if over {
+                return Ok(Exit::Quit);
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+}
+
+/// Writes a line; `false` when nobody reads any more.
+fn write(out: &mut dyn Write, line: &str) -> Result<bool> {
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(TuiError::Terminal(error)),
+    }
+}

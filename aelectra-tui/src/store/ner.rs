@@ -1,0 +1,206 @@
+//! Fine-tuning: one track a seed (and arm), scores by epoch.
+
+use aelectra_data::run::{NerEvalEvent, NerStepEvent, ResumedEvent};
+
+use super::metric::NerMetric;
+use super::table::Table;
+
+/// Scores kept of one track; far more than anyone fine-tunes epochs.
+const EVALS: usize = 2000;
+/// Tracks kept.
+const TRACKS: usize = 256;
+
+/// One fine-tuning: a seed of an arm.
+#[derive(Clone, Debug)]
+pub struct NerTrack {
+    /// What is compared, if the run compares.
+    pub arm: Option<String>,
+    /// Its seed.
+    pub seed: u64,
+    /// Its steps.
+    pub steps: Table,
+    /// Its scores on the development data, by epoch.
+    pub dev: Vec<NerEvalEvent>,
+    /// Its latest scores on the test data.
+    pub test: Option<NerEvalEvent>,
+    /// The epoch it is in.
+    pub epoch: u64,
+    /// The epochs it will take.
+    pub total_epochs: Option<u64>,
+    /// The steps it will take.
+    pub total_steps: Option<u64>,
+}
+
+impl NerTrack {
+    /// The best development score; the earliest of equals.
+    #[must_use]
+    pub fn best(&self) -> Option<&NerEvalEvent> {
+        let mut best: Option<(&NerEvalEvent, f64)> = None;
+        for eval in &self.dev {
+            let Some(f1) = eval.micro_f1.filter(|f1| f1.is_finite()) else {
+                continue;
+            };
+            if best.is_none_or(|(_, top)| f1 > top) {
+                best = Some((eval, f1));
+            }
+        }
+        best.map(|(eval, _)| eval)
+    }
+
+    /// `pretrained · seed 2`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.arm {
+            Some(arm) => format!("{arm} · seed {}", self.seed),
+            None => format!("seed {}", self.seed),
+        }
+    }
+}
+
+/// All fine-tunings of a run, in order of appearance.
+#[derive(Clone, Debug, Default)]
+pub struct NerStore {
+    /// The tracks.
+    pub tracks: Vec<NerTrack>,
+    /// The track that was last heard of.
+    pub active: usize,
+    smoothing: f64,
+}
+
+impl NerStore {
+    fn track(&mut self, arm: Option<&String>, seed: u64) -> Option<&mut NerTrack> {
+        let found = self
+            .tracks
+            .iter()
+            .position(|track| track.seed == seed && track.arm.as_ref() == arm);
+        let index = match found {
+            Some(index) => index,
+            None if self.tracks.len() >= TRACKS => return None,
+            None => {
+                let mut steps = Table::new(NerMetric::ALL.len());
+                steps.set_smoothing(self.smoothing);
+                self.tracks.push(NerTrack {
+                    arm: arm.cloned(),
+                    seed,
+                    steps,
+                    dev: Vec::new(),
+                    test: None,
+                    epoch: 0,
+                    total_epochs: None,
+                    total_steps: None,
+                });
+                self.tracks.len() - 1
+            }
+        };
+        self.active = index;
+        self.tracks.get_mut(index)
+    }
+
+    /// Takes a step.
+    pub fn step(&mut self, event: &NerStepEvent, time: f64) {
+        let Some(track) = self.track(event.arm.as_ref(), event.seed) else {
+            return;
+        };
+        track.epoch = event.epoch;
+        track.total_epochs = event.total_epochs.or(track.total_epochs);
+        track.total_steps = event.total_steps.or(track.total_steps);
+        let values = [
+            event.loss,
+            event.lr,
+            event.grad_norm,
+            event.tokens_per_second,
+        ];
+        track.steps.push(event.step, 0, time, &values);
+    }
+
+    /// Takes scores; a later word on the same epoch replaces the earlier one.
+    pub fn eval(&mut self, event: NerEvalEvent) {
+        let Some(track) = self.track(event.arm.as_ref(), event.seed) else {
+            return;
+        };
+        if event.split.as_deref() == Some("test") {
+            track.test = Some(event);
+            return;
+        }
+        track.epoch = track.epoch.max(event.epoch);
+        let place = track.dev.partition_point(|eval| eval.epoch < event.epoch);
+        let room = track.dev.len() < EVALS;
+        match track.dev.get_mut(place) {
+            Some(eval) if eval.epoch == event.epoch => *eval = event,
+            _ if room => track.dev.insert(place, event),
+            _ => {}
+        }
+    }
+
+    /// Forgets what a resumed seed will do again.
+    pub fn resumed(&mut self, event: &ResumedEvent) {
+        let Some(seed) = event.seed else { return };
+        for track in self.tracks.iter_mut().filter(|track| track.seed == seed) {
+            track.steps.truncate_after(event.step);
+            track
+                .dev
+                .retain(|eval| eval.step.is_none_or(|step| step <= event.step));
+        }
+    }
+
+    /// Sets the EMA's decay.
+    pub fn set_smoothing(&mut self, smoothing: f64) {
+        self.smoothing = smoothing;
+        for track in &mut self.tracks {
+            track.steps.set_smoothing(smoothing);
+        }
+    }
+
+    /// The best development F1 of all tracks.
+    #[must_use]
+    pub fn best_f1(&self) -> Option<f64> {
+        let best = self
+            .tracks
+            .iter()
+            .filter_map(|track| track.best()?.micro_f1);
+        best.max_by(f64::total_cmp)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn eval(seed: u64, epoch: u64, f1: f64) -> NerEvalEvent {
+        NerEvalEvent {
+            seed,
+            epoch,
+            step: Some(epoch * 10),
+            micro_f1: Some(f1),
+            ..NerEvalEvent::default()
+        }
+    }
+
+    #[test]
+    fn the_best_epoch_is_the_first_of_the_highest_and_nan_never() {
+        let mut store = NerStore::default();
+        for (epoch, f1) in [(1, 0.4), (2, 0.7), (3, f64::NAN), (4, 0.7), (2, 0.6)] {
+            store.eval(eval(1, epoch, f1));
+        }
+        assert_eq!(store.tracks[0].dev.len(), 4);
+        assert_eq!(store.tracks[0].best().expect("one").epoch, 4);
+        assert_eq!(store.best_f1(), Some(0.7));
+    }
+
+    #[test]
+    fn a_resumed_seed_forgets_only_its_own() {
+        let mut store = NerStore::default();
+        for seed in [1, 2] {
+            for epoch in 1..=3 {
+                store.eval(eval(seed, epoch, 0.5));
+            }
+        }
+        store.resumed(&ResumedEvent {
+            step: 10,
+            seed: Some(2),
+            ..ResumedEvent::default()
+        });
+        assert_eq!(store.tracks[0].dev.len(), 3);
+        assert_eq!(store.tracks[1].dev.len(), 1);
+    }
+}

@@ -1,0 +1,460 @@
+//! Everything known of one run, event by event.
+
+use std::collections::VecDeque;
+
+use aelectra_data::run::{
+    CheckpointEvent, ControlRequest, ControlStatus, EndEvent, Envelope, LogLevel, Manifest,
+    RunEvent, SampleEvent, StartEvent, SystemEvent,
+};
+
+use super::metric::{Metric, SystemMetric, eval_values, step_values, system_values};
+use super::ner::NerStore;
+use super::rate::RateMeter;
+use super::table::{Axis, Table};
+use crate::format::printable;
+
+const LOGS: usize = 5000;
+const SAMPLES: usize = 200;
+const SAMPLE_TOKENS: usize = 1024;
+const CHECKPOINTS: usize = 500;
+const CONTROLS: usize = 100;
+const ALERTS: usize = 500;
+/// Characters kept of one log line.
+const LOG_CHARS: usize = 2000;
+
+/// A line of the log screen.
+#[derive(Clone, Debug)]
+pub struct LogLine {
+    /// Unix time.
+    pub t: f64,
+    /// How loud.
+    pub level: LogLevel,
+    /// The text, without control characters.
+    pub text: String,
+}
+
+/// What became of a control request.
+#[derive(Clone, Debug)]
+pub struct ControlRecord {
+    /// Its id.
+    pub id: String,
+    /// What was asked for.
+    pub request: ControlRequest,
+    /// `None`: not yet answered.
+    pub status: Option<ControlStatus>,
+    /// The step of the answer.
+    pub step: Option<u64>,
+    /// When it was asked for or last answered.
+    pub t: f64,
+}
+
+/// One run.
+#[derive(Clone, Debug)]
+pub struct RunStore {
+    /// How it was started, once its manifest was read.
+    pub manifest: Option<Manifest>,
+    /// Its latest `start` event; fields a restart left out are kept from before.
+    pub start: Option<StartEvent>,
+    /// Pretraining steps, columns of [`Metric`].
+    pub steps: Table,
+    /// Evaluations, columns of [`Metric`].
+    pub evals: Table,
+    /// The machine, columns of [`SystemMetric`]; its step is the event's number.
+    pub system: Table,
+    /// The machine's latest event in full.
+    pub machine: Option<SystemEvent>,
+    /// Fine-tunings.
+    pub ner: NerStore,
+    /// The latest samples, oldest first.
+    pub samples: VecDeque<SampleEvent>,
+    /// Checkpoints, oldest first.
+    pub checkpoints: VecDeque<CheckpointEvent>,
+    /// The log, oldest first.
+    pub logs: VecDeque<LogLine>,
+    /// Control requests and answers, oldest first.
+    pub controls: VecDeque<ControlRecord>,
+    /// Steps at which a number was not finite, and which.
+    pub nonfinite: VecDeque<(u64, Metric)>,
+    /// Steps at which a process continued.
+    pub resumes: Vec<u64>,
+    /// The end, unless something happened after it.
+    pub end: Option<EndEvent>,
+    /// Whether it waits on request.
+    pub paused: bool,
+    /// The step at which it will end.
+    pub total_steps: Option<u64>,
+    /// Tokens seen.
+    pub tokens_seen: Option<u64>,
+    /// Unix time of its first event.
+    pub first_time: Option<f64>,
+    /// Unix time of its latest event.
+    pub last_time: Option<f64>,
+    /// Typical seconds between events.
+    pub event_interval: Option<f64>,
+    /// How fast it goes.
+    pub rate: RateMeter,
+    /// Events taken.
+    pub events: u64,
+    /// Lines that were no events.
+    pub bad_lines: u64,
+    /// Whether its event file is gone.
+    pub missing: bool,
+}
+
+impl Default for RunStore {
+    fn default() -> Self {
+        Self {
+            manifest: None,
+            start: None,
+            steps: Table::new(Metric::ALL.len()),
+            evals: Table::new(Metric::ALL.len()),
+            system: Table::new(SystemMetric::ALL.len()),
+            machine: None,
+            ner: NerStore::default(),
+            samples: VecDeque::new(),
+            checkpoints: VecDeque::new(),
+            logs: VecDeque::new(),
+            controls: VecDeque::new(),
+            nonfinite: VecDeque::new(),
+            resumes: Vec::new(),
+            end: None,
+            paused: false,
+            total_steps: None,
+            tokens_seen: None,
+            first_time: None,
+            last_time: None,
+            event_interval: None,
+            rate: RateMeter::default(),
+            events: 0,
+            bad_lines: 0,
+            missing: false,
+        }
+    }
+}
+
+/// Appends, and drops the oldest beyond `limit`.
+fn keep<T>(queue: &mut VecDeque<T>, item: T, limit: usize) {
+    if queue.len() >= limit {
+        queue.pop_front();
+    }
+    queue.push_back(item);
+}
+
+impl RunStore {
+    /// Takes the next event of the file.
+    pub fn apply(&mut self, envelope: Envelope) {
+        let Envelope { seq, t, event, .. } = envelope;
+        let t = if t.is_finite() { t } else { 0.0 };
+        self.events += 1;
+        let first = *self.first_time.get_or_insert(t);
+        if let Some(last) = self.last_time {
+            let distance = (t - last).clamp(0.0, 3600.0);
+            let typical = self.event_interval.unwrap_or(distance);
+            self.event_interval = Some(0.9 * typical + 0.1 * distance);
+        }
+        self.last_time = Some(self.last_time.map_or(t, |last| last.max(t)));
+        let time = t - first;
+        if !matches!(event, RunEvent::End(_) | RunEvent::Unknown(_)) {
+            self.end = None;
+        }
+        match event {
+            RunEvent::Start(event) => self.start(event, t),
+            RunEvent::Resumed(event) => {
+                self.ner.resumed(&event);
+                if event.seed.is_none() {
+                    self.steps.truncate_after(event.step);
+                    self.evals.truncate_after(event.step);
+                    self.samples.retain(|sample| sample.step <= event.step);
+                    self.checkpoints.retain(|saved| saved.step <= event.step);
+                    self.nonfinite.retain(|(step, _)| *step <= event.step);
+                    if self.resumes.len() < ALERTS {
+                        self.resumes.push(event.step);
+                    }
+                }
+                self.rate.restart();
+                self.log(
+                    t,
+                    LogLevel::Info,
+                    &format!("resumed from step {}", event.step),
+                );
+            }
+            RunEvent::Step(event) => {
+                let values = step_values(&event);
+                for (metric, value) in Metric::ALL.iter().zip(values) {
+                    if value.is_some_and(|value| !value.is_finite()) {
+                        keep(&mut self.nonfinite, (event.step, *metric), ALERTS);
+                    }
+                }
+                self.total_steps = event.total_steps.or(self.total_steps);
+                self.tokens_seen = event.tokens_seen.or(self.tokens_seen);
+                let tokens = event.tokens_seen.unwrap_or(0);
+                self.steps.push(event.step, tokens, time, &values);
+                self.rate.push(t, event.step);
+            }
+            RunEvent::Eval(event) => {
+                let tokens = self.tokens_seen.unwrap_or(0);
+                self.evals
+                    .push(event.step, tokens, time, &eval_values(&event));
+            }
+            RunEvent::NerStep(event) => self.ner.step(&event, time),
+            RunEvent::NerEval(event) => self.ner.eval(event),
+            RunEvent::Sample(mut event) => {
+                event.tokens.truncate(SAMPLE_TOKENS);
+                for token in &mut event.tokens {
+                    for text in [&mut token.original, &mut token.masked, &mut token.sampled] {
+                        *text = printable(text);
+                    }
+                }
+                keep(&mut self.samples, event, SAMPLES);
+            }
+            RunEvent::Checkpoint(event) => {
+                let best = if event.best { " (best)" } else { "" };
+                let text = format!("checkpoint {}{best}", event.path);
+                self.log(t, LogLevel::Info, &text);
+                keep(&mut self.checkpoints, event, CHECKPOINTS);
+            }
+            RunEvent::Control(event) => self.control(event, t),
+            RunEvent::Log(event) => self.log(t, event.level, &event.message),
+            RunEvent::System(event) => {
+                self.system.push(seq, 0, time, &system_values(&event));
+                self.machine = Some(event);
+            }
+            RunEvent::End(event) => {
+                self.paused = false;
+                let why = event.message.clone().unwrap_or_default();
+                let text = format!(
+                    "ended: {:?}, exit code {} {why}",
+                    event.reason, event.exit_code
+                );
+                let level = if event.exit_code == 0 {
+                    LogLevel::Info
+                } else {
+                    LogLevel::Error
+                };
+                self.log(t, level, text.trim_end());
+                self.end = Some(event);
+            }
+            // `RunEvent` may grow; what is not known here is passed over.
+            _ => {}
+        }
+    }
+
+    fn start(&mut self, event: StartEvent, t: f64) {
+        self.paused = false;
+        self.rate.restart();
+        self.total_steps = event.total_steps.or(self.total_steps);
+        let text = format!(
+            "started {} (process {})",
+            event.task,
+            event.pid.unwrap_or(0)
+        );
+        self.log(t, LogLevel::Info, &text);
+        let before = self.start.take().unwrap_or_default();
+        self.start = Some(StartEvent {
+            run: event.run.or(before.run),
+            model: event.model.or(before.model),
+            device: event.device.or(before.device),
+            total_steps: event.total_steps.or(before.total_steps),
+            total_epochs: event.total_epochs.or(before.total_epochs),
+            batch_size: event.batch_size.or(before.batch_size),
+            sequence_length: event.sequence_length.or(before.sequence_length),
+            parameters: event.parameters.or(before.parameters),
+            seed: event.seed.or(before.seed),
+            ..event
+        });
+    }
+
+    fn control(&mut self, event: aelectra_data::run::ControlEvent, t: f64) {
+        match (event.request, event.status) {
+            (_, ControlStatus::Refused) => {}
+            (ControlRequest::Pause, _) => self.paused = true,
+            (ControlRequest::Resume, _) => {
+                self.paused = false;
+                self.rate.restart();
+            }
+            _ => {}
+        }
+        let record = ControlRecord {
+            id: event.id,
+            request: event.request,
+            status: Some(event.status),
+            step: event.step,
+            t,
+        };
+        let known = self.controls.iter_mut().find(|known| known.id == record.id);
+        match known {
+            Some(known) => *known = record,
+            None => keep(&mut self.controls, record, CONTROLS),
+        }
+        let answer = match event.status {
+            ControlStatus::Acknowledged => "acknowledged",
+            ControlStatus::Done => "done",
+            ControlStatus::Refused => "refused",
+        };
+        let step = event
+            .step
+            .map_or(String::new(), |step| format!(" at step {step}"));
+        let more = event
+            .message
+            .map_or(String::new(), |text| format!(": {text}"));
+        let text = format!("{} {answer}{step}{more}", event.request.name());
+        self.log(t, LogLevel::Info, &text);
+    }
+
+    fn log(&mut self, t: f64, level: LogLevel, text: &str) {
+        let cut: String = text.chars().take(LOG_CHARS).collect();
+        let line = LogLine {
+            t,
+            level,
+            text: printable(&cut),
+        };
+        keep(&mut self.logs, line, LOGS);
+    }
+
+    /// Notes a request of this viewer, before the run has answered.
+    pub fn requested(&mut self, id: String, request: ControlRequest, t: f64) {
+        if self.controls.iter().any(|known| known.id == id) {
+            return;
+        }
+        let record = ControlRecord {
+            id,
+            request,
+            status: None,
+            step: None,
+            t,
+        };
+        keep(&mut self.controls, record, CONTROLS);
+    }
+
+    /// Sets the decay of all smoothed curves.
+    pub fn set_smoothing(&mut self, smoothing: f64) {
+        self.steps.set_smoothing(smoothing);
+        self.system.set_smoothing(smoothing);
+        self.ner.set_smoothing(smoothing);
+    }
+
+    /// The step it has reached, of pretraining or else of the active fine-tuning.
+    #[must_use]
+    pub fn step(&self) -> Option<u64> {
+        let pretraining = self.steps.last_step().max(self.evals.last_step());
+        pretraining.or_else(|| self.ner.tracks.get(self.ner.active)?.steps.last_step())
+    }
+
+    /// The step it will end at, of what [`RunStore::step`] counts.
+    #[must_use]
+    pub fn total(&self) -> Option<u64> {
+        if self.steps.last_step().is_some() {
+            return self.total_steps;
+        }
+        let track = self.ner.tracks.get(self.ner.active);
+        track
+            .and_then(|track| track.total_steps)
+            .or(self.total_steps)
+    }
+
+    /// The latest value of a pretraining metric.
+    #[must_use]
+    pub fn last(&self, metric: Metric) -> Option<f64> {
+        self.steps.last(metric.column())
+    }
+
+    /// The smoothed value of a pretraining metric at its latest step.
+    #[must_use]
+    pub fn last_smooth(&self, metric: Metric) -> Option<f64> {
+        let smooth = self.steps.smooth(metric.column()).last();
+        smooth
+            .filter(|value| value.is_finite())
+            .map(|value| f64::from(*value))
+    }
+
+    /// Whether it has the numbers for an axis; without tokens the axis is steps.
+    #[must_use]
+    pub fn usable_axis(&self, axis: Axis) -> Axis {
+        match axis {
+            Axis::Tokens if self.tokens_seen.is_none() => Axis::Step,
+            axis => axis,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aelectra_data::run::{ControlEvent, LogEvent, ResumedEvent, StepEvent};
+
+    use super::*;
+
+    fn feed(run: &mut RunStore, t: f64, event: RunEvent) {
+        run.apply(Envelope {
+            v: 1,
+            seq: run.events,
+            t,
+            event,
+        });
+    }
+
+    fn step(step: u64, loss: f64) -> RunEvent {
+        RunEvent::Step(StepEvent {
+            step,
+            loss: Some(loss),
+            ..StepEvent::default()
+        })
+    }
+
+    #[test]
+    fn a_resume_takes_back_steps_and_alerts() {
+        let mut run = RunStore::default();
+        feed(&mut run, 0.0, step(10, 1.0));
+        feed(&mut run, 1.0, step(20, f64::NAN));
+        assert_eq!(run.nonfinite.len(), 1);
+        let resumed = ResumedEvent {
+            step: 10,
+            ..ResumedEvent::default()
+        };
+        feed(&mut run, 2.0, RunEvent::Resumed(resumed));
+        assert_eq!((run.step(), run.nonfinite.len()), (Some(10), 0));
+    }
+
+    #[test]
+    fn pause_and_resume_follow_the_answers() {
+        let mut run = RunStore::default();
+        run.requested("a".into(), ControlRequest::Pause, 0.0);
+        assert!(!run.paused && run.controls[0].status.is_none());
+        let answer = |id: &str, request| {
+            RunEvent::Control(ControlEvent {
+                id: id.into(),
+                request,
+                status: ControlStatus::Acknowledged,
+                step: Some(7),
+                message: None,
+            })
+        };
+        feed(&mut run, 1.0, answer("a", ControlRequest::Pause));
+        assert!(run.paused);
+        assert_eq!(run.controls.len(), 1);
+        assert_eq!(run.controls[0].step, Some(7));
+        feed(&mut run, 2.0, answer("b", ControlRequest::Resume));
+        assert!(!run.paused);
+    }
+
+    #[test]
+    fn what_a_run_writes_cannot_steer_the_terminal_or_fill_memory() {
+        let mut run = RunStore::default();
+        for _ in 0..LOGS + 10 {
+            let message = "\x1b]0;title\x07 hej".to_owned();
+            feed(
+                &mut run,
+                0.0,
+                RunEvent::Log(LogEvent {
+                    message,
+                    ..LogEvent::default()
+                }),
+            );
+        }
+        assert_eq!(run.logs.len(), LOGS);
+        assert!(
+            run.logs
+                .iter()
+                .all(|line| !line.text.contains(['\x1b', '\x07']))
+        );
+    }
+}

@@ -1,0 +1,429 @@
+//! Time series of one event kind, in bounded memory.
+//!
+//! A table has one row an event and one column a metric. The newest rows are exact; older ones are
+//! folded into buckets of `min`, `max` and `mean`, twice as coarse each time they would outgrow
+//! their share. A spike therefore stays visible however long the run: it is the `max` of its bucket.
+
+use std::ops::Range;
+
+use super::smooth::Ema;
+
+/// Rows that stay exact at least.
+const TAIL: usize = 8 * 1024;
+/// Buckets of folded history at most.
+const BASE: usize = 32 * 1024;
+
+/// What a chart's horizontal axis counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Axis {
+    /// Optimizer steps.
+    #[default]
+    Step,
+    /// Input tokens.
+    Tokens,
+    /// Seconds since the run began.
+    Time,
+}
+
+/// Where a row stands, and whether something is missing before it.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// First step in it.
+    pub first_step: u64,
+    /// Last step in it.
+    pub last_step: u64,
+    /// Tokens seen at the last step.
+    pub tokens: u64,
+    /// Seconds since the run began at the last step.
+    pub time: f64,
+    /// Steps are missing before or within this row.
+    pub gap: bool,
+}
+
+impl Row {
+    /// The row's place on an axis.
+    #[must_use]
+    pub fn x(&self, axis: Axis) -> f64 {
+        match axis {
+            Axis::Step => self.last_step as f64,
+            Axis::Tokens => self.tokens as f64,
+            Axis::Time => self.time,
+        }
+    }
+}
+
+/// Values of one metric over the events of one row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bucket {
+    /// The smallest.
+    pub min: f32,
+    /// The largest.
+    pub max: f32,
+    /// Their mean.
+    pub mean: f32,
+    /// How many were finite.
+    pub count: u16,
+    /// How many were NaN or infinite.
+    pub nonfinite: u16,
+}
+
+impl Bucket {
+    const EMPTY: Self = Self {
+        min: f32::INFINITY,
+        max: f32::NEG_INFINITY,
+        mean: 0.0,
+        count: 0,
+        nonfinite: 0,
+    };
+
+    fn of(value: Option<f64>) -> Self {
+        // A finite f64 beyond f32 counts as infinite: it could not be drawn either.
+        match value.map(|value| value as f32) {
+            None => Self::EMPTY,
+            Some(value) if value.is_finite() => Self {
+                min: value,
+                max: value,
+                mean: value,
+                count: 1,
+                nonfinite: 0,
+            },
+            Some(_) => Self {
+                nonfinite: 1,
+                ..Self::EMPTY
+            },
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        let (n, m) = (f64::from(self.count), f64::from(other.count));
+        if n + m > 0.0 {
+            let sum = f64::from(self.mean) * n + f64::from(other.mean) * m;
+            self.mean = (sum / (n + m)) as f32;
+        }
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        self.count = self.count.saturating_add(other.count);
+        self.nonfinite = self.nonfinite.saturating_add(other.nonfinite);
+    }
+
+    /// Whether it holds a finite value.
+    #[must_use]
+    pub fn is_some(&self) -> bool {
+        self.count > 0
+    }
+}
+
+/// One metric: empty until its first value, then as long as the table.
+#[derive(Clone, Debug, Default)]
+struct Column {
+    buckets: Vec<Bucket>,
+    smooth: Vec<f32>,
+    ema: Ema,
+    last: Option<f64>,
+}
+
+/// Rows and columns of one kind of event.
+#[derive(Clone, Debug)]
+pub struct Table {
+    rows: Vec<Row>,
+    columns: Vec<Column>,
+    /// Rows before this index are folded.
+    folded: usize,
+    /// Events in a folded row.
+    stride: usize,
+    smoothing: f64,
+    /// Typical distance of two events in steps, to notice missing ones.
+    interval: Option<u64>,
+    events: u64,
+}
+
+impl Table {
+    /// A table without rows.
+    #[must_use]
+    pub fn new(columns: usize) -> Self {
+        Self {
+            rows: Vec::new(),
+            columns: vec![Column::default(); columns],
+            folded: 0,
+            stride: 1,
+            smoothing: 0.0,
+            interval: None,
+            events: 0,
+        }
+    }
+
+    /// Adds an event. A step that is not beyond the last one makes the rows from it on void: the
+    /// file's later word counts. `None` is "not measured", NaN "measured and not finite".
+    pub fn push(&mut self, step: u64, tokens: u64, time: f64, values: &[Option<f64>]) {
+        if self.last_step().is_some_and(|last| step <= last) {
+            self.truncate_after(step.saturating_sub(1));
+            if self.last_step().is_some_and(|last| step <= last) {
+                // Within a folded row, or step 0 twice: the detail is gone, so it is dropped.
+                return;
+            }
+        }
+        let previous = self.rows.last().copied();
+        let distance = previous.map(|row| step - row.last_step);
+        let gap = match (distance, self.interval) {
+            // Two missing events in a row are a gap; one may be a longer logging interval.
+            (Some(distance), Some(interval)) => distance > interval.saturating_mul(3),
+            _ => false,
+        };
+        if let Some(distance) = distance {
+            // Follows a changed interval after one event, so that it is not all gaps.
+            self.interval = Some(distance);
+        }
+        // Axes must not run backwards, whatever the clock did.
+        let floor = |value: f64, floor: f64| if value > floor { value } else { floor };
+        self.rows.push(Row {
+            first_step: step,
+            last_step: step,
+            tokens: previous.map_or(tokens, |row| tokens.max(row.tokens)),
+            time: previous.map_or(floor(time, 0.0), |row| floor(time, row.time)),
+            gap,
+        });
+        let length = self.rows.len();
+        let smoothing = self.smoothing;
+        for (index, column) in self.columns.iter_mut().enumerate() {
+            let value = values.get(index).copied().flatten();
+            if column.buckets.is_empty() {
+                if value.is_none() {
+                    continue;
+                }
+                column.buckets.resize(length - 1, Bucket::EMPTY);
+                column.smooth.resize(length - 1, f32::NAN);
+            }
+            let bucket = Bucket::of(value);
+            column.buckets.push(bucket);
+            column.smooth.push(column.ema.push(bucket, smoothing));
+            if value.is_some() {
+                column.last = value;
+            }
+        }
+        self.events += 1;
+        if length - self.folded >= 2 * TAIL {
+            self.compact();
+        }
+    }
+
+    /// Drops the rows beyond `step`. A folded row that reaches beyond it stays.
+    pub fn truncate_after(&mut self, step: u64) {
+        let keep = self.rows.partition_point(|row| row.first_step <= step);
+        if keep == self.rows.len() {
+            return;
+        }
+        self.rows.truncate(keep);
+        self.folded = self.folded.min(keep);
+        for column in &mut self.columns {
+            column.buckets.truncate(keep);
+            column.smooth.truncate(keep);
+            let last = column.buckets.last();
+            column.last = last
+                .filter(|last| last.is_some())
+                .map(|last| f64::from(last.mean));
+        }
+        self.smooth_again();
+    }
+
+    /// Sets the EMA's decay per event, 0 = no smoothing.
+    pub fn set_smoothing(&mut self, smoothing: f64) {
+        if smoothing != self.smoothing {
+            self.smoothing = smoothing;
+            self.smooth_again();
+        }
+    }
+
+    fn smooth_again(&mut self) {
+        for column in &mut self.columns {
+            column.ema = Ema::default();
+            for (bucket, smooth) in column.buckets.iter().zip(&mut column.smooth) {
+                *smooth = column.ema.push(*bucket, self.smoothing);
+            }
+        }
+    }
+
+    /// Folds all but the tail, then halves the folded part if it has outgrown its share.
+    fn compact(&mut self) {
+        let fold = (self.rows.len() - TAIL - self.folded) / self.stride * self.stride;
+        self.fold(self.folded..self.folded + fold, self.stride);
+        self.folded += fold / self.stride;
+        while self.folded > BASE {
+            let pairs = self.folded / 2 * 2;
+            self.fold(0..pairs, 2);
+            self.folded -= pairs / 2;
+            self.stride *= 2;
+        }
+    }
+
+    /// Merges each `group` of rows in `range`, whose length is a multiple of it, into one.
+    fn fold(&mut self, range: Range<usize>, group: usize) {
+        if group <= 1 {
+            return;
+        }
+        let target = range.start + range.len() / group;
+        for (write, read) in range.clone().step_by(group).enumerate() {
+            let mut row = self.rows[read];
+            for other in &self.rows[read + 1..read + group] {
+                let (first_step, gap) = (row.first_step, row.gap || other.gap);
+                row = Row {
+                    first_step,
+                    gap,
+                    ..*other
+                };
+            }
+            self.rows[range.start + write] = row;
+        }
+        self.rows.drain(target..range.end);
+        for column in &mut self.columns {
+            if column.buckets.is_empty() {
+                continue;
+            }
+            for (write, read) in range.clone().step_by(group).enumerate() {
+                let mut bucket = column.buckets[read];
+                for other in &column.buckets[read + 1..read + group] {
+                    bucket.merge(*other);
+                }
+                column.buckets[range.start + write] = bucket;
+                column.smooth[range.start + write] = column.smooth[read + group - 1];
+            }
+            column.buckets.drain(target..range.end);
+            column.smooth.drain(target..range.end);
+        }
+    }
+
+    /// The rows, oldest first.
+    #[must_use]
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// A metric's buckets, as many as rows, or none if it never had a value.
+    #[must_use]
+    pub fn buckets(&self, column: usize) -> &[Bucket] {
+        &self.columns[column].buckets
+    }
+
+    /// A metric's debiased EMA after each row; NaN before its first value.
+    #[must_use]
+    pub fn smooth(&self, column: usize) -> &[f32] {
+        &self.columns[column].smooth
+    }
+
+    /// A metric's latest measured value, NaN included.
+    #[must_use]
+    pub fn last(&self, column: usize) -> Option<f64> {
+        self.columns[column].last
+    }
+
+    /// The last step.
+    #[must_use]
+    pub fn last_step(&self) -> Option<u64> {
+        self.rows.last().map(|row| row.last_step)
+    }
+
+    /// Events ever pushed.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// The rows between two places of an axis, and one more on either side for the lines that
+    /// leave the picture.
+    #[must_use]
+    pub fn range(&self, axis: Axis, low: f64, high: f64) -> Range<usize> {
+        let start = self.rows.partition_point(|row| row.x(axis) < low);
+        let end = self.rows.partition_point(|row| row.x(axis) <= high);
+        start.saturating_sub(1)..(end + 1).min(self.rows.len()).max(start)
+    }
+
+    /// The row at or before a place of an axis.
+    #[must_use]
+    pub fn at(&self, axis: Axis, x: f64) -> Option<usize> {
+        self.rows
+            .partition_point(|row| row.x(axis) <= x)
+            .checked_sub(1)
+    }
+
+    /// First and last place on an axis.
+    #[must_use]
+    pub fn extent(&self, axis: Axis) -> Option<(f64, f64)> {
+        Some((self.rows.first()?.x(axis), self.rows.last()?.x(axis)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(events: u64, spike: u64) -> Table {
+        let mut table = Table::new(2);
+        for step in 1..=events {
+            let value = if step == spike { 99.0 } else { 1.0 };
+            table.push(step, step * 10, step as f64, &[Some(value), None]);
+        }
+        table
+    }
+
+    #[test]
+    fn a_spike_survives_a_million_events_in_bounded_memory() {
+        let table = filled(1_000_000, 1234);
+        assert!(
+            table.rows().len() <= BASE + 2 * TAIL,
+            "{}",
+            table.rows().len()
+        );
+        assert!(table.buckets(0).iter().any(|bucket| bucket.max == 99.0));
+        assert_eq!(table.buckets(0).len(), table.rows().len());
+        let events: u64 = table.buckets(0).iter().map(|b| u64::from(b.count)).sum();
+        assert_eq!(events, 1_000_000);
+        assert!(
+            table.buckets(1).is_empty(),
+            "a metric without values costs nothing"
+        );
+        let steps: Vec<u64> = table.rows().iter().map(|row| row.first_step).collect();
+        assert!(steps.is_sorted() && steps[0] == 1);
+        assert_eq!(table.last_step(), Some(1_000_000));
+        // The newest events are exact.
+        let tail = &table.rows()[table.rows().len() - TAIL..];
+        assert!(tail.iter().all(|row| row.first_step == row.last_step));
+    }
+
+    #[test]
+    fn a_resume_voids_later_rows() {
+        let mut table = filled(100, 90);
+        table.truncate_after(80);
+        assert_eq!(table.last_step(), Some(80));
+        assert!(table.buckets(0).iter().all(|bucket| bucket.max < 99.0));
+        table.push(81, 0, 0.0, &[Some(3.0), Some(1.0)]);
+        assert_eq!(table.buckets(1).len(), 81);
+        assert_eq!(table.last(0), Some(3.0));
+        // A step seen before, without a resume: the later word counts.
+        table.push(50, 0, 0.0, &[Some(4.0), None]);
+        assert_eq!(table.last_step(), Some(50));
+    }
+
+    #[test]
+    fn gaps_and_nan_are_marked_not_filled() {
+        let mut table = Table::new(1);
+        for step in [10, 20, 30, 90, 100] {
+            let value = if step == 20 { f64::NAN } else { 1.0 };
+            table.push(step, 0, 0.0, &[Some(value)]);
+        }
+        let gaps: Vec<bool> = table.rows().iter().map(|row| row.gap).collect();
+        assert_eq!(gaps, [false, false, false, true, false]);
+        assert_eq!(table.buckets(0)[1].nonfinite, 1);
+        assert!(!table.buckets(0)[1].is_some());
+    }
+
+    #[test]
+    fn ranges_reach_one_row_beyond() {
+        let table = filled(10, 0);
+        assert_eq!(table.range(Axis::Step, 3.0, 5.0), 1..6);
+        assert_eq!(table.range(Axis::Tokens, 0.0, 1e9), 0..10);
+        assert_eq!(table.range(Axis::Step, 50.0, 60.0), 9..10);
+        assert_eq!(table.at(Axis::Step, 3.7), Some(2));
+        assert_eq!(table.at(Axis::Step, 0.5), None);
+        let empty = Table::new(1);
+        assert_eq!(empty.range(Axis::Step, 0.0, 1.0), 0..0);
+    }
+}

@@ -1,0 +1,208 @@
+//! Colours and characters.
+//!
+//! Nothing is told by colour alone: lines also differ in their pattern and end in a letter, and
+//! states are words.
+
+use std::str::FromStr;
+
+use ratatui::style::{Color, Modifier, Style};
+
+/// The themes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ThemeName {
+    /// For dark backgrounds.
+    #[default]
+    Dark,
+    /// For light backgrounds.
+    Light,
+    /// Colours that people with any colour vision tell apart.
+    ColorBlind,
+    /// No colours.
+    Mono,
+}
+
+impl ThemeName {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Dark, Self::Light, Self::ColorBlind, Self::Mono];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dark => "dark",
+            Self::Light => "light",
+            Self::ColorBlind => "colour-blind",
+            Self::Mono => "mono",
+        }
+    }
+
+    /// The one after it, around.
+    #[must_use]
+    pub fn next(self) -> Self {
+        let place = Self::ALL.iter().position(|theme| *theme == self);
+        Self::ALL[place.map_or(0, |place| (place + 1) % Self::ALL.len())]
+    }
+}
+
+impl FromStr for ThemeName {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "dark" => Ok(Self::Dark),
+            "light" => Ok(Self::Light),
+            "colour-blind" | "color-blind" | "colorblind" | "cb" => Ok(Self::ColorBlind),
+            "mono" | "none" => Ok(Self::Mono),
+            _ => Err(format!(
+                "`{name}` is not a theme; one of dark, light, colour-blind, mono"
+            )),
+        }
+    }
+}
+
+/// Styles by purpose, and whether only ASCII may be drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Theme {
+    /// Which theme it is.
+    pub name: ThemeName,
+    /// Only ASCII.
+    pub ascii: bool,
+    /// Ordinary text.
+    pub text: Style,
+    /// Labels, axes, what is less important.
+    pub dim: Style,
+    /// Headings and what has the focus.
+    pub strong: Style,
+    /// The chosen row or tab.
+    pub selected: Style,
+    /// All is well.
+    pub good: Style,
+    /// Look here.
+    pub warn: Style,
+    /// Something failed, or is not a number.
+    pub bad: Style,
+    /// Lines of charts; runs when several are overlaid.
+    pub lines: [Style; 6],
+}
+
+/// Okabe & Ito (2008), "Color Universal Design": told apart with any colour vision.
+const OKABE_ITO: [Color; 6] = [
+    Color::Rgb(86, 180, 233),
+    Color::Rgb(230, 159, 0),
+    Color::Rgb(0, 158, 115),
+    Color::Rgb(204, 121, 167),
+    Color::Rgb(240, 228, 66),
+    Color::Rgb(213, 94, 0),
+];
+
+impl Theme {
+    /// The styles of a theme.
+    #[must_use]
+    pub fn new(name: ThemeName, ascii: bool) -> Self {
+        let plain = Style::new();
+        let fg = |color| Style::new().fg(color);
+        let bold = plain.add_modifier(Modifier::BOLD);
+        let selected = plain.add_modifier(Modifier::REVERSED);
+        let base = Self {
+            name,
+            ascii,
+            text: plain,
+            dim: plain.add_modifier(Modifier::DIM),
+            strong: bold,
+            selected,
+            good: plain,
+            warn: bold,
+            bad: bold.add_modifier(Modifier::REVERSED),
+            lines: [plain; 6],
+        };
+        match name {
+            ThemeName::Mono => base,
+            ThemeName::Dark => Self {
+                dim: fg(Color::Indexed(245)),
+                good: fg(Color::Indexed(114)),
+                warn: fg(Color::Indexed(221)).add_modifier(Modifier::BOLD),
+                bad: fg(Color::Indexed(203)).add_modifier(Modifier::BOLD),
+                lines: [117, 215, 150, 176, 229, 203].map(|index| fg(Color::Indexed(index))),
+                ..base
+            },
+            ThemeName::Light => Self {
+                dim: fg(Color::Indexed(242)),
+                good: fg(Color::Indexed(28)),
+                warn: fg(Color::Indexed(130)).add_modifier(Modifier::BOLD),
+                bad: fg(Color::Indexed(124)).add_modifier(Modifier::BOLD),
+                lines: [25, 130, 28, 90, 94, 124].map(|index| fg(Color::Indexed(index))),
+                ..base
+            },
+            ThemeName::ColorBlind => Self {
+                dim: fg(Color::Indexed(245)),
+                good: fg(OKABE_ITO[0]),
+                warn: fg(OKABE_ITO[4]).add_modifier(Modifier::BOLD),
+                bad: fg(OKABE_ITO[5]).add_modifier(Modifier::BOLD),
+                lines: OKABE_ITO.map(fg),
+                ..base
+            },
+        }
+    }
+
+    /// The style of a line or run by number.
+    #[must_use]
+    pub fn line(&self, index: usize) -> Style {
+        self.lines[index % self.lines.len()]
+    }
+
+    /// `text`, or `plain` where only ASCII may be drawn.
+    #[must_use]
+    pub const fn pick<'a>(&self, text: &'a str, plain: &'a str) -> &'a str {
+        if self.ascii { plain } else { text }
+    }
+
+    /// What stands for text that was cut.
+    #[must_use]
+    pub const fn ellipsis(&self) -> &'static str {
+        self.pick("…", "~")
+    }
+
+    /// Text that is not ours, in characters the terminal has.
+    #[must_use]
+    pub fn foreign(&self, text: &str) -> String {
+        if self.ascii {
+            crate::format::ascii(text)
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mono_has_no_colour_at_all() {
+        let theme = Theme::new(ThemeName::Mono, false);
+        let mut styles = vec![
+            theme.text,
+            theme.dim,
+            theme.strong,
+            theme.selected,
+            theme.good,
+            theme.warn,
+            theme.bad,
+        ];
+        styles.extend(theme.lines);
+        assert!(
+            styles
+                .iter()
+                .all(|style| style.fg.is_none() && style.bg.is_none())
+        );
+    }
+
+    #[test]
+    fn names_come_back() {
+        for theme in ThemeName::ALL {
+            assert_eq!(theme.name().parse(), Ok(theme));
+        }
+        assert!("pink".parse::<ThemeName>().is_err());
+        assert_eq!(ThemeName::Mono.next(), ThemeName::Dark);
+    }
+}

@@ -1,0 +1,510 @@
+//! A chart: title with values, lines, marks, axes.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::canvas::{Canvas, Pattern, Strength};
+use super::scale::{Scale, axis_label, round_between};
+use super::text;
+use crate::format;
+use crate::store::{Axis, Table, Unit};
+use crate::theme::Theme;
+
+/// Where a line's points come from.
+pub enum Data<'a> {
+    /// A column of a table: raw values faint, their EMA in full.
+    Curve {
+        /// The table.
+        table: &'a Table,
+        /// The column.
+        column: usize,
+        /// Whether the raw values are drawn too.
+        raw: bool,
+    },
+    /// A column whose rows are drawn as marks joined by a line.
+    Marks {
+        /// The table.
+        table: &'a Table,
+        /// The column.
+        column: usize,
+    },
+    /// Points by themselves, for axes no table has; `None` breaks the line.
+    Points(Vec<(f64, Option<f64>)>),
+}
+
+/// A line.
+pub struct Line<'a> {
+    /// What it is called in the title.
+    pub label: String,
+    /// Stands at its end and before its label.
+    pub letter: char,
+    /// Its colour.
+    pub style: Style,
+    /// Its pattern.
+    pub pattern: Pattern,
+    /// Its points.
+    pub data: Data<'a>,
+}
+
+/// A chart.
+pub struct Chart<'a> {
+    /// Its title.
+    pub title: String,
+    /// Its lines.
+    pub lines: Vec<Line<'a>>,
+    /// How its values are written.
+    pub unit: Unit,
+    /// Logarithmic, where the values allow it.
+    pub log_scale: bool,
+    /// Whether it has the focus.
+    pub focus: bool,
+    /// From, to on the horizontal axis.
+    pub window: (f64, f64),
+    /// What that axis counts; `None` are epochs.
+    pub axis: Option<Axis>,
+    /// A place whose values the title shows.
+    pub cursor: Option<f64>,
+    /// Places marked on the horizontal axis: where a process continued.
+    pub resumes: Vec<f64>,
+}
+
+/// What is to be drawn of a line: places and values, in order.
+struct Stroke {
+    points: Vec<Point>,
+    marks: bool,
+    raw: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Point {
+    x: f64,
+    low: f64,
+    high: f64,
+    mean: f64,
+    smooth: f64,
+    gap: bool,
+    nonfinite: bool,
+}
+
+impl Point {
+    fn single(x: f64, value: Option<f64>) -> Self {
+        let given = value.filter(|value| value.is_finite()).unwrap_or(f64::NAN);
+        Self {
+            x,
+            low: given,
+            high: given,
+            mean: given,
+            smooth: given,
+            gap: false,
+            nonfinite: value.is_some_and(|value| !value.is_finite()),
+        }
+    }
+}
+
+fn stroke(line: &Line<'_>, axis: Axis, (from, to): (f64, f64)) -> Stroke {
+    let (table, column, marks, raw) = match &line.data {
+        Data::Points(points) => {
+            return Stroke {
+                points: points
+                    .iter()
+                    .map(|(x, value)| Point::single(*x, *value))
+                    .collect(),
+                marks: true,
+                raw: false,
+            };
+        }
+        Data::Curve { table, column, raw } => (table, *column, false, *raw),
+        Data::Marks { table, column } => (table, *column, true, false),
+    };
+    let (buckets, smooth) = (table.buckets(column), table.smooth(column));
+    let mut points = Vec::new();
+    if !buckets.is_empty() {
+        for index in table.range(axis, from, to) {
+            let (row, bucket) = (&table.rows()[index], buckets[index]);
+            let value = |value: f32| {
+                if bucket.is_some() {
+                    f64::from(value)
+                } else {
+                    f64::NAN
+                }
+            };
+            points.push(Point {
+                x: row.x(axis),
+                low: value(bucket.min),
+                high: value(bucket.max),
+                mean: value(bucket.mean),
+                smooth: if marks {
+                    value(bucket.mean)
+                } else {
+                    value(smooth[index])
+                },
+                gap: row.gap,
+                nonfinite: bucket.nonfinite > 0,
+            });
+        }
+    }
+    Stroke { points, marks, raw }
+}
+
+/// The value of a line at or before a place.
+#[must_use]
+pub fn value_at(line: &Line<'_>, axis: Axis, place: f64) -> Option<f64> {
+    match &line.data {
+        Data::Points(points) => {
+            let before = points.iter().rev().find(|(x, _)| *x <= place + 1e-9);
+            before.and_then(|(_, value)| *value)
+        }
+        Data::Curve { table, column, .. } | Data::Marks { table, column } => {
+            let index = table.at(axis, place)?;
+            let bucket = table.buckets(*column).get(index)?;
+            if bucket.is_some() {
+                Some(f64::from(bucket.mean))
+            } else {
+                (bucket.nonfinite > 0).then_some(f64::NAN)
+            }
+        }
+    }
+}
+
+fn latest(line: &Line<'_>) -> Option<f64> {
+    match &line.data {
+        Data::Points(points) => points.last().and_then(|(_, value)| *value),
+        Data::Curve { table, column, .. } => {
+            let raw = table.last(*column)?;
+            let smooth = table.smooth(*column).last().copied().map(f64::from);
+            // A value that is not finite must not hide behind the average.
+            if raw.is_finite() { smooth } else { Some(raw) }
+        }
+        Data::Marks { table, column } => table.last(*column),
+    }
+}
+
+/// Columns for the labels of the vertical axis.
+const LABELS: u16 = 7;
+
+/// The part of a chart's area that holds the lines.
+#[must_use]
+pub fn plot_area(area: Rect) -> Rect {
+    Rect {
+        x: area.x + LABELS.min(area.width),
+        y: area.y + 1.min(area.height),
+        width: area.width.saturating_sub(LABELS + 1),
+        height: area.height.saturating_sub(2),
+    }
+}
+
+/// Draws a chart.
+pub fn draw(chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, area: Rect) {
+    if area.height < 3 || area.width < 20 {
+        return;
+    }
+    title(chart, theme, buffer, area);
+    let plot = plot_area(area);
+    let axis = chart.axis.unwrap_or_default();
+    let strokes: Vec<Stroke> = chart
+        .lines
+        .iter()
+        .map(|line| stroke(line, axis, chart.window))
+        .collect();
+    let Some(scale) = fit(&strokes, chart) else {
+        let text = theme.pick("· no data yet ·", "no data yet");
+        let x = plot.x + plot.width.saturating_sub(format::width(text) as u16) / 2;
+        text::put(
+            buffer,
+            x,
+            plot.y + plot.height / 2,
+            plot.right(),
+            text,
+            theme.dim,
+        );
+        return;
+    };
+    values(&scale, chart, theme, buffer, plot);
+    places(chart, theme, buffer, plot);
+    let mut canvas = Canvas::new(plot.width, plot.height, theme.ascii);
+    for (index, drawn) in strokes.iter().enumerate() {
+        curve(&mut canvas, chart, drawn, &scale, index as u8);
+    }
+    marks(&mut canvas, chart, &strokes, &scale, theme);
+    let styles: Vec<Style> = chart.lines.iter().map(|line| line.style).collect();
+    canvas.render(buffer, plot, &styles, theme);
+}
+
+/// The scale that holds what is visible.
+fn fit(strokes: &[Stroke], chart: &Chart<'_>) -> Option<Scale> {
+    let (from, to) = chart.window;
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    for drawn in strokes {
+        let visible = drawn
+            .points
+            .iter()
+            .filter(|point| (from..=to).contains(&point.x));
+        for point in visible {
+            let ends = if drawn.raw {
+                [point.low, point.high]
+            } else {
+                [point.smooth; 2]
+            };
+            for value in ends {
+                if value.is_finite() && (!chart.log_scale || value > 0.0) {
+                    (low, high) = (low.min(value), high.max(value));
+                }
+            }
+        }
+    }
+    (low <= high).then(|| Scale::new(low, high, chart.log_scale))
+}
+
+struct Mapping<'a> {
+    window: (f64, f64),
+    scale: &'a Scale,
+    across: f64,
+    down: f64,
+}
+
+impl Mapping<'_> {
+    fn x(&self, place: f64) -> f64 {
+        let (from, to) = self.window;
+        (place - from) / (to - from) * (self.across - 1.0)
+    }
+
+    fn y(&self, value: f64) -> Option<f64> {
+        let share = self.scale.share(value)?;
+        Some((1.0 - share) * (self.down - 1.0))
+    }
+}
+
+fn mapping<'a>(canvas: &Canvas, chart: &Chart<'_>, scale: &'a Scale) -> Mapping<'a> {
+    Mapping {
+        window: chart.window,
+        scale,
+        across: canvas.dots_across() as f64,
+        down: canvas.dots_down() as f64,
+    }
+}
+
+/// Points that fall into one column of dots become one: their extremes, and the last of the rest.
+fn columns(points: &[Point], map: &Mapping<'_>) -> Vec<(f64, Point)> {
+    let mut columns: Vec<(f64, Point)> = Vec::new();
+    let mut pending_gap = false;
+    for point in points {
+        pending_gap |= point.gap || !point.smooth.is_finite();
+        if !point.smooth.is_finite() {
+            continue;
+        }
+        let x = map.x(point.x);
+        let gap = std::mem::take(&mut pending_gap);
+        match columns.last_mut() {
+            Some((at, last)) if at.round() == x.round() => {
+                *last = Point {
+                    low: last.low.min(point.low),
+                    high: last.high.max(point.high),
+                    gap: last.gap,
+                    ..*point
+                };
+            }
+            _ => columns.push((x, Point { gap, ..*point })),
+        }
+    }
+    columns
+}
+
+fn curve(canvas: &mut Canvas, chart: &Chart<'_>, drawn: &Stroke, scale: &Scale, ink: u8) {
+    let map = mapping(canvas, chart, scale);
+    let pattern = chart.lines[usize::from(ink)].pattern;
+    let columns = columns(&drawn.points, &map);
+    if drawn.raw {
+        let (strength, solid) = (Strength::Faint, Pattern::Solid);
+        let mut before: Option<(f64, f64)> = None;
+        for (x, point) in &columns {
+            if let (Some(low), Some(high)) = (map.y(point.low), map.y(point.high)) {
+                canvas.line((*x, low), (*x, high), ink, strength, solid);
+            }
+            let here = map.y(point.mean).map(|y| (*x, y));
+            if let (Some(from), Some(to), false) = (before, here, point.gap) {
+                canvas.line(from, to, ink, strength, solid);
+            }
+            before = here;
+        }
+    }
+    let mut before: Option<(f64, f64)> = None;
+    for (x, point) in &columns {
+        let here = map.y(point.smooth).map(|y| (*x, y));
+        match (before, here) {
+            (Some(from), Some(to)) if !point.gap => {
+                canvas.line(from, to, ink, Strength::Full, pattern);
+            }
+            (_, Some((x, y))) => {
+                canvas.dot(x.round() as i32, y.round() as i32, ink, Strength::Full);
+            }
+            _ => {}
+        }
+        before = here;
+    }
+}
+
+/// Letters at the ends, diamonds at measurements, crosses where a value was not finite, cursor.
+fn marks(canvas: &mut Canvas, chart: &Chart<'_>, strokes: &[Stroke], scale: &Scale, theme: &Theme) {
+    let map = mapping(canvas, chart, scale);
+    let within = |x: f64| (-0.5..map.across - 0.5).contains(&x);
+    let (diamond, cross) = if theme.ascii {
+        ('@', 'X')
+    } else {
+        ('◆', '✗')
+    };
+    for (line, drawn) in chart.lines.iter().zip(strokes) {
+        let mut end = None;
+        let shown = drawn.points.iter().filter(|point| within(map.x(point.x)));
+        let few = shown.clone().count() * 3 < map.across as usize;
+        for point in shown {
+            let x = map.x(point.x);
+            if let Some(y) = map.y(point.smooth) {
+                let (column, row) = canvas.cell_of(x, y);
+                if drawn.marks && few {
+                    canvas.mark(column, row, diamond, line.style);
+                }
+                end = Some((column, row));
+            }
+            if point.nonfinite {
+                let (column, _) = canvas.cell_of(x, 0.0);
+                canvas.mark(column, 0, cross, theme.bad);
+            }
+        }
+        if let Some((column, row)) = end.filter(|_| chart.lines.len() > 1) {
+            canvas.mark(column, row, line.letter, line.style.patch(theme.strong));
+        }
+    }
+    if let Some(x) = chart
+        .cursor
+        .map(|place| map.x(place))
+        .filter(|x| within(*x))
+    {
+        let (column, _) = canvas.cell_of(x, 0.0);
+        let glyph = if theme.ascii { '|' } else { '│' };
+        for row in 0..canvas.dots_down() {
+            if canvas.is_empty(column, row) {
+                canvas.mark(column, row, glyph, theme.dim);
+            }
+        }
+    }
+}
+
+/// The labels of the vertical axis and its line.
+fn values(scale: &Scale, chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, plot: Rect) {
+    let wall = theme.pick("│", "|");
+    for row in 0..plot.height {
+        text::put(buffer, plot.x - 1, plot.y + row, plot.x, wall, theme.dim);
+    }
+    let rows = f64::from(plot.height.saturating_sub(1));
+    let mut taken: Option<u16> = None;
+    for tick in scale.ticks(usize::from(plot.height / 2).clamp(2, 8)) {
+        let Some(share) = scale
+            .share(tick)
+            .filter(|share| (0.0..=1.0).contains(share))
+        else {
+            continue;
+        };
+        let row = ((1.0 - share) * rows).round() as u16;
+        if taken == Some(row) {
+            continue;
+        }
+        taken = Some(row);
+        let label = chart.unit.write(tick);
+        let label = format::fit(&label, usize::from(LABELS - 1), theme.ellipsis());
+        let start = plot.x - LABELS;
+        text::right(buffer, start, plot.y + row, plot.x - 1, &label, theme.dim);
+        text::put(
+            buffer,
+            plot.x - 1,
+            plot.y + row,
+            plot.x,
+            theme.pick("┤", "+"),
+            theme.dim,
+        );
+    }
+}
+
+/// The labels of the horizontal axis.
+fn places(chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, plot: Rect) {
+    let (from, to) = chart.window;
+    let y = plot.bottom();
+    let mut free = plot.x - 1;
+    for tick in round_between(from, to, usize::from(plot.width / 14).clamp(1, 10)) {
+        let share = (tick - from) / (to - from);
+        let label = match chart.axis {
+            Some(axis) => axis_label(axis, tick),
+            // Epochs are whole.
+            None if tick.fract() != 0.0 => continue,
+            None => format!("{tick:.0}"),
+        };
+        let width = format::width(&label) as u16;
+        let middle = plot.x + (share * f64::from(plot.width.saturating_sub(1))).round() as u16;
+        let start = (middle.saturating_sub(width / 2)).min(plot.right().saturating_sub(width));
+        if start > free && middle < plot.right() {
+            text::put(buffer, start, y, plot.right(), &label, theme.dim);
+            free = start + width;
+        }
+    }
+    for place in chart
+        .resumes
+        .iter()
+        .filter(|place| (from..=to).contains(*place))
+    {
+        let share = (place - from) / (to - from);
+        let x = plot.x + (share * f64::from(plot.width.saturating_sub(1))).round() as u16;
+        text::put(buffer, x, y, plot.right(), theme.pick("↻", "^"), theme.warn);
+    }
+}
+
+fn title(chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, area: Rect) {
+    let focus = if chart.focus {
+        theme.pick("▸", ">")
+    } else {
+        " "
+    };
+    let style = if chart.focus {
+        theme.selected
+    } else {
+        theme.strong
+    };
+    let mut x = text::put(buffer, area.x, area.y, area.right(), focus, theme.strong);
+    let room = usize::from(area.right().saturating_sub(x));
+    x = text::put(
+        buffer,
+        x,
+        area.y,
+        area.right(),
+        &format::fit(&chart.title, room, theme.ellipsis()),
+        style,
+    );
+    let axis = chart.axis.unwrap_or_default();
+    for line in &chart.lines {
+        let value = match chart.cursor {
+            Some(place) => value_at(line, axis, place),
+            None => latest(line),
+        };
+        let written = value.map_or_else(
+            || theme.pick("–", "-").to_owned(),
+            |value| theme.foreign(&chart.unit.write(value)),
+        );
+        let letter = if chart.lines.len() > 1 {
+            format!("{} ", line.letter)
+        } else {
+            String::new()
+        };
+        let style = match value {
+            Some(value) if !value.is_finite() => theme.bad,
+            _ => line.style,
+        };
+        let full = format!("  {letter}{} {written}", line.label);
+        let short = format!("  {letter}{written}");
+        let room = usize::from(area.right().saturating_sub(x));
+        let text = [full, short]
+            .into_iter()
+            .find(|text| format::width(text) <= room);
+        // What does not fit whole is left out: half a number would be a wrong one.
+        let Some(text) = text else { break };
+        x = text::put(buffer, x, area.y, area.right(), &text, style);
+    }
+}

@@ -1,0 +1,191 @@
+//! Two rows about the run: who and how far, how fast and until when.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::scale::axis_name;
+use super::text;
+use crate::format;
+use crate::state::State;
+use crate::store::{Metric, NerMetric, RunStore, Status, Unit};
+
+/// Draws the rows.
+pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
+    let theme = &state.theme;
+    let (Some(run), Some(row)) = (state.run(), state.row()) else {
+        let text = format!(" waiting for a run in {}", theme.foreign(&state.root));
+        text::put(buffer, area.x, area.y, area.right(), &text, theme.warn);
+        return;
+    };
+    let status = state.status();
+    let (word, style) = status_text(state, status, run);
+    let width = usize::from(area.width);
+    let id = format::fit(
+        &theme.foreign(&row.id),
+        (width / 3).max(12),
+        theme.ellipsis(),
+    );
+    let mut parts: Vec<(String, Style)> = vec![
+        (format!(" {id} "), theme.strong),
+        (format!("{word} "), style),
+    ];
+    if row.loaded < 1.0 {
+        parts.push((format!("loading {:.0}% ", row.loaded * 100.0), theme.warn));
+    }
+    if run.missing {
+        parts.push(("event file is gone ".into(), theme.bad));
+    }
+    let (step, total) = (run.step(), run.total());
+    if let Some(step) = step {
+        let of = total.map_or(String::new(), |total| {
+            format!("/{}", format::count(total as f64))
+        });
+        parts.push((format!("step {}{of} ", grouped(step)), theme.text));
+    }
+    if let Some(track) = run.ner.tracks.get(run.ner.active) {
+        let of = track
+            .total_epochs
+            .map_or(String::new(), |total| format!("/{total}"));
+        let name = theme.foreign(&format::printable(&track.name()));
+        parts.push((format!("{name} epoch {}{of} ", track.epoch), theme.text));
+    }
+    let borrowed: Vec<(&str, Style)> = parts.iter().map(|(t, s)| (t.as_str(), *s)).collect();
+    let x = text::pieces(buffer, area, &borrowed);
+    if let (Some(step), Some(total)) = (step, total.filter(|total| *total > 0)) {
+        let share = step as f64 / total as f64;
+        let percent = format!(" {:>5.1}%", share * 100.0);
+        let room = usize::from(area.right().saturating_sub(x)).saturating_sub(percent.len() + 1);
+        if room >= 6 {
+            let bar = text::bar(share, room.min(60), theme);
+            let x = text::put(buffer, x, area.y, area.right(), &bar, theme.good);
+            text::put(buffer, x, area.y, area.right(), &percent, theme.text);
+        }
+    }
+    let below = Rect {
+        y: area.y + 1,
+        ..area
+    };
+    numbers(state, run, status, buffer, below);
+}
+
+fn status_text(state: &State, status: Status, run: &RunStore) -> (String, Style) {
+    let theme = &state.theme;
+    let dot = theme.pick("●", "*");
+    match status {
+        Status::Waiting => (format!("{dot} waiting for its first event"), theme.warn),
+        Status::Running => (format!("{dot} running"), theme.good),
+        Status::Paused => (format!("{dot} paused"), theme.warn),
+        Status::Stale(seconds) => (
+            format!("{dot} stale {}", format::duration(seconds)),
+            theme.warn,
+        ),
+        Status::Crashed => (format!("{dot} crashed"), theme.bad),
+        Status::Ended(_) => {
+            let failed = run.end.as_ref().is_some_and(|end| end.exit_code != 0);
+            let style = if failed { theme.bad } else { theme.good };
+            (format!("{dot} {}", status.word()), style)
+        }
+    }
+}
+
+/// How fast, how long, on what; and how the charts are drawn.
+fn numbers(state: &State, run: &RunStore, status: Status, buffer: &mut Buffer, area: Rect) {
+    let theme = &state.theme;
+    let mut parts: Vec<String> = Vec::new();
+    if let Some(first) = run.first_time {
+        let until = match status {
+            Status::Ended(_) | Status::Crashed => run.last_time.unwrap_or(first),
+            _ => state.now.max(run.last_time.unwrap_or(first)),
+        };
+        parts.push(format::duration(until - first));
+    }
+    if status.is_alive() && run.steps.last_step().is_some() {
+        let eta = run
+            .total_steps
+            .and_then(|total| run.rate.eta(state.now, total));
+        // At most an hour of silence is credited; a stale run has no honest ETA.
+        let shown = eta.filter(|_| !matches!(status, Status::Stale(_) | Status::Paused));
+        parts.push(match shown {
+            Some(eta) => format!("ETA {}", format::duration(eta)),
+            None => "ETA ?".into(),
+        });
+    }
+    let speed = run.last_smooth(Metric::TokensPerSecond).or_else(|| {
+        let track = run.ner.tracks.get(run.ner.active)?;
+        track.steps.last(NerMetric::TokensPerSecond.column())
+    });
+    if let Some(speed) = speed {
+        parts.push(format!("{} tok/s", format::count(speed.round())));
+    }
+    if let Some(tokens) = run.tokens_seen {
+        parts.push(format!("{} tokens", format::count(tokens as f64)));
+    }
+    let skipped = run.last(Metric::SkippedSteps).unwrap_or(0.0);
+    if let Some(device) = run.start.as_ref().and_then(|start| start.device.as_deref()) {
+        parts.push(theme.foreign(&format::printable(device)));
+    }
+    let separator = theme.pick(" · ", " | ");
+    let mut x = area.x + 1;
+    for (index, part) in parts.iter().enumerate() {
+        let lead = if index == 0 { "" } else { separator };
+        let width = format::width(lead) + format::width(part);
+        if usize::from(area.right().saturating_sub(x)) < width {
+            break;
+        }
+        x = text::put(buffer, x, area.y, area.right(), lead, theme.dim);
+        x = text::put(buffer, x, area.y, area.right(), part, theme.text);
+    }
+    let mut alerts = Vec::new();
+    if let Some((step, metric)) = run.nonfinite.back() {
+        alerts.push(format!("NaN in {} at step {step}", metric.label()));
+    }
+    if skipped > 0.0 {
+        alerts.push(format!("{} skipped", Unit::Count.write(skipped)));
+    }
+    if run.bad_lines > 0 {
+        alerts.push(format!("{} bad lines", run.bad_lines));
+    }
+    let alert = alerts.join(separator);
+    let view = format!(
+        "EMA {}{separator}{}{}",
+        state.decay(),
+        axis_name(state.usable_axis()),
+        if state.log_scale {
+            format!("{separator}log")
+        } else {
+            String::new()
+        },
+    );
+    let (tail, style) = if alert.is_empty() {
+        (view, theme.dim)
+    } else {
+        (alert, theme.bad)
+    };
+    let tail = format!(" {tail} ");
+    text::right(buffer, x, area.y, area.right(), &tail, style);
+}
+
+/// `1 234 567`: digits in threes, so that a long step can be read.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn digits_stand_in_threes() {
+        assert_eq!(super::grouped(0), "0");
+        assert_eq!(super::grouped(1234), "1 234");
+        assert_eq!(super::grouped(1_000_000), "1 000 000");
+    }
+}

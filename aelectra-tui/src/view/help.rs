@@ -1,0 +1,61 @@
+//! The keys, from the table that dispatches them.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::{WidthClass, text};
+use crate::format;
+use crate::keymap::{BINDINGS, GROUPS};
+use crate::state::State;
+
+/// Draws the screen.
+pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
+    let columns = usize::from(WidthClass::of(area.width).columns().min(2));
+    let width = usize::from(area.width) / columns;
+    let mut lines: Vec<(String, String, Style)> = Vec::new();
+    for group in GROUPS {
+        if !lines.is_empty() {
+            lines.push((String::new(), String::new(), state.theme.text));
+        }
+        lines.push((group.to_owned(), String::new(), state.theme.strong));
+        for binding in BINDINGS.iter().filter(|binding| binding.group == group) {
+            let keys: Vec<String> = binding.keys.iter().map(|key| key.label()).collect();
+            lines.push((keys.join(" "), binding.help.to_owned(), state.theme.text));
+        }
+    }
+    let per_column = lines.len().div_ceil(columns);
+    let most = per_column.saturating_sub(usize::from(area.height));
+    let first = state.scroll.min(most);
+    for (index, (keys, help, style)) in lines.iter().enumerate() {
+        let (column, line) = (index / per_column, index % per_column);
+        let Some(row) = line
+            .checked_sub(first)
+            .and_then(|line| text::row(area, line))
+        else {
+            continue;
+        };
+        let start = row.x + (column * width) as u16 + 1;
+        let end = row.x + ((column + 1) * width) as u16;
+        if help.is_empty() {
+            text::put(buffer, start, row.y, end, keys, *style);
+            continue;
+        }
+        let x = start + 12;
+        text::put(buffer, start, row.y, x, keys, state.theme.strong);
+        let room = usize::from(end.saturating_sub(x));
+        let help = format::fit(help, room, state.theme.ellipsis());
+        text::put(buffer, x, row.y, end, &help, *style);
+    }
+    if first < most {
+        let y = area.bottom().saturating_sub(1);
+        text::right(
+            buffer,
+            area.x,
+            y,
+            area.right(),
+            " more below ",
+            state.theme.warn,
+        );
+    }
+}

@@ -1,0 +1,315 @@
+//! The overview: a grid of charts, a line about the machine, the end of the log.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::canvas::Pattern;
+use super::chart::{self, Chart, Data, Line, plot_area};
+use super::{WidthClass, logs, ner, system, text};
+use crate::state::State;
+use crate::store::{Metric, NerMetric, NerTrack, RunStore};
+
+/// A chart of the overview.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pane {
+    /// Metrics of pretraining.
+    Metrics(&'static Group),
+    /// Micro-F1 by epoch.
+    NerF1,
+    /// A metric of fine-tuning steps.
+    NerSteps(NerMetric),
+}
+
+/// Metrics that share a scale.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The chart's title.
+    pub title: &'static str,
+    /// Each with its letter.
+    pub metrics: &'static [(Metric, char)],
+    /// Whether evaluations are drawn with the training values.
+    pub held_out: bool,
+}
+
+macro_rules! group {
+    ($title:literal, $held_out:literal, $($metric:ident $letter:literal),+) => {
+        Group { title: $title, held_out: $held_out, metrics: &[$((Metric::$metric, $letter)),+] }
+    };
+}
+
+/// The charts of pretraining, the most important first.
+pub static GROUPS: [Group; 9] = [
+    group!("Generator MLM loss", true, MlmLoss 'M'),
+    group!("Discriminator", false, RtdAccuracy 'A', RtdBaseline 'b'),
+    group!("Discriminator RTD loss", true, RtdLoss 'R'),
+    group!("Replaced tokens found", false, RtdPrecision 'P', RtdRecall 'R', RtdAuc 'U'),
+    group!("Gradient norm", false, GradNorm 'G'),
+    group!("Learning rate", false, Lr 'L'),
+    group!("Total loss", true, Loss 'T'),
+    group!("Generator", false, MlmAccuracy 'M', SampledAccuracy 'S'),
+    group!("Throughput", false, TokensPerSecond 'T'),
+];
+
+impl Pane {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Metrics(group) => group.title,
+            Self::NerF1 => "NER micro-F1 by epoch",
+            Self::NerSteps(NerMetric::Loss) => "NER loss",
+            Self::NerSteps(NerMetric::Lr) => "NER learning rate",
+            Self::NerSteps(NerMetric::GradNorm) => "NER gradient norm",
+            Self::NerSteps(NerMetric::TokensPerSecond) => "NER throughput",
+        }
+    }
+
+    fn matches(self, wanted: &str) -> bool {
+        let title = self.title().to_lowercase().contains(wanted);
+        title
+            || matches!(self, Self::Metrics(group) if group.metrics.iter().any(|(metric, _)| metric.label().to_lowercase().contains(wanted)))
+    }
+}
+
+/// The panes that the run has numbers for and the filter lets through.
+#[must_use]
+pub fn panes(state: &State) -> Vec<Pane> {
+    let run = state.run();
+    let tuning = run.is_some_and(|run| !run.ner.tracks.is_empty());
+    let scored = run.is_some_and(|run| run.ner.tracks.iter().any(|track| !track.dev.is_empty()));
+    let pretraining = run.is_none_or(|run| run.steps.last_step().is_some()) || !tuning;
+    let mut panes: Vec<Pane> = Vec::new();
+    if pretraining {
+        panes.extend(GROUPS.iter().map(Pane::Metrics));
+        if scored {
+            // Loss, discriminator accuracy and F1 belong on one screen.
+            panes.insert(2, Pane::NerF1);
+        }
+    } else {
+        panes.push(Pane::NerSteps(NerMetric::Loss));
+        panes.push(Pane::NerF1);
+    }
+    if tuning {
+        let rest = if pretraining {
+            &NerMetric::ALL[..1]
+        } else {
+            &NerMetric::ALL[1..]
+        };
+        panes.extend(rest.iter().copied().map(Pane::NerSteps));
+    }
+    let wanted = state.filter.to_lowercase();
+    panes.retain(|pane| pane.matches(&wanted));
+    panes
+}
+
+/// Charts by area, and what is left below them.
+fn layout(state: &State, area: Rect) -> (Vec<(usize, Pane, Rect)>, Rect) {
+    let panes = panes(state);
+    let focus = state.focus.min(panes.len().saturating_sub(1));
+    if state.expanded {
+        let shown = panes.get(focus).map(|pane| (focus, *pane, area));
+        return (shown.into_iter().collect(), text::below(area, area.height));
+    }
+    let log_rows = match area.height {
+        0..16 => 2,
+        16..24 => 4,
+        24..40 => 6,
+        _ => 10,
+    };
+    let height = area.height.saturating_sub(log_rows);
+    let columns = WidthClass::of(area.width).columns();
+    let rows = (height / 8).clamp(1, 3);
+    let count = usize::from(rows * columns);
+    // The page that holds the focus.
+    let first = focus / count.max(1) * count;
+    let charts = panes
+        .into_iter()
+        .enumerate()
+        .skip(first)
+        .take(count)
+        .enumerate()
+        .map(|(place, (index, pane))| {
+            let place = place as u16;
+            let (column, row) = (place % columns, place / columns);
+            let edge = |index: u16, count: u16, length: u16| {
+                (u32::from(index) * u32::from(length) / u32::from(count)) as u16
+            };
+            let (left, right) = (
+                edge(column, columns, area.width),
+                edge(column + 1, columns, area.width),
+            );
+            let (top, bottom) = (edge(row, rows, height), edge(row + 1, rows, height));
+            let rect = Rect {
+                x: area.x + left,
+                y: area.y + top,
+                width: right - left,
+                height: bottom - top,
+            };
+            (index, pane, rect)
+        })
+        .collect();
+    (charts, text::below(area, height))
+}
+
+/// The chart at a position and the share of its window.
+#[must_use]
+pub fn hit(state: &State, area: Rect, position: Position) -> Option<(usize, f64)> {
+    let (charts, _) = layout(state, super::body(area));
+    let (index, _, rect) = charts
+        .into_iter()
+        .find(|(.., rect)| rect.contains(position))?;
+    let plot = plot_area(rect);
+    let across = f64::from(plot.width.saturating_sub(1).max(1));
+    Some((index, (f64::from(position.x) - f64::from(plot.x)) / across))
+}
+
+/// Draws the screen.
+pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
+    let (charts, rest) = layout(state, area);
+    if charts.is_empty() {
+        let text = format!(" no pane matches /{}", state.theme.foreign(&state.filter));
+        text::put(
+            buffer,
+            area.x,
+            area.y,
+            area.right(),
+            &text,
+            state.theme.warn,
+        );
+    }
+    for (index, pane, rect) in charts {
+        let focus = index == state.focus;
+        match pane {
+            Pane::Metrics(group) => metrics(state, group, focus, buffer, rect),
+            Pane::NerF1 => ner::f1_chart(state, focus, buffer, rect),
+            Pane::NerSteps(metric) => ner_steps(state, metric, focus, buffer, rect),
+        }
+    }
+    if rest.height > 2 {
+        system::line(state, buffer, Rect { height: 1, ..rest });
+        logs::tail(state, buffer, text::below(rest, 1));
+    } else {
+        logs::tail(state, buffer, rest);
+    }
+}
+
+/// Patterns by place in a chart.
+const PATTERNS: [Pattern; 3] = [Pattern::Solid, Pattern::Dotted, Pattern::Dashed];
+
+fn metrics(state: &State, group: &Group, focus: bool, buffer: &mut Buffer, area: Rect) {
+    let theme = &state.theme;
+    let overlaid = state.overlaid();
+    let several = overlaid.len() > 1;
+    let mut lines = Vec::new();
+    for (place, key) in overlaid.iter().enumerate() {
+        let row = &state.runs[*key];
+        let Some(run) = row.store.as_deref() else {
+            continue;
+        };
+        for (index, (metric, letter)) in group.metrics.iter().enumerate() {
+            let name = if several {
+                let digit = char::from_digit(place as u32 + 1, 10).unwrap_or('?');
+                (theme.foreign(&row.id), digit)
+            } else if group.metrics.len() == 1 {
+                (String::new(), *letter)
+            } else {
+                (short_label(*metric).to_owned(), *letter)
+            };
+            lines.push(Line {
+                label: name.0,
+                letter: name.1,
+                style: theme.line(if several { place } else { index }),
+                pattern: PATTERNS[(if several { index + place } else { index }) % PATTERNS.len()],
+                data: Data::Curve {
+                    table: &run.steps,
+                    column: metric.column(),
+                    raw: !several && group.metrics.len() == 1,
+                },
+            });
+        }
+        let column = group.metrics[0].0.column();
+        if group.held_out && !several && !run.evals.buckets(column).is_empty() {
+            lines.push(Line {
+                label: "held-out".into(),
+                letter: 'H',
+                style: theme.line(1),
+                pattern: Pattern::Dashed,
+                data: Data::Marks {
+                    table: &run.evals,
+                    column,
+                },
+            });
+        }
+    }
+    let axis = state.usable_axis();
+    let drawn = Chart {
+        title: group.title.to_owned(),
+        lines,
+        unit: group.metrics[0].0.unit(),
+        log_scale: state.log_scale,
+        focus,
+        window: state.window().unwrap_or((0.0, 1.0)),
+        axis: Some(axis),
+        cursor: state.cursor,
+        resumes: state.run().map_or_else(Vec::new, |run| resumes(run, axis)),
+    };
+    chart::draw(&drawn, theme, buffer, area);
+}
+
+fn resumes(run: &RunStore, axis: crate::store::Axis) -> Vec<f64> {
+    let rows = run.steps.rows();
+    run.resumes
+        .iter()
+        .filter_map(|step| {
+            let index = rows.partition_point(|row| row.last_step < *step);
+            rows.get(index).map(|row| row.x(axis))
+        })
+        .collect()
+}
+
+fn short_label(metric: Metric) -> &'static str {
+    match metric {
+        Metric::RtdBaseline => "all original",
+        Metric::MlmAccuracy => "best guess",
+        Metric::SampledAccuracy => "sample",
+        other => other.label(),
+    }
+}
+
+fn ner_steps(state: &State, metric: NerMetric, focus: bool, buffer: &mut Buffer, area: Rect) {
+    let theme = &state.theme;
+    let Some(run) = state.run() else { return };
+    let shown = state.track.unwrap_or(run.ner.active);
+    let track: Option<&NerTrack> = run.ner.tracks.get(shown);
+    let lines = track.map_or_else(Vec::new, |track| {
+        vec![Line {
+            label: theme.foreign(&crate::format::printable(&track.name())),
+            letter: 'N',
+            style: theme.line(0),
+            pattern: Pattern::Solid,
+            data: Data::Curve {
+                table: &track.steps,
+                column: metric.column(),
+                raw: true,
+            },
+        }]
+    });
+    // Fine-tuning has steps of its own; the window of pretraining does not apply.
+    let axis = crate::store::Axis::Step;
+    let extent = track.and_then(|track| track.steps.extent(axis));
+    let (from, to) = extent.unwrap_or((0.0, 1.0));
+    let drawn = Chart {
+        title: Pane::NerSteps(metric).title().to_owned(),
+        lines,
+        unit: metric.unit(),
+        log_scale: state.log_scale,
+        focus,
+        window: if to > from {
+            (from, to)
+        } else {
+            (from - 0.5, from + 0.5)
+        },
+        axis: Some(axis),
+        cursor: None,
+        resumes: Vec::new(),
+    };
+    chart::draw(&drawn, theme, buffer, area);
+}

@@ -1,0 +1,144 @@
+//! From values to rows of dots, and round numbers for the axes.
+
+use crate::format;
+use crate::store::Axis;
+
+/// The vertical scale of a chart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scale {
+    low: f64,
+    high: f64,
+    log: bool,
+}
+
+impl Scale {
+    /// A scale that holds all values between two; `log` only where both are positive.
+    #[must_use]
+    pub fn new(low: f64, high: f64, log: bool) -> Self {
+        let log = log && low > 0.0;
+        let (mut low, mut high) = if log {
+            (low.ln(), high.ln())
+        } else {
+            (low, high)
+        };
+        let margin = (high - low) * 0.04;
+        if margin > 0.0 {
+            (low, high) = (low - margin, high + margin);
+        } else {
+            let room = (low.abs() * 0.05).max(1e-9);
+            (low, high) = (low - room, high + room);
+        }
+        Self { low, high, log }
+    }
+
+    /// The share of the height from the bottom; `None` where the scale has no place for a value.
+    #[must_use]
+    pub fn share(&self, value: f64) -> Option<f64> {
+        let value = if self.log {
+            if value <= 0.0 {
+                return None;
+            }
+            value.ln()
+        } else {
+            value
+        };
+        Some((value - self.low) / (self.high - self.low)).filter(|share| share.is_finite())
+    }
+
+    /// Round values, about `count` of them.
+    #[must_use]
+    pub fn ticks(&self, count: usize) -> Vec<f64> {
+        if !self.log {
+            return round_between(self.low, self.high, count);
+        }
+        let (low, high) = (self.low.exp(), self.high.exp());
+        if high / low < 5.0 {
+            return round_between(low, high, count);
+        }
+        let decades = low.log10().floor() as i32..=high.log10().ceil() as i32;
+        let every = 1 + decades.clone().count() / count.max(1);
+        decades
+            .step_by(every)
+            .map(|decade| 10_f64.powi(decade))
+            .filter(|tick| (low..=high).contains(tick))
+            .collect()
+    }
+}
+
+/// Multiples of 1, 2 or 5 times a power of ten between two numbers, about `count` of them.
+#[must_use]
+pub fn round_between(low: f64, high: f64, count: usize) -> Vec<f64> {
+    let span = high - low;
+    if !span.is_finite() || span <= 0.0 || count == 0 {
+        return Vec::new();
+    }
+    let rough = span / count as f64;
+    let power = 10_f64.powf(rough.log10().floor());
+    let step = [1.0, 2.0, 5.0, 10.0]
+        .into_iter()
+        .map(|factor| factor * power)
+        .find(|step| *step >= rough)
+        .unwrap_or(rough);
+    let first = (low / step).ceil();
+    // Not more than asked for, whatever rounding does at the edges of what a float can hold.
+    (0..=count + 1)
+        .map(|index| (first + index as f64) * step)
+        .take_while(|tick| *tick <= high)
+        .collect()
+}
+
+/// A place of the horizontal axis in words.
+#[must_use]
+pub fn axis_label(axis: Axis, place: f64) -> String {
+    match axis {
+        Axis::Step | Axis::Tokens => format::count(place.round()),
+        Axis::Time => format::duration(place),
+    }
+}
+
+/// The axis in one word.
+#[must_use]
+pub const fn axis_name(axis: Axis) -> &'static str {
+    match axis {
+        Axis::Step => "steps",
+        Axis::Tokens => "tokens",
+        Axis::Time => "time",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_lie_within_and_ticks_are_round() {
+        let scale = Scale::new(2.0, 10.0, false);
+        let share = scale.share(6.0).expect("a place");
+        assert!((share - 0.5).abs() < 1e-9);
+        assert_eq!(scale.ticks(4), [2.0, 4.0, 6.0, 8.0, 10.0]);
+        let flat = Scale::new(3.0, 3.0, false);
+        assert!((flat.share(3.0).expect("a place") - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn logarithms_need_positive_values() {
+        let scale = Scale::new(0.001, 1000.0, true);
+        assert!((scale.share(1.0).expect("a place") - 0.5).abs() < 1e-9);
+        assert_eq!(scale.share(0.0), None);
+        assert!(
+            scale
+                .ticks(4)
+                .iter()
+                .all(|tick| tick.log10().fract().abs() < 1e-9)
+        );
+        assert_eq!(Scale::new(-1.0, 1.0, true), Scale::new(-1.0, 1.0, false));
+    }
+
+    #[test]
+    fn absurd_numbers_give_few_ticks() {
+        for (low, high) in [(0.0, f64::MAX), (-1e300, 1e300), (1.0, 1.0 + 1e-15)] {
+            assert!(round_between(low, high, 5).len() < 10, "{low} {high}");
+        }
+        assert!(round_between(f64::NAN, 1.0, 5).is_empty());
+    }
+}

@@ -1,0 +1,234 @@
+//! The machine: processor, memory, GPU, and where the time of a step goes.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::canvas::Pattern;
+use super::chart::{self, Chart, Data, Line};
+use super::{WidthClass, text};
+use crate::format;
+use crate::state::State;
+use crate::store::{Axis, Metric, RunStore, SystemMetric};
+
+/// One line about the machine, for the overview.
+pub fn line(state: &State, buffer: &mut Buffer, area: Rect) {
+    let theme = &state.theme;
+    let Some(run) = state.run() else { return };
+    let mut parts: Vec<String> = Vec::new();
+    if let Some(machine) = &run.machine {
+        if let Some(cpu) = machine.cpu_percent {
+            parts.push(format!("CPU {cpu:.0}%"));
+        }
+        if let Some(rss) = machine.rss_bytes {
+            parts.push(format!("RSS {}", format::bytes(rss as f64)));
+        }
+        if let (Some(used), Some(total)) = (machine.memory_used_bytes, machine.memory_total_bytes) {
+            parts.push(format!(
+                "RAM {} of {}",
+                format::bytes(used as f64),
+                format::bytes(total as f64)
+            ));
+        }
+        for gpu in machine.gpus.iter().take(4) {
+            let busy = gpu.utilization_percent.unwrap_or(0.0);
+            let used = format::bytes(gpu.memory_used_bytes.unwrap_or(0) as f64);
+            parts.push(format!("GPU{} {busy:.0}% {used}", gpu.index));
+        }
+    } else if let Some(rss) = run.last(Metric::Rss) {
+        parts.push(format!("RSS {}", format::bytes(rss)));
+    }
+    let seconds = step_seconds(run);
+    if !seconds.is_empty() {
+        let split: Vec<String> = seconds
+            .iter()
+            .map(|(metric, value)| format!("{} {}", metric.label(), format::seconds(*value)))
+            .collect();
+        parts.push(format!("step: {}", split.join(", ")));
+    }
+    let separator = theme.pick(" · ", " | ");
+    let mut x = area.x + 1;
+    for (index, part) in parts.iter().enumerate() {
+        let lead = if index == 0 { "" } else { separator };
+        let part = theme.foreign(part);
+        if usize::from(area.right().saturating_sub(x)) < format::width(lead) + format::width(&part)
+        {
+            break;
+        }
+        x = text::put(buffer, x, area.y, area.right(), lead, theme.dim);
+        x = text::put(buffer, x, area.y, area.right(), &part, theme.dim);
+    }
+}
+
+/// The parts of a step that were measured.
+fn step_seconds(run: &RunStore) -> Vec<(Metric, f64)> {
+    [
+        Metric::DataSeconds,
+        Metric::ForwardSeconds,
+        Metric::BackwardSeconds,
+        Metric::OptimizerSeconds,
+    ]
+    .into_iter()
+    .filter_map(|metric| Some((metric, run.last(metric).filter(|value| value.is_finite())?)))
+    .collect()
+}
+
+/// Draws the screen.
+pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
+    let theme = &state.theme;
+    let Some(run) = state.run() else { return };
+    let metrics: Vec<SystemMetric> = SystemMetric::ALL
+        .iter()
+        .copied()
+        .filter(|metric| !run.system.buckets(metric.column()).is_empty())
+        .collect();
+    let facts = facts(run);
+    let below = (facts.len() as u16 + 1).min(area.height / 2);
+    let above = Rect {
+        height: area.height - below,
+        ..area
+    };
+    if metrics.is_empty() {
+        let line = "No system events in this run yet.";
+        text::put(
+            buffer,
+            above.x + 2,
+            above.y + 1,
+            above.right(),
+            line,
+            theme.dim,
+        );
+    }
+    let columns = WidthClass::of(area.width).columns();
+    let needed = (metrics.len() as u16).div_ceil(columns).max(1);
+    let rows = needed.min((above.height / 6).max(1));
+    for (place, metric) in metrics.iter().take(usize::from(rows * columns)).enumerate() {
+        let (column, row) = (place as u16 % columns, place as u16 / columns);
+        let rect = Rect {
+            x: above.x + column * above.width / columns,
+            y: above.y + row * above.height / rows,
+            width: above.width / columns,
+            height: above.height / rows,
+        };
+        let (from, to) = run.system.extent(Axis::Time).unwrap_or((0.0, 1.0));
+        let drawn = Chart {
+            title: metric.label().to_owned(),
+            lines: vec![Line {
+                label: String::new(),
+                letter: 'S',
+                style: theme.line(place),
+                pattern: Pattern::Solid,
+                data: Data::Curve {
+                    table: &run.system,
+                    column: metric.column(),
+                    raw: true,
+                },
+            }],
+            unit: metric.unit(),
+            log_scale: state.log_scale,
+            focus: false,
+            window: if to > from {
+                (from, to)
+            } else {
+                (from - 0.5, from + 0.5)
+            },
+            axis: Some(Axis::Time),
+            cursor: None,
+            resumes: Vec::new(),
+        };
+        chart::draw(&drawn, theme, buffer, rect);
+    }
+    let inner = text::heading(buffer, text::below(area, above.height), theme, " Run");
+    for (index, (name, value)) in facts.iter().enumerate() {
+        let Some(row) = text::row(inner, index) else {
+            break;
+        };
+        let name = format!("  {:<18}", name);
+        let x = text::put(buffer, row.x, row.y, row.right(), &name, theme.dim);
+        let value = theme.foreign(&format::printable(value));
+        text::put(buffer, x, row.y, row.right(), &value, theme.text);
+    }
+}
+
+/// What is known of the run in words.
+fn facts(run: &RunStore) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    let seconds = step_seconds(run);
+    if !seconds.is_empty() {
+        let total: f64 = seconds.iter().map(|(_, value)| value).sum();
+        let split: Vec<String> = seconds
+            .iter()
+            .map(|(metric, value)| {
+                let share = 100.0 * value / total.max(f64::MIN_POSITIVE);
+                format!(
+                    "{} {} ({share:.0}%)",
+                    metric.label(),
+                    format::seconds(*value)
+                )
+            })
+            .collect();
+        facts.push(("step", split.join("  ")));
+    }
+    if let Some(start) = &run.start {
+        let texts = [
+            ("device", start.device.clone()),
+            ("model", start.model.clone()),
+            (
+                "parameters",
+                start.parameters.map(|count| format::count(count as f64)),
+            ),
+            ("batch", batch(start.batch_size, start.sequence_length)),
+            ("process", start.pid.map(|pid| pid.to_string())),
+            ("host", start.host.clone()),
+        ];
+        facts.extend(
+            texts
+                .into_iter()
+                .filter_map(|(name, text)| Some((name, text?))),
+        );
+    }
+    if let Some(machine) = &run.machine {
+        for gpu in &machine.gpus {
+            let mut text = gpu.name.clone().unwrap_or_else(|| "GPU".into());
+            if let Some(total) = gpu.memory_total_bytes {
+                text.push_str(&format!(", {}", format::bytes(total as f64)));
+            }
+            if let Some(celsius) = gpu.temperature_celsius {
+                text.push_str(&format!(", {celsius:.0} C"));
+            }
+            if let Some(watts) = gpu.power_watts {
+                text.push_str(&format!(", {watts:.0} W"));
+            }
+            facts.push(("GPU", text));
+        }
+    }
+    if let Some(manifest) = &run.manifest {
+        let commit = manifest.git_commit.clone();
+        facts.extend(commit.map(|commit| ("commit", commit)));
+        let versions: Vec<String> = manifest
+            .versions
+            .iter()
+            .map(|(name, version)| format!("{name} {version}"))
+            .collect();
+        if !versions.is_empty() {
+            facts.push(("versions", versions.join(", ")));
+        }
+        if !manifest.command.is_empty() {
+            facts.push(("command", manifest.command.join(" ")));
+        }
+    }
+    if let Some(saved) = run.checkpoints.back() {
+        let size = saved.bytes.map_or(String::new(), |bytes| {
+            format!(", {}", format::bytes(bytes as f64))
+        });
+        facts.push(("last checkpoint", format!("step {}{size}", saved.step)));
+    }
+    facts
+}
+
+fn batch(size: Option<u64>, length: Option<u64>) -> Option<String> {
+    let size = size?;
+    Some(match length {
+        Some(length) => format!("{size} examples of {length} tokens"),
+        None => format!("{size} examples"),
+    })
+}

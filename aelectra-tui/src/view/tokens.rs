@@ -1,0 +1,224 @@
+//! One sentence: as it was, masked, as the generator filled it, and what the discriminator believes.
+
+use aelectra_data::run::{SampleEvent, SampleToken};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::text;
+use crate::format;
+use crate::state::State;
+use crate::theme::Theme;
+
+/// Rows of a block: five lines and a blank one.
+const BLOCK: usize = 6;
+/// Columns of the row labels.
+const LABELS: u16 = 11;
+/// The longest a token is shown.
+const LONGEST: usize = 24;
+
+/// Draws the screen.
+pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
+    let theme = &state.theme;
+    let Some(run) = state.run().filter(|run| !run.samples.is_empty()) else {
+        let line = "No sample yet: the trainer writes one with each evaluation.";
+        text::put(
+            buffer,
+            area.x + 2,
+            area.y + 1,
+            area.right(),
+            line,
+            theme.dim,
+        );
+        return;
+    };
+    let index = run.samples.len() - 1 - state.sample_back.min(run.samples.len() - 1);
+    let sample = &run.samples[index];
+    let head = summary(sample, index, run.samples.len(), theme);
+    let inner = text::heading(buffer, area, theme, &head);
+    let key = legend(theme);
+    if let Some(row) = text::row(inner, 0) {
+        let parts: Vec<(&str, Style)> = key.iter().map(|(t, s)| (t.as_str(), *s)).collect();
+        text::pieces(buffer, row, &parts);
+    }
+    let inner = text::below(inner, 2);
+    let blocks = wrap(
+        sample,
+        usize::from(inner.width.saturating_sub(LABELS + 1)),
+        theme,
+    );
+    let fit = (usize::from(inner.height) + 1) / BLOCK;
+    let first = state.scroll.min(blocks.len().saturating_sub(fit.max(1)));
+    for (place, block) in blocks.iter().skip(first).enumerate() {
+        draw_block(
+            sample,
+            block,
+            theme,
+            buffer,
+            text::below(inner, (place * BLOCK) as u16),
+        );
+    }
+    if first + fit < blocks.len() {
+        let y = area.bottom().saturating_sub(1);
+        text::right(buffer, area.x, y, area.right(), " more below ", theme.warn);
+    }
+}
+
+fn summary(sample: &SampleEvent, index: usize, count: usize, theme: &Theme) -> String {
+    let masked = sample
+        .tokens
+        .iter()
+        .filter(|token| is_masked(token))
+        .count();
+    let replaced = sample
+        .tokens
+        .iter()
+        .filter(|token| token.is_replaced)
+        .count();
+    let called = |token: &&SampleToken| token.replaced_probability.is_some_and(|p| p >= 0.5);
+    let found = sample
+        .tokens
+        .iter()
+        .filter(called)
+        .filter(|token| token.is_replaced)
+        .count();
+    let false_alarms = sample.tokens.iter().filter(called).count() - found;
+    let dot = theme.pick("·", "|");
+    let split = sample.split.as_deref().map_or(String::new(), |split| {
+        format!(" {dot} {}", theme.foreign(&format::printable(split)))
+    });
+    format!(
+        "Sample {} of {count} {dot} step {}{split} {dot} {masked} masked, {replaced} replaced, {found} found, {false_alarms} false alarms",
+        index + 1,
+        sample.step,
+    )
+}
+
+/// `[MASK]`, or anything else that is not the original.
+fn is_masked(token: &SampleToken) -> bool {
+    token.masked != token.original
+}
+
+/// The style of a probability of having been replaced; from 0.5 on it also shows without colour.
+fn heat(theme: &Theme, probability: Option<f64>) -> Style {
+    use crate::theme::ThemeName;
+    use ratatui::style::{Color, Modifier};
+    let Some(p) = probability.filter(|p| p.is_finite()) else {
+        return theme.dim;
+    };
+    let emphasis = match p {
+        _ if p >= 0.8 => Modifier::BOLD | Modifier::UNDERLINED,
+        _ if p >= 0.5 => Modifier::UNDERLINED,
+        _ => Modifier::empty(),
+    };
+    let shades: [u8; 5] = match theme.name {
+        ThemeName::Mono => return Style::new().add_modifier(emphasis),
+        ThemeName::Dark => [245, 252, 222, 215, 203],
+        ThemeName::Light => [242, 235, 136, 166, 124],
+        // Blue to orange, light to dark.
+        ThemeName::ColorBlind => [245, 117, 153, 214, 208],
+    };
+    let shade = match p {
+        _ if p < 0.1 => 0,
+        _ if p < 0.3 => 1,
+        _ if p < 0.5 => 2,
+        _ if p < 0.8 => 3,
+        _ => 4,
+    };
+    Style::new()
+        .fg(Color::Indexed(shades[shade]))
+        .add_modifier(emphasis)
+}
+
+fn legend(theme: &Theme) -> Vec<(String, Style)> {
+    let mut parts = vec![
+        (" generator: ".to_owned(), theme.dim),
+        ("right".to_owned(), theme.good),
+        (" / ".to_owned(), theme.dim),
+        ("another word".to_owned(), theme.warn),
+        ("   P(replaced): ".to_owned(), theme.dim),
+    ];
+    for (label, p) in [
+        ("<10%", 0.05),
+        ("<30%", 0.2),
+        ("<50%", 0.4),
+        ("<80%", 0.6),
+        ("80%+", 0.9),
+    ] {
+        parts.push((label.to_owned(), heat(theme, Some(p))));
+        parts.push((" ".to_owned(), theme.text));
+    }
+    parts
+}
+
+/// A run of tokens that fits into the width: index and columns of each.
+type Block = Vec<(usize, usize)>;
+
+fn wrap(sample: &SampleEvent, width: usize, theme: &Theme) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut block: Block = Vec::new();
+    let mut used = 0;
+    for (index, token) in sample.tokens.iter().enumerate() {
+        let texts = [&token.original, &token.masked, &token.sampled];
+        let widest = texts
+            .iter()
+            .map(|text| format::width(&theme.foreign(text)))
+            .max()
+            .unwrap_or(0);
+        // Two for the probability.
+        let columns = widest.clamp(2, LONGEST.min(width.max(2)));
+        if used + columns > width && !block.is_empty() {
+            blocks.push(std::mem::take(&mut block));
+            used = 0;
+        }
+        block.push((index, columns));
+        used += columns + 1;
+    }
+    blocks.push(block);
+    blocks
+}
+
+fn draw_block(sample: &SampleEvent, block: &Block, theme: &Theme, buffer: &mut Buffer, area: Rect) {
+    let labels = ["original", "masked", "generator", "judged", "P replaced"];
+    for (line, label) in labels.iter().enumerate() {
+        if let Some(row) = text::row(area, line) {
+            text::put(buffer, row.x, row.y, row.x + LABELS, label, theme.dim);
+        }
+    }
+    let mut x = area.x + LABELS;
+    for (index, columns) in block {
+        let token = &sample.tokens[*index];
+        let masked = is_masked(token);
+        let believed = heat(theme, token.replaced_probability);
+        let guess = if token.sampled == token.original {
+            theme.good
+        } else {
+            theme.warn
+        };
+        let blank = String::new();
+        let p = token.replaced_probability.map_or_else(
+            || "-".to_owned(),
+            |p| {
+                if p.is_finite() {
+                    format!("{:.0}", (p * 100.0).clamp(0.0, 99.0))
+                } else {
+                    "NaN".into()
+                }
+            },
+        );
+        let lines: [(&str, Style); 5] = [
+            (&token.original, theme.text),
+            (if masked { &token.masked } else { &blank }, theme.strong),
+            (if masked { &token.sampled } else { &blank }, guess),
+            (&token.sampled, believed),
+            (&p, believed),
+        ];
+        for (line, (text, style)) in lines.iter().enumerate() {
+            if let Some(row) = text::row(area, line) {
+                let fitted = format::fit(&theme.foreign(text), *columns, theme.ellipsis());
+                text::put(buffer, x, row.y, row.right(), &fitted, *style);
+            }
+        }
+        x += *columns as u16 + 1;
+    }
+}
