@@ -137,9 +137,7 @@ pub fn new_state(source: &Source, options: &Options) -> State {
     state.now = unix_time();
     state.root = match source {
         Source::Root(root) => root.display().to_string(),
-        Source::Runs(paths) => paths
-            .first()
-            .map_or_else(String::new, |path| path.display().to_string()),
+        Source::Runs(_) => String::new(),
     };
     state
 }
@@ -179,6 +177,12 @@ pub fn run_interactive(
     let mut screen = Screen::take(output, !options.no_mouse).map_err(TuiError::Terminal)?;
     let size = screen.terminal.size().map_err(TuiError::Terminal)?;
     state.size = (size.width, size.height);
+    // The first frame already shows a run, and a request has someone to go to.
+    let found = source::first(source, unix_time());
+    if !found.is_empty() {
+        let asked = update(&mut state, Action::Listed(found));
+        hub.perform(&mut state, asked);
+    }
     let several = matches!(source, Source::Runs(paths) if paths.len() > 1);
     let mut marked = !several;
     let mut dirty = true;
@@ -188,7 +192,8 @@ pub fn run_interactive(
     loop {
         let mut effects = Vec::new();
         dirty |= hub.drain(&mut state, &mut effects, BUDGET);
-        if !marked && !state.order.is_empty() {
+        let whole = matches!(source, Source::Runs(paths) if state.order.len() >= paths.len());
+        if !marked && whole {
             marked = true;
             let asked = mark_all(&mut state);
             effects.extend(hub.perform(&mut state, asked));
@@ -209,10 +214,10 @@ pub fn run_interactive(
             least.saturating_sub(drawn.elapsed())
         });
         if dirty && due.is_zero() {
-            screen
-                .terminal
-                .draw(|frame| view::draw(&state, frame.buffer_mut()))
-                .map_err(TuiError::Terminal)?;
+            let shown = screen.draw(|buffer| view::draw(&state, buffer));
+            if !shown.map_err(TuiError::Terminal)? {
+                return Ok(Exit::Quit);
+            }
             drawn = Some(Instant::now());
             (dirty, pressed) = (false, false);
         }
@@ -247,7 +252,7 @@ fn outside(screen: &mut Screen, dirty: &mut bool, effects: Vec<Effect>) -> Resul
         match effect {
             Effect::Quit(exit) => return Ok(Some(exit)),
             Effect::Suspend => screen.suspend().map_err(TuiError::Terminal)?,
-            Effect::Repaint => screen.terminal.clear().map_err(TuiError::Terminal)?,
+            Effect::Repaint => screen.repaint().map_err(TuiError::Terminal)?,
             _ => continue,
         }
         *dirty = true;

@@ -109,6 +109,7 @@ impl Key {
                 KeyCode::Char(' ') => "Space".into(),
                 KeyCode::Char(letter) => letter.into(),
                 KeyCode::BackTab => "Shift-Tab".into(),
+                KeyCode::F(number) => format!("F{number}"),
                 KeyCode::PageUp => "PgUp".into(),
                 KeyCode::PageDown => "PgDn".into(),
                 other => format!("{other:?}"),
@@ -161,19 +162,19 @@ pub const BINDINGS: &[Binding] = &[
         &[char('1')],
         Command::Show(Screen::Overview),
         GROUPS[0],
-        "Overview: losses, discriminator, rates",
+        "Overview: losses, rates",
     ),
     row(
         &[char('2')],
         Command::Show(Screen::Ner),
         GROUPS[0],
-        "NER: F1 by epoch, classes, confusion",
+        "NER: F1, classes, confusion",
     ),
     row(
         &[char('3')],
         Command::Show(Screen::Tokens),
         GROUPS[0],
-        "Tokens: what generator and discriminator do",
+        "Tokens: a sample, judged",
     ),
     row(
         &[char('4'), char('r')],
@@ -185,7 +186,7 @@ pub const BINDINGS: &[Binding] = &[
         &[char('5')],
         Command::Show(Screen::System),
         GROUPS[0],
-        "System: processor, memory, GPU, step time",
+        "System: CPU, memory, GPU",
     ),
     row(&[char('6')], Command::Show(Screen::Logs), GROUPS[0], "Logs"),
     row(
@@ -195,18 +196,13 @@ pub const BINDINGS: &[Binding] = &[
         "This help",
     ),
     row(&[char('t')], Command::Theme, GROUPS[0], "Next theme"),
-    row(
-        &[char('f')],
-        Command::Freeze,
-        GROUPS[0],
-        "Freeze the picture, or go on",
-    ),
+    row(&[char('f')], Command::Freeze, GROUPS[0], "Freeze, or go on"),
     row(&[Key::Ctrl('l')], Command::Repaint, GROUPS[0], "Draw anew"),
     row(
         &[Key::Ctrl('z')],
         Command::Suspend,
         GROUPS[0],
-        "Suspend (fg brings it back)",
+        "Suspend; fg comes back",
     ),
     row(
         &[Key::Plain(KeyCode::Esc)],
@@ -237,7 +233,7 @@ pub const BINDINGS: &[Binding] = &[
         &[char('e')],
         Command::Expand,
         GROUPS[1],
-        "Expand the pane, or shrink it",
+        "Expand or shrink the pane",
     ),
     row(
         &[char('+'), char('=')],
@@ -251,13 +247,13 @@ pub const BINDINGS: &[Binding] = &[
         &[Key::Plain(KeyCode::Left), char('h')],
         Command::Left,
         GROUPS[1],
-        "Pan, cursor or sample: earlier",
+        "Pan, cursor, sample: back",
     ),
     row(
         &[Key::Plain(KeyCode::Right), char('l')],
         Command::Right,
         GROUPS[1],
-        "Pan, cursor or sample: later",
+        "Pan, cursor, sample: on",
     ),
     row(
         &[Key::Plain(KeyCode::End), char('G')],
@@ -269,7 +265,7 @@ pub const BINDINGS: &[Binding] = &[
         &[char('v')],
         Command::Cursor,
         GROUPS[1],
-        "Values under a cursor, or hide it",
+        "Values under a cursor",
     ),
     row(
         &[char('x')],
@@ -287,7 +283,7 @@ pub const BINDINGS: &[Binding] = &[
         &[char('s')],
         Command::Smoothing,
         GROUPS[1],
-        "Smoothing: none, 0.6, 0.9, 0.97, 0.99",
+        "EMA: 0 .6 .9 .97 .99",
     ),
     row(
         &[Key::Plain(KeyCode::Up), char('k')],
@@ -323,7 +319,7 @@ pub const BINDINGS: &[Binding] = &[
         &[char('/')],
         Command::Filter,
         GROUPS[2],
-        "Filter panes, runs or log lines",
+        "Filter panes, runs, logs",
     ),
     row(
         &[char(' ')],
@@ -341,7 +337,7 @@ pub const BINDINGS: &[Binding] = &[
         &[char('d')],
         Command::Difference,
         GROUPS[2],
-        "Runs: differences of configuration",
+        "Runs: what configs differ in",
     ),
     row(
         &[char('S')],

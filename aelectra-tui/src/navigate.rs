@@ -67,7 +67,8 @@ fn zoom(state: &mut State, factor: f64, about: Option<f64>) {
     if span < 1.0 {
         return;
     }
-    if span >= high - low {
+    // Halving and doubling again is not exact.
+    if span >= (high - low) * (1.0 - 1e-9) {
         state.window = Window::All;
         return;
     }

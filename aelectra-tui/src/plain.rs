@@ -42,11 +42,7 @@ pub fn line(run: &RunStore, status: Status, now: f64) -> String {
         }
     }
     if let Some(track) = run.ner.tracks.get(run.ner.active) {
-        parts.push(format!(
-            "{} epoch {}",
-            track.name().replace(" · ", " "),
-            track.epoch
-        ));
+        parts.push(format!("{} epoch {}", track.name(), track.epoch));
         if let Some(loss) = track.steps.last(0) {
             parts.push(format!("loss {}", Unit::Plain.write(loss)));
         }
@@ -54,8 +50,7 @@ pub fn line(run: &RunStore, status: Status, now: f64) -> String {
             parts.push(format!("dev F1 {}", Unit::Share.write(f1)));
         }
     }
-    let eta = run.total_steps.and_then(|total| run.rate.eta(now, total));
-    if let (Status::Running, Some(eta)) = (status, eta) {
+    if let (Status::Running, Some(eta)) = (status, run.eta(now)) {
         parts.push(format!("ETA {}", format::duration(eta)));
     }
     format::printable(&parts.join("  "))

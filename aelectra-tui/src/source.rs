@@ -269,6 +269,21 @@ pub fn list(source: &Source, now: f64) -> Vec<RunSummary> {
     }
 }
 
+/// The summary of the run that is shown first: one file is read, however many runs there are.
+#[must_use]
+pub fn first(source: &Source, now: f64) -> Vec<RunSummary> {
+    let path = match source {
+        Source::Runs(paths) => paths.first().cloned(),
+        Source::Root(root) => {
+            let latest = RunDir::latest(root).ok().flatten();
+            latest.map(|run| run.path().to_path_buf())
+        }
+    };
+    path.and_then(|path| RunSummary::read(&path, now).ok())
+        .into_iter()
+        .collect()
+}
+
 /// Lists the source's runs every few seconds until the receiver is gone.
 pub fn watch(source: Source, send: SyncSender<Action>) -> Switches {
     let switches = Switches::default();

@@ -1,21 +1,25 @@
 //! Taking the terminal, and giving it back however the dashboard ends.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::Once;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
+use std::time::Duration;
 
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use ratatui::buffer::Buffer;
 use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::event::{DisableMouseCapture, EnableMouseCapture};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 
 /// Where the dashboard is drawn: 0 = not at all, 1 = stdout, 2 = stderr.
 static TAKEN: AtomicU8 = AtomicU8::new(0);
 static HOOK: Once = Once::new();
+/// Held while a frame is drawn, so that nothing is drawn on a terminal that was given back.
+static DRAWING: Mutex<()> = Mutex::new(());
 
 /// The output that is a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +87,19 @@ impl Screen {
         })
     }
 
+    /// Draws a frame; `false` when the terminal was given back behind our back, by a panic.
+    ///
+    /// # Errors
+    /// When the terminal refuses.
+    pub fn draw(&mut self, show: impl FnOnce(&mut Buffer)) -> io::Result<bool> {
+        let _drawing = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
+        if TAKEN.load(Ordering::SeqCst) == 0 {
+            return Ok(false);
+        }
+        self.terminal.draw(|frame| show(frame.buffer_mut()))?;
+        Ok(true)
+    }
+
     /// Gives the terminal back, stops this process as Ctrl-Z would, and takes the terminal again
     /// when it is continued.
     ///
@@ -93,7 +110,19 @@ impl Screen {
         #[cfg(unix)]
         signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)?;
         enter(self.output, self.mouse)?;
-        self.terminal.clear()
+        self.repaint()
+    }
+
+    /// Clears the screen; the next frame is drawn whole. `Terminal::clear` would ask the terminal
+    /// for its cursor first and fail where nothing answers.
+    ///
+    /// # Errors
+    /// When the terminal refuses.
+    pub fn repaint(&mut self) -> io::Result<()> {
+        let mut writer = self.output.writer();
+        execute!(writer, Clear(ClearType::All))?;
+        self.terminal = Terminal::new(CrosstermBackend::new(self.output.writer()))?;
+        Ok(())
     }
 }
 
@@ -119,17 +148,24 @@ fn enter(output: Output, mouse: bool) -> io::Result<()> {
 
 /// Gives the terminal back if it is taken. Can be called from anywhere, any number of times.
 pub fn restore() {
+    // A frame that is being drawn is let finish, but not waited for forever: the thread that draws
+    // may be the one that panics.
+    let drawing = (0..50).find_map(|_| {
+        let lock = DRAWING.try_lock().ok();
+        if lock.is_none() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        lock
+    });
     let output = match TAKEN.swap(0, Ordering::SeqCst) {
         0 => return,
         1 => Output::Stdout,
         _ => Output::Stderr,
     };
+    // One writer, bound before it is used: `execute!` evaluates its argument twice.
+    let mut writer = output.writer();
     // There is nobody left to tell about a failure.
-    let _ = execute!(
-        output.writer(),
-        DisableMouseCapture,
-        LeaveAlternateScreen,
-        Show
-    );
+    let _ = execute!(writer, DisableMouseCapture, LeaveAlternateScreen, Show);
     let _ = disable_raw_mode();
+    drop(drawing);
 }

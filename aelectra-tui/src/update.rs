@@ -229,12 +229,17 @@ fn on_dialog_key(state: &mut State, dialog: Dialog, key: &KeyEvent) -> Vec<Effec
 }
 
 fn send(state: &mut State, request: ControlRequest) -> Vec<Effect> {
-    let row = state
+    let run = state
         .current
         .and_then(|key| Some((key, state.runs.get(key)?)));
-    row.map_or_else(Vec::new, |(key, row)| {
-        vec![Effect::Control(key, row.path.clone(), request)]
-    })
+    match run.map(|(key, row)| Effect::Control(key, row.path.clone(), request)) {
+        Some(effect) => vec![effect],
+        None => {
+            state.leaving = false;
+            state.notify(format!("{}: there is no run yet", request.name()));
+            Vec::new()
+        }
+    }
 }
 
 /// Asks for confirmation, unless the request could not be heard.

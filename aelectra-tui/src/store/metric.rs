@@ -26,6 +26,16 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// A value for the label of an axis: shorter still, at the cost of the full unit.
+    #[must_use]
+    pub fn write_tick(self, value: f64) -> String {
+        match self {
+            Self::Bytes => self.write(value).replace("iB", "").replace(' ', ""),
+            Self::PerSecond => format::count(value),
+            _ => self.write(value),
+        }
+    }
+
     /// A value with its unit, short.
     #[must_use]
     pub fn write(self, value: f64) -> String {

@@ -47,11 +47,11 @@ impl NerTrack {
         best.map(|(eval, _)| eval)
     }
 
-    /// `pretrained · seed 2`.
+    /// `pretrained seed 2`.
     #[must_use]
     pub fn name(&self) -> String {
         match &self.arm {
-            Some(arm) => format!("{arm} · seed {}", self.seed),
+            Some(arm) => format!("{arm} seed {}", self.seed),
             None => format!("seed {}", self.seed),
         }
     }

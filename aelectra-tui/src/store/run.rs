@@ -91,8 +91,10 @@ pub struct RunStore {
     pub last_time: Option<f64>,
     /// Typical seconds between events.
     pub event_interval: Option<f64>,
-    /// How fast it goes.
+    /// How fast it goes, in the steps that [`RunStore::step`] counts.
     pub rate: RateMeter,
+    /// Its latest steps were of fine-tuning.
+    pub tuning: bool,
     /// Events taken.
     pub events: u64,
     /// Lines that were no events.
@@ -125,6 +127,7 @@ impl Default for RunStore {
             last_time: None,
             event_interval: None,
             rate: RateMeter::default(),
+            tuning: false,
             events: 0,
             bad_lines: 0,
             missing: false,
@@ -189,6 +192,7 @@ impl RunStore {
                 self.tokens_seen = event.tokens_seen.or(self.tokens_seen);
                 let tokens = event.tokens_seen.unwrap_or(0);
                 self.steps.push(event.step, tokens, time, &values);
+                self.phase(false);
                 self.rate.push(t, event.step);
             }
             RunEvent::Eval(event) => {
@@ -196,7 +200,11 @@ impl RunStore {
                 self.evals
                     .push(event.step, tokens, time, &eval_values(&event));
             }
-            RunEvent::NerStep(event) => self.ner.step(&event, time),
+            RunEvent::NerStep(event) => {
+                self.phase(true);
+                self.rate.push(t, event.step);
+                self.ner.step(&event, time);
+            }
             RunEvent::NerEval(event) => self.ner.eval(event),
             RunEvent::Sample(mut event) => {
                 event.tokens.truncate(SAMPLE_TOKENS);
@@ -236,6 +244,14 @@ impl RunStore {
             }
             // `RunEvent` may grow; what is not known here is passed over.
             _ => {}
+        }
+    }
+
+    /// Pretraining or fine-tuning goes on: their steps are not counted together.
+    fn phase(&mut self, tuning: bool) {
+        if self.tuning != tuning {
+            self.tuning = tuning;
+            self.rate.restart();
         }
     }
 
@@ -333,23 +349,28 @@ impl RunStore {
         self.ner.set_smoothing(smoothing);
     }
 
-    /// The step it has reached, of pretraining or else of the active fine-tuning.
+    /// The step it has reached, of pretraining or of the active fine-tuning.
     #[must_use]
     pub fn step(&self) -> Option<u64> {
-        let pretraining = self.steps.last_step().max(self.evals.last_step());
-        pretraining.or_else(|| self.ner.tracks.get(self.ner.active)?.steps.last_step())
+        if self.tuning {
+            return self.ner.tracks.get(self.ner.active)?.steps.last_step();
+        }
+        self.steps.last_step().max(self.evals.last_step())
     }
 
     /// The step it will end at, of what [`RunStore::step`] counts.
     #[must_use]
     pub fn total(&self) -> Option<u64> {
-        if self.steps.last_step().is_some() {
-            return self.total_steps;
+        if self.tuning {
+            return self.ner.tracks.get(self.ner.active)?.total_steps;
         }
-        let track = self.ner.tracks.get(self.ner.active);
-        track
-            .and_then(|track| track.total_steps)
-            .or(self.total_steps)
+        self.total_steps
+    }
+
+    /// Seconds until that step at Unix time `now`.
+    #[must_use]
+    pub fn eta(&self, now: f64) -> Option<f64> {
+        self.rate.eta(now, self.total()?)
     }
 
     /// The latest value of a pretraining metric.

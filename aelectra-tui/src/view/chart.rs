@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::canvas::{Canvas, Pattern, Strength};
-use super::scale::{Scale, axis_label, round_between};
+use super::scale::{Scale, axis_label, round_between, round_times};
 use super::text;
 use crate::format;
 use crate::store::{Axis, Table, Unit};
@@ -67,6 +67,8 @@ pub struct Chart<'a> {
     pub cursor: Option<f64>,
     /// Places marked on the horizontal axis: where a process continued.
     pub resumes: Vec<f64>,
+    /// Points marked with a star: the best.
+    pub stars: Vec<(f64, f64)>,
 }
 
 /// What is to be drawn of a line: places and values, in order.
@@ -375,6 +377,14 @@ fn marks(canvas: &mut Canvas, chart: &Chart<'_>, strokes: &[Stroke], scale: &Sca
             canvas.mark(column, row, line.letter, line.style.patch(theme.strong));
         }
     }
+    let star = if theme.ascii { '*' } else { '★' };
+    for (place, value) in &chart.stars {
+        let x = map.x(*place);
+        if let Some(y) = map.y(*value).filter(|_| within(x)) {
+            let (column, row) = canvas.cell_of(x, y);
+            canvas.mark(column, row, star, theme.good);
+        }
+    }
     if let Some(x) = chart
         .cursor
         .map(|place| map.x(place))
@@ -410,7 +420,7 @@ fn values(scale: &Scale, chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, 
             continue;
         }
         taken = Some(row);
-        let label = chart.unit.write(tick);
+        let label = theme.foreign(&chart.unit.write_tick(tick));
         let label = format::fit(&label, usize::from(LABELS - 1), theme.ellipsis());
         let start = plot.x - LABELS;
         text::right(buffer, start, plot.y + row, plot.x - 1, &label, theme.dim);
@@ -430,7 +440,12 @@ fn places(chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, plot: Rect) {
     let (from, to) = chart.window;
     let y = plot.bottom();
     let mut free = plot.x - 1;
-    for tick in round_between(from, to, usize::from(plot.width / 14).clamp(1, 10)) {
+    let count = usize::from(plot.width / 14).clamp(1, 10);
+    let ticks = match chart.axis {
+        Some(Axis::Time) => round_times(from, to, count),
+        _ => round_between(from, to, count),
+    };
+    for tick in ticks {
         let share = (tick - from) / (to - from);
         let label = match chart.axis {
             Some(axis) => axis_label(axis, tick),
@@ -479,32 +494,45 @@ fn title(chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, area: Rect) {
         style,
     );
     let axis = chart.axis.unwrap_or_default();
-    for line in &chart.lines {
-        let value = match chart.cursor {
-            Some(place) => value_at(line, axis, place),
-            None => latest(line),
-        };
-        let written = value.map_or_else(
-            || theme.pick("–", "-").to_owned(),
-            |value| theme.foreign(&chart.unit.write(value)),
-        );
-        let letter = if chart.lines.len() > 1 {
-            format!("{} ", line.letter)
-        } else {
-            String::new()
-        };
-        let style = match value {
-            Some(value) if !value.is_finite() => theme.bad,
-            _ => line.style,
-        };
-        let full = format!("  {letter}{} {written}", line.label);
-        let short = format!("  {letter}{written}");
-        let room = usize::from(area.right().saturating_sub(x));
-        let text = [full, short]
-            .into_iter()
-            .find(|text| format::width(text) <= room);
+    let entries: Vec<(String, String, Style)> = chart
+        .lines
+        .iter()
+        .map(|line| {
+            let value = match chart.cursor {
+                Some(place) => value_at(line, axis, place),
+                None => latest(line),
+            };
+            let written = value.map_or_else(
+                || theme.pick("–", "-").to_owned(),
+                |value| theme.foreign(&chart.unit.write(value)),
+            );
+            let letter = if chart.lines.len() > 1 {
+                format!("{} ", line.letter)
+            } else {
+                String::new()
+            };
+            let label = if line.label.is_empty() {
+                String::new()
+            } else {
+                format!("{} ", line.label)
+            };
+            let style = match value {
+                Some(value) if !value.is_finite() => theme.bad,
+                _ => line.style,
+            };
+            let full = format!("  {letter}{label}{written}");
+            (full, format!("  {letter}{written}"), style)
+        })
+        .collect();
+    let room = usize::from(area.right().saturating_sub(x));
+    let all: usize = entries.iter().map(|(full, ..)| format::width(full)).sum();
+    for (full, short, style) in &entries {
+        // All labels or none, so that a long one does not push the last value out.
+        let text = if all <= room { full } else { short };
         // What does not fit whole is left out: half a number would be a wrong one.
-        let Some(text) = text else { break };
-        x = text::put(buffer, x, area.y, area.right(), &text, style);
+        if format::width(text) > usize::from(area.right().saturating_sub(x)) {
+            break;
+        }
+        x = text::put(buffer, x, area.y, area.right(), text, *style);
     }
 }

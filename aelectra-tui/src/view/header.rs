@@ -14,7 +14,12 @@ use crate::store::{Metric, NerMetric, RunStore, Status, Unit};
 pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let (Some(run), Some(row)) = (state.run(), state.row()) else {
-        let text = format!(" waiting for a run in {}", theme.foreign(&state.root));
+        let place = if state.root.is_empty() {
+            String::new()
+        } else {
+            format!(" in {}", theme.foreign(&state.root))
+        };
+        let text = format!(" waiting for a run{place}");
         text::put(buffer, area.x, area.y, area.right(), &text, theme.warn);
         return;
     };
@@ -38,9 +43,7 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     }
     let (step, total) = (run.step(), run.total());
     if let Some(step) = step {
-        let of = total.map_or(String::new(), |total| {
-            format!("/{}", format::count(total as f64))
-        });
+        let of = total.map_or(String::new(), |total| format!("/{}", grouped(total)));
         parts.push((format!("step {}{of} ", grouped(step)), theme.text));
     }
     if let Some(track) = run.ner.tracks.get(run.ner.active) {
@@ -50,8 +53,13 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         let name = theme.foreign(&format::printable(&track.name()));
         parts.push((format!("{name} epoch {}{of} ", track.epoch), theme.text));
     }
-    let borrowed: Vec<(&str, Style)> = parts.iter().map(|(t, s)| (t.as_str(), *s)).collect();
-    let x = text::pieces(buffer, area, &borrowed);
+    let mut x = area.x;
+    for (part, style) in &parts {
+        if usize::from(area.right().saturating_sub(x)) < format::width(part.trim_end()) {
+            break;
+        }
+        x = text::put(buffer, x, area.y, area.right(), part, *style);
+    }
     if let (Some(step), Some(total)) = (step, total.filter(|total| *total > 0)) {
         let share = step as f64 / total as f64;
         let percent = format!(" {:>5.1}%", share * 100.0);
@@ -95,16 +103,14 @@ fn numbers(state: &State, run: &RunStore, status: Status, buffer: &mut Buffer, a
     let mut parts: Vec<String> = Vec::new();
     if let Some(first) = run.first_time {
         let until = match status {
-            Status::Ended(_) | Status::Crashed => run.last_time.unwrap_or(first),
+            Status::Ended(_) | Status::Crashed | Status::Stale(_) => run.last_time.unwrap_or(first),
             _ => state.now.max(run.last_time.unwrap_or(first)),
         };
         parts.push(format::duration(until - first));
     }
-    if status.is_alive() && run.steps.last_step().is_some() {
-        let eta = run
-            .total_steps
-            .and_then(|total| run.rate.eta(state.now, total));
-        // At most an hour of silence is credited; a stale run has no honest ETA.
+    if status.is_alive() && run.step().is_some() {
+        let eta = run.eta(state.now);
+        // A run that does not move has no honest ETA.
         let shown = eta.filter(|_| !matches!(status, Status::Stale(_) | Status::Paused));
         parts.push(match shown {
             Some(eta) => format!("ETA {}", format::duration(eta)),

@@ -25,13 +25,19 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         }
     }
     let per_column = lines.len().div_ceil(columns);
-    let most = per_column.saturating_sub(usize::from(area.height));
+    // The last row is kept free for the note that there is more.
+    let fits = per_column <= usize::from(area.height);
+    let shown = Rect {
+        height: area.height - u16::from(!fits),
+        ..area
+    };
+    let most = per_column.saturating_sub(usize::from(shown.height));
     let first = state.scroll.min(most);
     for (index, (keys, help, style)) in lines.iter().enumerate() {
         let (column, line) = (index / per_column, index % per_column);
         let Some(row) = line
             .checked_sub(first)
-            .and_then(|line| text::row(area, line))
+            .and_then(|line| text::row(shown, line))
         else {
             continue;
         };
@@ -41,7 +47,7 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
             text::put(buffer, start, row.y, end, keys, *style);
             continue;
         }
-        let x = start + 12;
+        let x = start + 11;
         text::put(buffer, start, row.y, x, keys, state.theme.strong);
         let room = usize::from(end.saturating_sub(x));
         let help = format::fit(help, room, state.theme.ellipsis());

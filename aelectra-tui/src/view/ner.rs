@@ -108,6 +108,10 @@ pub fn f1_chart(state: &State, focus: bool, buffer: &mut Buffer, area: Rect) {
         .filter_map(|track| track.best())
         .filter_map(|eval| Some((eval.epoch, eval.micro_f1?)))
         .max_by(|a, b| a.1.total_cmp(&b.1));
+    let stars = best
+        .iter()
+        .map(|(epoch, f1)| (*epoch as f64, *f1))
+        .collect();
     let best = best.map_or(String::new(), |(epoch, f1)| {
         format!("  {star} {} at epoch {epoch}", Unit::Share.write(f1))
     });
@@ -127,6 +131,7 @@ pub fn f1_chart(state: &State, focus: bool, buffer: &mut Buffer, area: Rect) {
         axis: None,
         cursor: None,
         resumes: Vec::new(),
+        stars,
     };
     chart::draw(&drawn, theme, buffer, area);
 }
@@ -139,11 +144,11 @@ fn seeds(state: &State, shown: usize, buffer: &mut Buffer, area: Rect) {
     let Some(head) = text::row(inner, 0) else {
         return;
     };
-    let name_width = usize::from(area.width).saturating_sub(34).clamp(8, 28);
+    let name_width = usize::from(area.width).saturating_sub(32).clamp(8, 28);
     let heading = format!(
-        "  {} {:>5} {:>7} {:>7} {:>7}",
+        "    {} {:>3} {:>7} {:>7} {:>7}",
         format::pad("", name_width, ""),
-        "epoch",
+        "ep",
         "dev F1",
         "noMISC",
         "test F1"
@@ -167,7 +172,8 @@ fn seeds(state: &State, shown: usize, buffer: &mut Buffer, area: Rect) {
         let name = format::pad(&name, name_width, theme.ellipsis());
         let epoch = top.map_or_else(|| "-".into(), |eval| eval.epoch.to_string());
         let line = format!(
-            "{star} {name} {epoch:>5} {:>7} {:>7} {:>7}",
+            "{star} {} {name} {epoch:>3} {:>7} {:>7} {:>7}",
+            index % 10,
             share(f1),
             share(top.and_then(|eval| eval.micro_no_misc)),
             share(track.test.as_ref().and_then(|eval| eval.micro_f1)),

@@ -250,6 +250,7 @@ fn metrics(state: &State, group: &Group, focus: bool, buffer: &mut Buffer, area:
         axis: Some(axis),
         cursor: state.cursor,
         resumes: state.run().map_or_else(Vec::new, |run| resumes(run, axis)),
+        stars: Vec::new(),
     };
     chart::draw(&drawn, theme, buffer, area);
 }
@@ -310,6 +311,7 @@ fn ner_steps(state: &State, metric: NerMetric, focus: bool, buffer: &mut Buffer,
         axis: Some(axis),
         cursor: None,
         resumes: Vec::new(),
+        stars: Vec::new(),
     };
     chart::draw(&drawn, theme, buffer, area);
 }

@@ -64,9 +64,14 @@ pub fn hit(state: &State, area: Rect, position: Position) -> Option<usize> {
 pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let listed = state.listed();
-    let title = format!(" Runs in {}: {}", theme.foreign(&state.root), listed.len());
+    let place = if state.root.is_empty() {
+        String::new()
+    } else {
+        format!(" in {}", theme.foreign(&state.root))
+    };
+    let title = format!(" Runs{place}: {}", listed.len());
     let inner = text::heading(buffer, area, theme, &title);
-    let name_width = usize::from(area.width).saturating_sub(60).clamp(14, 48);
+    let name_width = usize::from(area.width).saturating_sub(67).clamp(14, 48);
     let narrow = area.width < 80;
     if let Some(row) = text::row(inner, 0) {
         let mut head = format!(

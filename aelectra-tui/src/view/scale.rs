@@ -87,6 +87,24 @@ pub fn round_between(low: f64, high: f64, count: usize) -> Vec<f64> {
         .collect()
 }
 
+/// As [`round_between`] for seconds: round minutes, hours and days.
+#[must_use]
+pub fn round_times(low: f64, high: f64, count: usize) -> Vec<f64> {
+    const STEPS: [f64; 13] = [
+        60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 10_800.0, 21_600.0, 43_200.0,
+        86_400.0, 172_800.0,
+    ];
+    let rough = (high - low) / count.max(1) as f64;
+    let step = STEPS.into_iter().find(|step| *step >= rough);
+    match step {
+        Some(step) if rough > 30.0 => (0..=count + 1)
+            .map(|index| ((low / step).ceil() + index as f64) * step)
+            .take_while(|tick| *tick <= high)
+            .collect(),
+        _ => round_between(low, high, count),
+    }
+}
+
 /// A place of the horizontal axis in words.
 #[must_use]
 pub fn axis_label(axis: Axis, place: f64) -> String {
@@ -115,7 +133,7 @@ mod tests {
         let scale = Scale::new(2.0, 10.0, false);
         let share = scale.share(6.0).expect("a place");
         assert!((share - 0.5).abs() < 1e-9);
-        assert_eq!(scale.ticks(4), [2.0, 4.0, 6.0, 8.0, 10.0]);
+        assert_eq!(scale.ticks(5), [2.0, 4.0, 6.0, 8.0, 10.0]);
         let flat = Scale::new(3.0, 3.0, false);
         assert!((flat.share(3.0).expect("a place") - 0.5).abs() < 1e-9);
     }
@@ -132,6 +150,13 @@ mod tests {
                 .all(|tick| tick.log10().fract().abs() < 1e-9)
         );
         assert_eq!(Scale::new(-1.0, 1.0, true), Scale::new(-1.0, 1.0, false));
+    }
+
+    #[test]
+    fn times_are_round_in_their_own_units() {
+        assert_eq!(round_times(0.0, 4000.0, 2), [0.0, 3600.0]);
+        assert_eq!(round_times(0.0, 20.0, 2), [0.0, 10.0, 20.0]);
+        assert!(round_times(0.0, 1e12, 4).len() < 10);
     }
 
     #[test]

@@ -134,6 +134,7 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
             axis: Some(Axis::Time),
             cursor: None,
             resumes: Vec::new(),
+            stars: Vec::new(),
         };
         chart::draw(&drawn, theme, buffer, rect);
     }
@@ -144,7 +145,9 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         };
         let name = format!("  {:<18}", name);
         let x = text::put(buffer, row.x, row.y, row.right(), &name, theme.dim);
+        let room = usize::from(row.right().saturating_sub(x));
         let value = theme.foreign(&format::printable(value));
+        let value = format::fit(&value, room, theme.ellipsis());
         text::put(buffer, x, row.y, row.right(), &value, theme.text);
     }
 }

@@ -10,11 +10,13 @@ use crate::state::{Screen, State};
 /// The columns of each tab.
 fn places(area: Rect) -> Vec<(Screen, u16, u16)> {
     let mut x = area.x;
+    // Without the space after each name all tabs fit into 60 columns.
+    let padding = if area.width < 72 { 2 } else { 3 };
     Screen::ALL
         .into_iter()
         .map(|screen| {
             let (key, name) = screen.tab();
-            let end = x + format::width(key) as u16 + format::width(name) as u16 + 3;
+            let end = x + format::width(key) as u16 + format::width(name) as u16 + padding;
             let place = (screen, x, end.min(area.right()));
             x = end;
             place

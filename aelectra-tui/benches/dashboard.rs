@@ -1,0 +1,102 @@
+//! What the dashboard promises, measured: a run of a million steps shows its first frame within
+//! 0.3 s and is loaded within 3 s; a frame at 200×50 takes less than 16 ms; memory stays below 60 MB.
+//!
+//! `cargo bench -p aelectra-tui` prints the numbers; `cargo test --benches` runs it small.
+#![allow(clippy::print_stdout)]
+
+#[path = "../tests/common/demo.rs"]
+mod demo;
+
+use std::time::{Duration, Instant};
+
+use aelectra_tui::action::Action;
+use aelectra_tui::app::{Hub, new_state};
+use aelectra_tui::state::{Screen, State};
+use aelectra_tui::update::update;
+use aelectra_tui::{Options, Source, view};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
+fn main() {
+    // cargo passes --bench only when asked to measure.
+    let measure = std::env::args().any(|argument| argument == "--bench");
+    let steps = if measure { 1_000_000 } else { 5_000 };
+    let root =
+        std::env::temp_dir().join(format!("aelectra-dashboard-bench-{}", std::process::id()));
+    let path = root.join("run");
+    demo::write_run(&path, steps).expect("a temporary run");
+    let bytes = std::fs::metadata(path.join("events.jsonl")).map_or(0, |meta| meta.len());
+    println!("{steps} steps, {:.0} MB of events", bytes as f64 / 1e6);
+    let before = memory("VmRSS:");
+    let state = load(&Source::Runs(vec![path]));
+    let after = memory("VmRSS:");
+    println!(
+        "resident memory {before:.1} MB before, {after:.1} MB after, peak {:.1} MB",
+        memory("VmHWM:")
+    );
+    frames(state);
+    std::fs::remove_dir_all(&root).expect("removed");
+}
+
+/// Memory of this process in MB, from `/proc`.
+fn memory(field: &str) -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with(field));
+    let kilobytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
+    kilobytes.unwrap_or(f64::NAN) / 1e3
+}
+
+fn load(source: &Source) -> State {
+    let mut terminal = Terminal::new(TestBackend::new(200, 50)).expect("a test terminal");
+    let start = Instant::now();
+    let mut state = new_state(source, &Options::default());
+    state.size = (200, 50);
+    let mut hub = Hub::start(source, None);
+    let (mut first, mut drawn) = (None, Instant::now());
+    loop {
+        let mut effects = Vec::new();
+        hub.drain(&mut state, &mut effects, Duration::from_millis(30));
+        hub.perform(&mut state, effects);
+        let has_data = state.run().is_some_and(|run| run.step().is_some());
+        // As the loop of the application: at most ten frames a second.
+        if has_data && (first.is_none() || drawn.elapsed() > Duration::from_millis(100)) {
+            drawn = Instant::now();
+            terminal
+                .draw(|frame| view::draw(&state, frame.buffer_mut()))
+                .expect("drawn");
+            first.get_or_insert_with(|| start.elapsed());
+        }
+        if state.row().is_some_and(|row| row.loaded >= 1.0) {
+            break;
+        }
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    println!(
+        "first frame with data after {:.3} s",
+        first.unwrap_or_default().as_secs_f64()
+    );
+    println!("all loaded after {:.3} s", start.elapsed().as_secs_f64());
+    update(&mut state, Action::Tick(demo::T0));
+    state
+}
+
+fn frames(mut state: State) {
+    for screen in Screen::ALL {
+        state.screen = screen;
+        let mut terminal = Terminal::new(TestBackend::new(200, 50)).expect("a test terminal");
+        let mut times: Vec<f64> = (0..30)
+            .map(|_| {
+                let start = Instant::now();
+                terminal
+                    .draw(|frame| view::draw(&state, frame.buffer_mut()))
+                    .expect("drawn");
+                start.elapsed().as_secs_f64() * 1e3
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        println!(
+            "frame 200x50 {screen:?}: median {:.2} ms, worst {:.2} ms",
+            times[15], times[29]
+        );
+    }
+}

@@ -1,0 +1,96 @@
+//! States for tests.
+#![allow(dead_code, unreachable_pub)]
+
+use std::path::PathBuf;
+
+use aelectra_data::run::Manifest;
+use aelectra_tui::action::{Action, Batch, Effect};
+use aelectra_tui::state::State;
+use aelectra_tui::summary::RunSummary;
+use aelectra_tui::theme::ThemeName;
+use aelectra_tui::update::update;
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use crate::demo;
+
+/// A dashboard without runs.
+pub fn empty() -> State {
+    let mut state = State::new(ThemeName::Dark, false);
+    state.now = demo::T0;
+    state.root = "runs".into();
+    state
+}
+
+/// Summaries of runs named `run-0`, `run-1`, ….
+pub fn summaries(count: usize) -> Vec<RunSummary> {
+    (0..count)
+        .map(|index| RunSummary {
+            id: format!("run-{index}"),
+            state: "running".into(),
+            task: Some("pretrain".into()),
+            step: Some(100 * (index as u64 + 1)),
+            total_steps: Some(1000),
+            loss: Some(12.5 + index as f64),
+            rtd_accuracy: Some(0.91),
+            best_f1: None,
+            last_event_seconds: Some(3.0),
+            path: PathBuf::from(format!("runs/run-{index}")),
+        })
+        .collect()
+}
+
+/// A dashboard with runs, the first of them loaded with a made-up run of so many steps.
+pub fn with_runs(count: usize, steps: u64) -> State {
+    let mut state = empty();
+    update(&mut state, Action::Listed(summaries(count)));
+    let manifest = Manifest {
+        config: serde_json::json!({"lr": 5e-4, "batch_size": 32}),
+        command: vec!["aelectra".into(), "pretrain".into()],
+        ..Manifest::default()
+    };
+    update(&mut state, Action::Manifest(0, Box::new(manifest)));
+    load(&mut state, 0, steps);
+    state
+}
+
+/// Loads a run with a made-up run of so many steps; the clock stands one second after its end.
+pub fn load(state: &mut State, key: usize, steps: u64) {
+    let events = demo::events(steps);
+    let end = events.last().map_or(demo::T0, |event| event.t);
+    let batch = Batch {
+        key,
+        events,
+        loaded: 1.0,
+        ..Batch::default()
+    };
+    update(state, Action::Batch(batch));
+    update(state, Action::Tick(end + 1.0));
+}
+
+/// [`with_runs`] with one run.
+pub fn loaded(steps: u64) -> State {
+    with_runs(1, steps)
+}
+
+/// Presses a character key.
+pub fn press(state: &mut State, key: char) -> Vec<Effect> {
+    code(state, KeyCode::Char(key))
+}
+
+/// Presses several.
+pub fn press_all(state: &mut State, keys: &str) {
+    for key in keys.chars() {
+        press(state, key);
+    }
+}
+
+/// Presses a key by its code.
+pub fn code(state: &mut State, code: KeyCode) -> Vec<Effect> {
+    update(state, Action::Key(KeyEvent::new(code, KeyModifiers::NONE)))
+}
+
+/// Presses Control and a letter.
+pub fn control(state: &mut State, letter: char) -> Vec<Effect> {
+    let key = KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL);
+    update(state, Action::Key(key))
+}

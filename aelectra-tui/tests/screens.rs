@@ -1,0 +1,183 @@
+//! Frames as text: every screen at three sizes, themes with their styles on one of them.
+
+#[path = "common/demo.rs"]
+mod demo;
+#[path = "common/fixture.rs"]
+mod fixture;
+
+use aelectra_tui::snapshot;
+use aelectra_tui::state::{Screen, State};
+use aelectra_tui::theme::{Theme, ThemeName};
+use aelectra_tui::view;
+use fixture::{empty, loaded, press_all, with_runs};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 50)];
+
+/// What a terminal of that size would show.
+fn shown(state: &mut State, (width, height): (u16, u16)) -> String {
+    state.size = (width, height);
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a test terminal");
+    terminal
+        .draw(|frame| view::draw(state, frame.buffer_mut()))
+        .expect("drawn");
+    terminal.backend().to_string()
+}
+
+fn check(name: &str, state: &mut State) {
+    for (width, height) in SIZES {
+        insta::assert_snapshot!(
+            format!("{name}_{width}x{height}"),
+            shown(state, (width, height))
+        );
+    }
+}
+
+#[test]
+fn every_screen_at_three_sizes() {
+    let mut state = with_runs(3, 600);
+    for screen in Screen::ALL {
+        state.screen = screen;
+        check(&format!("{screen:?}").to_lowercase(), &mut state);
+    }
+}
+
+#[test]
+fn narrow_and_too_small() {
+    let mut state = loaded(600);
+    for size in [(60, 16), (59, 16), (60, 15), (20, 5), (1, 1)] {
+        insta::assert_snapshot!(
+            format!("narrow_{}x{}", size.0, size.1),
+            shown(&mut state, size)
+        );
+    }
+}
+
+#[test]
+fn before_there_is_anything() {
+    insta::assert_snapshot!("waiting_for_a_run", shown(&mut empty(), (80, 24)));
+    insta::assert_snapshot!("waiting_for_events", shown(&mut with_runs(1, 0), (80, 24)));
+}
+
+#[test]
+fn states_of_the_overview() {
+    let mut state = loaded(600);
+    press_all(&mut state, "e++vhh");
+    insta::assert_snapshot!("expanded_zoomed_cursor", shown(&mut state, (80, 24)));
+    let mut state = loaded(600);
+    press_all(&mut state, "yx");
+    insta::assert_snapshot!("log_scale_tokens", shown(&mut state, (120, 40)));
+    let mut state = loaded(600);
+    press_all(&mut state, "S");
+    insta::assert_snapshot!("confirm_stop", shown(&mut state, (80, 24)));
+    let mut state = loaded(600);
+    press_all(&mut state, "/rtd");
+    insta::assert_snapshot!("filter", shown(&mut state, (80, 24)));
+}
+
+#[test]
+fn two_runs_overlaid_and_their_difference() {
+    let mut state = with_runs(2, 600);
+    press_all(&mut state, "4j ");
+    fixture::load(&mut state, 1, 300);
+    let manifest = aelectra_data::run::Manifest {
+        config: serde_json::json!({"lr": 1e-4, "batch_size": 32}),
+        ..Default::default()
+    };
+    let action = aelectra_tui::action::Action::Manifest(1, Box::new(manifest));
+    aelectra_tui::update::update(&mut state, action);
+    insta::assert_snapshot!("two_runs_list", shown(&mut state, (120, 40)));
+    press_all(&mut state, "d");
+    insta::assert_snapshot!("two_runs_difference", shown(&mut state, (80, 24)));
+    press_all(&mut state, "1");
+    insta::assert_snapshot!("two_runs_overview", shown(&mut state, (120, 40)));
+}
+
+/// A frame with the style of each run of cells, so that a theme can be read off.
+fn styled(state: &mut State) -> String {
+    state.size = (80, 24);
+    let buffer = snapshot::frame(state);
+    let mut out = String::new();
+    for y in 0..24 {
+        let mut before = None;
+        for x in 0..80 {
+            let cell = &buffer[(x, y)];
+            let style = (cell.fg, cell.modifier);
+            if before != Some(style) {
+                out.push_str(&format!("‹{:?} {:?}›", cell.fg, cell.modifier));
+                before = Some(style);
+            }
+            out.push_str(cell.symbol());
+        }
+        out.push('\n');
+    }
+    out
+}
+
+#[test]
+fn themes_on_the_tokens_screen() {
+    let mut state = loaded(600);
+    state.screen = Screen::Tokens;
+    for name in ThemeName::ALL {
+        state.theme = Theme::new(name, false);
+        insta::assert_snapshot!(format!("theme_{}", name.name()), styled(&mut state));
+    }
+}
+
+#[test]
+fn mono_uses_no_colour_and_ascii_only_ascii_on_every_screen() {
+    let mut state = with_runs(2, 600);
+    state.theme = Theme::new(ThemeName::Mono, true);
+    for screen in Screen::ALL {
+        state.screen = screen;
+        for size in SIZES {
+            state.size = size;
+            let buffer = snapshot::frame(&state);
+            for cell in buffer.content() {
+                assert!(cell.symbol().is_ascii(), "{screen:?}: {:?}", cell.symbol());
+                assert_eq!(cell.fg, ratatui::style::Color::Reset, "{screen:?}");
+            }
+        }
+    }
+    state.screen = Screen::Overview;
+    insta::assert_snapshot!("ascii", shown(&mut state, (80, 24)));
+}
+
+#[test]
+fn the_text_snapshot_has_no_control_characters() {
+    let mut state = loaded(600);
+    state.size = (80, 23);
+    let text = snapshot::text(&state);
+    assert_eq!(text.lines().count(), 23);
+    assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
+    assert!(text.lines().all(|line| !line.ends_with(' ')));
+    assert!(text.contains("Generator MLM loss"));
+}
+
+#[test]
+fn the_spike_and_the_nan_are_in_the_picture() {
+    // 20 000 steps on 66 dots: a sampled curve would lose the one step that spikes.
+    let mut state = loaded(20_000);
+    state.size = (80, 24);
+    press_all(&mut state, "e");
+    let text = snapshot::text(&state);
+    assert!(text.contains('✗'), "{text}");
+    let top: Vec<&str> = text.lines().skip(4).take(4).collect();
+    assert!(
+        top.iter()
+            .any(|line| line.contains(|c| ('\u{2801}'..='\u{28ff}').contains(&c))),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_svg_is_well_formed_and_holds_every_chart() {
+    let svg = aelectra_tui::svg::curves(&loaded(600));
+    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
+    assert_eq!(svg.matches("<text").count(), svg.matches("</text>").count());
+    for group in &view::overview::GROUPS {
+        assert!(svg.contains(group.title), "{}", group.title);
+    }
+    assert!(!svg.contains("NaN") && !svg.contains("inf"));
+}
