@@ -76,7 +76,9 @@ impl Bucket {
         nonfinite: 0,
     };
 
-    fn of(value: Option<f64>) -> Self {
+    /// A bucket of one value or none.
+    #[must_use]
+    pub fn of(value: Option<f64>) -> Self {
         // A finite f64 beyond f32 counts as infinite: it could not be drawn either.
         match value.map(|value| value as f32) {
             None => Self::EMPTY,

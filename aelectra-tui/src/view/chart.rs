@@ -8,7 +8,7 @@ use super::canvas::{Canvas, Pattern, Strength};
 use super::scale::{Scale, axis_label, round_between, round_times};
 use super::text;
 use crate::format;
-use crate::store::{Axis, Table, Unit};
+use crate::store::{Axis, Bucket, Table, Unit};
 use crate::theme::Theme;
 
 /// Where a line's points come from.
@@ -71,82 +71,108 @@ pub struct Chart<'a> {
     pub stars: Vec<(f64, f64)>,
 }
 
-/// What is to be drawn of a line: places and values, in order.
+/// What is to be drawn of a line: what falls into one column of dots has become one bin.
 struct Stroke {
-    points: Vec<Point>,
+    bins: Vec<Bin>,
+    /// Columns of dots in which a value was not finite.
+    crosses: Vec<f64>,
     marks: bool,
     raw: bool,
 }
 
+/// The extremes of a column of dots, and the last of the rest.
 #[derive(Clone, Copy)]
-struct Point {
+struct Bin {
     x: f64,
     low: f64,
     high: f64,
     mean: f64,
     smooth: f64,
+    /// The line is broken before it.
     gap: bool,
-    nonfinite: bool,
 }
 
-impl Point {
-    fn single(x: f64, value: Option<f64>) -> Self {
-        let given = value.filter(|value| value.is_finite()).unwrap_or(f64::NAN);
+/// Gathers points into bins as they come, so that a frame costs little however long the run.
+struct Binner {
+    from: f64,
+    per_dot: f64,
+    across: f64,
+    stroke: Stroke,
+    broken: bool,
+}
+
+impl Binner {
+    fn new((from, to): (f64, f64), across: f64, marks: bool, raw: bool) -> Self {
         Self {
-            x,
-            low: given,
-            high: given,
-            mean: given,
-            smooth: given,
-            gap: false,
-            nonfinite: value.is_some_and(|value| !value.is_finite()),
+            from,
+            per_dot: (across - 1.0) / (to - from),
+            across,
+            stroke: Stroke {
+                bins: Vec::new(),
+                crosses: Vec::new(),
+                marks,
+                raw,
+            },
+            broken: false,
         }
+    }
+
+    fn add(&mut self, place: f64, bucket: Bucket, smooth: f64, gap: bool) {
+        let x = (place - self.from) * self.per_dot;
+        if bucket.nonfinite > 0 && (-0.5..self.across - 0.5).contains(&x) {
+            self.stroke.crosses.push(x);
+        }
+        self.broken |= gap;
+        if !bucket.is_some() {
+            self.broken = true;
+            return;
+        }
+        let (low, high) = (f64::from(bucket.min), f64::from(bucket.max));
+        let mean = f64::from(bucket.mean);
+        let smooth = if smooth.is_finite() { smooth } else { mean };
+        let gap = std::mem::take(&mut self.broken);
+        if let Some(last) = self.stroke.bins.last_mut()
+            && last.x.round() == x.round()
+        {
+            last.low = last.low.min(low);
+            last.high = last.high.max(high);
+            (last.x, last.mean, last.smooth) = (x, mean, smooth);
+            return;
+        }
+        self.stroke.bins.push(Bin {
+            x,
+            low,
+            high,
+            mean,
+            smooth,
+            gap,
+        });
     }
 }
 
-fn stroke(line: &Line<'_>, axis: Axis, (from, to): (f64, f64)) -> Stroke {
+fn stroke(line: &Line<'_>, axis: Axis, window: (f64, f64), across: f64) -> Stroke {
     let (table, column, marks, raw) = match &line.data {
         Data::Points(points) => {
-            return Stroke {
-                points: points
-                    .iter()
-                    .map(|(x, value)| Point::single(*x, *value))
-                    .collect(),
-                marks: true,
-                raw: false,
-            };
+            let mut binner = Binner::new(window, across, true, false);
+            for (place, value) in points {
+                let bucket = Bucket::of(*value);
+                binner.add(*place, bucket, f64::from(bucket.mean), false);
+            }
+            return binner.stroke;
         }
         Data::Curve { table, column, raw } => (table, *column, false, *raw),
         Data::Marks { table, column } => (table, *column, true, false),
     };
+    let mut binner = Binner::new(window, across, marks, raw);
     let (buckets, smooth) = (table.buckets(column), table.smooth(column));
-    let mut points = Vec::new();
     if !buckets.is_empty() {
-        for index in table.range(axis, from, to) {
+        for index in table.range(axis, window.0, window.1) {
             let (row, bucket) = (&table.rows()[index], buckets[index]);
-            let value = |value: f32| {
-                if bucket.is_some() {
-                    f64::from(value)
-                } else {
-                    f64::NAN
-                }
-            };
-            points.push(Point {
-                x: row.x(axis),
-                low: value(bucket.min),
-                high: value(bucket.max),
-                mean: value(bucket.mean),
-                smooth: if marks {
-                    value(bucket.mean)
-                } else {
-                    value(smooth[index])
-                },
-                gap: row.gap,
-                nonfinite: bucket.nonfinite > 0,
-            });
+            let smooth = if marks { bucket.mean } else { smooth[index] };
+            binner.add(row.x(axis), bucket, f64::from(smooth), row.gap);
         }
     }
-    Stroke { points, marks, raw }
+    binner.stroke
 }
 
 /// The value of a line at or before a place.
@@ -204,12 +230,14 @@ pub fn draw(chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, area: Rect) {
     title(chart, theme, buffer, area);
     let plot = plot_area(area);
     let axis = chart.axis.unwrap_or_default();
+    let mut canvas = Canvas::new(plot.width, plot.height, theme.ascii);
     let strokes: Vec<Stroke> = chart
         .lines
         .iter()
-        .map(|line| stroke(line, axis, chart.window))
+        .map(|line| stroke(line, axis, chart.window, canvas.dots_across() as f64))
         .collect();
-    let Some(scale) = fit(&strokes, chart) else {
+    let across = canvas.dots_across() as f64;
+    let Some(scale) = fit(&strokes, chart, across) else {
         let text = theme.pick("· no data yet ·", "no data yet");
         let x = plot.x + plot.width.saturating_sub(format::width(text) as u16) / 2;
         text::put(
@@ -224,7 +252,6 @@ pub fn draw(chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, area: Rect) {
     };
     values(&scale, chart, theme, buffer, plot);
     places(chart, theme, buffer, plot);
-    let mut canvas = Canvas::new(plot.width, plot.height, theme.ascii);
     for (index, drawn) in strokes.iter().enumerate() {
         curve(&mut canvas, chart, drawn, &scale, index as u8);
     }
@@ -234,19 +261,18 @@ pub fn draw(chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, area: Rect) {
 }
 
 /// The scale that holds what is visible.
-fn fit(strokes: &[Stroke], chart: &Chart<'_>) -> Option<Scale> {
-    let (from, to) = chart.window;
+fn fit(strokes: &[Stroke], chart: &Chart<'_>, across: f64) -> Option<Scale> {
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for drawn in strokes {
-        let visible = drawn
-            .points
-            .iter()
-            .filter(|point| (from..=to).contains(&point.x));
-        for point in visible {
+        let visible = drawn.bins.iter().filter(|bin| {
+            // Half a dot of slack: rounding must not lose the ends.
+            (-0.5..across - 0.5).contains(&bin.x)
+        });
+        for bin in visible {
             let ends = if drawn.raw {
-                [point.low, point.high]
+                [bin.low, bin.high]
             } else {
-                [point.smooth; 2]
+                [bin.smooth; 2]
             };
             for value in ends {
                 if value.is_finite() && (!chart.log_scale || value > 0.0) {
@@ -286,55 +312,28 @@ fn mapping<'a>(canvas: &Canvas, chart: &Chart<'_>, scale: &'a Scale) -> Mapping<
     }
 }
 
-/// Points that fall into one column of dots become one: their extremes, and the last of the rest.
-fn columns(points: &[Point], map: &Mapping<'_>) -> Vec<(f64, Point)> {
-    let mut columns: Vec<(f64, Point)> = Vec::new();
-    let mut pending_gap = false;
-    for point in points {
-        pending_gap |= point.gap || !point.smooth.is_finite();
-        if !point.smooth.is_finite() {
-            continue;
-        }
-        let x = map.x(point.x);
-        let gap = std::mem::take(&mut pending_gap);
-        match columns.last_mut() {
-            Some((at, last)) if at.round() == x.round() => {
-                *last = Point {
-                    low: last.low.min(point.low),
-                    high: last.high.max(point.high),
-                    gap: last.gap,
-                    ..*point
-                };
-            }
-            _ => columns.push((x, Point { gap, ..*point })),
-        }
-    }
-    columns
-}
-
 fn curve(canvas: &mut Canvas, chart: &Chart<'_>, drawn: &Stroke, scale: &Scale, ink: u8) {
     let map = mapping(canvas, chart, scale);
     let pattern = chart.lines[usize::from(ink)].pattern;
-    let columns = columns(&drawn.points, &map);
     if drawn.raw {
         let (strength, solid) = (Strength::Faint, Pattern::Solid);
         let mut before: Option<(f64, f64)> = None;
-        for (x, point) in &columns {
-            if let (Some(low), Some(high)) = (map.y(point.low), map.y(point.high)) {
-                canvas.line((*x, low), (*x, high), ink, strength, solid);
+        for bin in &drawn.bins {
+            if let (Some(low), Some(high)) = (map.y(bin.low), map.y(bin.high)) {
+                canvas.line((bin.x, low), (bin.x, high), ink, strength, solid);
             }
-            let here = map.y(point.mean).map(|y| (*x, y));
-            if let (Some(from), Some(to), false) = (before, here, point.gap) {
+            let here = map.y(bin.mean).map(|y| (bin.x, y));
+            if let (Some(from), Some(to), false) = (before, here, bin.gap) {
                 canvas.line(from, to, ink, strength, solid);
             }
             before = here;
         }
     }
     let mut before: Option<(f64, f64)> = None;
-    for (x, point) in &columns {
-        let here = map.y(point.smooth).map(|y| (*x, y));
+    for bin in &drawn.bins {
+        let here = map.y(bin.smooth).map(|y| (bin.x, y));
         match (before, here) {
-            (Some(from), Some(to)) if !point.gap => {
+            (Some(from), Some(to)) if !bin.gap => {
                 canvas.line(from, to, ink, Strength::Full, pattern);
             }
             (_, Some((x, y))) => {
@@ -357,21 +356,20 @@ fn marks(canvas: &mut Canvas, chart: &Chart<'_>, strokes: &[Stroke], scale: &Sca
     };
     for (line, drawn) in chart.lines.iter().zip(strokes) {
         let mut end = None;
-        let shown = drawn.points.iter().filter(|point| within(map.x(point.x)));
+        let shown = drawn.bins.iter().filter(|bin| within(bin.x));
         let few = shown.clone().count() * 3 < map.across as usize;
-        for point in shown {
-            let x = map.x(point.x);
-            if let Some(y) = map.y(point.smooth) {
-                let (column, row) = canvas.cell_of(x, y);
+        for bin in shown {
+            if let Some(y) = map.y(bin.smooth) {
+                let (column, row) = canvas.cell_of(bin.x, y);
                 if drawn.marks && few {
                     canvas.mark(column, row, diamond, line.style);
                 }
                 end = Some((column, row));
             }
-            if point.nonfinite {
-                let (column, _) = canvas.cell_of(x, 0.0);
-                canvas.mark(column, 0, cross, theme.bad);
-            }
+        }
+        for x in &drawn.crosses {
+            let (column, _) = canvas.cell_of(*x, 0.0);
+            canvas.mark(column, 0, cross, theme.bad);
         }
         if let Some((column, row)) = end.filter(|_| chart.lines.len() > 1) {
             canvas.mark(column, row, line.letter, line.style.patch(theme.strong));
