@@ -95,6 +95,15 @@ fn every_format_and_compression_reads_the_same() {
             }
         }
     }
+    // A byte order mark is no part of the text, and no reason for JSON to be malformed.
+    for (name, text) in [
+        ("mark.txt", "\u{feff}Hus"),
+        ("mark.jsonl", "\u{feff}{\"text\":\"Hus\"}"),
+    ] {
+        let path = dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        assert_eq!(read(&corpus(&[&path])).0, ["Hus"]);
+    }
     let whole = CorpusOptions {
         text_layout: TextLayout::WholeFile,
         ..corpus(&[&dir.path().join("a.txt")])
@@ -179,6 +188,7 @@ fn odd_documents_are_counted_and_strict_refuses_them() {
         nul: 1,
         malformed: 3,
         oversized: 1,
+        cut: 0,
     };
     assert_eq!(*counts, expected);
 
@@ -212,11 +222,15 @@ fn long_texts_are_cut_between_words_and_characters() {
     let (documents, report) = read(&options);
     assert!(documents.len() > 10);
     assert_eq!(documents.join(" "), words.join(" ") + " slut");
-    assert!(!report.sources[0].has_problems());
+    let cuts = report.sources[0].cut;
+    assert_eq!(
+        (cuts, report.sources[0].invalid_utf8),
+        (documents.len() as u64 - 2, 0)
+    );
     fs::write(&path, "å".repeat(1000)).unwrap();
     let (documents, report) = read(&options);
     assert!(documents.len() >= 6);
-    assert!(!report.sources[0].has_problems(), "characters stay whole");
+    assert_eq!(report.sources[0].invalid_utf8, 0, "characters stay whole");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Sentence segmentation against the sentences of the Danish Dependency Treebank.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,5 +1,5 @@
 //! Ids and offsets are those of Hugging Face `tokenizers`.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 use aelectra_data::vocab::{Encoder, TokenizerOptions, WordPieceTokenizer};
 use proptest::prelude::*;

@@ -10,10 +10,15 @@ use super::source::{Format, ReadCounter, Source};
 use super::{CorpusOptions, TextLayout};
 use crate::error::{DataError, Result};
 
+/// What some programs write at the start of UTF-8 files.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// How the bytes of a record become text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecordKind {
     Text,
+    /// The first part of a text that is too long.
+    CutText,
     JsonLine,
     /// A line that was too long to keep; its range is empty.
     Oversized,
@@ -92,6 +97,13 @@ impl Chunker<'_> {
             return self.parquet(index, source);
         }
         let mut reader = source.open_counted(self.read)?;
+        let start = reader
+            .fill_buf()
+            .map_err(DataError::io("read", &source.path))?;
+        let has_mark = start.starts_with(BYTE_ORDER_MARK);
+        if has_mark {
+            reader.consume(BYTE_ORDER_MARK.len());
+        }
         let start = reader
             .fill_buf()
             .map_err(DataError::io("read", &source.path))?;
@@ -213,7 +225,7 @@ impl Chunker<'_> {
                 // Cut between characters, and carry the rest into the next document.
                 let cut = boundary_before(&self.chunk.bytes, document);
                 let rest = self.chunk.bytes.split_off(cut);
-                self.record(index, first_line, RecordKind::Text, document..cut);
+                self.record(index, first_line, RecordKind::CutText, document..cut);
                 document = self.chunk.bytes.len();
                 self.chunk.bytes.extend_from_slice(&rest);
                 first_line = line;

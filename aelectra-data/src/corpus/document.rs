@@ -43,8 +43,10 @@ pub struct SourceReport {
     pub nul: u64,
     /// JSON lines skipped because they are no JSON or have no such text field.
     pub malformed: u64,
-    /// Lines skipped because they are too long.
+    /// JSON lines and Parquet rows skipped because they are too long.
     pub oversized: u64,
+    /// Texts cut in two because they are too long.
+    pub cut: u64,
 }
 
 impl SourceReport {
@@ -57,12 +59,13 @@ impl SourceReport {
         self.nul += other.nul;
         self.malformed += other.malformed;
         self.oversized += other.oversized;
+        self.cut += other.cut;
     }
 
     /// Whether anything but documents was found.
     #[must_use]
     pub fn has_problems(&self) -> bool {
-        self.empty + self.invalid_utf8 + self.nul + self.malformed + self.oversized > 0
+        self.empty + self.invalid_utf8 + self.nul + self.malformed + self.oversized + self.cut > 0
     }
 }
 
@@ -160,7 +163,7 @@ fn problem(before: &SourceReport, after: &SourceReport, record: &Record) -> Data
     } else if after.malformed > before.malformed {
         "a line that is not JSON or lacks the text field"
     } else {
-        "a line that is too long"
+        "a document that is too long"
     };
     DataError::parse(
         &after.path,
@@ -181,6 +184,7 @@ fn text_of<'a>(
         report.oversized += 1;
         return None;
     }
+    report.cut += u64::from(record.kind == RecordKind::CutText);
     let raw = String::from_utf8_lossy(&chunk.bytes[record.range.clone()]);
     let repaired = matches!(raw, Cow::Owned(_));
     let text = match record.kind {

@@ -245,7 +245,8 @@ fn check(options: &PrepareOptions) -> Result<()> {
 
 /// The finished chunks of the directory, after making sure that they belong to the plan.
 fn open_directory(out: &Path, plan: &Plan, restart: bool) -> Result<BTreeMap<u64, ChunkRecord>> {
-    fs::create_dir_all(out.join(PARTS)).map_err(DataError::io("create", out))?;
+    fs::create_dir_all(out).map_err(DataError::io("create", out))?;
+    let parts = out.join(PARTS);
     let manifest_file = out.join(ShardManifest::FILE);
     let plan_file = out.join(PLAN_FILE);
     let mut finished = BTreeMap::new();
@@ -260,8 +261,14 @@ fn open_directory(out: &Path, plan: &Plan, restart: bool) -> Result<BTreeMap<u64
         existing = Some(manifest.plan);
     } else if plan_file.exists() {
         existing = read_json::<Plan>(&plan_file)?;
-        for entry in fs::read_dir(out.join(PARTS)).map_err(DataError::io("read", out))? {
-            let path = entry.map_err(DataError::io("read", out))?.path();
+        let entries = match parts.exists() {
+            true => fs::read_dir(&parts)
+                .map_err(DataError::io("read", &parts))?
+                .collect(),
+            false => Vec::new(),
+        };
+        for entry in entries {
+            let path = entry.map_err(DataError::io("read", &parts))?.path();
             if path
                 .extension()
                 .is_some_and(|extension| extension == "json")
@@ -290,6 +297,11 @@ fn open_directory(out: &Path, plan: &Plan, restart: bool) -> Result<BTreeMap<u64
         }
     }
     clear_leftovers(out, &finished)?;
+    if finished.is_empty() && parts.exists() {
+        // Parts of another plan would be taken for a changed corpus by the run after this one.
+        fs::remove_dir_all(&parts).map_err(DataError::io("remove", &parts))?;
+    }
+    fs::create_dir_all(&parts).map_err(DataError::io("create", &parts))?;
     if finished.is_empty() || !manifest_file.exists() {
         write_json(&plan_file, plan)?;
     }
@@ -309,8 +321,12 @@ fn clear_leftovers(out: &Path, finished: &BTreeMap<u64, ChunkRecord>) -> Result<
             .file_name()
             .map(|name| name.to_string_lossy().into_owned());
         let name = name.unwrap_or_default();
-        let stale = name.ends_with(".tmp")
-            || (name.ends_with(".shard") && !keep.contains(name.as_str()))
+        let ours = Split::ALL
+            .iter()
+            .any(|split| name.starts_with(&format!("{}-", split.name())));
+        let stale = (ours && name.ends_with(".tmp"))
+            || ["manifest.tmp", "plan.tmp"].contains(&name.as_str())
+            || (ours && name.ends_with(".shard") && !keep.contains(name.as_str()))
             || (finished.is_empty() && name == ShardManifest::FILE);
         if stale && path.is_file() {
             fs::remove_file(&path).map_err(DataError::io("remove", &path))?;

@@ -299,7 +299,16 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
         let mut file = fs::File::create(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        fs::rename(&temporary, path)
+        fs::rename(&temporary, path)?;
+        // The new name lasts through a power cut only once its directory is on disk too.
+        #[cfg(unix)]
+        if let Some(parent) = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
+            fs::File::open(parent)?.sync_all()?;
+        }
+        Ok(())
     };
     write().map_err(DataError::io("write", path))
 }

@@ -18,11 +18,13 @@ use crate::vocab::normalize::WordNormalizer;
 /// Different words held in memory before they go to disk: about 150 MB.
 const WORDS_IN_MEMORY: usize = 1 << 21;
 
+type Words = Vec<(Box<str>, u64)>;
+
 /// The words of a corpus.
 #[derive(Debug, Default)]
 pub(super) struct WordCounts {
     /// Words and how often they occur, most frequent first, ties in byte order.
-    pub(super) words: Vec<(Box<str>, u64)>,
+    pub(super) words: Words,
     /// Different words before the limit.
     pub(super) distinct: u64,
     /// Words with repetition.
@@ -77,7 +79,7 @@ pub(super) fn count_words(
             }
             Ok((words, found.sources))
         },
-        |(words, found): (Vec<(Box<str>, u64)>, Vec<(usize, SourceReport)>)| {
+        |(words, found): (Words, Vec<(usize, SourceReport)>)| {
             for (word, count) in words {
                 all.add(word, count)?;
             }
