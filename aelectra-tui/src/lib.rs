@@ -8,7 +8,7 @@
 //! ```
 //!
 //! [`run`] is what `aelectra dashboard` calls; [`Live`] is the same view inside a training process;
-//! [`snapshot`] and [`svg()`] give a page of text and a file of curves; [`RunSummary`] is a glance
+//! [`snapshot()`] gives a page of text, [`screenshot()`] its picture, [`svg()`] a file of curves; [`RunSummary`] is a glance
 //! at a run for a list. [`update::update`] and [`view::draw`] are pure; everything that touches a
 //! terminal is in [`terminal`] and [`app`], everything that reads files in [`mod@source`].
 //!
@@ -23,6 +23,7 @@ pub mod live;
 mod navigate;
 pub mod options;
 pub mod plain;
+pub mod screenshot;
 pub mod snapshot;
 pub mod source;
 pub mod state;
@@ -134,6 +135,20 @@ fn on_signals(leave: &Arc<AtomicBool>) -> Vec<signal_hook::SigId> {
 /// # Errors
 /// When there is no run.
 pub fn snapshot(source: &Source, options: &Options) -> Result<String> {
+    Ok(snapshot::text(&page(source, options)?))
+}
+
+/// The same page as an SVG picture in the theme's colours.
+///
+/// # Errors
+/// When there is no run.
+pub fn screenshot(source: &Source, options: &Options) -> Result<String> {
+    let state = page(source, options)?;
+    Ok(screenshot::svg(&snapshot::frame(&state), state.theme.name))
+}
+
+/// The state on a page of the wanted size.
+fn page(source: &Source, options: &Options) -> Result<state::State> {
     let mut state = app::load(source, options)?;
     let (columns, rows) = ratatui::crossterm::terminal::size()
         .ok()
@@ -150,7 +165,7 @@ pub fn snapshot(source: &Source, options: &Options) -> Result<String> {
             .unwrap_or(rows.saturating_sub(1))
             .clamp(view::SMALLEST.1, 300),
     );
-    Ok(snapshot::text(&state))
+    Ok(state)
 }
 
 /// The curves as an SVG document.

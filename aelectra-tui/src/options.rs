@@ -33,7 +33,7 @@ pub struct Options {
     pub no_mouse: bool,
     /// Off a terminal or on request: the run's events to stdout as JSON Lines, until it ends.
     pub json: bool,
-    /// Size of a snapshot; `None` is the terminal's, or 120 × 40.
+    /// Size of a snapshot or screenshot; `None` is the terminal's, or 120 × 40.
     pub width: Option<u16>,
     /// See `width`.
     pub height: Option<u16>,

@@ -406,6 +406,7 @@ fn values(scale: &Scale, chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, 
     }
     let rows = f64::from(plot.height.saturating_sub(1));
     let mut taken: Option<u16> = None;
+    let mut before = String::new();
     for tick in scale.ticks(usize::from(plot.height / 2).clamp(2, 8)) {
         let Some(share) = scale
             .share(tick)
@@ -420,8 +421,13 @@ fn values(scale: &Scale, chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, 
         taken = Some(row);
         let label = theme.foreign(&chart.unit.write_tick(tick));
         let label = format::fit(&label, usize::from(LABELS - 1), theme.ellipsis());
+        // A value that rounds to the label before it would be a second truth.
+        if label == before {
+            continue;
+        }
         let start = plot.x - LABELS;
         text::right(buffer, start, plot.y + row, plot.x - 1, &label, theme.dim);
+        before = label;
         text::put(
             buffer,
             plot.x - 1,
