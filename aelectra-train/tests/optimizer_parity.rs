@@ -1,0 +1,174 @@
+//! ELECTRA's Adam against a PyTorch reference: parameters after 1 and after 10 steps of joint
+//! pretraining, and of fine-tuning with layer-wise rates (`assets/golden/README.md`).
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use aelectra_model::checkpoint::names::{checkpoint_name, pretrainer_name};
+use aelectra_model::checkpoint::{ModelDir, TensorSource};
+use aelectra_model::input::int_tensor;
+use aelectra_model::loss::{COUNT_EPSILON, cross_entropy_sum};
+use aelectra_model::{
+    ElectraPretrainer, EncoderInput, ModelType, Noise, PretrainInput, parameters,
+};
+use aelectra_train::optimizer::{Adam, AdamConfig};
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{Tensor, TensorData};
+use safetensors::{Dtype, SafeTensors};
+
+/// Largest difference relative to the largest magnitude of a tensor. A gradient is known to 5e-6
+/// of its tensor's magnitude in float32; where a gradient is near zero, Adam without bias
+/// correction turns that into a part of a whole step of 1e-3 · 3.2, so values near that scale
+/// carry the difference.
+const TOLERANCE: f64 = 2e-4;
+
+const LEARNING_RATE: f64 = 1e-3;
+
+fn golden(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/golden").join(path)
+}
+
+fn integers(path: &Path) -> BTreeMap<String, Vec<i64>> {
+    let bytes = std::fs::read(path).expect("a golden file is there");
+    let file = SafeTensors::deserialize(&bytes).expect("a golden file is whole");
+    file.tensors()
+        .into_iter()
+        .filter(|(_, view)| view.dtype() == Dtype::I64)
+        .map(|(name, view)| {
+            let values = view.data().as_chunks::<8>().0.iter();
+            (name, values.map(|bytes| i64::from_le_bytes(*bytes)).collect())
+        })
+        .collect()
+}
+
+fn ids(map: &BTreeMap<String, Vec<i64>>, name: &str) -> Vec<u32> {
+    map[name].iter().map(|&id| id as u32).collect()
+}
+
+/// Compares every parameter with `PREFIX.NAME` of the golden file.
+fn assert_parameters<M: Module>(
+    module: &M,
+    goldens: &TensorSource,
+    prefix: &str,
+    name: impl Fn(&str) -> String,
+) {
+    let mut worst = (0.0, String::new());
+    let mut compared = 0;
+    parameters::for_each(module, |path, data| {
+        let name = name(path);
+        let expected = goldens.read(&format!("{prefix}.{name}")).expect("every parameter is in the goldens");
+        let found: Vec<f32> = data.iter::<f32>().collect();
+        assert_eq!(found.len(), expected.len(), "{name}");
+        let scale = expected.iter().fold(0f32, |max, v| max.max(v.abs()));
+        for (found, expected) in found.iter().zip(&expected) {
+            let difference = f64::from((found - expected).abs() / scale);
+            if difference > worst.0 {
+                worst = (difference, name.clone());
+            }
+        }
+        compared += 1;
+        Ok::<(), std::convert::Infallible>(())
+    })
+    .expect("infallible");
+    assert!(compared > 20, "only {compared} parameters were compared");
+    assert!(worst.0 < TOLERANCE, "{prefix}: {} differs by {:.2e}", worst.1, worst.0);
+}
+
+#[test]
+fn pretraining_steps_match_the_reference() {
+    let device = aelectra_model::device::for_tests().autodiff();
+    let path = golden("tiny-electra/pretraining.safetensors");
+    let (map, goldens) = (integers(&path), TensorSource::open_safetensors(&path).expect("opens"));
+    let (discriminator, _) = ModelDir::open(&golden("tiny-electra/discriminator"))
+        .and_then(|dir| dir.for_pretraining(&device))
+        .expect("the discriminator loads");
+    let (generator, _) = ModelDir::open(&golden("tiny-electra/generator"))
+        .and_then(|dir| dir.for_masked_lm(&device))
+        .expect("the generator loads");
+    let mut model =
+        ElectraPretrainer::from_models(discriminator, generator).expect("they share their tables");
+    let mut optimizer = Adam::new(AdamConfig::default(), &model);
+
+    let lengths: Vec<usize> = map["lengths"].iter().map(|&l| l as usize).collect();
+    let length = map["input_ids"].len() / lengths.len();
+    let shape = [lengths.len(), length];
+    let n = map["masked_rows"].len();
+    let weights: Vec<f32> = map["attention_mask"].iter().map(|&m| m as f32).collect();
+    let input = PretrainInput {
+        original: EncoderInput::new(
+            &ids(&map, "input_ids"),
+            Some(&ids(&map, "token_type_ids")),
+            &lengths,
+            length,
+            &device,
+        ),
+        masked_ids: int_tensor(&ids(&map, "masked_ids"), shape, &device),
+        positions: int_tensor(&ids(&map, "masked_rows"), [n], &device),
+        labels: int_tensor(&ids(&map, "masked_labels"), [n], &device),
+        token_weights: Some(Tensor::from_data(TensorData::new(weights, shape), &device)),
+    };
+    let tokens: usize = lengths.iter().sum();
+    let norms = goldens.read("grad_norm").expect("norms are in the goldens");
+    for step in 1..=10 {
+        let samples = int_tensor(&ids(&map, "sampled_ids"), [n], &device);
+        let output = model.forward(&input, Some(samples), &mut Noise::off());
+        let loss = output.mlm_loss_sum / (n as f64 + COUNT_EPSILON)
+            + output.rtd_loss_sum * (50.0 / (tokens as f64 + COUNT_EPSILON));
+        let value = loss.clone().inner();
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        let report;
+        (model, report) = optimizer.step(model, gradients, value, LEARNING_RATE);
+        let norm = report.grad_norm.into_scalar::<f32>();
+        let expected = norms[step - 1];
+        assert!((norm / expected - 1.0).abs() < 1e-4, "step {step}: norm {norm}, expected {expected}");
+        if step == 1 || step == 10 {
+            assert_parameters(&model, &goldens, &format!("step{step}"), pretrainer_name);
+        }
+    }
+}
+
+#[test]
+fn fine_tuning_steps_match_the_reference() {
+    let device = aelectra_model::device::for_tests().autodiff();
+    let path = golden("tiny-electra/finetuning.safetensors");
+    let (map, goldens) = (integers(&path), TensorSource::open_safetensors(&path).expect("opens"));
+    let dir = ModelDir::open(&golden("tiny-electra/ner")).expect("the model opens");
+    let (mut model, _) = dir.for_token_classification(&device).expect("the model loads");
+    let mut optimizer =
+        Adam::layerwise(AdamConfig::default(), &model, dir.config.num_hidden_layers, 0.8);
+    let rows = 3;
+    let length = map["input_ids"].len() / rows;
+    let lengths: Vec<usize> = map["attention_mask"]
+        .chunks(length)
+        .map(|row| row.iter().filter(|&&m| m == 1).count())
+        .collect();
+    let input = EncoderInput::new(
+        &ids(&map, "input_ids"),
+        Some(&ids(&map, "token_type_ids")),
+        &lengths,
+        length,
+        &device,
+    );
+    let labelled: Vec<(u32, u32)> = map["labels"]
+        .iter()
+        .enumerate()
+        .filter(|(_, label)| **label >= 0)
+        .map(|(at, label)| (at as u32, *label as u32))
+        .collect();
+    let (positions, labels): (Vec<u32>, Vec<u32>) = labelled.into_iter().unzip();
+    let n = positions.len();
+    for step in 1..=10 {
+        let at = int_tensor(&positions, [n], &device);
+        let logits = model.forward_at(&input, at, &mut Noise::off());
+        let loss = cross_entropy_sum(logits, int_tensor(&labels, [n], &device)) / n as f64;
+        let value = loss.clone().inner();
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        (model, _) = optimizer.step(model, gradients, value, LEARNING_RATE);
+        if step == 1 || step == 10 {
+            assert_parameters(&model, &goldens, &format!("step{step}"), |path| {
+                checkpoint_name(path, ModelType::Electra)
+            });
+        }
+    }
+}
