@@ -13,7 +13,7 @@ mod demo;
 fn main() -> ExitCode {
     match start() {
         Ok(exit) => {
-            println!("left: {exit:?}");
+            eprintln!("left: {exit:?}");
             ExitCode::from(if exit == Exit::Interrupted { 130 } else { 0 })
         }
         Err(error) => {

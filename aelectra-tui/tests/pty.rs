@@ -147,20 +147,48 @@ impl Session {
 
     /// The terminal echoes and edits lines again. What the kernel says, not what was printed.
     fn assert_cooked(&self) {
-        let stty = std::process::Command::new("stty")
-            .arg("-a")
-            .arg("-F")
-            .arg(self.master.tty_name().expect("a name"))
-            .output();
-        match stty {
-            Ok(output) if output.status.success() => {
-                let modes = String::from_utf8_lossy(&output.stdout).into_owned();
-                assert!(
-                    modes.contains(" icanon") && modes.contains(" echo "),
-                    "{modes}"
-                );
+        let name = self.master.tty_name().expect("a name");
+        let start = Instant::now();
+        loop {
+            let stty = std::process::Command::new("stty")
+                .arg("-a")
+                .arg("-F")
+                .arg(&name)
+                .output();
+            let modes = match stty {
+                Ok(output) if output.status.success() => {
+                    String::from_utf8_lossy(&output.stdout).into_owned()
+                }
+                _ => return eprintln!("skipped: no stty here to ask for the terminal's modes"),
+            };
+            if modes.contains(" icanon") && modes.contains(" echo ") {
+                return;
             }
-            _ => eprintln!("skipped: no stty here to ask for the terminal's modes"),
+            // It is given back in steps; the last follows what can be seen on the screen.
+            assert!(start.elapsed() < PATIENCE, "{modes}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until the process is stopped, so that a signal to continue does not come too early.
+    fn wait_until_stopped(&self) {
+        let pid = self.child.process_id().expect("running");
+        let start = Instant::now();
+        loop {
+            let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+                eprintln!("skipped: no /proc here to ask for the process's state");
+                return std::thread::sleep(Duration::from_secs(1));
+            };
+            // proc(5): the state follows the name in parentheses.
+            if stat
+                .rsplit(')')
+                .next()
+                .is_some_and(|rest| rest.trim_start().starts_with('T'))
+            {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "{stat}");
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 }
@@ -243,6 +271,7 @@ fn ctrl_z_gives_the_terminal_back_and_fg_takes_it_again() {
         session.pump(Duration::from_millis(50));
     }
     session.assert_cooked();
+    session.wait_until_stopped();
     let pid = session.child.process_id().expect("running").to_string();
     let continued = std::process::Command::new("kill")
         .args(["-CONT", &pid])

@@ -8,14 +8,19 @@ use crate::format;
 use crate::state::{Screen, State};
 
 /// The columns of each tab.
-fn places(area: Rect) -> Vec<(Screen, u16, u16)> {
+fn places(state: &State, area: Rect) -> Vec<(Screen, u16, u16)> {
     let mut x = area.x;
     // Without the space after each name all tabs fit into 60 columns.
-    let padding = if area.width < 72 { 2 } else { 3 };
+    let narrow = area.width < 72;
     Screen::ALL
         .into_iter()
         .map(|screen| {
             let (key, name) = screen.tab();
+            let padding = if narrow && screen != state.screen {
+                2
+            } else {
+                3
+            };
             let end = x + format::width(key) as u16 + format::width(name) as u16 + padding;
             let place = (screen, x, end.min(area.right()));
             x = end;
@@ -26,11 +31,11 @@ fn places(area: Rect) -> Vec<(Screen, u16, u16)> {
 
 /// The screen whose tab is at a position.
 #[must_use]
-pub fn hit(_: &State, area: Rect, position: Position) -> Option<Screen> {
+pub fn hit(state: &State, area: Rect, position: Position) -> Option<Screen> {
     if position.y != area.y {
         return None;
     }
-    places(area)
+    places(state, area)
         .into_iter()
         .find(|(_, start, end)| (*start..*end).contains(&position.x))
         .map(|(screen, ..)| screen)
@@ -40,7 +45,7 @@ pub fn hit(_: &State, area: Rect, position: Position) -> Option<Screen> {
 pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let mut end = area.x;
-    for (screen, start, stop) in places(area) {
+    for (screen, start, stop) in places(state, area) {
         let (key, name) = screen.tab();
         let chosen = screen == state.screen;
         let style = if chosen { theme.selected } else { theme.text };
