@@ -39,11 +39,20 @@ pub fn start_locally<M: Module>(module: M, head_size: usize, std: f64) -> M {
     });
     let projected: HashSet<String> = parameters::list(&module)
         .into_iter()
-        .filter_map(|info| Some(info.path.strip_suffix("embeddings_project.weight")?.to_owned()))
+        .filter_map(|info| {
+            Some(
+                info.path
+                    .strip_suffix("embeddings_project.weight")?
+                    .to_owned(),
+            )
+        })
         .collect();
     parameters::replace(module, |path, shape| {
         if path.ends_with("position_embeddings.weight") {
-            return Some(TensorData::new(sinusoids(shape[0], shape[1], std), shape.to_vec()));
+            return Some(TensorData::new(
+                sinusoids(shape[0], shape[1], std),
+                shape.to_vec(),
+            ));
         }
         let (stem, is_key) = match path.strip_suffix("self_attention.key.weight") {
             Some(stem) => (stem, true),
@@ -57,7 +66,11 @@ pub fn start_locally<M: Module>(module: M, head_size: usize, std: f64) -> M {
         let found = query.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / query.len() as f64;
         let gain = (wanted / found.max(f64::MIN_POSITIVE)).sqrt() as f32;
         let mut weights: Vec<f32> = query.iter().map(|v| v * gain).collect();
-        if is_key && !projected.iter().any(|backbone| stem.starts_with(backbone.as_str())) {
+        if is_key
+            && !projected
+                .iter()
+                .any(|backbone| stem.starts_with(backbone.as_str()))
+        {
             for (row, weights) in weights.chunks_exact_mut(width).enumerate() {
                 rotate(weights, OFFSETS[(row / head_size) % OFFSETS.len()]);
             }
@@ -79,7 +92,11 @@ fn sinusoids(positions: usize, width: usize, std: f64) -> Vec<f32> {
         .flat_map(|position| {
             (0..width).map(move |at| {
                 let angle = position as f64 * frequency(at / 2, pairs);
-                let value = if at % 2 == 0 { angle.sin() } else { angle.cos() };
+                let value = if at % 2 == 0 {
+                    angle.sin()
+                } else {
+                    angle.cos()
+                };
                 (value * std * std::f64::consts::SQRT_2) as f32
             })
         })
@@ -109,7 +126,9 @@ mod tests {
         let table = sinusoids(32, width, 0.02);
         let row = |i: usize| &table[i * width..(i + 1) * width];
         let dot = |i, j| row(i).iter().zip(row(j)).map(|(a, b)| a * b).sum::<f32>();
-        assert!(dot(10, 10) > dot(10, 11) && dot(10, 11) > dot(10, 14) && dot(10, 14) > dot(10, 30));
+        assert!(
+            dot(10, 10) > dot(10, 11) && dot(10, 11) > dot(10, 14) && dot(10, 14) > dot(10, 30)
+        );
         let variance = table.iter().map(|v| v * v).sum::<f32>() / table.len() as f32;
         assert!((variance - 0.0004).abs() < 1e-5, "{variance}");
     }
@@ -135,8 +154,16 @@ mod tests {
         let input = crate::EncoderInput::new(&ids, None, &[32], 32, &device);
         let hidden = model.embeddings.forward(&input, &mut crate::Noise::off());
         let attention = &model.backbone.encoder.layer[0].attention.self_attention;
-        let query = attention.query.forward(hidden.clone()).reshape([1, 32, 2, 32]).swap_dims(1, 2);
-        let key = attention.key.forward(hidden).reshape([1, 32, 2, 32]).swap_dims(1, 2);
+        let query = attention
+            .query
+            .forward(hidden.clone())
+            .reshape([1, 32, 2, 32])
+            .swap_dims(1, 2);
+        let key = attention
+            .key
+            .forward(hidden)
+            .reshape([1, 32, 2, 32])
+            .swap_dims(1, 2);
         let scores = query.matmul(key.transpose()) / 32f64.sqrt();
         let weights: Vec<f32> = softmax(scores, 3).into_data().iter::<f32>().collect();
         // The mean weight each head gives to the position it begins with, over inner positions.
@@ -154,7 +181,11 @@ mod tests {
         let width = 16;
         let table = sinusoids(8, width, 1.0);
         let at = |weights: &[f32], position: usize| -> f32 {
-            weights.iter().zip(&table[position * width..]).map(|(a, b)| a * b).sum()
+            weights
+                .iter()
+                .zip(&table[position * width..])
+                .map(|(a, b)| a * b)
+                .sum()
         };
         let weights: Vec<f32> = (0..width).map(|i| (i as f32 * 0.7).sin()).collect();
         let mut rotated = weights.clone();

@@ -2,8 +2,8 @@
 //! for large tensors than for the golden models.
 
 use aelectra_data::rng::KeyedRng;
-use aelectra_model::input::int_tensor;
 use aelectra_model::init::Initializer;
+use aelectra_model::input::int_tensor;
 use aelectra_model::{
     ElectraConfig, ElectraPretrainer, EncoderInput, Noise, PretrainInput, parameters,
 };
@@ -13,7 +13,9 @@ use burn::tensor::{Gradients, Int, Tensor, TensorData};
 const BATCH: usize = 32;
 const LENGTH: usize = 32;
 
-fn model_and_input(device: &burn::tensor::Device) -> (ElectraPretrainer, PretrainInput, Tensor<1, Int>) {
+fn model_and_input(
+    device: &burn::tensor::Device,
+) -> (ElectraPretrainer, PretrainInput, Tensor<1, Int>) {
     let config = ElectraConfig {
         vocab_size: 1000,
         embedding_size: 64,
@@ -27,9 +29,12 @@ fn model_and_input(device: &burn::tensor::Device) -> (ElectraPretrainer, Pretrai
     let mut init = Initializer::random(5, 0.1, device);
     let model = ElectraPretrainer::new(&config, &config.generator(0.5), &mut init);
     let mut rng = KeyedRng::new(1, "gradient check", &[]);
-    let ids: Vec<u32> = (0..BATCH * LENGTH).map(|_| rng.below(1000) as u32).collect();
-    let positions: Vec<u32> =
-        (0..BATCH).flat_map(|row| (0..5).map(move |k| (row * LENGTH + 3 + 6 * k) as u32)).collect();
+    let ids: Vec<u32> = (0..BATCH * LENGTH)
+        .map(|_| rng.below(1000) as u32)
+        .collect();
+    let positions: Vec<u32> = (0..BATCH)
+        .flat_map(|row| (0..5).map(move |k| (row * LENGTH + 3 + 6 * k) as u32))
+        .collect();
     let labels: Vec<u32> = positions.iter().map(|&p| ids[p as usize]).collect();
     let mut masked = ids.clone();
     for &position in &positions {
@@ -86,7 +91,11 @@ fn gradients_at_training_size_match_finite_differences() {
         }
         // Along the gradient itself the directional derivative is its norm, which a wrong or
         // scrambled gradient does not reach.
-        let norm = gradient.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt();
+        let norm = gradient
+            .iter()
+            .map(|&g| f64::from(g).powi(2))
+            .sum::<f64>()
+            .sqrt();
         let step = 2e-2 / norm.max(1e-12) * 1.0f64.min(norm / 0.05);
         let moved = |sign: f64| -> f64 {
             let moved = parameters::replace(model.clone(), |at, shape| {

@@ -26,7 +26,9 @@ const TOLERANCE: f64 = 2e-4;
 const LEARNING_RATE: f64 = 1e-3;
 
 fn golden(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/golden").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../assets/golden")
+        .join(path)
 }
 
 fn integers(path: &Path) -> BTreeMap<String, Vec<i64>> {
@@ -37,7 +39,10 @@ fn integers(path: &Path) -> BTreeMap<String, Vec<i64>> {
         .filter(|(_, view)| view.dtype() == Dtype::I64)
         .map(|(name, view)| {
             let values = view.data().as_chunks::<8>().0.iter();
-            (name, values.map(|bytes| i64::from_le_bytes(*bytes)).collect())
+            (
+                name,
+                values.map(|bytes| i64::from_le_bytes(*bytes)).collect(),
+            )
         })
         .collect()
 }
@@ -57,7 +62,9 @@ fn assert_parameters<M: Module>(
     let mut compared = 0;
     parameters::for_each(module, |path, data| {
         let name = name(path);
-        let expected = goldens.read(&format!("{prefix}.{name}")).expect("every parameter is in the goldens");
+        let expected = goldens
+            .read(&format!("{prefix}.{name}"))
+            .expect("every parameter is in the goldens");
         let found: Vec<f32> = data.iter::<f32>().collect();
         assert_eq!(found.len(), expected.len(), "{name}");
         let scale = expected.iter().fold(0f32, |max, v| max.max(v.abs()));
@@ -72,14 +79,22 @@ fn assert_parameters<M: Module>(
     })
     .expect("infallible");
     assert!(compared > 20, "only {compared} parameters were compared");
-    assert!(worst.0 < TOLERANCE, "{prefix}: {} differs by {:.2e}", worst.1, worst.0);
+    assert!(
+        worst.0 < TOLERANCE,
+        "{prefix}: {} differs by {:.2e}",
+        worst.1,
+        worst.0
+    );
 }
 
 #[test]
 fn pretraining_steps_match_the_reference() {
     let device = aelectra_model::device::for_tests().autodiff();
     let path = golden("tiny-electra/pretraining.safetensors");
-    let (map, goldens) = (integers(&path), TensorSource::open_safetensors(&path).expect("opens"));
+    let (map, goldens) = (
+        integers(&path),
+        TensorSource::open_safetensors(&path).expect("opens"),
+    );
     let (discriminator, _) = ModelDir::open(&golden("tiny-electra/discriminator"))
         .and_then(|dir| dir.for_pretraining(&device))
         .expect("the discriminator loads");
@@ -121,7 +136,10 @@ fn pretraining_steps_match_the_reference() {
         (model, report) = optimizer.step(model, gradients, value, LEARNING_RATE);
         let norm = report.grad_norm.into_scalar::<f32>();
         let expected = norms[step - 1];
-        assert!((norm / expected - 1.0).abs() < 1e-4, "step {step}: norm {norm}, expected {expected}");
+        assert!(
+            (norm / expected - 1.0).abs() < 1e-4,
+            "step {step}: norm {norm}, expected {expected}"
+        );
         if step == 1 || step == 10 {
             assert_parameters(&model, &goldens, &format!("step{step}"), pretrainer_name);
         }
@@ -132,11 +150,20 @@ fn pretraining_steps_match_the_reference() {
 fn fine_tuning_steps_match_the_reference() {
     let device = aelectra_model::device::for_tests().autodiff();
     let path = golden("tiny-electra/finetuning.safetensors");
-    let (map, goldens) = (integers(&path), TensorSource::open_safetensors(&path).expect("opens"));
+    let (map, goldens) = (
+        integers(&path),
+        TensorSource::open_safetensors(&path).expect("opens"),
+    );
     let dir = ModelDir::open(&golden("tiny-electra/ner")).expect("the model opens");
-    let (mut model, _) = dir.for_token_classification(&device).expect("the model loads");
-    let mut optimizer =
-        Adam::layerwise(AdamConfig::default(), &model, dir.config.num_hidden_layers, 0.8);
+    let (mut model, _) = dir
+        .for_token_classification(&device)
+        .expect("the model loads");
+    let mut optimizer = Adam::layerwise(
+        AdamConfig::default(),
+        &model,
+        dir.config.num_hidden_layers,
+        0.8,
+    );
     let rows = 3;
     let length = map["input_ids"].len() / rows;
     let lengths: Vec<usize> = map["attention_mask"]

@@ -7,6 +7,7 @@ Deterministic: the same sources give the same bytes (Python 3.11 and later, stan
 """
 
 import random
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def statistics(documents, splits):
 
 def main():
     world = World(random.Random(f"{SEED} world"))
-    documents = [plain(d) for d in prose(random.Random(f"{SEED} prose"), world, PROSE_BYTES)]
+    documents = [plain(d) for d in prose(random.Random(f"{SEED} prose"), world, PROSE_BYTES, "--all-topics" in sys.argv)]
     text = "\n\n".join(documents) + "\n"
     write(HERE / "prose.txt", text)
     splits = ner_splits(random.Random(f"{SEED} ner"), world.companies, text)

@@ -10,6 +10,7 @@ use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::init::Initializer;
 use aelectra_model::input::int_tensor;
+use aelectra_model::local_start::start_locally;
 use aelectra_model::loss::{COUNT_EPSILON, cross_entropy_sum};
 use aelectra_model::{ElectraConfig, ElectraForTokenClassification, Noise};
 use burn::module::Module;
@@ -18,6 +19,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::config::finetune::{FinetuneConfig, Selection};
+use crate::config::pretrain::AttentionStart;
 use crate::error::{Result, TrainError};
 use crate::finetune::batches::epoch_batches;
 use crate::optimizer::Adam;
@@ -31,8 +33,9 @@ use crate::tagger::{Tagger, TaggerSettings, window_input};
 pub enum Encoder<'a> {
     /// A model directory.
     Pretrained(&'a ModelDir),
-    /// Nothing learnt: the same architecture, initialised from the seed.
-    Random(&'a ElectraConfig),
+    /// Nothing learnt: the same architecture, initialised from the seed; with the given start of
+    /// attention, so that it begins where pretraining began.
+    Random(&'a ElectraConfig, AttentionStart),
 }
 
 impl Encoder<'_> {
@@ -41,7 +44,7 @@ impl Encoder<'_> {
     pub const fn config(&self) -> &ElectraConfig {
         match self {
             Self::Pretrained(dir) => &dir.config,
-            Self::Random(config) => config,
+            Self::Random(config, _) => config,
         }
     }
 
@@ -53,9 +56,16 @@ impl Encoder<'_> {
     ) -> Result<ElectraForTokenClassification> {
         Ok(match self {
             Self::Pretrained(dir) => dir.with_new_classifier(labels, seed, device)?.0,
-            Self::Random(config) => {
+            Self::Random(config, start) => {
                 let mut init = Initializer::random(seed, config.initializer_range, device);
-                ElectraForTokenClassification::new(config, labels, &mut init)
+                let model = ElectraForTokenClassification::new(config, labels, &mut init);
+                match start {
+                    AttentionStart::Reference => model,
+                    AttentionStart::Local => {
+                        let head_size = config.hidden_size / config.num_attention_heads;
+                        start_locally(model, head_size, config.initializer_range)
+                    }
+                }
             }
         })
     }

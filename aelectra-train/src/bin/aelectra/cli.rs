@@ -41,6 +41,16 @@ pub(crate) enum Command {
     Evaluate(commands::evaluate::EvaluateArgs),
     /// Find named entities in text.
     Predict(commands::predict::PredictArgs),
+    /// Score predicted tags against gold ones, without a model.
+    Score(commands::score::ScoreArgs),
+    /// Show a model's architecture, parameters and tokenizer.
+    Inspect(commands::inspect::InspectArgs),
+    /// Watch runs in the terminal.
+    #[cfg(feature = "tui")]
+    Dashboard(commands::dashboard::DashboardArgs),
+    /// List runs, show one, or steer one that trains.
+    #[cfg(feature = "tui")]
+    Runs(commands::runs::RunsArgs),
     /// Tell what this build can compute on.
     Doctor,
     /// Print a completion script for a shell.

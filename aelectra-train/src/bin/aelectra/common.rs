@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use aelectra_data::corpus::CorpusOptions;
+use aelectra_data::hub::HubOptions;
 use aelectra_data::ner::{LabelMap, NerDataset, ReadOptions, Scheme, read_ner};
 use aelectra_data::run::{EventWriter, Manifest, RunDir, utc_timestamp};
 use aelectra_model::DeviceSpec;
 use aelectra_train::sink::console::ConsoleSink;
 use aelectra_train::sink::tensorboard::TensorBoardSink;
 use aelectra_train::sink::{EventBus, RunSink};
+use aelectra_train::stop::StopFlag;
 use burn::tensor::Device;
 use clap::Args;
 
@@ -52,18 +54,14 @@ impl NerReadArgs {
     /// Options with the replacements of a recipe before those of the command line.
     pub(crate) fn options(&self, recipe: &[String]) -> anyhow::Result<ReadOptions> {
         let rules: Vec<&String> = recipe.iter().chain(&self.map_label).collect();
-        let column = match self.column {
-            Some(0) => {
-                return Err(output::usage(
-                    "there is no column 0",
-                    "columns are counted from 1",
-                ));
-            }
-            Some(column) => Some(column - 1),
-            None => None,
-        };
+        if self.column == Some(0) {
+            return Err(output::usage(
+                "there is no column 0",
+                "columns are counted from 1",
+            ));
+        }
         Ok(ReadOptions {
-            column,
+            column: self.column,
             scheme: self.scheme,
             label_map: LabelMap::parse(&rules)?,
             ..ReadOptions::default()
@@ -123,16 +121,70 @@ pub(crate) fn start_bus(run: &RunDir, console: bool) -> anyhow::Result<EventBus>
     Ok(EventBus::start(sinks)?)
 }
 
-/// The directory of a model given as such or by name.
+/// The directory of a model given as such or by its name on the hub.
 pub(crate) fn resolve_model(model: &str) -> anyhow::Result<std::path::PathBuf> {
-    let path = std::path::PathBuf::from(model);
-    if path.is_dir() {
-        return Ok(path);
+    Ok(aelectra_data::hub::resolve(
+        model,
+        &HubOptions::from_process_env(),
+    )?)
+}
+
+/// What a run is shown with while it trains: the dashboard on a terminal, lines otherwise.
+pub(crate) struct View {
+    #[cfg(feature = "tui")]
+    thread: Option<std::thread::JoinHandle<()>>,
+    live: bool,
+}
+
+impl View {
+    /// Opens the dashboard over `run` if it is `wanted` and there is a terminal.
+    #[cfg(feature = "tui")]
+    pub(crate) fn open(run: &RunDir, wanted: bool, stop: &StopFlag) -> Self {
+        let live = if wanted {
+            aelectra_tui::Live::open(run.path(), aelectra_tui::Options::default())
+        } else {
+            None
+        };
+        let stop = stop.clone();
+        let is_live = live.is_some();
+        let thread = live.map(|live| {
+            std::thread::spawn(move || {
+                // The terminal is in raw mode, so Ctrl-C is a key; it means what it always means.
+                if let Ok(aelectra_tui::Exit::Interrupted) = live.wait() {
+                    stop.request(signal_hook::consts::SIGINT as usize);
+                }
+            })
+        });
+        Self {
+            thread,
+            live: is_live,
+        }
     }
-    Err(output::usage(
-        format!("there is no model directory `{model}`"),
-        "give a directory with config.json, weights and tokenizer files",
-    ))
+
+    /// Without the dashboard compiled in there are only lines.
+    #[cfg(not(feature = "tui"))]
+    pub(crate) fn open(_run: &RunDir, _wanted: bool, _stop: &StopFlag) -> Self {
+        Self { live: false }
+    }
+
+    /// Whether the terminal is taken.
+    pub(crate) const fn is_live(&self) -> bool {
+        self.live
+    }
+
+    /// Waits until the reader has seen enough.
+    pub(crate) fn close(self) {
+        #[cfg(feature = "tui")]
+        if let Some(thread) = self.thread {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// This machine's name, with which a process id means something.
+pub(crate) fn host() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned())
 }
 
 /// A manifest of this process.

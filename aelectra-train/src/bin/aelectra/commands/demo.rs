@@ -22,7 +22,7 @@ use serde_json::json;
 
 use super::Global;
 use super::pretrain::{Job, configure};
-use crate::common::{DeviceArgs, start_bus};
+use crate::common::{DeviceArgs, View, start_bus};
 use crate::{output, signals};
 
 /// Run the whole path on the built-in sample: vocabulary, shards, pretraining, fine-tuning with
@@ -71,9 +71,9 @@ const NER: [(&str, &str); 3] = [
 ];
 
 /// Word pieces of the demo's vocabulary.
-const VOCAB_SIZE: usize = 3000;
+const VOCAB_SIZE: usize = 800;
 /// Length of the demo's examples.
-const MAX_LENGTH: usize = 64;
+const MAX_LENGTH: usize = 32;
 /// Learning rates the randomly initialised model may choose from on dev; the pretrained one has
 /// the recipe's.
 const RANDOM_INIT_RATES: [f64; 3] = [5e-4, 1e-3, 2e-3];
@@ -96,7 +96,12 @@ pub(crate) fn run(args: &DemoArgs, global: Global) -> anyhow::Result<u8> {
             "give another `--out`, or delete it",
         ));
     }
-    let bus = start_bus(&run, !global.quiet)?;
+    let view = View::open(
+        &run,
+        !args.no_dashboard && !global.json && !global.quiet,
+        &stop,
+    );
+    let bus = start_bus(&run, !global.quiet && !view.is_live())?;
     let say = |message: String| {
         bus.emit(RunEvent::Log(LogEvent {
             message,
@@ -151,6 +156,7 @@ pub(crate) fn run(args: &DemoArgs, global: Global) -> anyhow::Result<u8> {
     ));
 
     let (config, _) = configure("demo", &args.set, Some(args.seed))?;
+    let attention_start = config.model.attention_start;
     let job = Job {
         run: run.clone(),
         config,
@@ -163,6 +169,7 @@ pub(crate) fn run(args: &DemoArgs, global: Global) -> anyhow::Result<u8> {
         resume: Resume::No,
         force: false,
         stop: stop.clone(),
+        init: [None, None],
     };
     let (_, pretrained) = job.train(&bus)?;
     if pretrained.exit_code != 0 {
@@ -214,7 +221,11 @@ pub(crate) fn run(args: &DemoArgs, global: Global) -> anyhow::Result<u8> {
     };
     let (Some(pretrained_f1), Some(random_f1)) = (
         arm(&Encoder::Pretrained(&source), &with, "pretrained")?,
-        arm(&Encoder::Random(&source.config), &without, "random_init")?,
+        arm(
+            &Encoder::Random(&source.config, attention_start),
+            &without,
+            "random_init",
+        )?,
     ) else {
         return Ok(stop.requested().map_or(1, |signal| 128 + signal as u8));
     };
@@ -224,6 +235,7 @@ pub(crate) fn run(args: &DemoArgs, global: Global) -> anyhow::Result<u8> {
     bus.emit(pretrained.end_event());
     drop(bus);
     let seconds = started.elapsed().as_secs_f64();
+    view.close();
     let metrics = &pretrained.metrics;
     if global.json {
         return output::json(&json!({

@@ -35,7 +35,6 @@ pub(crate) struct EvaluateArgs {
 struct Evaluation {
     #[serde(flatten)]
     report: NerReport,
-    piece_f1_original: Option<f64>,
     seconds: f64,
     sentences_per_second: f64,
 }
@@ -68,15 +67,15 @@ pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
         Resampling::default(),
     )?);
     let pieces = tagger.piece_tags(&data.sentences)?;
+    report.piece_f1_original = pieces.map(|pairs| {
+        piece_f1_original(
+            pairs
+                .iter()
+                .map(|(gold, guess)| (gold.as_str(), guess.as_str())),
+        )
+    });
     let evaluation = Evaluation {
         report,
-        piece_f1_original: pieces.map(|pairs| {
-            piece_f1_original(
-                pairs
-                    .iter()
-                    .map(|(gold, guess)| (gold.as_str(), guess.as_str())),
-            )
-        }),
         seconds,
         sentences_per_second: gold.len() as f64 / seconds.max(1e-9),
     };
@@ -88,7 +87,15 @@ pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
 }
 
 fn print(evaluation: &Evaluation) -> anyhow::Result<()> {
-    let report = &evaluation.report;
+    print_report(&evaluation.report)?;
+    output::line(&format!(
+        "{} sentences in {:.2} s ({:.0}/s)",
+        evaluation.report.sentences, evaluation.seconds, evaluation.sentences_per_second
+    ))
+}
+
+/// The scores as a table.
+pub(crate) fn print_report(report: &NerReport) -> anyhow::Result<()> {
     output::line("class   precision  recall      F1  support")?;
     let row = |name: &str, s: &aelectra_data::ner::ClassScore| {
         output::line(&format!(
@@ -112,14 +119,11 @@ fn print(evaluation: &Evaluation) -> anyhow::Result<()> {
             100.0 * interval.high
         ))?;
     }
-    if let Some(f1) = evaluation.piece_f1_original {
+    if let Some(f1) = report.piece_f1_original {
         output::line(&format!(
             "piece-level tag F1 of the original: {:.2} %",
             100.0 * f1
         ))?;
     }
-    output::line(&format!(
-        "{} sentences in {:.2} s ({:.0}/s)",
-        report.sentences, evaluation.seconds, evaluation.sentences_per_second
-    ))
+    Ok(())
 }

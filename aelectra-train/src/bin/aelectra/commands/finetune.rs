@@ -7,6 +7,7 @@ use aelectra_data::run::{EndEvent, EndReason, RunDir, RunEvent, StartEvent, new_
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_train::TrainError;
 use aelectra_train::config::finetune::FinetuneConfig;
+use aelectra_train::config::pretrain::AttentionStart;
 use aelectra_train::config::{Layers, recipes};
 use aelectra_train::export::ModelCard;
 use aelectra_train::finetune::{Data, Encoder, SeriesOptions, run_series};
@@ -15,6 +16,7 @@ use clap::Args;
 
 use super::Global;
 use crate::common::{DeviceArgs, NerReadArgs, manifest, read_labelled, resolve_model, start_bus};
+use crate::common::{View, host};
 use crate::{output, signals};
 
 /// Fine-tune a model for named entities, with one or several seeds.
@@ -126,7 +128,7 @@ pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
         output::note(&format!("note: {warning}"));
     }
     let encoder = if args.random_init {
-        Encoder::Random(&source.config)
+        Encoder::Random(&source.config, AttentionStart::Reference)
     } else {
         Encoder::Pretrained(&source)
     };
@@ -148,7 +150,12 @@ pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
     });
     check_same_series(&run, &identity)?;
     let stop = signals::stop_flag()?;
-    let bus = start_bus(&run, !global.quiet)?;
+    let view = View::open(
+        &run,
+        !args.no_dashboard && !global.json && !global.quiet,
+        &stop,
+    );
+    let bus = start_bus(&run, !global.quiet && !view.is_live())?;
     let mut manifest = manifest(&run, "finetune", &device_name, config.seed, identity);
     manifest.tokenizer = Some(tokenizer.fingerprint());
     manifest.save(&run.manifest())?;
@@ -172,6 +179,7 @@ pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
         parameters: Some(source.config.encoder_parameters() as u64),
         seed: Some(config.seed),
         pid: Some(std::process::id()),
+        host: host(),
         ..StartEvent::default()
     }));
     let card = ModelCard {
@@ -213,6 +221,7 @@ pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
         ..EndEvent::default()
     }));
     drop(bus);
+    view.close();
     let series = series?;
     let Some(summary) = series.summary(config.epochs) else {
         return Ok(code as u8);

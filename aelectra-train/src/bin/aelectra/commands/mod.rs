@@ -1,12 +1,18 @@
 //! One file per verb.
 
+#[cfg(feature = "tui")]
+pub(crate) mod dashboard;
 pub(crate) mod demo;
 pub(crate) mod embed_check;
 pub(crate) mod evaluate;
 pub(crate) mod finetune;
+pub(crate) mod inspect;
 pub(crate) mod predict;
 pub(crate) mod prepare;
 pub(crate) mod pretrain;
+#[cfg(feature = "tui")]
+pub(crate) mod runs;
+pub(crate) mod score;
 pub(crate) mod system;
 pub(crate) mod vocab;
 
@@ -35,6 +41,12 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Finetune(args) => finetune::run(&args, global),
         Command::Evaluate(args) => evaluate::run(&args, global),
         Command::Predict(args) => predict::run(&args, global),
+        Command::Score(args) => score::run(&args, global),
+        Command::Inspect(args) => inspect::run(&args, global),
+        #[cfg(feature = "tui")]
+        Command::Dashboard(args) => dashboard::run(&args, global),
+        #[cfg(feature = "tui")]
+        Command::Runs(args) => runs::run(&args, global),
         Command::Doctor => system::doctor(global),
         Command::Completions { shell } => system::completions(shell),
         Command::Man => system::man(),

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aelectra_data::pretrain::{BatchSource, MaskingPolicy, ShardSet, Split};
-use aelectra_data::run::{RunDir, RunEvent, StartEvent, new_run_id};
+use aelectra_data::run::{
+    EndEvent, EndReason, RunDir, RunEvent, StartEvent, clear_control, new_run_id,
+};
 use aelectra_data::vocab::WordPieceTokenizer;
-use aelectra_model::ElectraConfig;
+use aelectra_model::checkpoint::ModelDir;
+use aelectra_model::{ElectraConfig, ElectraPretrainer};
 use aelectra_train::TrainError;
 use aelectra_train::config::Layers;
 use aelectra_train::config::pretrain::{Objective, PretrainConfig};
@@ -20,11 +23,12 @@ use aelectra_train::pretrain::{
 };
 use aelectra_train::sink::EventBus;
 use aelectra_train::stop::StopFlag;
+use aelectra_train::tagger::load_tokenizer;
 use burn::tensor::Device;
 use clap::Args;
 
 use super::Global;
-use crate::common::{DeviceArgs, manifest, start_bus};
+use crate::common::{DeviceArgs, View, host, manifest, resolve_model, start_bus};
 use crate::{output, signals};
 
 /// Pretrain a generator and a discriminator on shards.
@@ -56,6 +60,12 @@ pub(crate) struct PretrainArgs {
     /// Continue: `auto` (if there is a checkpoint), `last` (there must be one), or a checkpoint.
     #[arg(long, value_name = "auto|last|DIR")]
     resume: Option<String>,
+    /// Begin with the weights of this discriminator (domain adaptation).
+    #[arg(long, value_name = "DIR|ID")]
+    init_discriminator: Option<String>,
+    /// Begin with the weights of this generator.
+    #[arg(long, value_name = "DIR|ID")]
+    init_generator: Option<String>,
     /// Continue although configuration or data changed.
     #[arg(long)]
     force: bool,
@@ -140,11 +150,28 @@ pub(crate) fn run(args: &PretrainArgs, global: Global) -> anyhow::Result<u8> {
         resume,
         force: args.force,
         stop,
+        init: [args.init_generator.clone(), args.init_discriminator.clone()],
     };
-    let bus = job.open_bus(!global.quiet)?;
-    let (_, summary) = job.train(&bus)?;
-    bus.emit(summary.end_event());
+    job.refuse_occupied()?;
+    let view = View::open(
+        &job.run,
+        !args.no_dashboard && !global.json && !global.quiet,
+        &job.stop,
+    );
+    let bus = start_bus(&job.run, !global.quiet && !view.is_live())?;
+    let trained = job.train(&bus);
+    match &trained {
+        Ok((_, summary)) => bus.emit(summary.end_event()),
+        Err(error) => bus.emit(RunEvent::End(EndEvent {
+            reason: EndReason::Failed,
+            exit_code: 1,
+            message: Some(error.to_string()),
+            ..EndEvent::default()
+        })),
+    }
     drop(bus);
+    view.close();
+    let (_, summary) = trained?;
     report(&summary, global)?;
     Ok(summary.exit_code as u8)
 }
@@ -188,12 +215,14 @@ pub(crate) struct Job {
     pub resume: Resume,
     pub force: bool,
     pub stop: StopFlag,
+    /// Models to begin with: generator, discriminator.
+    pub init: [Option<String>; 2],
 }
 
 impl Job {
-    /// The sinks; refuses first what would be refused later, so that no event of a refused start
-    /// reaches the log of the run that is there.
-    fn open_bus(&self, console: bool) -> anyhow::Result<EventBus> {
+    /// Refuses what would be refused later, so that no event of a refused start reaches the log of
+    /// the run that is there.
+    fn refuse_occupied(&self) -> anyhow::Result<()> {
         if self.resume == Resume::No
             && std::fs::metadata(self.run.events()).is_ok_and(|file| file.len() > 0)
         {
@@ -204,7 +233,7 @@ impl Job {
             .with_hint("continue it with `--resume auto`, or give another `--out`")
             .into());
         }
-        start_bus(&self.run, console)
+        Ok(())
     }
 
     /// Trains and writes the final model directories.
@@ -246,14 +275,17 @@ impl Job {
             &identity,
             &device,
             || {
-                Ok(fresh_model(
+                let fresh = fresh_model(
                     config,
                     tokenizer.vocab_size(),
                     special.pad as usize,
                     &device,
-                ))
+                );
+                self.initialised(fresh, &tokenizer, &device)
             },
         )?;
+        // A request left by someone for an earlier process is not meant for this one.
+        clear_control(&self.run.control())?;
         let parameters = parameter_count(&start.model) as u64;
         let mut manifest = manifest(
             &self.run,
@@ -292,6 +324,7 @@ impl Job {
             parameters: Some(parameters),
             seed: Some(config.seed),
             pid: Some(std::process::id()),
+            host: host(),
             log_every: Some(config.log_every),
             eval_every: Some(config.eval_every),
             checkpoint_every: Some(config.checkpoint_every),
@@ -346,6 +379,46 @@ impl Job {
             config.objective == Objective::Electra,
         )?;
         Ok((discriminator, summary))
+    }
+
+    /// Replaces the parts of a fresh pair for which a model to begin with was given. The
+    /// discriminator comes last: of two models the shared embeddings are its.
+    fn initialised(
+        &self,
+        mut pair: ElectraPretrainer,
+        tokenizer: &WordPieceTokenizer,
+        device: &Device,
+    ) -> aelectra_train::Result<ElectraPretrainer> {
+        let open = |model: &str| -> aelectra_train::Result<ModelDir> {
+            let path =
+                resolve_model(model).map_err(|error| TrainError::config(error.to_string()))?;
+            let dir = ModelDir::open(&path)?;
+            let theirs = load_tokenizer(&path, &dir.config)?;
+            if theirs.fingerprint() != tokenizer.fingerprint() {
+                return Err(TrainError::config(format!(
+                    "`{model}` has another tokenizer than `{}`",
+                    self.tokenizer.display()
+                ))
+                .with_hint("prepare the shards with the tokenizer of the model to continue from"));
+            }
+            Ok(dir)
+        };
+        if let Some(generator) = &self.init[0] {
+            pair = pair.with_generator(open(generator)?.for_masked_lm(device)?.0)?;
+        }
+        if let Some(discriminator) = &self.init[1] {
+            pair = pair.with_discriminator(open(discriminator)?.for_pretraining(device)?.0)?;
+        }
+        match &self.init {
+            [Some(_), None] => {
+                output::note("note: the discriminator is fresh, only the generator was given")
+            }
+            [None, Some(_)] => {
+                output::note("note: the generator is fresh, only the discriminator was given")
+            }
+            _ => {}
+        }
+        Ok(pair)
     }
 
     fn check_fit(&self, tokenizer: &WordPieceTokenizer, shards: &ShardSet) -> anyhow::Result<()> {

@@ -1,0 +1,69 @@
+//! `aelectra dashboard`.
+
+use std::path::PathBuf;
+
+use aelectra_tui::{Exit, Options, Source};
+use clap::Args;
+
+use super::Global;
+
+/// Watch a run in the terminal: one that trains, one that is finished, or several overlaid.
+///
+/// Without a run, the latest under runs/. Off a terminal it prints a line per interval.
+#[derive(Args, Debug)]
+pub(crate) struct DashboardArgs {
+    /// Run directories.
+    #[arg(value_name = "RUN")]
+    run: Vec<PathBuf>,
+    /// Print one page of text and leave.
+    #[arg(long)]
+    once: bool,
+    /// Offer no controls.
+    #[arg(long)]
+    read_only: bool,
+    /// Play a run back this many times faster than it was, e.g. 20x.
+    #[arg(long, value_name = "SPEED", value_parser = speed)]
+    replay: Option<f64>,
+    /// Draw with ASCII characters only.
+    #[arg(long)]
+    ascii: bool,
+    /// dark, light, colour-blind or mono.
+    #[arg(long)]
+    theme: Option<aelectra_tui::ThemeName>,
+    /// Write the curves to an SVG file and leave.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Leave the mouse to the terminal.
+    #[arg(long)]
+    no_mouse: bool,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches(['x', '×']).parse::<f64>() {
+        Ok(speed) if speed.is_finite() && speed > 0.0 => Ok(speed),
+        _ => Err("write a positive number such as 20 or 20x".to_owned()),
+    }
+}
+
+pub(crate) fn run(args: &DashboardArgs, global: Global) -> anyhow::Result<u8> {
+    let source = if args.run.is_empty() {
+        Source::Root(PathBuf::from("runs"))
+    } else {
+        Source::Runs(args.run.clone())
+    };
+    let options = Options {
+        once: args.once,
+        read_only: args.read_only,
+        replay: args.replay,
+        ascii: args.ascii.then_some(true),
+        theme: args.theme,
+        svg: args.svg.clone(),
+        no_mouse: args.no_mouse,
+        json: global.json,
+        ..Options::default()
+    };
+    Ok(match aelectra_tui::run(&source, &options)? {
+        Exit::Interrupted => 130,
+        _ => 0,
+    })
+}

@@ -1,0 +1,140 @@
+//! `aelectra runs`: look at runs and steer them from anywhere the directory is seen.
+
+use std::path::{Path, PathBuf};
+
+use aelectra_data::run::{ControlRequest, RunDir, request_control, unix_time};
+use aelectra_tui::{Options, RunSummary, Source, snapshot, summaries};
+use clap::{Args, Subcommand};
+
+use super::Global;
+use crate::output;
+
+/// List runs, show one, or ask the trainer of one for something.
+#[derive(Args, Debug)]
+pub(crate) struct RunsArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand, Debug)]
+enum Action {
+    /// All runs under a folder.
+    List {
+        /// Folder that holds run directories.
+        #[arg(default_value = "runs")]
+        root: PathBuf,
+    },
+    /// One page about a run.
+    Show(Target),
+    /// Write a checkpoint and stop.
+    Stop(Target),
+    /// Write a checkpoint and go on.
+    Checkpoint(Target),
+    /// Measure on held-out data now.
+    Evaluate(Target),
+    /// Wait until resumed.
+    Pause(Target),
+    /// Go on after a pause.
+    Resume(Target),
+}
+
+#[derive(Args, Debug)]
+struct Target {
+    /// Run directory; the latest under runs/ if not given.
+    run: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &RunsArgs, global: Global) -> anyhow::Result<u8> {
+    let (target, request) = match &args.action {
+        Action::List { root } => return list(root, global),
+        Action::Show(target) => return show(target, global),
+        Action::Stop(target) => (target, ControlRequest::Stop),
+        Action::Checkpoint(target) => (target, ControlRequest::Checkpoint),
+        Action::Evaluate(target) => (target, ControlRequest::Evaluate),
+        Action::Pause(target) => (target, ControlRequest::Pause),
+        Action::Resume(target) => (target, ControlRequest::Resume),
+    };
+    let run = find(target)?;
+    let summary = RunSummary::read(run.path(), unix_time())?;
+    if !matches!(
+        summary.state.as_str(),
+        "running" | "paused" | "waiting" | "stale"
+    ) {
+        return Err(output::usage(
+            format!("run `{}` is not running: {}", summary.id, summary.state),
+            "`aelectra runs list` shows which are",
+        ));
+    }
+    let id = request_control(&run.control(), request)?;
+    if global.json {
+        return output::json(&serde_json::json!({
+            "id": summary.id,
+            "state": summary.state,
+            "step": summary.step,
+            "last_event_seconds": summary.last_event_seconds,
+            "request": request,
+            "request_id": id,
+        }))
+        .map(|()| 0);
+    }
+    output::line(&format!("asked `{}` to {}", summary.id, request.name()))?;
+    Ok(0)
+}
+
+fn find(target: &Target) -> anyhow::Result<RunDir> {
+    match &target.run {
+        // An id stands for the folder of that name under runs/.
+        Some(path) if !path.exists() && Path::new("runs").join(path).is_dir() => {
+            Ok(RunDir::open(&Path::new("runs").join(path))?)
+        }
+        Some(path) => Ok(RunDir::open(path)?),
+        None => RunDir::latest(Path::new("runs"))?
+            .ok_or_else(|| output::usage("there is no run under runs/", "give a run directory")),
+    }
+}
+
+fn list(root: &Path, global: Global) -> anyhow::Result<u8> {
+    let runs = if root.is_dir() {
+        summaries(root, unix_time())?
+    } else {
+        Vec::new()
+    };
+    if global.json {
+        return output::json(&runs).map(|()| 0);
+    }
+    for run in &runs {
+        let number = |value: Option<f64>, digits| match value {
+            Some(value) => format!("{value:.digits$}"),
+            None => "–".to_owned(),
+        };
+        output::line(&format!(
+            "{:<32} {:<11} step {:>8} loss {:>8} F1 {:>6}",
+            run.id,
+            run.state,
+            run.step.map_or("–".to_owned(), |step| step.to_string()),
+            number(run.loss, 3),
+            number(run.best_f1.map(|f1| 100.0 * f1), 2),
+        ))?;
+    }
+    if runs.is_empty() {
+        output::note(&format!("no runs under `{}`", root.display()));
+    }
+    Ok(0)
+}
+
+fn show(target: &Target, global: Global) -> anyhow::Result<u8> {
+    let run = find(target)?;
+    if global.json {
+        return output::json(&RunSummary::read(run.path(), unix_time())?).map(|()| 0);
+    }
+    let source = Source::Runs(vec![run.path().to_path_buf()]);
+    let page = snapshot(
+        &source,
+        &Options {
+            once: true,
+            ..Options::default()
+        },
+    )?;
+    output::line(page.trim_end())?;
+    Ok(0)
+}
