@@ -250,7 +250,7 @@ impl Job {
         let policy = masking_policy(config.mask_prob, shards.max_length());
         let source = |split, seed, batch| -> anyhow::Result<BatchSource> {
             Ok(BatchSource::new(Arc::clone(&shards), split, seed, batch)?
-                .with_policy(policy.clone()))
+                .with_policy(policy))
         };
         let train = source(Split::Train, config.seed, config.batch_size)?;
         let held_out = shards.len(Split::Validation);
