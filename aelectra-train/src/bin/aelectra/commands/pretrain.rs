@@ -249,8 +249,7 @@ impl Job {
         generator.validate()?;
         let policy = masking_policy(config.mask_prob, shards.max_length());
         let source = |split, seed, batch| -> anyhow::Result<BatchSource> {
-            Ok(BatchSource::new(Arc::clone(&shards), split, seed, batch)?
-                .with_policy(policy))
+            Ok(BatchSource::new(Arc::clone(&shards), split, seed, batch)?.with_policy(policy))
         };
         let train = source(Split::Train, config.seed, config.batch_size)?;
         let held_out = shards.len(Split::Validation);
