@@ -74,7 +74,7 @@ const NER: [(&str, &str); 3] = [
 ];
 
 /// Word pieces of the demo's vocabulary.
-const VOCAB_SIZE: usize = 800;
+const VOCAB_SIZE: usize = 3500;
 /// Length of the demo's examples.
 const MAX_LENGTH: usize = 32;
 /// Learning rates the randomly initialised model chooses from on dev; the pretrained one chooses
