@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-/// The binary: `AELECTRA_BIN`, or the one of this build. It is built on the first call, because a
-/// test crate cannot depend on another crate's binary.
+/// The binary: `AELECTRA_BIN`, or the one beside this test. `cargo test --workspace` has built it,
+/// because `aelectra-train` has integration tests; for `-p aelectra-tests` alone it is built here
+/// if it is not there at all.
 pub(crate) fn aelectra() -> Command {
     static BINARY: std::sync::LazyLock<PathBuf> = std::sync::LazyLock::new(|| {
         if let Some(path) = std::env::var_os("AELECTRA_BIN") {
@@ -15,6 +16,10 @@ pub(crate) fn aelectra() -> Command {
             .parent()
             .and_then(|deps| deps.parent())
             .expect("target/debug/deps");
+        let binary = folder.join("aelectra");
+        if binary.is_file() {
+            return binary;
+        }
         let mut build = Command::new(env!("CARGO"));
         build.args([
             "build",
@@ -29,7 +34,7 @@ pub(crate) fn aelectra() -> Command {
         }
         let built = build.status().expect("cargo runs");
         assert!(built.success(), "the binary does not build");
-        folder.join("aelectra")
+        binary
     });
     let mut command = Command::new(&*BINARY);
     command.env("NO_COLOR", "1");
