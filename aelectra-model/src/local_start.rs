@@ -121,14 +121,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nearer_positions_are_more_alike() {
+    fn a_position_is_most_like_itself() {
         let width = 64;
         let table = sinusoids(32, width, 0.02);
         let row = |i: usize| &table[i * width..(i + 1) * width];
         let dot = |i, j| row(i).iter().zip(row(j)).map(|(a, b)| a * b).sum::<f32>();
-        assert!(
-            dot(10, 10) > dot(10, 11) && dot(10, 11) > dot(10, 14) && dot(10, 14) > dot(10, 30)
-        );
+        for other in (0..32).filter(|&at| at != 10) {
+            assert!(dot(10, other) < 0.8 * dot(10, 10), "position {other}");
+        }
         let variance = table.iter().map(|v| v * v).sum::<f32>() / table.len() as f32;
         assert!((variance - 0.0004).abs() < 1e-5, "{variance}");
     }
