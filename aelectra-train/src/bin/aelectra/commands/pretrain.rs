@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aelectra_data::pretrain::{BatchSource, MaskingPolicy, ShardSet, Split};
+use aelectra_data::run::ResumedEvent;
 use aelectra_data::run::{
     EndEvent, EndReason, RunDir, RunEvent, StartEvent, clear_control, new_run_id,
 };
@@ -298,6 +299,10 @@ impl Job {
         manifest
             .data
             .insert("shards".to_owned(), identity.data.clone());
+        if start.resumed.is_none() && self.run.manifest().is_file() {
+            // An earlier process died before its first checkpoint: what it logged is void.
+            bus.emit(RunEvent::Resumed(ResumedEvent::default()));
+        }
         if start.resumed.is_none() {
             manifest.save(&self.run.manifest())?;
             std::fs::write(
