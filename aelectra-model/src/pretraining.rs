@@ -63,6 +63,12 @@ pub struct PretrainInput {
     pub token_weights: Option<Tensor<2>>,
 }
 
+impl PretrainInput {
+    fn draws_nothing(&self) -> bool {
+        self.positions.dims()[0] == 0
+    }
+}
+
 /// What a forward pass gives; the losses are sums, see [`crate::loss`].
 #[derive(Clone, Debug)]
 pub struct PretrainOutput {
@@ -174,12 +180,14 @@ impl ElectraPretrainer {
         let padding = &input.original.padding;
         let (mlm_loss_sum, generator_logits) = self.mlm(input, noise);
 
-        let sampled_ids = samples.unwrap_or_else(|| sample(generator_logits.clone(), noise));
-        let corrupted_ids = replace_at(
-            input.original.input_ids.clone(),
-            input.positions.clone(),
-            sampled_ids.clone(),
-        );
+        let original_ids = input.original.input_ids.clone();
+        let (sampled_ids, corrupted_ids) = if input.draws_nothing() {
+            (input.labels.clone(), original_ids)
+        } else {
+            let sampled = samples.unwrap_or_else(|| sample(generator_logits.clone(), noise));
+            let corrupted = replace_at(original_ids, input.positions.clone(), sampled.clone());
+            (sampled, corrupted)
+        };
         let is_replaced = corrupted_ids
             .clone()
             .not_equal(input.original.input_ids.clone())
@@ -238,6 +246,12 @@ impl ElectraPretrainer {
 
     /// The generator's summed loss and its logits at the drawn positions, outside autodiff.
     fn mlm(&self, input: &PretrainInput, noise: &mut Noise) -> (Tensor<1>, Tensor<2>) {
+        if input.draws_nothing() {
+            // Products of empty matrices are not defined on every backend.
+            let device = input.masked_ids.device();
+            let outside = device.clone().inner();
+            return (Tensor::zeros([1], &device), Tensor::zeros([0, 1], &outside));
+        }
         let [batch, length] = input.original.dims();
         let embeddings = self.embeddings.forward_ids(
             input.masked_ids.clone(),

@@ -13,8 +13,8 @@ use aelectra_model::{
 };
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Int, Tensor};
-use common::{FORWARD, GRADIENT, Goldens, assert_close, assert_within, at, devices, largest};
-use common::{open, values};
+use common::{FORWARD, Goldens, assert_close, assert_within, at, devices, largest};
+use common::{gradient_tolerance, open, values};
 
 /// Weight of the discriminator's loss (google-research/electra `configure_pretraining.py`).
 const DISC_WEIGHT: f64 = 50.0;
@@ -93,9 +93,9 @@ fn assert_gradients(actual: &BTreeMap<String, Vec<f32>>, goldens: &Goldens) {
     for (name, actual) in actual {
         let expected = goldens.floats(&format!("grad.{name}"));
         if name.ends_with("key.bias") {
-            assert_within(name, actual, expected, GRADIENT * biggest);
+            assert_within(name, actual, expected, gradient_tolerance() * biggest);
         } else {
-            assert_close(name, actual, expected, GRADIENT);
+            assert_close(name, actual, expected, gradient_tolerance());
         }
     }
 }
