@@ -147,6 +147,13 @@ pub fn backend_name(device: &Device) -> String {
         .map_or(text.clone(), str::to_owned)
 }
 
+/// Whether a backend's own derivative of GELU is that of the exact function (burn-flex 0.22.1 has
+/// one; the others inherit the tanh approximation's).
+#[must_use]
+pub fn differentiates_gelu_exactly(device: &Device) -> bool {
+    backend_name(device) == "flex"
+}
+
 /// The device named by `AELECTRA_TEST_DEVICE` (default: the first compiled one). Panics, rather
 /// than testing something else, when it is not what the variable names.
 #[must_use]

@@ -13,8 +13,8 @@ use aelectra_model::{
 };
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Int, Tensor};
-use common::{FORWARD, Goldens, assert_close, assert_within, at, devices, largest};
-use common::{gradient_tolerance, open, values};
+use common::{FORWARD, GRADIENT, Goldens, assert_close, assert_within, at, devices, largest};
+use common::{open, values};
 
 /// Weight of the discriminator's loss (google-research/electra `configure_pretraining.py`).
 const DISC_WEIGHT: f64 = 50.0;
@@ -93,9 +93,9 @@ fn assert_gradients(actual: &BTreeMap<String, Vec<f32>>, goldens: &Goldens) {
     for (name, actual) in actual {
         let expected = goldens.floats(&format!("grad.{name}"));
         if name.ends_with("key.bias") {
-            assert_within(name, actual, expected, gradient_tolerance() * biggest);
+            assert_within(name, actual, expected, GRADIENT * biggest);
         } else {
-            assert_close(name, actual, expected, gradient_tolerance());
+            assert_close(name, actual, expected, GRADIENT);
         }
     }
 }
@@ -225,7 +225,7 @@ fn assert_norm(gradients: &BTreeMap<String, Vec<f32>>, goldens: &Goldens) {
         "grad_norm",
         &[squares.sqrt() as f32],
         &goldens.floats("grad_norm")[..1],
-        gradient_tolerance() / 5.0,
+        FORWARD,
     );
 }
 

@@ -20,17 +20,8 @@ use safetensors::tensor::{Dtype, SafeTensors};
 pub(crate) const FORWARD: f64 = 1e-5;
 
 /// The same for gradients: the float32 run of the reference is 5e-6 away (metadata of
-/// `pretraining.safetensors`), `flex` below 5e-5. The deprecated `ndarray` backend was measured 7e-4
-/// away (word table, joint pretraining; 2026-11-23), for a reason not yet found, and has a bound of
-/// its own.
-pub(crate) fn gradient_tolerance() -> f64 {
-    let device = aelectra_model::device::for_tests();
-    if aelectra_model::device::backend_name(&device) == "ndarray" {
-        3e-3
-    } else {
-        5e-5
-    }
-}
+/// `pretraining.safetensors`).
+pub(crate) const GRADIENT: f64 = 5e-5;
 
 /// A path below `assets/golden`.
 pub(crate) fn golden(path: &str) -> PathBuf {
