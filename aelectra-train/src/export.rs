@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use aelectra_data::run::Manifest;
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::save_model;
 use aelectra_model::{ElectraConfig, ElectraPretrainer};
@@ -10,6 +11,7 @@ use aelectra_model::{ElectraConfig, ElectraPretrainer};
 use crate::error::{Result, TrainError};
 use crate::finetune::single::SeedResult;
 use crate::metrics::PretrainMetrics;
+use crate::pretrain::checkpoint::TrainState;
 use crate::tagger::Tagger;
 
 /// What a model's `README.md` says, taken from its run.
@@ -63,8 +65,10 @@ impl ModelCard {
 
     /// With the held-out metrics of a pretraining run.
     #[must_use]
-    pub fn with_pretraining(&self, metrics: &PretrainMetrics) -> Self {
+    pub fn with_pretraining(&self, step: u64, metrics: &PretrainMetrics) -> Self {
         let mut card = self.clone();
+        card.metrics
+            .push(("held out, at step".to_owned(), step.to_string()));
         for (name, value) in [
             ("MLM loss (nats)", format!("{:.4}", metrics.mlm_loss)),
             ("RTD loss (nats)", format!("{:.4}", metrics.rtd_loss)),
@@ -115,37 +119,90 @@ impl ModelCard {
     }
 }
 
-/// Writes `discriminator/` and `generator/` of a pretraining run into `dir`.
+/// One of the two networks of a pretraining run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The network one fine-tunes.
+    Discriminator,
+    /// The small masked-language model.
+    Generator,
+}
+
+impl Part {
+    /// Its name, also that of its directory in a run.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Discriminator => "discriminator",
+            Self::Generator => "generator",
+        }
+    }
+}
+
+/// What a pretraining run is described by: all of it stands in the run directory, so that a card
+/// written by the run and one written later from a checkpoint are the same.
+#[must_use]
+pub fn pretraining_card(manifest: &Manifest, state: &TrainState) -> ModelCard {
+    let config = &state.config;
+    let mut facts = vec![
+        ("recipe".to_owned(), manifest.recipe.clone()),
+        ("steps".to_owned(), Some(state.step.to_string())),
+        (
+            "tokens read".to_owned(),
+            Some(state.tokens_seen.to_string()),
+        ),
+        ("batch size".to_owned(), Some(config.batch_size.to_string())),
+        (
+            "learning rate".to_owned(),
+            Some(format!("{:e}", config.learning_rate)),
+        ),
+        ("seed".to_owned(), Some(config.seed.to_string())),
+        ("device".to_owned(), Some(manifest.device.clone())),
+    ];
+    facts.extend(
+        manifest
+            .data
+            .iter()
+            .map(|(name, digest)| (format!("data ({name})"), Some(digest.clone()))),
+    );
+    facts.push(("tokenizer".to_owned(), manifest.tokenizer.clone()));
+    let card = ModelCard {
+        name: manifest.id.clone(),
+        summary: "A Danish ELECTRA pretrained by replaced-token detection with Ælæctra.".to_owned(),
+        facts: facts
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.filter(|v| !v.is_empty())?)))
+            .collect(),
+        ..ModelCard::default()
+    };
+    match &state.held_out {
+        Some((step, metrics)) => card.with_pretraining(*step, metrics),
+        None => card,
+    }
+}
+
+/// Writes one network of a pretraining run as a model directory.
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn save_pretrained(
+pub fn save_part(
     dir: &Path,
+    part: Part,
     model: &ElectraPretrainer,
-    discriminator: &ElectraConfig,
-    generator: &ElectraConfig,
+    config: &ElectraConfig,
     tokenizer: &WordPieceTokenizer,
     card: &ModelCard,
-    with_discriminator: bool,
 ) -> Result<()> {
-    if with_discriminator {
-        let path = dir.join("discriminator");
-        save_model(
-            &path,
-            discriminator,
+    match part {
+        Part::Discriminator => save_model(
+            dir,
+            config,
             "ElectraForPreTraining",
             &model.discriminator_model(),
-        )?;
-        finish(&path, tokenizer, card, "discriminator")?;
+        )?,
+        Part::Generator => save_model(dir, config, "ElectraForMaskedLM", &model.generator_model())?,
     }
-    let path = dir.join("generator");
-    save_model(
-        &path,
-        generator,
-        "ElectraForMaskedLM",
-        &model.generator_model(),
-    )?;
-    finish(&path, tokenizer, card, "generator")
+    finish(dir, tokenizer, card, part.name())
 }
 
 /// Writes a fine-tuned model into `dir`.
@@ -169,7 +226,16 @@ pub fn save_tagger(
     finish(dir, &tagger.tokenizer, card, "")
 }
 
-fn finish(dir: &Path, tokenizer: &WordPieceTokenizer, card: &ModelCard, part: &str) -> Result<()> {
+/// Adds tokenizer and card to weights and configuration.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn finish(
+    dir: &Path,
+    tokenizer: &WordPieceTokenizer,
+    card: &ModelCard,
+    part: &str,
+) -> Result<()> {
     tokenizer.save(dir)?;
     let mut card = card.clone();
     if !part.is_empty() {

@@ -1,6 +1,6 @@
 //! Pretraining metrics, from plain numbers.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Sums over any number of batches; [`PretrainTotals::summary`] divides.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +20,7 @@ pub struct PretrainTotals {
 }
 
 /// What is reported of pretraining, on training or on held-out data.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PretrainMetrics {
     /// `mlm_loss · mlm_weight + rtd_loss · rtd_weight`.
     pub loss: f64,

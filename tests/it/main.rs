@@ -2,5 +2,6 @@
 
 mod bad_input;
 mod binary;
+mod cleaning;
 mod sample;
 mod whole_path;

@@ -55,6 +55,7 @@ fn demo_prints_its_keys_and_writes_models_that_work() {
     ] {
         assert!(out.join(file).is_file(), "no {file}");
     }
+    exports_have_the_bits_of_the_run(&out);
     let model = out.join("model").to_string_lossy().into_owned();
     let (line, _) = expect_code(
         &["predict", "Åse bor på Ærø 😀.", "--model", &model, "--json"],
@@ -197,4 +198,62 @@ fn a_killed_run_continues_to_the_last_bit() {
     assert!(kills > 0, "no kill hit a running process");
     assert_eq!(whole.len(), 60);
     assert_eq!(whole, killed, "after {kills} kills");
+}
+
+/// `aelectra export` of a run's checkpoint, and of what it wrote, keep every bit.
+fn exports_have_the_bits_of_the_run(run: &Path) {
+    let read = |path: &Path| {
+        std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    };
+    for (head, part) in [
+        ("discriminator", "discriminator"),
+        ("generator", "generator"),
+        ("ner", "model"),
+    ] {
+        let mut from = if head == "ner" {
+            run.join("model")
+        } else {
+            run.to_path_buf()
+        };
+        for round in 1..=2 {
+            let to = run.join(format!("exported-{head}-{round}"));
+            let [from_arg, to_arg] = [&from, &to].map(|path| path.to_string_lossy().into_owned());
+            let (printed, _) = expect_code(
+                &[
+                    "export",
+                    "--checkpoint",
+                    &from_arg,
+                    "--out",
+                    &to_arg,
+                    "--head",
+                    head,
+                    "--json",
+                ],
+                0,
+            );
+            let report = json(&printed);
+            assert!(
+                report["parameters"].as_u64().is_some_and(|n| n > 1000),
+                "{report}"
+            );
+            assert_eq!(
+                report["files"].as_array().map(Vec::len),
+                Some(7),
+                "{report}"
+            );
+            for file in [
+                "model.safetensors",
+                "config.json",
+                "tokenizer.json",
+                "vocab.txt",
+            ] {
+                assert_eq!(
+                    read(&to.join(file)),
+                    read(&run.join(part).join(file)),
+                    "{head}, round {round}: {file}"
+                );
+            }
+            from = to;
+        }
+    }
 }

@@ -20,6 +20,9 @@ pub struct Manifest {
     pub task: String,
     /// The command line, program first.
     pub command: Vec<String>,
+    /// The recipe the configuration began with, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<String>,
     /// The configuration after all merging.
     pub config: serde_json::Value,
     /// The commit the program was built from, where known.

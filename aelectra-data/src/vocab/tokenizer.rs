@@ -58,6 +58,20 @@ impl WordPieceTokenizer {
         Self::assemble(tokens, options, SpecialTokens::default(), Vec::new())
     }
 
+    /// The same vocabulary under other options.
+    ///
+    /// # Errors
+    /// Never for a vocabulary that was good before.
+    pub fn with_options(&self, options: TokenizerOptions) -> Result<Self> {
+        let inner = &self.inner;
+        Self::assemble(
+            inner.tokens.clone(),
+            options,
+            inner.special_tokens.clone(),
+            Vec::new(),
+        )
+    }
+
     fn assemble(
         tokens: Vec<String>,
         options: TokenizerOptions,
@@ -89,7 +103,8 @@ impl WordPieceTokenizer {
             warnings.push(
                 "`strip_accents` is not set, so lower-casing also turns å into a, but the \
                  vocabulary has å: it was made without; set \"strip_accents\": false in \
-                 tokenizer_config.json"
+                 tokenizer_config.json, or write a copy that has it with `aelectra export \
+                 --keep-accents`"
                     .into(),
             );
         }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::pretrain::PretrainConfig;
 use crate::error::{Result, TrainError};
+use crate::metrics::PretrainMetrics;
 use crate::optimizer::Adam;
 
 /// What a checkpoint knows besides tensors (`state.json`).
@@ -31,6 +32,9 @@ pub struct TrainState {
     pub skipped_in_a_row: u64,
     /// Lowest held-out loss so far.
     pub best_loss: Option<f64>,
+    /// The latest evaluation on held-out data, and the step whose weights it measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<(u64, PretrainMetrics)>,
     /// Fingerprint of the tokenizer.
     pub tokenizer: String,
     /// Hash of the shards' plan.
@@ -107,6 +111,30 @@ pub fn load(
     device: &Device,
 ) -> Result<(ElectraPretrainer, TrainState)> {
     let state = load_state(dir)?;
+    let model = load_weights(dir, model)?;
+    let moments = TensorSource::open_safetensors(&dir.join("optimizer.safetensors"))?;
+    let names: std::collections::BTreeSet<String> =
+        moments.tensors().map(|(name, _)| name.to_owned()).collect();
+    optimizer.restore(
+        &model,
+        state.step,
+        device,
+        |name| -> Result<Option<Vec<f32>>> {
+            if names.contains(name) {
+                Ok(Some(moments.read(name)?))
+            } else {
+                Ok(None)
+            }
+        },
+    )?;
+    Ok((model, state))
+}
+
+/// Reads only the weights of both networks into a model of the right architecture.
+///
+/// # Errors
+/// When the file is missing, damaged, or of another architecture.
+pub fn load_weights(dir: &Path, model: ElectraPretrainer) -> Result<ElectraPretrainer> {
     let weights = TensorSource::open_safetensors(&dir.join("model.safetensors"))?;
     let mut failure = None;
     let model = parameters::replace(model, |path, shape| match weights.read(path) {
@@ -128,22 +156,7 @@ pub fn load(
     if let Some(error) = failure {
         return Err(error);
     }
-    let moments = TensorSource::open_safetensors(&dir.join("optimizer.safetensors"))?;
-    let names: std::collections::BTreeSet<String> =
-        moments.tensors().map(|(name, _)| name.to_owned()).collect();
-    optimizer.restore(
-        &model,
-        state.step,
-        device,
-        |name| -> Result<Option<Vec<f32>>> {
-            if names.contains(name) {
-                Ok(Some(moments.read(name)?))
-            } else {
-                Ok(None)
-            }
-        },
-    )?;
-    Ok((model, state))
+    Ok(model)
 }
 
 /// Reads only `state.json`.

@@ -58,6 +58,8 @@ pub struct TrainerOptions {
 pub struct Outcome {
     /// The trained networks.
     pub model: ElectraPretrainer,
+    /// What the last checkpoint says.
+    pub state: TrainState,
     /// The summary.
     pub summary: PretrainSummary,
 }
@@ -108,6 +110,7 @@ impl<'a> Trainer<'a> {
             skipped_steps: 0,
             skipped_in_a_row: 0,
             best_loss: None,
+            held_out: None,
             tokenizer: options.identity.tokenizer.clone(),
             data: options.identity.data.clone(),
             config: options.config.clone(),
@@ -183,7 +186,11 @@ impl<'a> Trainer<'a> {
             exit_code,
             run: self.options.run.path().to_path_buf(),
         };
-        Ok(Outcome { model, summary })
+        Ok(Outcome {
+            model,
+            state: self.state,
+            summary,
+        })
     }
 
     fn last_step(&self) -> u64 {
@@ -407,6 +414,7 @@ impl<'a> Trainer<'a> {
             step,
             &options.device,
         )));
+        self.state.held_out = Some((step, metrics.clone()));
         self.last_evaluation = Some((step, metrics));
     }
 
@@ -433,13 +441,21 @@ impl<'a> Trainer<'a> {
         let best = self.last_evaluation.as_ref().is_some_and(|(at, metrics)| {
             *at == step && self.state.best_loss.is_none_or(|loss| metrics.loss < loss)
         });
+        let before = self.state.best_loss;
         if best {
             self.state.best_loss = self
                 .last_evaluation
                 .as_ref()
                 .map(|(_, metrics)| metrics.loss);
         }
-        let path = checkpoint::save(run, model, &self.optimizer, &self.state)?;
+        let path = match checkpoint::save(run, model, &self.optimizer, &self.state) {
+            Ok(path) => path,
+            Err(error) => {
+                // Nothing was kept, so the next good evaluation must still count as the best.
+                self.state.best_loss = before;
+                return Err(error);
+            }
+        };
         let target = PathBuf::from(relative(run, &path));
         run.write_pointer(Pointer::Last, &target)?;
         if best {

@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Score(commands::score::ScoreArgs),
     /// Show a model's architecture, parameters and tokenizer.
     Inspect(commands::inspect::InspectArgs),
+    /// Write a model directory from a run, a checkpoint or another model directory.
+    Export(commands::export::ExportArgs),
     /// Watch runs in the terminal.
     #[cfg(feature = "tui")]
     Dashboard(commands::dashboard::DashboardArgs),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use aelectra_data::corpus::CorpusOptions;
+use aelectra_data::corpus::{CleanOptions, CorpusOptions, SourceReport, TextLayout};
 use aelectra_data::hub::HubOptions;
 use aelectra_data::ner::{LabelMap, NerDataset, ReadOptions, Scheme, read_ner};
 use aelectra_data::run::{EventWriter, Manifest, RunDir, utc_timestamp};
@@ -13,7 +13,7 @@ use aelectra_train::sink::tensorboard::TensorBoardSink;
 use aelectra_train::sink::{EventBus, RunSink};
 use aelectra_train::stop::StopFlag;
 use burn::tensor::Device;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::output;
 
@@ -88,12 +88,112 @@ pub(crate) struct CorpusArgs {
     /// Field of JSON lines (column of Parquet files) that holds the text.
     #[arg(long, default_value = "text")]
     pub text_field: String,
+    /// How a .txt file divides into documents: at blank lines, or one document a file; by default
+    /// one a file where a directory or glob gave many of them without extension (Gigaword).
+    #[arg(long, value_enum, default_value_t = TextLayoutArg::Auto)]
+    pub text_layout: TextLayoutArg,
     /// Make invalid UTF-8, NUL bytes and malformed lines an error instead of counting them.
     #[arg(long)]
     pub strict: bool,
     /// Threads; 0 for one per core.
     #[arg(long, default_value_t = 0)]
     pub threads: usize,
+    #[command(flatten)]
+    pub clean: CleanArgs,
+}
+
+/// How text files hold documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TextLayoutArg {
+    /// Blank lines separate documents in .txt files; a file without extension is one document.
+    Auto,
+    /// Blank lines separate documents.
+    BlankLines,
+    /// Each file is one document.
+    WholeFile,
+}
+
+impl From<TextLayoutArg> for TextLayout {
+    fn from(layout: TextLayoutArg) -> Self {
+        match layout {
+            TextLayoutArg::Auto => Self::Auto,
+            TextLayoutArg::BlankLines => Self::BlankLines,
+            TextLayoutArg::WholeFile => Self::WholeFile,
+        }
+    }
+}
+
+/// Filters of documents; without any of them all documents stay as they are.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Cleaning")]
+pub(crate) struct CleanArgs {
+    /// Compose characters (Unicode NFC): a + ring becomes å.
+    #[arg(long)]
+    pub nfc: bool,
+    /// Leave out documents of fewer characters.
+    #[arg(long, default_value_t = 0, value_name = "N", hide_default_value = true)]
+    pub min_chars: usize,
+    /// Leave out documents of more characters.
+    #[arg(long, default_value_t = 0, value_name = "N", hide_default_value = true)]
+    pub max_chars: usize,
+    /// Leave out documents with a smaller share of letters among visible characters, e.g. 0.6.
+    #[arg(
+        long,
+        default_value_t = 0.0,
+        value_name = "SHARE",
+        hide_default_value = true
+    )]
+    pub min_letter_share: f64,
+    /// Leave out documents whose text occurred before.
+    #[arg(long)]
+    pub drop_duplicates: bool,
+    /// Leave out documents that are almost the same as an earlier one.
+    #[arg(long)]
+    pub drop_near_duplicates: bool,
+}
+
+impl CleanArgs {
+    fn options(&self) -> CleanOptions {
+        CleanOptions {
+            nfc: self.nfc,
+            min_chars: self.min_chars,
+            max_chars: self.max_chars,
+            min_letter_share: self.min_letter_share,
+            exact_duplicates: self.drop_duplicates,
+            near_duplicates: self.drop_near_duplicates,
+        }
+    }
+}
+
+/// Tells what was odd about the inputs, by file.
+pub(crate) fn note_oddities(sources: &[SourceReport]) {
+    for source in sources {
+        let counts = [
+            (source.empty, "empty documents skipped"),
+            (
+                source.invalid_utf8,
+                "documents with invalid UTF-8 (replaced by U+FFFD)",
+            ),
+            (
+                source.nul,
+                "documents with NUL bytes (kept; the tokenizer drops them)",
+            ),
+            (source.malformed, "malformed records skipped"),
+            (source.oversized, "oversized documents skipped"),
+        ];
+        let found: Vec<String> = counts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        if !found.is_empty() {
+            output::note(&format!(
+                "note: {}: {}",
+                source.path.display(),
+                found.join(", ")
+            ));
+        }
+    }
 }
 
 impl CorpusArgs {
@@ -102,7 +202,9 @@ impl CorpusArgs {
         CorpusOptions {
             inputs: self.input.clone(),
             text_field: self.text_field.clone(),
+            text_layout: self.text_layout.into(),
             strict: self.strict,
+            clean: self.clean.options(),
             threads: self.threads,
             ..CorpusOptions::default()
         }

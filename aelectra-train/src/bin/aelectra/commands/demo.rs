@@ -173,6 +173,7 @@ pub(crate) fn run(args: &DemoArgs, global: Global) -> anyhow::Result<u8> {
         force: false,
         stop: stop.clone(),
         init: [None, None],
+        recipe: Some("demo".to_owned()),
     };
     let (_, pretrained) = job.train(&bus)?;
     if pretrained.exit_code != 0 {

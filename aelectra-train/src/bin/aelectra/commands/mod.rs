@@ -5,6 +5,7 @@ pub(crate) mod dashboard;
 pub(crate) mod demo;
 pub(crate) mod embed_check;
 pub(crate) mod evaluate;
+pub(crate) mod export;
 pub(crate) mod finetune;
 pub(crate) mod inspect;
 pub(crate) mod predict;
@@ -50,6 +51,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Doctor => system::doctor(global),
         Command::Completions { shell } => system::completions(shell),
         Command::Man => system::man(),
+        Command::Export(args) => export::run(&args, global),
         Command::EmbedCheck(args) => embed_check::run(&args, global),
     }
 }

@@ -1,13 +1,14 @@
 //! `aelectra prepare`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use aelectra_data::corpus::CleaningReport;
 use aelectra_data::pretrain::{Packing, PrepareOptions, prepare};
 use aelectra_data::vocab::WordPieceTokenizer;
 use clap::{Args, ValueEnum};
 
 use super::Global;
-use crate::common::CorpusArgs;
+use crate::common::{CorpusArgs, note_oddities};
 use crate::output;
 use crate::progress::StageBar;
 
@@ -37,6 +38,14 @@ pub(crate) struct PrepareArgs {
     /// Seed of the packing's random choices.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Also say what each filter of the cleaning options would leave out, without doing it; filters
+    /// that are not given are tried with suggested limits.
+    #[arg(long)]
+    report_cleaning: bool,
+    /// Where to write the report of the run as JSON; by default beside the shards, as
+    /// OUT.report.json, so that OUT itself depends on text and options alone.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     /// Delete shards that were made with other options instead of refusing.
     #[arg(long)]
     restart: bool,
@@ -62,6 +71,10 @@ pub(crate) fn run(args: &PrepareArgs, global: Global) -> anyhow::Result<u8> {
     for warning in tokenizer.warnings() {
         output::note(&format!("note: {warning}"));
     }
+    let report_path = match &args.report {
+        Some(path) => path.clone(),
+        None => beside(&args.out)?,
+    };
     let options = PrepareOptions {
         corpus: args.corpus.options(),
         out: args.out.clone(),
@@ -70,18 +83,24 @@ pub(crate) fn run(args: &PrepareArgs, global: Global) -> anyhow::Result<u8> {
         validation: args.validation,
         seed: args.seed,
         restart: args.restart,
-        ..PrepareOptions::default()
+        report_cleaning: args.report_cleaning,
+        report: Some(report_path.clone()),
     };
     let bar = StageBar::new();
     let report = prepare(&tokenizer, &options, &|progress| bar.report(progress))?;
     bar.finish();
+    note_oddities(&report.sources);
+    if let (Some(cleaning), false) = (&report.cleaning, global.json) {
+        output::note(&cleaning_table(cleaning));
+    }
     if global.json {
         return output::json(&report).map(|()| 0);
     }
     output::line(&format!(
         "{} documents, {} sentences, {} tokens → {} examples ({} for validation)\n\
          unknown {:.3} %, padding {:.2} %, discarded {} tokens\n\
-         {:.1} MB at {:.1} MB/s, {} shards ({} reused) → {}",
+         {:.1} MB at {:.1} MB/s, {} shards ({} reused) → {}\n\
+         report: {}",
         report.documents,
         report.sentences,
         report.tokens,
@@ -94,7 +113,54 @@ pub(crate) fn run(args: &PrepareArgs, global: Global) -> anyhow::Result<u8> {
         report.megabytes_per_second,
         report.shards,
         report.reused_shards,
-        args.out.display()
+        args.out.display(),
+        report_path.display()
     ))?;
     Ok(0)
+}
+
+/// `OUT.report.json`.
+fn beside(out: &Path) -> anyhow::Result<PathBuf> {
+    let Some(name) = out.file_name() else {
+        return Err(output::usage(
+            format!("`{}` has no name of its own", out.display()),
+            "give a directory by name, or the report's place with --report",
+        ));
+    };
+    let mut name = name.to_os_string();
+    name.push(".report.json");
+    Ok(out.with_file_name(name))
+}
+
+/// What each filter would leave out.
+fn cleaning_table(report: &CleaningReport) -> String {
+    let o = &report.options;
+    let c = &report.counts;
+    let rows = [
+        ("--nfc would change".to_owned(), c.nfc_changed),
+        (format!("--min-chars {}", o.min_chars), c.too_short),
+        (format!("--max-chars {}", o.max_chars), c.too_long),
+        (
+            format!("--min-letter-share {}", o.min_letter_share),
+            c.few_letters,
+        ),
+        ("--drop-duplicates".to_owned(), c.exact_duplicates),
+        (
+            "--drop-near-duplicates, further".to_owned(),
+            c.near_duplicates,
+        ),
+    ];
+    let mut lines = vec![format!(
+        "what cleaning would leave out of {} documents, {:.1} MB (each filter by itself):",
+        report.documents,
+        report.bytes as f64 / 1e6
+    )];
+    lines.extend(rows.iter().map(|(name, caught)| {
+        format!(
+            "  {name:<34}{:>9} documents {:>10.3} MB",
+            caught.documents,
+            caught.bytes as f64 / 1e6
+        )
+    }));
+    lines.join("\n")
 }

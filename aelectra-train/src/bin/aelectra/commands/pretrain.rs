@@ -16,7 +16,7 @@ use aelectra_train::TrainError;
 use aelectra_train::config::Layers;
 use aelectra_train::config::pretrain::{Objective, PretrainConfig};
 use aelectra_train::config::recipes;
-use aelectra_train::export::{ModelCard, save_pretrained};
+use aelectra_train::export::{Part, pretraining_card, save_part};
 use aelectra_train::pretrain::baseline::unigram_entropy;
 use aelectra_train::pretrain::start::{Identity, fresh_model, parameter_count};
 use aelectra_train::pretrain::{
@@ -152,6 +152,7 @@ pub(crate) fn run(args: &PretrainArgs, global: Global) -> anyhow::Result<u8> {
         force: args.force,
         stop,
         init: [args.init_generator.clone(), args.init_discriminator.clone()],
+        recipe: Some(args.recipe.clone()),
     };
     job.refuse_occupied()?;
     let view = View::open(
@@ -218,7 +219,12 @@ pub(crate) struct Job {
     pub stop: StopFlag,
     /// Models to begin with: generator, discriminator.
     pub init: [Option<String>; 2],
+    /// Name of the recipe, for the manifest.
+    pub recipe: Option<String>,
 }
+
+/// Directory of the tokenizer in a run.
+pub(crate) const RUN_TOKENIZER: &str = "tokenizer";
 
 impl Job {
     /// Refuses what would be refused later, so that no event of a refused start reaches the log of
@@ -294,6 +300,7 @@ impl Job {
             config.seed,
             serde_json::to_value(config)?,
         );
+        manifest.recipe.clone_from(&self.recipe);
         manifest.parameters = Some(parameters);
         manifest.tokenizer = Some(identity.tokenizer.clone());
         manifest
@@ -305,6 +312,8 @@ impl Job {
         }
         if start.resumed.is_none() {
             manifest.save(&self.run.manifest())?;
+            // The run holds all that `aelectra export` needs, whatever becomes of the original.
+            tokenizer.save(&self.run.path().join(RUN_TOKENIZER))?;
             std::fs::write(
                 self.run.path().join("config.json"),
                 serde_json::to_vec_pretty(config)?,
@@ -347,41 +356,20 @@ impl Job {
             unigram_entropy: unigram_entropy(&shards),
             stop: self.stop.clone(),
         };
-        let Outcome { model, summary } = Trainer::run(options, bus, start)?;
-        let card = ModelCard {
-            name: self.run.id(),
-            summary: "A Danish ELECTRA pretrained by replaced-token detection with Ælæctra."
-                .to_owned(),
-            facts: vec![
-                ("steps".to_owned(), summary.steps.to_string()),
-                ("batch size".to_owned(), config.batch_size.to_string()),
-                (
-                    "sequence length".to_owned(),
-                    shards.max_length().to_string(),
-                ),
-                (
-                    "learning rate".to_owned(),
-                    format!("{:e}", config.learning_rate),
-                ),
-                ("seed".to_owned(), config.seed.to_string()),
-                (
-                    "training examples".to_owned(),
-                    shards.len(Split::Train).to_string(),
-                ),
-                ("device".to_owned(), self.device_name.clone()),
-            ],
-            ..ModelCard::default()
+        let Outcome {
+            model,
+            state,
+            summary,
+        } = Trainer::run(options, bus, start)?;
+        let card = pretraining_card(&self.run.read_manifest()?, &state);
+        let mut parts = vec![(Part::Generator, &generator)];
+        if config.objective == Objective::Electra {
+            parts.push((Part::Discriminator, &discriminator));
         }
-        .with_pretraining(&summary.metrics);
-        save_pretrained(
-            self.run.path(),
-            &model,
-            &discriminator,
-            &generator,
-            &tokenizer,
-            &card,
-            config.objective == Objective::Electra,
-        )?;
+        for (part, architecture) in parts {
+            let dir = self.run.path().join(part.name());
+            save_part(&dir, part, &model, architecture, &tokenizer, &card)?;
+        }
         Ok((discriminator, summary))
     }
 

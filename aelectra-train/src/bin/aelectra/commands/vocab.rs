@@ -6,7 +6,7 @@ use aelectra_data::vocab::{TokenizerOptions, VocabularyOptions, train_vocabulary
 use clap::Args;
 
 use super::Global;
-use crate::common::CorpusArgs;
+use crate::common::{CorpusArgs, note_oddities};
 use crate::output;
 use crate::progress::StageBar;
 
@@ -60,6 +60,7 @@ pub(crate) fn run(args: &VocabArgs, global: Global) -> anyhow::Result<u8> {
         bar.report(progress)
     })?;
     bar.finish();
+    note_oddities(&report.sources);
     tokenizer.save(&args.out)?;
     if global.json {
         return output::json(&report).map(|()| 0);

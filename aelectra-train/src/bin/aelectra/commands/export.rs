@@ -1,0 +1,312 @@
+//! `aelectra export`.
+
+use std::path::{Path, PathBuf};
+
+use aelectra_data::run::{Pointer, RunDir};
+use aelectra_data::vocab::{TokenizerOptions, WordPieceTokenizer};
+use aelectra_model::auto::Head;
+use aelectra_model::checkpoint::{ModelDir, save_model};
+use aelectra_model::{ModelType, parameters};
+use aelectra_train::export::{ModelCard, Part, finish, pretraining_card, save_part};
+use aelectra_train::pretrain::{checkpoint, start};
+use aelectra_train::tagger::load_tokenizer;
+use burn::module::Module;
+use burn::tensor::Device;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::Global;
+use super::pretrain::RUN_TOKENIZER;
+use crate::common::resolve_model;
+use crate::output;
+
+/// Write a model directory that Hugging Face tools load: config.json, model.safetensors,
+/// tokenizer files and a model card.
+///
+/// From a pretraining run or one of its checkpoints, also while the run goes on; from a
+/// fine-tuning run; or from any model directory or hub name this program reads, whatever its
+/// weights' format.
+#[derive(Args, Debug)]
+pub(crate) struct ExportArgs {
+    /// Run, checkpoint (checkpoints/step-N) or model directory, or a name on the hub.
+    #[arg(long, value_name = "RUN|DIR|ID")]
+    checkpoint: String,
+    /// Directory to write.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// What to write; by default the discriminator of a pretraining run, and what a model
+    /// directory was saved as.
+    #[arg(long, value_enum)]
+    head: Option<HeadArg>,
+    /// Of a pretraining run, the checkpoint that was best on held-out data instead of the newest.
+    #[arg(long)]
+    best: bool,
+    /// Tokenizer directory, where the checkpoint comes without one.
+    #[arg(long, value_name = "DIR")]
+    tokenizer: Option<PathBuf>,
+    /// State in the tokenizer's settings that accents are kept when it lower-cases. For models
+    /// whose vocabulary has å and whose settings forgot to say so.
+    #[arg(long)]
+    keep_accents: bool,
+    /// Licence for the model card, e.g. cc-by-4.0.
+    #[arg(long, value_name = "ID")]
+    licence: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum HeadArg {
+    /// Replaced-token detection, the model one fine-tunes.
+    Discriminator,
+    /// Masked-language modelling.
+    Generator,
+    /// Named entities.
+    Ner,
+}
+
+#[derive(Debug, Serialize)]
+struct Exported {
+    files: Vec<PathBuf>,
+    parameters: u64,
+    architecture: String,
+    out: PathBuf,
+}
+
+pub(crate) fn run(args: &ExportArgs, global: Global) -> anyhow::Result<u8> {
+    // Weights only pass through, so the CPU does on every machine.
+    let device = aelectra_model::DeviceSpec::compiled_default()?.open()?;
+    let given = Path::new(&args.checkpoint);
+    refuse_same_place(given, &args.out)?;
+    let (parameters, architecture) = if given.join("state.json").is_file() {
+        from_training(args, given, &device)?
+    } else if let Some(checkpoint) = newest(given, args.best)? {
+        from_training(args, &checkpoint, &device)?
+    } else {
+        from_model(args, &device)?
+    };
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&args.out)
+        .map_err(aelectra_data::DataError::io("read", &args.out))?
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    files.sort();
+    let exported = Exported {
+        files,
+        parameters,
+        architecture,
+        out: args.out.clone(),
+    };
+    if global.json {
+        return output::json(&exported).map(|()| 0);
+    }
+    output::line(&format!(
+        "{} with {} parameters → {}",
+        exported.architecture,
+        exported.parameters,
+        exported.out.display()
+    ))?;
+    Ok(0)
+}
+
+/// A run or model must not be written over by what is read from it.
+fn refuse_same_place(from: &Path, out: &Path) -> anyhow::Result<()> {
+    if let (Ok(from), Ok(out)) = (from.canonicalize(), out.canonicalize())
+        && from == out
+    {
+        return Err(output::usage(
+            format!("--out is the directory to read, `{}`", out.display()),
+            "give a directory of its own",
+        ));
+    }
+    Ok(())
+}
+
+/// The checkpoint of a pretraining run, if `path` is one that has any.
+fn newest(path: &Path, best: bool) -> anyhow::Result<Option<PathBuf>> {
+    let Ok(run) = RunDir::open(path) else {
+        return Ok(None);
+    };
+    let checkpoints = checkpoint::list(&run);
+    if checkpoints.is_empty() {
+        return Ok(None);
+    }
+    if best {
+        return match run.read_pointer(Pointer::Best)? {
+            Some(path) => Ok(Some(path)),
+            None => Err(output::usage(
+                format!("`{}` has no best checkpoint", path.display()),
+                "it has one once `eval_every` and `checkpoint_every` fall on the same step; \
+                 leave --best out for the newest",
+            )),
+        };
+    }
+    Ok(checkpoints.into_iter().next().map(|(_, path)| path))
+}
+
+/// From a training checkpoint, which holds both networks.
+fn from_training(
+    args: &ExportArgs,
+    checkpoint: &Path,
+    device: &Device,
+) -> anyhow::Result<(u64, String)> {
+    let part = match args.head {
+        None | Some(HeadArg::Discriminator) => Part::Discriminator,
+        Some(HeadArg::Generator) => Part::Generator,
+        Some(HeadArg::Ner) => {
+            return Err(output::usage(
+                "a pretraining run has no entity classes",
+                "fine-tune it first: `aelectra finetune --model …`",
+            ));
+        }
+    };
+    let run = checkpoint.parent().and_then(Path::parent);
+    let tokenizer_dir = match (&args.tokenizer, run) {
+        (Some(dir), _) => dir.clone(),
+        (None, Some(run)) => run.join(RUN_TOKENIZER),
+        (None, None) => PathBuf::from(RUN_TOKENIZER),
+    };
+    if !tokenizer_dir.is_dir() {
+        return Err(output::usage(
+            format!("`{}` has no tokenizer beside it", checkpoint.display()),
+            "give the one the shards were made with: --tokenizer DIR",
+        ));
+    }
+    let state = checkpoint::load_state(checkpoint)?;
+    let tokenizer = WordPieceTokenizer::from_dir(&tokenizer_dir)?;
+    if tokenizer.fingerprint() != state.tokenizer {
+        return Err(output::usage(
+            format!(
+                "`{}` is not the tokenizer of `{}`",
+                tokenizer_dir.display(),
+                checkpoint.display()
+            ),
+            "give the one the shards were made with: --tokenizer DIR",
+        ));
+    }
+    let (size, pad) = (tokenizer.vocab_size(), tokenizer.special().pad as usize);
+    let discriminator = state.config.discriminator(size, pad);
+    let generator = discriminator.generator(state.config.effective_generator_size());
+    let fresh = start::fresh_model(&state.config, size, pad, device);
+    let model = checkpoint::load_weights(checkpoint, fresh)?;
+    let manifest = run
+        .and_then(|run| RunDir::open(run).ok())
+        .and_then(|run| run.read_manifest().ok())
+        .unwrap_or_default();
+    let mut card = pretraining_card(&manifest, &state);
+    if card.name.is_empty() {
+        card.name = checkpoint.display().to_string();
+    }
+    card.licence.clone_from(&args.licence);
+    let tokenizer = settled(tokenizer, args.keep_accents)?;
+    let (config, architecture, parameters) = match part {
+        Part::Discriminator => (
+            &discriminator,
+            "ElectraForPreTraining",
+            parameters::count(&model.discriminator_model()),
+        ),
+        Part::Generator => (
+            &generator,
+            "ElectraForMaskedLM",
+            parameters::count(&model.generator_model()),
+        ),
+    };
+    save_part(&args.out, part, &model, config, &tokenizer, &card)?;
+    Ok((parameters as u64, architecture.to_owned()))
+}
+
+/// From a model directory or a fine-tuning run, which holds one.
+fn from_model(args: &ExportArgs, device: &Device) -> anyhow::Result<(u64, String)> {
+    let given = Path::new(&args.checkpoint);
+    let inner = match args.head {
+        Some(HeadArg::Discriminator) => ["discriminator", "model"],
+        Some(HeadArg::Generator) => ["generator", "model"],
+        Some(HeadArg::Ner) | None => ["model", "discriminator"],
+    };
+    let path = match inner
+        .iter()
+        .map(|name| given.join(name))
+        .find(|d| d.join("config.json").is_file())
+    {
+        Some(inner) => inner,
+        None => resolve_model(&args.checkpoint)?,
+    };
+    let dir = ModelDir::open(&path)?;
+    let head = match args.head {
+        Some(HeadArg::Discriminator) => Head::PreTraining,
+        Some(HeadArg::Generator) => Head::MaskedLm,
+        Some(HeadArg::Ner) => Head::TokenClassification,
+        None => Head::of(&dir.config),
+    };
+    let Some(architecture) = head.architecture(dir.config.model_type) else {
+        return Err(output::usage(
+            format!("`{}` is a BERT, which has no discriminator", path.display()),
+            "export it with --head generator (masked-language model) or --head ner",
+        ));
+    };
+    let tokenizer = match &args.tokenizer {
+        Some(dir) => WordPieceTokenizer::from_dir(dir)?,
+        None => load_tokenizer(&path, &dir.config)?,
+    };
+    let tokenizer = settled(tokenizer, args.keep_accents)?;
+    let save = Save {
+        dir: &dir,
+        out: &args.out,
+        architecture,
+    };
+    let parameters = match head {
+        Head::None => save.model(&dir.encoder(device)?.0)?,
+        Head::PreTraining => save.model(&dir.for_pretraining(device)?.0)?,
+        Head::MaskedLm => save.model(&dir.for_masked_lm(device)?.0)?,
+        Head::TokenClassification => save.model(&dir.for_token_classification(device)?.0)?,
+    };
+    let family = match dir.config.model_type {
+        ModelType::Electra => "ELECTRA",
+        ModelType::Bert => "BERT",
+    };
+    let card = ModelCard {
+        name: args.checkpoint.clone(),
+        summary: format!("A Danish {family} ({architecture}), written by Ælæctra."),
+        licence: args.licence.clone(),
+        pipeline_tag: (head == Head::TokenClassification)
+            .then(|| "token-classification".to_owned()),
+        ..ModelCard::default()
+    };
+    finish(&args.out, &tokenizer, &card, "")?;
+    // What is written about a model elsewhere knows more than this program does.
+    let written = path.join("README.md");
+    if args.licence.is_none() && written.is_file() {
+        let target = args.out.join("README.md");
+        std::fs::copy(&written, &target).map_err(aelectra_data::DataError::io("copy", &written))?;
+    }
+    Ok((parameters, architecture.to_owned()))
+}
+
+struct Save<'a> {
+    dir: &'a ModelDir,
+    out: &'a Path,
+    architecture: &'a str,
+}
+
+impl Save<'_> {
+    fn model<M: Module>(&self, model: &M) -> anyhow::Result<u64> {
+        save_model(self.out, &self.dir.config, self.architecture, model)?;
+        Ok(parameters::count(model) as u64)
+    }
+}
+
+/// Tells a tokenizer's oddities, and mends the one that can be mended here.
+fn settled(
+    tokenizer: WordPieceTokenizer,
+    keep_accents: bool,
+) -> anyhow::Result<WordPieceTokenizer> {
+    if keep_accents {
+        let options = TokenizerOptions {
+            strip_accents: Some(false),
+            ..tokenizer.options().clone()
+        };
+        return Ok(tokenizer.with_options(options)?);
+    }
+    for warning in tokenizer.warnings() {
+        output::note(&format!("note: {warning}"));
+    }
+    Ok(tokenizer)
+}
