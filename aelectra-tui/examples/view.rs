@@ -3,6 +3,7 @@
 //! [--svg FILE] [--json] [RUN --screenshot] [--size WxH] [--screen N] [--demo FILE_EVENTS DIR] RUN… | --root DIR`.
 #![allow(clippy::print_stderr, clippy::print_stdout)]
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use aelectra_tui::{Exit, Live, Options, Screen, Source};
@@ -13,11 +14,12 @@ mod demo;
 fn main() -> ExitCode {
     match start() {
         Ok(exit) => {
-            eprintln!("left: {exit:?}");
-            ExitCode::from(if exit == Exit::Interrupted { 130 } else { 0 })
+            // There may be no terminal left to say it on.
+            let _ = writeln!(std::io::stderr(), "left: {exit:?}");
+            ExitCode::from(exit.code())
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            let _ = writeln!(std::io::stderr(), "error: {error}");
             ExitCode::from(2)
         }
     }

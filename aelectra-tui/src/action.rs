@@ -53,8 +53,8 @@ pub enum Action {
     ControlSent(RunKey, ControlRequest, String),
     /// Something outside failed; the text is for the user.
     Failed(String),
-    /// A signal asks to leave.
-    Terminate,
+    /// A signal of this number asks to leave.
+    Terminate(i32),
 }
 
 /// An output of [`update`](crate::update::update), for the loop that owns the terminal.

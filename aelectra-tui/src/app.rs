@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
 
 use aelectra_data::run::{RunDir, request_control, unix_time};
-use ratatui::crossterm::event::{self, Event, KeyEventKind};
+use ratatui::crossterm::event::{Event, KeyEventKind, MouseEventKind};
 
 use crate::action::{Action, Effect, RunKey};
 use crate::error::{Result, TuiError};
+use crate::input::{Input, Keyboard};
 use crate::options::{Exit, Options, Source};
 use crate::source::{self, Switches};
 use crate::state::State;
@@ -160,7 +161,8 @@ pub fn mark_all(state: &mut State) -> Vec<Effect> {
     effects
 }
 
-/// Runs the dashboard on a terminal until the user leaves or `leave` is set.
+/// Runs the dashboard on a terminal until the user leaves, the terminal vanishes, or `leave` holds
+/// the number of a signal.
 ///
 /// # Errors
 /// When the terminal fails.
@@ -169,11 +171,26 @@ pub fn run_interactive(
     options: &Options,
     output: Output,
     live: bool,
-    leave: &Arc<AtomicBool>,
+    leave: &Arc<AtomicUsize>,
+) -> Result<Exit> {
+    match interact(source, options, output, live, leave) {
+        // Whatever failed on a terminal that is no more: it vanished.
+        Err(TuiError::Terminal(_)) if !output.is_terminal() => Ok(Exit::Gone),
+        other => other,
+    }
+}
+
+fn interact(
+    source: &Source,
+    options: &Options,
+    output: Output,
+    live: bool,
+    leave: &Arc<AtomicUsize>,
 ) -> Result<Exit> {
     let mut state = new_state(source, options);
     state.live = live;
     let mut hub = Hub::start(source, options.replay);
+    let mut keyboard = Keyboard::open().map_err(TuiError::Terminal)?;
     let mut screen = Screen::take(output, !options.no_mouse).map_err(TuiError::Terminal)?;
     let size = screen.terminal.size().map_err(TuiError::Terminal)?;
     state.size = (size.width, size.height);
@@ -198,11 +215,15 @@ pub fn run_interactive(
             let asked = mark_all(&mut state);
             effects.extend(hub.perform(&mut state, asked));
         }
-        if leave.load(Ordering::Relaxed) {
-            effects.extend(update(&mut state, Action::Terminate));
+        let signal = leave.load(Ordering::Relaxed);
+        if signal != 0 {
+            effects.extend(update(&mut state, Action::Terminate(signal as i32)));
         }
         if ticked.elapsed() >= TICK {
             ticked = Instant::now();
+            if !output.is_terminal() {
+                return Ok(Exit::Gone);
+            }
             update(&mut state, Action::Tick(unix_time()));
             dirty |= !state.frozen && state.status().is_alive() || state.notice.is_some();
         }
@@ -226,22 +247,22 @@ pub fn run_interactive(
         } else {
             Duration::from_millis(50)
         };
-        if event::poll(wait).map_err(TuiError::Terminal)? {
-            let input = event::read().map_err(TuiError::Terminal)?;
-            let action = match input {
-                Event::Key(key) if key.kind != KeyEventKind::Release => Action::Key(key),
-                Event::Mouse(mouse) if mouse.kind != event::MouseEventKind::Moved => {
-                    Action::Mouse(mouse)
-                }
-                Event::Resize(width, height) => Action::Resize(width, height),
-                _ => continue,
-            };
-            (dirty, pressed) = (true, true);
-            let asked = update(&mut state, action);
-            let rest = hub.perform(&mut state, asked);
-            if let Some(exit) = outside(&mut screen, &mut dirty, rest)? {
-                return Ok(exit);
+        let action = match keyboard.next(wait).map_err(TuiError::Terminal)? {
+            // The hang-up may have been seen before the signal that comes with it; whichever was
+            // first, the terminal is no more.
+            Input::Gone => return Ok(Exit::Gone),
+            Input::Event(Event::Key(key)) if key.kind != KeyEventKind::Release => Action::Key(key),
+            Input::Event(Event::Mouse(mouse)) if mouse.kind != MouseEventKind::Moved => {
+                Action::Mouse(mouse)
             }
+            Input::Event(Event::Resize(width, height)) => Action::Resize(width, height),
+            Input::Nothing | Input::Event(_) => continue,
+        };
+        (dirty, pressed) = (true, true);
+        let asked = update(&mut state, action);
+        let rest = hub.perform(&mut state, asked);
+        if let Some(exit) = outside(&mut screen, &mut dirty, rest)? {
+            return Ok(exit);
         }
     }
 }

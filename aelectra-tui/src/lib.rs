@@ -18,7 +18,9 @@ pub mod action;
 pub mod app;
 pub mod error;
 pub mod format;
+pub mod input;
 pub mod keymap;
+pub mod keys;
 pub mod live;
 mod navigate;
 pub mod options;
@@ -38,7 +40,7 @@ pub mod view;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicUsize;
 
 pub use error::{Result, TuiError};
 pub use live::Live;
@@ -99,7 +101,7 @@ pub fn run(source: &Source, options: &Options) -> Result<Exit> {
         return plain::follow(&first_run(source)?, options.plain_interval, &mut stdout);
     };
     drop(stdout);
-    let leave = Arc::new(AtomicBool::new(false));
+    let leave = Arc::new(AtomicUsize::new(0));
     let registered = on_signals(&leave);
     let exit = app::run_interactive(source, options, output, false, &leave);
     registered
@@ -122,11 +124,14 @@ fn first_run(source: &Source) -> Result<PathBuf> {
 }
 
 /// Lets signals that would end the process end the dashboard in good order.
-fn on_signals(leave: &Arc<AtomicBool>) -> Vec<signal_hook::SigId> {
+fn on_signals(leave: &Arc<AtomicUsize>) -> Vec<signal_hook::SigId> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     [SIGINT, SIGTERM, SIGHUP]
         .into_iter()
-        .filter_map(|signal| signal_hook::flag::register(signal, Arc::clone(leave)).ok())
+        .filter_map(|signal| {
+            let number = usize::try_from(signal).ok()?;
+            signal_hook::flag::register_usize(signal, Arc::clone(leave), number).ok()
+        })
         .collect()
 }
 

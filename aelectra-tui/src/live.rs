@@ -2,8 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+
+use signal_hook::consts::SIGTERM;
 
 use crate::app::run_interactive;
 use crate::error::{Result, TuiError};
@@ -15,7 +17,18 @@ use crate::terminal::{Output, restore};
 #[derive(Debug)]
 pub struct Live {
     thread: Option<JoinHandle<Result<Exit>>>,
-    leave: Arc<AtomicBool>,
+    leave: Leave,
+}
+
+/// Closes a [`Live`] view from another thread than the one that waits for it.
+#[derive(Clone, Debug)]
+pub struct Leave(Arc<AtomicUsize>);
+
+impl Leave {
+    /// Asks the view to give the terminal back and end.
+    pub fn close(&self) {
+        self.0.store(SIGTERM as usize, Ordering::Relaxed);
+    }
 }
 
 impl Live {
@@ -25,14 +38,20 @@ impl Live {
     pub fn open(run: &Path, options: Options) -> Option<Self> {
         let output = Output::find(true)?;
         let source = Source::Runs(vec![run.to_path_buf()]);
-        let leave = Arc::new(AtomicBool::new(false));
-        let theirs = Arc::clone(&leave);
+        let leave = Leave(Arc::new(AtomicUsize::new(0)));
+        let theirs = Arc::clone(&leave.0);
         let thread =
             std::thread::spawn(move || run_interactive(&source, &options, output, true, &theirs));
         Some(Self {
             thread: Some(thread),
             leave,
         })
+    }
+
+    /// What closes the view while another thread waits in [`Live::wait`].
+    #[must_use]
+    pub fn leave(&self) -> Leave {
+        self.leave.clone()
     }
 
     /// Whether the user has left: the terminal is free, [`Live::wait`] returns at once.
@@ -42,7 +61,8 @@ impl Live {
     }
 
     /// Waits until the user leaves. After [`Exit::Stopped`] the request lies in `control/`; after
-    /// [`Exit::Interrupted`] the caller acts as on SIGINT; after [`Exit::Detached`] training goes on.
+    /// [`Exit::Interrupted`] the caller acts as on SIGINT; after [`Exit::Detached`] training goes on,
+    /// and after [`Exit::Gone`] too, without a terminal.
     ///
     /// # Errors
     /// When the terminal failed; it is restored all the same.
@@ -55,7 +75,7 @@ impl Live {
     /// # Errors
     /// As [`Live::wait`].
     pub fn close(mut self) -> Result<Exit> {
-        self.leave.store(true, Ordering::Relaxed);
+        self.leave.close();
         self.join()
     }
 
@@ -75,7 +95,7 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.leave.store(true, Ordering::Relaxed);
+        self.leave.close();
         // The terminal must be free when this is gone; how the user left no longer matters.
         let _ = self.join();
     }

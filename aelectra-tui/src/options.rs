@@ -71,8 +71,26 @@ pub enum Exit {
     Detached,
     /// Live view: training was asked to stop with a checkpoint.
     Stopped,
-    /// Ctrl-C or a signal; exit code 130.
+    /// Ctrl-C.
     Interrupted,
+    /// A signal of this number, or [`Live::close`](crate::Live::close).
+    Signalled(i32),
+    /// The terminal vanished: its window was closed, its connection broke, its multiplexer ended.
+    Gone,
+}
+
+impl Exit {
+    /// The exit code of a program that only shows: 128 and the signal's number, as a shell reports
+    /// it; a vanished terminal counts as the SIGHUP (1) that goes with it.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Quit | Self::Detached | Self::Stopped => 0,
+            Self::Interrupted => 130,
+            Self::Signalled(signal) => 128_u8.wrapping_add(signal as u8),
+            Self::Gone => 129,
+        }
+    }
 }
 
 impl Options {

@@ -47,11 +47,39 @@ impl Output {
         }
     }
 
+    /// Whether it is a terminal now; one that has hung up is none.
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        match self {
+            Self::Stdout => io::stdout().is_terminal(),
+            Self::Stderr => io::stderr().is_terminal(),
+        }
+    }
+
     fn writer(self) -> Box<dyn Write + Send> {
         match self {
-            Self::Stdout => Box::new(io::BufWriter::with_capacity(64 * 1024, io::stdout())),
-            Self::Stderr => Box::new(io::BufWriter::with_capacity(64 * 1024, io::stderr())),
+            Self::Stdout => Box::new(io::BufWriter::with_capacity(64 * 1024, Pen(io::stdout()))),
+            Self::Stderr => Box::new(io::BufWriter::with_capacity(64 * 1024, Pen(io::stderr()))),
         }
+    }
+}
+
+/// Writes to a terminal that may vanish. What can no longer be shown is lost without an error: that
+/// the terminal is gone is noticed at its input, and ratatui would panic over it while it cleans up
+/// (it prints to standard error, which may be the same terminal).
+struct Pen<W>(W);
+
+impl<W: Write> Write for Pen<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Ok(bytes.len()),
+            other => other,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let _ = self.0.flush();
+        Ok(())
     }
 }
 

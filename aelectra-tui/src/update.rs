@@ -47,7 +47,7 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
             state.notify(text);
             Vec::new()
         }
-        Action::Terminate => vec![Effect::Quit(Exit::Interrupted)],
+        Action::Terminate(signal) => vec![Effect::Quit(Exit::Signalled(signal))],
     }
 }
 

@@ -241,9 +241,59 @@ fn ctrl_c_and_a_signal_restore_the_terminal() {
         .args(["-TERM", &pid])
         .status();
     assert!(killed.expect("kill exists").success());
-    assert_eq!(session.finish(), 130);
+    assert_eq!(session.finish(), 143);
     session.assert_restored();
     session.assert_cooked();
+}
+
+/// Shows a run on a terminal, takes the terminal away, and gives what became of the program:
+/// nothing, if it had to be killed. `controlling` terminals send SIGHUP as they go; others only end.
+fn after_the_terminal_vanished(arguments: &[&str], controlling: bool) -> Option<u32> {
+    let pair = native_pty_system()
+        .openpty(size(80, 24))
+        .expect("a pseudo-terminal");
+    let mut command = CommandBuilder::new(example());
+    command.args(arguments);
+    command.env("TERM", "xterm-256color");
+    command.env("LC_ALL", "C.UTF-8");
+    command.set_controlling_tty(controlling);
+    let mut child = pair.slave.spawn_command(command).expect("the example");
+    drop(pair.slave);
+    // Nothing but this function may hold the terminal's other end.
+    let mut reader = pair.master.try_clone_reader().expect("a reader");
+    let mut screen = vt100::Parser::new(cells(24), cells(80), 0);
+    let mut buffer = [0; 65536];
+    while !screen.screen().contents().contains("step 200") {
+        let count = reader.read(&mut buffer).expect("output");
+        assert!(count > 0, "{}", screen.screen().contents());
+        screen.process(&buffer[..count]);
+    }
+    drop((reader, pair.master));
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(10) {
+        if let Some(status) = child.try_wait().expect("a child") {
+            return Some(status.exit_code());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    None
+}
+
+#[test]
+fn it_ends_when_its_terminal_vanishes() {
+    let (_root, run) = run_dir();
+    for controlling in [true, false] {
+        for arguments in [vec![run.as_str()], vec!["--live", run.as_str()]] {
+            // A view inside a training gets no signals of its own; the example has no handler.
+            if controlling && arguments.len() > 1 {
+                continue;
+            }
+            let code = after_the_terminal_vanished(&arguments, controlling);
+            assert_eq!(code, Some(129), "{arguments:?}, controlling: {controlling}");
+        }
+    }
 }
 
 #[test]
