@@ -137,7 +137,10 @@ mod unix {
                 Ok(0) => Ok(Input::Gone),
                 Ok(count) => {
                     self.decoder.feed(&bytes[..count]);
-                    Ok(self.decoder.next_event().map_or(Input::Nothing, Input::Event))
+                    Ok(self
+                        .decoder
+                        .next_event()
+                        .map_or(Input::Nothing, Input::Event))
                 }
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock => Ok(Input::Nothing),
@@ -181,8 +184,7 @@ mod unix {
                 Input::Nothing
             );
             writer.write_all(b"q\x1b").expect("written");
-            let pressed =
-                |code| Input::Event(Event::Key(KeyEvent::new(code, KeyModifiers::NONE)));
+            let pressed = |code| Input::Event(Event::Key(KeyEvent::new(code, KeyModifiers::NONE)));
             assert_eq!(
                 keyboard.next(wait).expect("looked"),
                 pressed(KeyCode::Char('q'))

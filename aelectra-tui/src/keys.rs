@@ -113,10 +113,9 @@ fn character(bytes: &[u8]) -> Found {
             }
             let text = std::str::from_utf8(&bytes[..length]).ok();
             match text.and_then(|text| text.chars().next()) {
-                Some(c) if c.is_uppercase() => Found::Whole(
-                    length,
-                    Some(key(KeyCode::Char(c), KeyModifiers::SHIFT)),
-                ),
+                Some(c) if c.is_uppercase() => {
+                    Found::Whole(length, Some(key(KeyCode::Char(c), KeyModifiers::SHIFT)))
+                }
                 Some(c) => Found::Whole(length, Some(key(KeyCode::Char(c), KeyModifiers::NONE))),
                 // No UTF-8: one byte is passed over, the next may begin something.
                 None => Found::Whole(1, None),
@@ -135,7 +134,10 @@ fn control_sequence(bytes: &[u8]) -> Found {
             None => Found::Part,
         };
     }
-    let Some(length) = bytes[2..].iter().position(|byte| !(0x20..=0x3f).contains(byte)) else {
+    let Some(length) = bytes[2..]
+        .iter()
+        .position(|byte| !(0x20..=0x3f).contains(byte))
+    else {
         return Found::Part;
     };
     let (parameters, last) = (&bytes[2..2 + length], bytes[2 + length]);
@@ -383,7 +385,10 @@ mod tests {
         endless.feed(&[b'1'; 1000]);
         assert_eq!(endless.next_event(), None);
         endless.feed(b"q");
-        assert_eq!(endless.next_event(), Some(key(KeyCode::Char('q'), KeyModifiers::NONE)));
+        assert_eq!(
+            endless.next_event(),
+            Some(key(KeyCode::Char('q'), KeyModifiers::NONE))
+        );
     }
 
     proptest::proptest! {

@@ -1,6 +1,7 @@
 //! End-to-end tests.
 
 mod bad_input;
+mod bench;
 mod binary;
 mod cleaning;
 mod sample;

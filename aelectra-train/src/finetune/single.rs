@@ -294,12 +294,13 @@ pub fn train_seed(
 
 type Loss = burn::tensor::Tensor<1>;
 
-/// One step; returns the model, its loss and the gradient norm, both still on the device.
+/// One optimizer step on the windows `batch` names; returns the model, its loss and the gradient
+/// norm, both still on the device.
 #[expect(
     clippy::too_many_arguments,
     reason = "the state of a training loop, used in one place"
 )]
-fn step_batch(
+pub fn step_batch(
     model: ElectraForTokenClassification,
     optimizer: &mut Adam,
     windows: &[NerWindow],

@@ -53,6 +53,8 @@ pub(crate) enum Command {
     /// List runs, show one, or steer one that trains.
     #[cfg(feature = "tui")]
     Runs(commands::runs::RunsArgs),
+    /// Measure how fast this machine trains, tags and prepares data.
+    Bench(commands::bench::BenchArgs),
     /// Tell what this build can compute on.
     Doctor,
     /// Print a completion script for a shell.

@@ -1,5 +1,6 @@
 //! One file per verb.
 
+pub(crate) mod bench;
 #[cfg(feature = "tui")]
 pub(crate) mod dashboard;
 pub(crate) mod demo;
@@ -48,6 +49,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Dashboard(args) => dashboard::run(&args, global),
         #[cfg(feature = "tui")]
         Command::Runs(args) => runs::run(&args, global),
+        Command::Bench(args) => bench::run(&args, global),
         Command::Doctor => system::doctor(global),
         Command::Completions { shell } => system::completions(shell),
         Command::Man => system::man(),

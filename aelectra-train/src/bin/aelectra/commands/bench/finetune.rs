@@ -1,0 +1,120 @@
+//! `aelectra bench finetune`.
+
+use aelectra_data::ner::NerWindow;
+use aelectra_data::rng::KeyedRng;
+use aelectra_model::checkpoint::ModelDir;
+use aelectra_model::init::Initializer;
+use aelectra_model::{ElectraConfig, ElectraForTokenClassification, parameters};
+use aelectra_train::config::finetune::FinetuneConfig;
+use aelectra_train::finetune::single::step_batch;
+use aelectra_train::optimizer::Adam;
+use aelectra_train::schedule::Schedule;
+use clap::Args;
+
+use super::measure::{Workload, measure};
+use super::{Global, MeasureArgs, ModelArgs};
+use crate::common::resolve_model;
+use crate::output;
+
+/// Time whole steps of fine-tuning: forward, backward, clipping, update, with dropout.
+#[derive(Args, Debug)]
+pub(crate) struct FinetuneBenchArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    measure: MeasureArgs,
+    /// Token classes, for a model without them.
+    #[arg(long, default_value_t = 9)]
+    labels: usize,
+}
+
+const SEED: u64 = 1;
+
+pub(super) fn run(args: &FinetuneBenchArgs, global: Global) -> anyhow::Result<u8> {
+    args.measure.check()?;
+    if args.labels == 0 {
+        return Err(output::usage("--labels is 0", "give at least 1"));
+    }
+    let (device, device_name) = args.measure.device.open()?;
+    let device = device.autodiff();
+    let (model, config) = match &args.model.model {
+        Some(model) => {
+            let dir = ModelDir::open(&resolve_model(&model.to_string_lossy())?)?;
+            // The classes of the directory do not matter to the time, so the head is always new.
+            let (model, _) = dir.with_new_classifier(args.labels, SEED, &device)?;
+            (model, dir.config)
+        }
+        None => {
+            let config = ElectraConfig::default();
+            let mut init = Initializer::random(SEED, config.initializer_range, &device);
+            let model = ElectraForTokenClassification::new(&config, args.labels, &mut init);
+            (model, config)
+        }
+    };
+    let (rows, length) = (args.measure.batch, args.measure.length);
+    if length > config.max_position_embeddings {
+        return Err(output::usage(
+            format!(
+                "--length is {length}, the model has {} positions",
+                config.max_position_embeddings
+            ),
+            "give a smaller one",
+        ));
+    }
+    let mut rng = KeyedRng::new(SEED, "bench finetune", &[]);
+    let windows: Vec<NerWindow> = (0..rows)
+        .map(|sentence| NerWindow {
+            sentence,
+            words: vec![None; length],
+            first_piece: vec![true; length],
+            input_ids: (0..length)
+                .map(|_| rng.below(config.vocab_size as u64) as u32)
+                .collect(),
+            labels: (0..length)
+                .map(|_| Some(rng.below(args.labels as u64) as usize))
+                .collect(),
+        })
+        .collect();
+    let batch: Vec<usize> = (0..rows).collect();
+    let recipe = FinetuneConfig::default();
+    let mut optimizer = Adam::layerwise(
+        recipe.optimizer,
+        &model,
+        config.num_hidden_layers,
+        recipe.layerwise_decay,
+    );
+    let schedule = Schedule {
+        learning_rate: 1e-4,
+        warmup_steps: 0,
+        decay_steps: None,
+    };
+    let workload = Workload {
+        name: format!("fine-tuning step {rows}×{length}"),
+        device: device_name,
+        tokens: rows * length,
+        sequences: rows,
+        parameters: Some(parameters::count(&model) as u64),
+    };
+    let mut model = Some(model);
+    let mut step = 0;
+    measure(workload, args.measure.warmup, args.measure.steps, || {
+        if let Some(before) = model.take() {
+            let (after, loss, _) = step_batch(
+                before,
+                &mut optimizer,
+                &windows,
+                &batch,
+                config.pad_token_id as u32,
+                &schedule,
+                SEED,
+                step,
+                &device,
+            );
+            std::hint::black_box(loss.into_scalar::<f32>());
+            model = Some(after);
+            step += 1;
+        }
+        Ok(())
+    })?
+    .print(global.json)
+}

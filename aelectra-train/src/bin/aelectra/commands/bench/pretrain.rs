@@ -1,0 +1,121 @@
+//! `aelectra bench pretrain`.
+
+use aelectra_data::pretrain::PretrainBatch;
+use aelectra_data::rng::KeyedRng;
+use aelectra_train::optimizer::Adam;
+use aelectra_train::pretrain::start::{fresh_model, parameter_count};
+use aelectra_train::pretrain::step::{read_records, train_step};
+use clap::Args;
+
+use super::measure::{Workload, measure};
+use super::{Global, MeasureArgs};
+use crate::commands::pretrain::configure;
+use crate::output;
+
+/// Time whole steps of pretraining: both networks forward and backward, clipping, update.
+#[derive(Args, Debug)]
+pub(crate) struct PretrainBenchArgs {
+    #[command(flatten)]
+    measure: MeasureArgs,
+    /// Recipe whose architecture and settings to time.
+    #[arg(long, value_name = "NAME|FILE", default_value = "aelectra-small-cased")]
+    recipe: String,
+    /// Word pieces of the vocabulary.
+    #[arg(long, default_value_t = 32_000)]
+    vocab_size: usize,
+    /// Set a configuration key; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+const SEED: u64 = 1;
+/// Ids 0 to 4 are the special tokens; 4 is the mask.
+const SPECIAL: u64 = 5;
+const MASK: u32 = 4;
+
+pub(super) fn run(args: &PretrainBenchArgs, global: Global) -> anyhow::Result<u8> {
+    args.measure.check()?;
+    let (mut config, _) = configure(&args.recipe, &args.set, Some(SEED))?;
+    config.batch_size = args.measure.batch;
+    config.validate()?;
+    if args.measure.length > config.model.max_position_embeddings {
+        return Err(output::usage(
+            format!(
+                "--length is {}, the recipe has {} positions",
+                args.measure.length, config.model.max_position_embeddings
+            ),
+            "give a smaller one, or --set model.max_position_embeddings=…",
+        ));
+    }
+    if args.vocab_size <= SPECIAL as usize {
+        return Err(output::usage(
+            format!("--vocab-size is {}", args.vocab_size),
+            "the first five pieces are special; give more",
+        ));
+    }
+    let (device, device_name) = args.measure.device.open()?;
+    let device = device.autodiff();
+    let model = fresh_model(&config, args.vocab_size, 0, &device);
+    let parameters = parameter_count(&model);
+    let mut optimizer = Adam::new(config.optimizer, &model);
+    let batch = random_batch(&args.measure, args.vocab_size, config.mask_prob);
+    let workload = Workload {
+        name: format!("pretraining step {}×{}", batch.batch_size, batch.seq_len),
+        device: device_name,
+        tokens: batch.input_ids.len(),
+        sequences: batch.batch_size,
+        parameters: Some(parameters as u64),
+    };
+    let mut model = Some(model);
+    let mut step = 0;
+    measure(workload, args.measure.warmup, args.measure.steps, || {
+        if let Some(before) = model.take() {
+            let (after, record) =
+                train_step(before, &mut optimizer, &config, &batch, step, &device);
+            // Waits for asynchronous devices, and is what a run does at its log interval.
+            std::hint::black_box(read_records(&[record]));
+            model = Some(after);
+            step += 1;
+        }
+        Ok(())
+    })?
+    .print(global.json)
+}
+
+/// Full rows of random words, the same number drawn in each, as the loader makes them.
+fn random_batch(args: &MeasureArgs, vocab_size: usize, mask_prob: f64) -> PretrainBatch {
+    let mut rng = KeyedRng::new(SEED, "bench pretrain", &[]);
+    let cells = args.batch * args.length;
+    let words = vocab_size as u64 - SPECIAL;
+    let input_ids: Vec<u32> = (0..cells)
+        .map(|_| (SPECIAL + rng.below(words)) as u32)
+        .collect();
+    let drawn = ((mask_prob * args.length as f64).round() as usize).clamp(1, args.length);
+    let mut masked_ids = input_ids.clone();
+    let mut masked_rows = Vec::with_capacity(args.batch * drawn);
+    for row in 0..args.batch {
+        let mut columns: Vec<usize> = (0..args.length).collect();
+        rng.shuffle(&mut columns);
+        let mut columns = columns[..drawn].to_vec();
+        columns.sort_unstable();
+        for column in columns {
+            let cell = row * args.length + column;
+            masked_ids[cell] = MASK;
+            masked_rows.push(cell as u32);
+        }
+    }
+    PretrainBatch {
+        batch_size: args.batch,
+        seq_len: args.length,
+        masked_labels: masked_rows
+            .iter()
+            .map(|&cell| input_ids[cell as usize])
+            .collect(),
+        token_type_ids: vec![0; cells],
+        lengths: vec![args.length; args.batch],
+        input_ids,
+        masked_ids,
+        masked_rows,
+        epoch: 0,
+    }
+}
