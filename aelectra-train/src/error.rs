@@ -43,6 +43,8 @@ pub enum TrainError {
     Failed {
         /// What failed.
         message: String,
+        /// What the reader can do about it.
+        hint: Option<String>,
     },
 }
 
@@ -59,6 +61,7 @@ impl TrainError {
     pub fn failed(message: impl Into<String>) -> Self {
         Self::Failed {
             message: message.into(),
+            hint: None,
         }
     }
 
@@ -78,7 +81,7 @@ impl TrainError {
     /// The same error with a line of advice, where its kind carries one.
     #[must_use]
     pub fn with_hint(mut self, advice: impl Into<String>) -> Self {
-        if let Self::Config { hint, .. } = &mut self {
+        if let Self::Config { hint, .. } | Self::Failed { hint, .. } = &mut self {
             *hint = Some(advice.into());
         }
         self
@@ -90,8 +93,8 @@ impl TrainError {
         match self {
             Self::Data(error) => error.hint(),
             Self::Model(error) => error.hint(),
-            Self::Config { hint, .. } => hint.as_deref(),
-            Self::Io { .. } | Self::Failed { .. } => None,
+            Self::Config { hint, .. } | Self::Failed { hint, .. } => hint.as_deref(),
+            Self::Io { .. } => None,
         }
     }
 

@@ -5,4 +5,5 @@ mod bench;
 mod binary;
 mod cleaning;
 mod sample;
+mod survival;
 mod whole_path;

@@ -453,7 +453,14 @@ impl<'a> Trainer<'a> {
             Err(error) => {
                 // Nothing was kept, so the next good evaluation must still count as the best.
                 self.state.best_loss = before;
-                return Err(error);
+                let left = match self.last_checkpoint {
+                    Some(step) => format!("the checkpoint of step {step} is untouched"),
+                    None => "there is no earlier one".to_owned(),
+                };
+                return Err(TrainError::failed(format!(
+                    "the checkpoint of step {step} cannot be written: {error}; {left}"
+                ))
+                .with_hint("make room, then continue with `--resume auto`"));
             }
         };
         let target = PathBuf::from(relative(run, &path));

@@ -34,10 +34,24 @@ fn main() -> ExitCode {
                 // The reader of our output went away, as `head` does.
                 return ExitCode::SUCCESS;
             }
-            output::error(&format!("{error:#}"), hint.as_deref());
+            output::error(&told_once(&error), hint.as_deref());
             ExitCode::from(code)
         }
     }
+}
+
+/// An error with its causes, those left out that the text before them already tells.
+fn told_once(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// The advice that goes with an error, and the exit code.

@@ -1,0 +1,104 @@
+//! A small pair learns one batch by heart: the first thing that fails when a gradient, a sign or
+//! the optimizer is wrong.
+
+use aelectra_data::pretrain::PretrainBatch;
+use aelectra_data::rng::KeyedRng;
+use aelectra_train::config::pretrain::PretrainConfig;
+use aelectra_train::metrics::PretrainMetrics;
+use aelectra_train::optimizer::Adam;
+use aelectra_train::pretrain::start::fresh_model;
+use aelectra_train::pretrain::step::{read_records, train_step};
+
+const ROWS: usize = 4;
+const LENGTH: usize = 16;
+const WORDS: u64 = 60;
+/// The mask's id, the last of the special ones.
+const MASK: u32 = 4;
+
+/// Metrics of every step of training on the same batch.
+fn learn(mlm_weight: f64) -> Vec<PretrainMetrics> {
+    let device = aelectra_model::device::for_tests().autodiff();
+    let mut config = PretrainConfig {
+        mlm_weight,
+        batch_size: ROWS,
+        learning_rate: 3e-3,
+        warmup_steps: 20,
+        schedule_steps: 1000,
+        generator_size: 1.0,
+        rtd_weight: 5.0,
+        ..PretrainConfig::default()
+    };
+    config.optimizer.max_grad_norm = 5.0;
+    config.optimizer.weight_decay = 0.0;
+    config.model.embedding_size = 32;
+    config.model.hidden_size = 32;
+    config.model.num_hidden_layers = 2;
+    config.model.num_attention_heads = 2;
+    config.model.intermediate_size = 64;
+    config.model.max_position_embeddings = LENGTH;
+    config.model.initializer_range = 0.1;
+    config.model.hidden_dropout_prob = 0.0;
+    config.model.attention_probs_dropout_prob = 0.0;
+
+    let mut rng = KeyedRng::new(3, "overfit", &[]);
+    let input_ids: Vec<u32> = (0..ROWS * LENGTH)
+        .map(|_| MASK + 1 + rng.below(WORDS - u64::from(MASK) - 1) as u32)
+        .collect();
+    let masked_rows: Vec<u32> = (0..ROWS)
+        .flat_map(|row| [2, 7, 11].map(|column| (row * LENGTH + column) as u32))
+        .collect();
+    let mut masked_ids = input_ids.clone();
+    for &cell in &masked_rows {
+        masked_ids[cell as usize] = MASK;
+    }
+    let batch = PretrainBatch {
+        batch_size: ROWS,
+        seq_len: LENGTH,
+        masked_labels: masked_rows
+            .iter()
+            .map(|&cell| input_ids[cell as usize])
+            .collect(),
+        token_type_ids: vec![0; ROWS * LENGTH],
+        lengths: vec![LENGTH; ROWS],
+        input_ids,
+        masked_ids,
+        masked_rows,
+        epoch: 0,
+    };
+
+    let mut model = fresh_model(&config, WORDS as usize, 0, &device);
+    let mut optimizer = Adam::new(config.optimizer, &model);
+    let mut losses = Vec::new();
+    for step in 0..300 {
+        let (new, record) = train_step(model, &mut optimizer, &config, &batch, step, &device);
+        model = new;
+        losses.push(
+            read_records(&[record])
+                .totals
+                .summary(config.mlm_weight, config.rtd_weight),
+        );
+    }
+    losses
+}
+
+#[test]
+fn one_batch_is_learnt_by_heart() {
+    let losses = learn(1.0);
+    let (first, last) = (&losses[0], &losses[losses.len() - 1]);
+    // ln 60 = 4.09 is a guess among all words.
+    assert!(first.mlm_loss > 3.0, "{first:?}");
+    assert!(last.mlm_loss < 0.05, "{last:?}");
+    assert!(last.mlm_accuracy > 0.99, "{last:?}");
+    assert!(last.rtd_loss < 0.05, "{last:?}");
+}
+
+/// With a generator that learns nothing, and so keeps replacing words, the discriminator must find
+/// them by knowing the batch.
+#[test]
+fn replaced_words_of_one_batch_are_found() {
+    let losses = learn(0.0);
+    let last = &losses[losses.len() - 1];
+    assert!(last.rtd_baseline < 0.9, "{last:?}");
+    assert!(last.rtd_loss < 0.05, "{last:?}");
+    assert!(last.rtd_accuracy > 0.98, "{last:?}");
+}

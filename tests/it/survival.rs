@@ -1,0 +1,349 @@
+//! What a pretraining run survives: kills, a damaged checkpoint, a full disk. It continues with the
+//! same losses, to the last bit, as a run that nothing happened to.
+//!
+//! The kills are a slow test: five by default, as many as `AELECTRA_KILLS` says otherwise.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::binary::{aelectra, expect_code};
+use serde_json::Value;
+
+/// Steps of the runs here.
+const STEPS: u64 = 60;
+/// Steps between their checkpoints.
+const CHECKPOINT_EVERY: u64 = 4;
+
+/// Shards of the sample, a run nothing happens to, and room for others.
+struct Scene {
+    dir: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let scene = Self {
+            dir: tempfile::tempdir().expect("a temporary directory"),
+        };
+        let prose = concat!(env!("CARGO_MANIFEST_DIR"), "/../assets/sample/prose.txt");
+        let (tokenizer, shards) = (scene.at("tokenizer"), scene.at("shards"));
+        let vocab = [
+            "vocab",
+            "--input",
+            prose,
+            "--vocab-size",
+            "800",
+            "-q",
+            "--out",
+            &tokenizer,
+        ];
+        expect_code(&vocab, 0);
+        let flags = [
+            "--max-length",
+            "32",
+            "-q",
+            "--out",
+            &shards,
+            "--tokenizer",
+            &tokenizer,
+        ];
+        expect_code(&[&["prepare", "--input", prose][..], &flags].concat(), 0);
+        scene
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn at(&self, name: &str) -> String {
+        self.path(name).to_string_lossy().into_owned()
+    }
+
+    /// Arguments of a run into `out`. Dropout is on, so that its noise must be repeated too.
+    fn arguments(&self, out: &str, seed: u64) -> Vec<String> {
+        let settings = [
+            "log_every=1".to_owned(),
+            format!("checkpoint_every={CHECKPOINT_EVERY}"),
+            "eval_every=0".to_owned(),
+            "eval_examples=0".to_owned(),
+            "batch_size=8".to_owned(),
+            "model.hidden_dropout_prob=0.1".to_owned(),
+            "model.attention_probs_dropout_prob=0.1".to_owned(),
+        ];
+        let mut arguments: Vec<String> = [
+            "pretrain",
+            "--recipe",
+            "demo",
+            "--quiet",
+            "--no-dashboard",
+            "--resume",
+            "auto",
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        let steps = STEPS.to_string();
+        let seed = seed.to_string();
+        for (flag, value) in [
+            ("--data", self.at("shards")),
+            ("--tokenizer", self.at("tokenizer")),
+            ("--out", self.at(out)),
+            ("--max-steps", steps),
+            ("--seed", seed),
+        ] {
+            arguments.extend([flag.to_owned(), value]);
+        }
+        for setting in settings {
+            arguments.extend(["--set".to_owned(), setting]);
+        }
+        arguments
+    }
+
+    fn train(&self, out: &str) {
+        self.train_seed(out, 1);
+    }
+
+    fn train_seed(&self, out: &str, seed: u64) {
+        let arguments = self.arguments(out, seed);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        expect_code(&arguments, 0);
+    }
+
+    fn start(&self, out: &str) -> Child {
+        aelectra()
+            .args(self.arguments(out, 1))
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the binary runs")
+    }
+
+    fn events(&self, run: &str) -> Vec<Value> {
+        // A kill may tear the last line; the next process mends it.
+        std::fs::read_to_string(self.path(run).join("events.jsonl"))
+            .unwrap_or_default()
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
+    }
+
+    /// Losses by step, the ones a later resume made void left out.
+    fn losses(&self, run: &str) -> Vec<(u64, f64)> {
+        let mut losses: Vec<(u64, f64)> = Vec::new();
+        for event in self.events(run) {
+            let step = event["step"].as_u64().unwrap_or(0);
+            match event["kind"].as_str() {
+                Some("resumed") => losses.retain(|(at, _)| *at <= step),
+                Some("step") => losses.push((step, event["loss"].as_f64().expect("a loss"))),
+                _ => {}
+            }
+        }
+        losses
+    }
+
+    /// The newest checkpoint of a run.
+    fn newest(&self, run: &str) -> (u64, PathBuf) {
+        std::fs::read_dir(self.path(run).join("checkpoints"))
+            .expect("checkpoints")
+            .flatten()
+            .filter_map(|entry| {
+                let step = entry
+                    .file_name()
+                    .to_str()?
+                    .strip_prefix("step-")?
+                    .parse()
+                    .ok()?;
+                Some((step, entry.path()))
+            })
+            .max()
+            .expect("a checkpoint")
+    }
+}
+
+/// A small generator of waits; the operating system's timing makes the moments random anyway.
+fn next(state: &mut u64) -> u64 {
+    *state = state
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1);
+    *state >> 33
+}
+
+#[test]
+fn killed_at_random_steps_it_continues_to_the_last_bit() {
+    let wanted: usize = std::env::var("AELECTRA_KILLS")
+        .ok()
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(5);
+    let scene = Scene::new();
+    scene.train("whole");
+    let whole = scene.losses("whole");
+    assert_eq!(whole.len(), STEPS as usize);
+
+    let mut state = 7;
+    let (mut kills, mut runs) = (0, 0);
+    while kills < wanted {
+        // A run that came to its end before enough kills hit is compared and begun anew.
+        let run = format!("killed-{runs}");
+        let mut child = scene.start(&run);
+        let seen = scene.events(&run).len();
+        // Somewhere in the steps after the start, also within a checkpoint.
+        let events = seen as u64 + 1 + next(&mut state) % (2 * CHECKPOINT_EVERY + 2);
+        let mut ended = false;
+        while (scene.events(&run).len() as u64) < events && !ended {
+            std::thread::sleep(Duration::from_millis(2));
+            ended = child.try_wait().expect("a state").is_some();
+        }
+        std::thread::sleep(Duration::from_micros(next(&mut state) % 20_000));
+        if child.try_wait().expect("a state").is_none() {
+            child.kill().expect("killed");
+            // Ended by the signal, not by itself in the same moment.
+            kills += usize::from(child.wait().expect("reaped").code().is_none());
+        } else {
+            assert_eq!(scene.losses(&run), whole, "after {kills} kills");
+            runs += 1;
+        }
+    }
+    let run = format!("killed-{runs}");
+    scene.train(&run);
+    assert_eq!(scene.losses(&run), whole, "after {kills} kills");
+    let resumed = scene
+        .events(&run)
+        .iter()
+        .filter(|e| e["kind"] == "resumed")
+        .count();
+    println!(
+        "{kills} kills hit, over {} runs; the last resumed {resumed} times",
+        runs + 1
+    );
+}
+
+#[test]
+fn seeds_repeat_and_differ() {
+    let scene = Scene::new();
+    scene.train_seed("one", 1);
+    scene.train_seed("again", 1);
+    scene.train_seed("two", 2);
+    assert_eq!(scene.losses("one"), scene.losses("again"));
+    assert_ne!(scene.losses("one"), scene.losses("two"));
+}
+
+#[test]
+fn a_damaged_checkpoint_is_passed_over_and_told() {
+    let scene = Scene::new();
+    scene.train("whole");
+    for (name, damage) in [
+        (
+            "cut",
+            (|bytes: &mut Vec<u8>| bytes.truncate(bytes.len() / 2)) as fn(&mut Vec<u8>),
+        ),
+        ("flipped", |bytes| {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 0x10;
+        }),
+    ] {
+        for file in ["model.safetensors", "optimizer.safetensors", "state.json"] {
+            let run = format!("{name}-{file}");
+            copy_dir(&scene.path("whole"), &scene.path(&run));
+            let (step, newest) = scene.newest(&run);
+            let path = newest.join(file);
+            let mut bytes = std::fs::read(&path).expect("the file");
+            damage(&mut bytes);
+            std::fs::write(&path, bytes).expect("written");
+            scene.train(&run);
+            let events = scene.events(&run);
+            let told = events.iter().any(|event| {
+                event["kind"] == "log"
+                    && event["message"]
+                        .as_str()
+                        .is_some_and(|m| m.contains("passed over"))
+            });
+            assert!(
+                told,
+                "{run}: nothing says that a checkpoint was passed over"
+            );
+            let from = events.iter().rev().find(|event| event["kind"] == "resumed");
+            let from = from.and_then(|event| event["step"].as_u64());
+            assert_eq!(from, Some(step - CHECKPOINT_EVERY), "{run}");
+            assert_eq!(scene.losses(&run), scene.losses("whole"), "{run}");
+        }
+    }
+}
+
+/// A disk that takes no file larger than the event log: the shell's limit on file sizes, with its
+/// signal ignored, so that writing fails as on a full disk.
+#[cfg(unix)]
+#[test]
+fn on_a_full_disk_the_run_goes_on_and_the_last_checkpoint_stays_whole() {
+    let scene = Scene::new();
+    scene.train("whole");
+    let short: Vec<String> = scene
+        .arguments("full", 1)
+        .into_iter()
+        .map(|argument| {
+            if argument == STEPS.to_string() {
+                "20".to_owned()
+            } else {
+                argument
+            }
+        })
+        .collect();
+    let short: Vec<&str> = short.iter().map(String::as_str).collect();
+    expect_code(&short, 0);
+    let (before, checkpoint) = scene.newest("full");
+    let weights = std::fs::read(checkpoint.join("model.safetensors")).expect("weights");
+
+    // Blocks of 512 or 1,024 bytes, as the shell has it; weights have more than 400 kB.
+    let limited = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 200; exec \"$@\"", "sh"])
+        .arg(aelectra().get_program())
+        .args(scene.arguments("full", 1))
+        .output()
+        .expect("a shell");
+    let told = String::from_utf8_lossy(&limited.stderr).into_owned();
+    assert_eq!(limited.status.code(), Some(1), "{told}");
+    assert!(told.contains("cannot be written"), "{told}");
+    assert!(told.contains("step 20 is untouched"), "{told}");
+    let events = scene.events("full");
+    let warnings = events.iter().filter(|event| {
+        event["message"]
+            .as_str()
+            .is_some_and(|m| m.starts_with("no checkpoint at step"))
+    });
+    assert!(warnings.count() > 5, "the run did not go on");
+    assert_eq!(
+        scene.losses("full").last().map(|(step, _)| *step),
+        Some(STEPS)
+    );
+    let (after, _) = scene.newest("full");
+    assert_eq!((before, after), (20, 20));
+    assert_eq!(
+        std::fs::read(checkpoint.join("model.safetensors")).expect("weights"),
+        weights
+    );
+
+    // With room again it continues from there.
+    scene.train("full");
+    assert_eq!(scene.losses("full"), scene.losses("whole"));
+}
+
+/// A run directory that cannot be written is refused before anything is trained.
+#[test]
+fn an_unwritable_run_directory_is_a_clear_error() {
+    let scene = Scene::new();
+    std::fs::write(scene.path("file"), "in the way").expect("written");
+    let arguments = scene.arguments("file/run", 1);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (_, told) = expect_code(&arguments, 2);
+    assert!(told.contains("file/run"), "{told}");
+    assert!(!told.contains("panicked"), "{told}");
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a directory");
+    for entry in std::fs::read_dir(from).expect("a directory").flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_dir(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), &target).expect("copied");
+        }
+    }
+}
