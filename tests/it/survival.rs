@@ -1,7 +1,7 @@
 //! What a pretraining run survives: kills, a damaged checkpoint, a full disk. It continues with the
 //! same losses, to the last bit, as a run that nothing happened to.
 //!
-//! The kills are a slow test: five by default, as many as `AELECTRA_KILLS` says otherwise.
+//! The kills are a slow test: five by default, as many as `SURVIVAL_KILLS` says otherwise.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -168,7 +168,7 @@ fn next(state: &mut u64) -> u64 {
 
 #[test]
 fn killed_at_random_steps_it_continues_to_the_last_bit() {
-    let wanted: usize = std::env::var("AELECTRA_KILLS")
+    let wanted: usize = std::env::var("SURVIVAL_KILLS")
         .ok()
         .and_then(|number| number.parse().ok())
         .unwrap_or(5);
