@@ -7,7 +7,9 @@ use aelectra_data::run::Manifest;
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::save_model;
 use aelectra_model::{ElectraConfig, ElectraPretrainer};
+use serde_json::json;
 
+use crate::config::pretrain::AttentionStart;
 use crate::error::{Result, TrainError};
 use crate::finetune::single::SeedResult;
 use crate::metrics::PretrainMetrics;
@@ -181,7 +183,24 @@ pub fn pretraining_card(manifest: &Manifest, state: &TrainState) -> ModelCard {
     }
 }
 
-/// Writes one network of a pretraining run as a model directory.
+/// Key in `config.json` for what this program knows of a model beyond its architecture.
+const CONFIG_KEY: &str = "aelectra";
+
+/// Where attention began when a model directory of this program was pretrained; `None` where it
+/// does not say.
+#[must_use]
+pub fn attention_start(config: &ElectraConfig) -> Option<AttentionStart> {
+    config
+        .other
+        .get(CONFIG_KEY)?
+        .get("attention_start")?
+        .as_str()?
+        .parse()
+        .ok()
+}
+
+/// Writes one network of a pretraining run as a model directory. `start` is where its attention
+/// began, so that a comparison with random weights can begin there too.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -192,7 +211,13 @@ pub fn save_part(
     config: &ElectraConfig,
     tokenizer: &WordPieceTokenizer,
     card: &ModelCard,
+    start: AttentionStart,
 ) -> Result<()> {
+    let mut config = config.clone();
+    config
+        .other
+        .insert(CONFIG_KEY.to_owned(), json!({ "attention_start": start }));
+    let config = &config;
     match part {
         Part::Discriminator => save_model(
             dir,

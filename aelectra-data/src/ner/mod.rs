@@ -26,6 +26,8 @@ pub mod align;
 mod columns;
 mod conllu;
 pub mod dane;
+#[cfg(feature = "hub")]
+pub mod dane_download;
 pub mod error_table;
 mod jsonl;
 pub mod labels;
@@ -46,7 +48,7 @@ pub use align::{
     Alignment, NerWindow, WordPieces, WordPlace, align, merge_windows, piece_pairs, place_words,
     predicted_tags,
 };
-pub use error_table::{ErrorKind, ErrorTable, NerError, error_table};
+pub use error_table::{EntityText, ErrorKind, ErrorTable, NerError, error_table};
 pub use labels::{LabelMap, LabelSet, UnseenLabel};
 pub use names::NameGroup;
 pub use perturb::{Perturbation, RobustnessReport, RobustnessRow, perturb};
@@ -55,7 +57,9 @@ pub use scheme::Scheme;
 pub use score::{ClassScore, NerReport, piece_f1_original, score};
 pub use sentences::{CharOffsets, sentences};
 pub use spans::{EntitySpan, Mode, entities};
-pub use stats::{Interval, Resampling, Significance, Summary, bootstrap, paired_randomization};
+pub use stats::{
+    Interval, Resampling, Significance, Summary, bootstrap, paired_bootstrap, paired_randomization,
+};
 pub use tag_file::{TagFile, check_same_tokens, read_tags, write_tags};
 pub use text_entities::{TextEntity, inline, redact, text_entities};
 pub use words::{Word, words};

@@ -84,6 +84,44 @@ pub fn bootstrap(
     })
 }
 
+/// The 95 % percentile bootstrap interval of the difference of two models' micro F1 (`a - b`, means
+/// over their runs), resampling sentences and scoring both models on the same resample. It excludes
+/// 0 when the choice of test sentences does not explain the difference.
+///
+/// # Errors
+/// As [`score`](super::score()).
+pub fn paired_bootstrap(
+    gold: &[Vec<String>],
+    a: Runs<'_>,
+    b: Runs<'_>,
+    mode: Mode,
+    resampling: Resampling,
+) -> Result<Interval> {
+    let (a, b) = (
+        sentence_counts(gold, a, mode)?,
+        sentence_counts(gold, b, mode)?,
+    );
+    let sentences = gold.len();
+    let mut figures: Vec<f64> = (0..resampling.rounds)
+        .map(|round| {
+            let mut rng = KeyedRng::new(resampling.seed, "ner bootstrap", &[round as u64]);
+            let drawn: Vec<usize> = (0..sentences)
+                .map(|_| rng.below(sentences as u64) as usize)
+                .collect();
+            let mean = |runs: &[Vec<Counts>]| {
+                let f1 = |counts: &Vec<Counts>| sum(drawn.iter().map(|&i| &counts[i])).score().f1;
+                runs.iter().map(f1).sum::<f64>() / runs.len() as f64
+            };
+            mean(&a) - mean(&b)
+        })
+        .collect();
+    figures.sort_by(f64::total_cmp);
+    Ok(Interval {
+        low: quantile(&figures, 0.025),
+        high: quantile(&figures, 0.975),
+    })
+}
+
 /// The quantile of sorted values, interpolated linearly between neighbours (numpy's default).
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * sorted.len().saturating_sub(1) as f64;

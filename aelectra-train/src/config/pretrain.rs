@@ -81,6 +81,18 @@ pub enum AttentionStart {
     Local,
 }
 
+impl std::str::FromStr for AttentionStart {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "reference" => Ok(Self::Reference),
+            "local" => Ok(Self::Local),
+            _ => Err(format!("`{text}` is neither reference nor local")),
+        }
+    }
+}
+
 /// The parts of [`ElectraConfig`] a recipe chooses.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -41,6 +41,15 @@ pub(crate) enum Command {
     Evaluate(commands::evaluate::EvaluateArgs),
     /// Find named entities in text.
     Predict(commands::predict::PredictArgs),
+    /// Fine-tune, score and time several models on one data set: the table.
+    Compare(commands::compare::CompareArgs),
+    /// Time one model on a data set; what `compare` runs, one process a model.
+    #[command(hide = true)]
+    CompareTiming(commands::compare::timing::TimingArgs),
+    /// Score a fine-tuned model on lower-cased, misspelt and otherwise changed text.
+    Robustness(commands::robustness::RobustnessArgs),
+    /// Get public data sets.
+    Data(commands::data::DataSetArgs),
     /// Score predicted tags against gold ones, without a model.
     Score(commands::score::ScoreArgs),
     /// Show a model's architecture, parameters and tokenizer.

@@ -45,6 +45,10 @@ pub(crate) struct NerReadArgs {
     /// Tagging scheme of the files: iob2, iob1 or bioes.
     #[arg(long, default_value = "iob2")]
     pub scheme: Scheme,
+    /// Names of the classes that numbers in `ner_tags` of JSON lines stand for, in order, comma
+    /// separated, e.g. O,B-PER,I-PER.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub label_names: Vec<String>,
     /// Replace a class in all data, e.g. MISC=O; may be given several times.
     #[arg(long, value_name = "A=B")]
     pub map_label: Vec<String>,
@@ -64,8 +68,26 @@ impl NerReadArgs {
             column: self.column,
             scheme: self.scheme,
             label_map: LabelMap::parse(&rules)?,
+            label_names: (!self.label_names.is_empty()).then(|| self.label_names.clone()),
             ..ReadOptions::default()
         })
+    }
+}
+
+impl NerReadArgs {
+    /// The same as command-line flags, for a child process.
+    pub(crate) fn flags(&self) -> Vec<String> {
+        let mut flags = vec!["--scheme".to_owned(), self.scheme.to_string()];
+        if let Some(column) = self.column {
+            flags.extend(["--column".to_owned(), column.to_string()]);
+        }
+        if !self.label_names.is_empty() {
+            flags.extend(["--label-names".to_owned(), self.label_names.join(",")]);
+        }
+        for rule in &self.map_label {
+            flags.extend(["--map-label".to_owned(), rule.clone()]);
+        }
+        flags
     }
 }
 

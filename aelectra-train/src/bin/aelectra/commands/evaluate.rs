@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use aelectra_data::ner::{Mode, NerReport, Resampling, bootstrap, piece_f1_original, score};
+use aelectra_data::ner::{
+    ErrorKind, ErrorTable, Mode, NerReport, Resampling, bootstrap, error_table, piece_f1_original,
+    score,
+};
 use aelectra_train::tagger::Tagger;
 use clap::Args;
 use serde::Serialize;
@@ -24,6 +27,10 @@ pub(crate) struct EvaluateArgs {
     /// `default` counts as conlleval does, `strict` takes IOB2 literally.
     #[arg(long, default_value = "default")]
     mode: Mode,
+    /// Also list the errors with their sentences: wrong boundaries, wrong classes, missed and
+    /// spurious entities; at most N of each kind.
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "20")]
+    errors: Option<usize>,
     #[command(flatten)]
     read: NerReadArgs,
     #[command(flatten)]
@@ -37,12 +44,17 @@ struct Evaluation {
     report: NerReport,
     seconds: f64,
     sentences_per_second: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<ErrorTable>,
 }
 
 pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
     let (device, _) = args.device.open()?;
     let tagger = Tagger::load(&resolve_model(&args.model)?, &device)?;
     let data = read_labelled(&args.data, &args.read.options(&[])?)?;
+    for warning in tagger.tokenizer.warnings() {
+        output::note(&format!("note: {warning}"));
+    }
     for unseen in tagger.labels.unseen(&data) {
         output::note(&format!(
             "note: the model does not know `{}` ({} tokens, first in the sentence at line {}); its \
@@ -74,8 +86,16 @@ pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
                 .map(|(gold, guess)| (gold.as_str(), guess.as_str())),
         )
     });
+    let errors = match args.errors {
+        None => None,
+        Some(limit) => Some(limited(
+            error_table(&data.sentences, &predicted, args.mode)?,
+            limit,
+        )),
+    };
     let evaluation = Evaluation {
         report,
+        errors,
         seconds,
         sentences_per_second: gold.len() as f64 / seconds.max(1e-9),
     };
@@ -91,7 +111,48 @@ fn print(evaluation: &Evaluation) -> anyhow::Result<()> {
     output::line(&format!(
         "{} sentences in {:.2} s ({:.0}/s)",
         evaluation.report.sentences, evaluation.seconds, evaluation.sentences_per_second
-    ))
+    ))?;
+    evaluation.errors.as_ref().map_or(Ok(()), print_errors)
+}
+
+/// The table with at most `limit` errors of each kind; the counts stay those of all.
+pub(crate) fn limited(mut table: ErrorTable, limit: usize) -> ErrorTable {
+    let mut seen = std::collections::BTreeMap::new();
+    table.errors.retain(|error| {
+        let count = seen.entry(error.kind).or_insert(0);
+        *count += 1;
+        *count <= limit
+    });
+    table
+}
+
+/// The errors, by kind, with their sentences.
+pub(crate) fn print_errors(table: &ErrorTable) -> anyhow::Result<()> {
+    output::line(&format!("\nright: {} entities", table.correct))?;
+    for (kind, count) in &table.counts {
+        let name = match kind {
+            ErrorKind::Boundary => "wrong boundaries",
+            ErrorKind::Type => "wrong class",
+            ErrorKind::Missed => "missed",
+            ErrorKind::Spurious => "spurious",
+        };
+        output::line(&format!("\n{name}: {count}"))?;
+        for error in table.errors.iter().filter(|error| error.kind == *kind) {
+            let side = |entity: &Option<aelectra_data::ner::EntityText>| {
+                entity.as_ref().map_or("–".to_owned(), |e| {
+                    format!("{} [{}]", e.text, e.span.label)
+                })
+            };
+            output::line(&format!(
+                "  line {}: {} → {}\n    {}",
+                error.line,
+                side(&error.gold),
+                side(&error.predicted),
+                error.text
+            ))?;
+        }
+    }
+    Ok(())
 }
 
 /// The scores as a table.

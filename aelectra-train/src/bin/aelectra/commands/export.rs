@@ -209,7 +209,8 @@ fn from_training(
             parameters::count(&model.generator_model()),
         ),
     };
-    save_part(&args.out, part, &model, config, &tokenizer, &card)?;
+    let start = state.config.model.attention_start;
+    save_part(&args.out, part, &model, config, &tokenizer, &card, start)?;
     Ok((parameters as u64, architecture.to_owned()))
 }
 

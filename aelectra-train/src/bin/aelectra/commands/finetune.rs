@@ -9,7 +9,7 @@ use aelectra_train::TrainError;
 use aelectra_train::config::finetune::FinetuneConfig;
 use aelectra_train::config::pretrain::AttentionStart;
 use aelectra_train::config::{Layers, recipes};
-use aelectra_train::export::ModelCard;
+use aelectra_train::export::{ModelCard, attention_start};
 use aelectra_train::finetune::{Data, Encoder, SeriesOptions, run_series};
 use aelectra_train::tagger::load_tokenizer;
 use clap::Args;
@@ -54,6 +54,10 @@ pub(crate) struct FinetuneArgs {
     /// Forget the weights and start from random ones: the baseline for what pretraining gives.
     #[arg(long)]
     random_init: bool,
+    /// Where attention of random weights begins, `reference` or `local`; by default where the
+    /// model's own pretraining began, if it says so.
+    #[arg(long, value_name = "START", requires = "random_init")]
+    random_start: Option<AttentionStart>,
     /// Set a configuration key; may be given several times.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -128,7 +132,11 @@ pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
         output::note(&format!("note: {warning}"));
     }
     let encoder = if args.random_init {
-        Encoder::Random(&source.config, AttentionStart::Reference)
+        let start = args
+            .random_start
+            .or_else(|| attention_start(&source.config))
+            .unwrap_or(AttentionStart::Reference);
+        Encoder::Random(&source.config, start)
     } else {
         Encoder::Pretrained(&source)
     };
@@ -143,6 +151,7 @@ pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
         "config": config,
         "model": args.model,
         "random_init": args.random_init,
+        "random_start": args.random_start,
         "train": args.train,
         "dev": args.dev,
         "test": args.test,

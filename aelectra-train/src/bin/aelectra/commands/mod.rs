@@ -1,8 +1,10 @@
 //! One file per verb.
 
 pub(crate) mod bench;
+pub(crate) mod compare;
 #[cfg(feature = "tui")]
 pub(crate) mod dashboard;
+pub(crate) mod data;
 pub(crate) mod demo;
 pub(crate) mod embed_check;
 pub(crate) mod evaluate;
@@ -12,6 +14,7 @@ pub(crate) mod inspect;
 pub(crate) mod predict;
 pub(crate) mod prepare;
 pub(crate) mod pretrain;
+pub(crate) mod robustness;
 #[cfg(feature = "tui")]
 pub(crate) mod runs;
 pub(crate) mod score;
@@ -43,6 +46,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Finetune(args) => finetune::run(&args, global),
         Command::Evaluate(args) => evaluate::run(&args, global),
         Command::Predict(args) => predict::run(&args, global),
+        Command::Compare(args) => compare::run(&args, global),
+        Command::CompareTiming(args) => compare::timing::run(&args, global),
+        Command::Robustness(args) => robustness::run(&args, global),
+        Command::Data(args) => data::run(&args, global),
         Command::Score(args) => score::run(&args, global),
         Command::Inspect(args) => inspect::run(&args, global),
         #[cfg(feature = "tui")]

@@ -368,7 +368,8 @@ impl Job {
         }
         for (part, architecture) in parts {
             let dir = self.run.path().join(part.name());
-            save_part(&dir, part, &model, architecture, &tokenizer, &card)?;
+            let start = config.model.attention_start;
+            save_part(&dir, part, &model, architecture, &tokenizer, &card, start)?;
         }
         Ok((discriminator, summary))
     }

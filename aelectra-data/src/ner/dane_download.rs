@@ -1,0 +1,115 @@
+//! Fetching the published archive.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ureq::Agent;
+
+use super::dane::DaneSource;
+use crate::{DataError, Result};
+
+/// Seconds for connecting, and for the server to answer or to send more.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Downloads the archive into `out` under its own name; one that is there is not fetched again.
+/// Whether it is the published one is [`unpack`](super::dane::unpack)'s to check.
+///
+/// # Errors
+/// When there is no network, the server refuses, the answer is longer than the published size, or
+/// the file cannot be written. Nothing is left behind then.
+pub fn download(source: &DaneSource, out: &Path) -> Result<PathBuf> {
+    let target = out.join("ddt.zip");
+    if target.is_file() {
+        return Ok(target);
+    }
+    std::fs::create_dir_all(out).map_err(DataError::io("create", out))?;
+    let config = Agent::config_builder()
+        .user_agent(concat!("aelectra/", env!("CARGO_PKG_VERSION")))
+        .accept_encoding("identity")
+        .timeout_connect(Some(TIMEOUT))
+        .timeout_recv_response(Some(TIMEOUT))
+        .timeout_per_read(Some(TIMEOUT));
+    let agent: Agent = config.build().new_agent();
+    let refused = |error: &dyn std::fmt::Display| {
+        DataError::invalid(format!("cannot download {}: {error}", source.url))
+    };
+    let mut response = agent
+        .get(source.url)
+        .call()
+        .map_err(|error| refused(&error))?;
+    let mut bytes = Vec::new();
+    response
+        .body_mut()
+        .as_reader()
+        // One byte more than published is enough to know that it is something else.
+        .take(source.bytes + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| refused(&error))?;
+    let mut file = tempfile_in(out)?;
+    file.1
+        .write_all(&bytes)
+        .and_then(|()| file.1.sync_all())
+        .and_then(|()| std::fs::rename(&file.0, &target))
+        .map_err(|error| {
+            let _ = std::fs::remove_file(&file.0);
+            DataError::io("write", &target)(error)
+        })?;
+    Ok(target)
+}
+
+fn tempfile_in(out: &Path) -> Result<(PathBuf, std::fs::File)> {
+    let path = out.join(format!(".ddt.zip.{}", std::process::id()));
+    let file = std::fs::File::create(&path).map_err(DataError::io("create", &path))?;
+    Ok((path, file))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+
+    use super::super::dane::DANE;
+    use super::*;
+
+    fn served(answer: &'static [u8]) -> DaneSource {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a client");
+            let mut reader = BufReader::new(stream.try_clone().expect("a stream"));
+            let mut line = String::new();
+            while reader.read_line(&mut line).is_ok_and(|n| n > 2) {
+                line.clear();
+            }
+            stream.write_all(answer).expect("sent");
+        });
+        DaneSource {
+            url: format!("http://127.0.0.1:{port}/ddt.zip").leak(),
+            bytes: 5,
+            ..DANE
+        }
+    }
+
+    #[test]
+    fn what_is_there_is_not_fetched_again() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let source = served(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello");
+        let path = download(&source, dir.path()).expect("downloaded");
+        assert_eq!(std::fs::read(&path).expect("the file"), b"hello");
+        // The server answers only once.
+        download(&source, dir.path()).expect("already there");
+    }
+
+    #[test]
+    fn a_refusal_leaves_nothing() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let source = served(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+        let error = download(&source, dir.path()).expect_err("refused");
+        assert!(error.to_string().contains("404"), "{error}");
+        assert_eq!(
+            std::fs::read_dir(dir.path()).expect("a directory").count(),
+            0
+        );
+    }
+}

@@ -1,0 +1,159 @@
+//! The table of a comparison, as JSON and as Markdown.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use aelectra_data::ner::{Interval, Significance};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::timing::Timing;
+
+/// One model.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct ModelRow {
+    pub name: String,
+    pub parameters: u64,
+    pub f1_mean: Option<f64>,
+    /// Sample standard deviation (n − 1).
+    pub f1_sd: Option<f64>,
+    pub f1_no_misc_mean: Option<f64>,
+    /// 95 % bootstrap interval over test sentences.
+    pub interval: Option<Interval>,
+    /// Forward passes over the whole test set, in sorted batches.
+    pub inference_seconds: f64,
+    pub sentences_per_second: f64,
+    /// The same one sentence at a time.
+    pub inference_seconds_batch_1: f64,
+    pub sentences_per_second_batch_1: f64,
+    pub train_seconds_per_epoch: f64,
+    /// Whether that is extrapolated from a few steps.
+    pub train_extrapolated: bool,
+    /// Of the process that timed it: loading, inference and some training steps.
+    pub peak_rss_bytes: u64,
+    pub inference_peak_rss_bytes: u64,
+    pub learning_rate: Option<f64>,
+}
+
+/// Two models.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Pair {
+    pub a: String,
+    pub b: String,
+    #[serde(flatten)]
+    pub test: Significance,
+    /// 95 % bootstrap interval of the difference, over test sentences.
+    pub difference_interval: Interval,
+}
+
+/// All of it.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Comparison {
+    pub models: Vec<ModelRow>,
+    pub significance: Vec<Pair>,
+    pub test: PathBuf,
+    pub sentences: usize,
+    pub seeds: u64,
+    pub timing_only: bool,
+}
+
+impl ModelRow {
+    pub(super) fn new(name: &str, timing: &Timing) -> Self {
+        Self {
+            name: name.to_owned(),
+            parameters: timing.parameters,
+            f1_mean: None,
+            f1_sd: None,
+            f1_no_misc_mean: None,
+            interval: None,
+            inference_seconds: timing.inference_seconds,
+            sentences_per_second: timing.sentences as f64 / timing.inference_seconds,
+            inference_seconds_batch_1: timing.inference_seconds_batch_1,
+            sentences_per_second_batch_1: timing.sentences as f64
+                / timing.inference_seconds_batch_1,
+            train_seconds_per_epoch: timing.train_seconds_per_epoch,
+            train_extrapolated: true,
+            peak_rss_bytes: timing.peak_rss_bytes,
+            inference_peak_rss_bytes: timing.inference_peak_rss_bytes,
+            learning_rate: None,
+        }
+    }
+
+    /// Takes the figures of `aelectra finetune --json`.
+    pub(super) fn add_training(&mut self, trained: &Value) {
+        self.f1_mean = trained["f1_mean"].as_f64();
+        self.f1_sd = trained["f1_sd"].as_f64();
+        self.f1_no_misc_mean = trained["f1_no_misc_mean"].as_f64();
+        self.learning_rate = trained["runs"][0]["learning_rate"].as_f64();
+        if let Some(seconds) = trained["train_seconds_per_epoch"].as_f64() {
+            self.train_seconds_per_epoch = seconds;
+            self.train_extrapolated = false;
+        }
+    }
+}
+
+impl Comparison {
+    /// For a report.
+    pub(super) fn markdown(&self) -> String {
+        let mut out = String::from(
+            "| model | parameters | F1 ± SD | 95 % interval | F1 without MISC | test set, batched | \
+             sentences/s | sentences/s, one at a time | training s/epoch | peak MB |\n\
+             | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+        );
+        let percent = |value: Option<f64>| value.map(|v| format!("{:.2}", 100.0 * v));
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
+        for row in &self.models {
+            let f1 = percent(row.f1_mean)
+                .map(|mean| format!("{mean} ± {}", or_dash(percent(row.f1_sd))));
+            let interval = row
+                .interval
+                .map(|i| format!("{:.2}–{:.2}", 100.0 * i.low, 100.0 * i.high));
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {} | {} | {:.3} s | {:.0} | {:.0} | {:.1}{} | {:.0} |",
+                row.name,
+                row.parameters,
+                or_dash(f1),
+                or_dash(interval),
+                or_dash(percent(row.f1_no_misc_mean)),
+                row.inference_seconds,
+                row.sentences_per_second,
+                row.sentences_per_second_batch_1,
+                row.train_seconds_per_epoch,
+                if row.train_extrapolated { " *" } else { "" },
+                row.peak_rss_bytes as f64 / 1e6,
+            );
+        }
+        let _ = writeln!(
+            out,
+            "\n{} test sentences; entity micro-F1 as conlleval counts, {}. Inference is the forward \
+             pass alone. Each model was timed in a process of its own.{}",
+            self.sentences,
+            match self.seeds {
+                0 => "not measured".to_owned(),
+                1 => "1 seed".to_owned(),
+                n => format!("mean and standard deviation (n − 1) of {n} seeds"),
+            },
+            if self.models.iter().any(|row| row.train_extrapolated) {
+                " * extrapolated from a few steps."
+            } else {
+                ""
+            }
+        );
+        for pair in &self.significance {
+            let _ = writeln!(
+                out,
+                "- {} against {}: {:+.2} points (95 % interval {:+.2} to {:+.2}; p = {:.4}, \
+                 approximate randomisation)",
+                pair.a,
+                pair.b,
+                100.0 * pair.test.difference,
+                100.0 * pair.difference_interval.low,
+                100.0 * pair.difference_interval.high,
+                pair.test.p_value
+            );
+        }
+        out
+    }
+}

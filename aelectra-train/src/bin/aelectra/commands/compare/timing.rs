@@ -1,0 +1,260 @@
+//! The times and the memory of one model on one data set.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use aelectra_data::ner::{LabelSet, NerWindow, align};
+use aelectra_data::vocab::WordPieceTokenizer;
+use aelectra_model::checkpoint::ModelDir;
+use aelectra_model::init::Initializer;
+use aelectra_model::{ElectraConfig, ElectraForTokenClassification, ModelType, Noise, parameters};
+use aelectra_train::config::finetune::FinetuneConfig;
+use aelectra_train::config::{Layers, recipes};
+use aelectra_train::finetune::batches::epoch_batches;
+use aelectra_train::finetune::single::step_batch;
+use aelectra_train::optimizer::Adam;
+use aelectra_train::schedule::Schedule;
+use aelectra_train::system::resident_memory;
+use aelectra_train::tagger::{length_sorted_batches, load_tokenizer, window_input};
+use burn::module::Module;
+use burn::tensor::Device;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use super::Global;
+use crate::common::{DeviceArgs, NerReadArgs, read_labelled, resolve_model};
+use crate::output;
+
+/// The architecture that needs no directory.
+pub(super) const BERT_BASE: &str = "bert-base";
+
+/// Rounds over the test set; the fastest counts, since other work can only slow one down.
+const ROUNDS: usize = 3;
+/// Sentences in a batch of inference.
+const BATCH: usize = 32;
+/// Training steps before the first that is timed, and how many are.
+const STEPS: (usize, usize) = (2, 8);
+/// Seed of weights and batches; times do not depend on it.
+const SEED: u64 = 1;
+
+/// Time one model on a data set.
+#[derive(Args, Debug)]
+pub(crate) struct TimingArgs {
+    #[arg(long)]
+    model: String,
+    #[arg(long)]
+    train: PathBuf,
+    #[arg(long)]
+    test: PathBuf,
+    #[arg(long, default_value = "electra")]
+    recipe: String,
+    /// Only the architecture of the model counts.
+    #[arg(long)]
+    random_init: bool,
+    /// Model directory whose tokenizer to use.
+    #[arg(long)]
+    tokenizer: Option<String>,
+    #[command(flatten)]
+    read: NerReadArgs,
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+/// What it found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Timing {
+    pub parameters: u64,
+    pub sentences: usize,
+    pub inference_seconds: f64,
+    pub inference_seconds_batch_1: f64,
+    pub train_seconds_per_epoch: f64,
+    pub peak_rss_bytes: u64,
+    pub inference_peak_rss_bytes: u64,
+}
+
+pub(crate) fn run(args: &TimingArgs, global: Global) -> anyhow::Result<u8> {
+    let mut layers = Layers::from_defaults(&FinetuneConfig::default())?;
+    let text = recipes::find(&args.recipe, &recipes::FINETUNING)?;
+    layers.apply_toml(&text, &format!("recipe {}", args.recipe))?;
+    let recipe: FinetuneConfig = layers.build()?;
+    let read = args.read.options(&recipe.map_label)?;
+    let train = read_labelled(&args.train, &read)?;
+    let test = read_labelled(&args.test, &read)?;
+    let labels = if recipe.special_classes {
+        LabelSet::original()
+    } else {
+        LabelSet::infer(&[&train])
+    };
+    let (device, _) = args.device.open()?;
+    let device = device.autodiff();
+    let (model, config, tokenizer) = open(args, labels.len(), &device)?;
+    let max_length = recipe
+        .max_length
+        .min(config.max_position_embeddings)
+        .min(tokenizer.options().model_max_length);
+    let cut = |data: &aelectra_data::ner::NerDataset| {
+        align(
+            &tokenizer,
+            &data.sentences,
+            &labels,
+            recipe.alignment,
+            max_length,
+            recipe.stride.min(max_length / 4),
+        )
+    };
+    let (train_windows, test_windows) = (cut(&train)?, cut(&test)?);
+    let pad = tokenizer.special().pad;
+
+    let plain = model.valid();
+    let inner = device.clone().inner();
+    let inference_seconds = forward(&plain, &test_windows, BATCH, pad, &inner);
+    let inference_seconds_batch_1 = forward(&plain, &test_windows, 1, pad, &inner);
+    let inference_peak_rss_bytes = resident_memory().1;
+    let parameters = parameters::count(&plain) as u64;
+    drop(plain);
+    let train_seconds_per_epoch =
+        train_epoch(model, &config, &recipe, &train_windows, pad, &device);
+    let timing = Timing {
+        parameters,
+        sentences: test.sentences.len(),
+        inference_seconds,
+        inference_seconds_batch_1,
+        train_seconds_per_epoch,
+        peak_rss_bytes: resident_memory().1,
+        inference_peak_rss_bytes,
+    };
+    debug_assert!(global.json, "compare reads JSON");
+    output::json(&timing).map(|()| 0)
+}
+
+fn open(
+    args: &TimingArgs,
+    labels: usize,
+    device: &Device,
+) -> anyhow::Result<(
+    ElectraForTokenClassification,
+    ElectraConfig,
+    WordPieceTokenizer,
+)> {
+    let fresh = |config: &ElectraConfig| {
+        let mut init = Initializer::random(SEED, config.initializer_range, device);
+        ElectraForTokenClassification::new(config, labels, &mut init)
+    };
+    let tokenizer_at = |path: &Path, config: &ElectraConfig| match &args.tokenizer {
+        Some(other) => Ok(WordPieceTokenizer::from_dir(&resolve_model(other)?)?),
+        None => anyhow::Ok(load_tokenizer(path, config)?),
+    };
+    if args.model == BERT_BASE {
+        let tokenizer = tokenizer_at(Path::new(BERT_BASE), &ElectraConfig::default())?;
+        let config = bert_base(tokenizer.vocab_size());
+        return Ok((fresh(&config), config, tokenizer));
+    }
+    let path = resolve_model(&args.model)?;
+    let dir = ModelDir::open(&path)?;
+    let tokenizer = tokenizer_at(&path, &dir.config)?;
+    let model = if args.random_init {
+        fresh(&dir.config)
+    } else {
+        dir.with_new_classifier(labels, SEED, device)?.0
+    };
+    Ok((model, dir.config, tokenizer))
+}
+
+/// The sizes of BERT-base (Devlin et al. 2019, section 3: L=12, H=768, A=12).
+fn bert_base(vocab_size: usize) -> ElectraConfig {
+    ElectraConfig {
+        model_type: ModelType::Bert,
+        vocab_size,
+        embedding_size: 768,
+        hidden_size: 768,
+        num_hidden_layers: 12,
+        num_attention_heads: 12,
+        intermediate_size: 3072,
+        ..ElectraConfig::default()
+    }
+}
+
+/// Seconds for all windows, the fastest of the rounds, after one that is not counted.
+fn forward(
+    model: &ElectraForTokenClassification,
+    windows: &[NerWindow],
+    batch_size: usize,
+    pad: u32,
+    device: &Device,
+) -> f64 {
+    let batches = length_sorted_batches(windows, batch_size);
+    let pass = || {
+        for batch in &batches {
+            let length = batch
+                .iter()
+                .map(|&window| windows[window].input_ids.len())
+                .max()
+                .unwrap_or(1);
+            let input = window_input(windows, batch, length, pad, device);
+            let logits = model.forward(&input, &mut Noise::off());
+            // Reading waits for asynchronous devices.
+            std::hint::black_box(logits.into_data());
+        }
+    };
+    // A part of the work is warm-up enough for a slow model.
+    for batch in batches.iter().take(4) {
+        let length = windows[batch[0]].input_ids.len();
+        let input = window_input(windows, &batch[..1], length, pad, device);
+        std::hint::black_box(model.forward(&input, &mut Noise::off()).into_data());
+    }
+    (0..ROUNDS)
+        .map(|_| {
+            let started = Instant::now();
+            pass();
+            started.elapsed().as_secs_f64()
+        })
+        .fold(f64::INFINITY, f64::min)
+}
+
+/// Seconds of an epoch, extrapolated from a few steps by the number of positions computed.
+fn train_epoch(
+    mut model: ElectraForTokenClassification,
+    config: &ElectraConfig,
+    recipe: &FinetuneConfig,
+    windows: &[NerWindow],
+    pad: u32,
+    device: &Device,
+) -> f64 {
+    let lengths: Vec<usize> = windows.iter().map(|w| w.input_ids.len()).collect();
+    let batches = epoch_batches(&lengths, recipe.batch_size, SEED, 0);
+    let cells =
+        |batch: &Vec<usize>| batch.len() * batch.iter().map(|&w| lengths[w]).max().unwrap_or(0);
+    let mut optimizer = Adam::layerwise(
+        recipe.optimizer,
+        &model,
+        config.num_hidden_layers,
+        recipe.layerwise_decay,
+    );
+    let schedule = Schedule {
+        learning_rate: 1e-5,
+        warmup_steps: 0,
+        decay_steps: None,
+    };
+    let (mut seconds, mut timed) = (0.0, 0usize);
+    for (step, batch) in batches.iter().take(STEPS.0 + STEPS.1).enumerate() {
+        let started = Instant::now();
+        let loss;
+        (model, loss, _) = step_batch(
+            model,
+            &mut optimizer,
+            windows,
+            batch,
+            pad,
+            &schedule,
+            SEED,
+            step as u64,
+            device,
+        );
+        std::hint::black_box(loss.into_scalar::<f32>());
+        if step >= STEPS.0 || batches.len() <= STEPS.0 {
+            seconds += started.elapsed().as_secs_f64();
+            timed += cells(batch);
+        }
+    }
+    seconds * batches.iter().map(cells).sum::<usize>() as f64 / timed.max(1) as f64
+}

@@ -1,0 +1,76 @@
+//! `aelectra data`: public data sets.
+
+use std::path::PathBuf;
+
+use aelectra_data::ner::dane::{DANE, check, instructions, unpack};
+use aelectra_data::ner::dane_download::download;
+use clap::{Args, Subcommand};
+
+use super::Global;
+use crate::output;
+
+/// Get public data sets.
+#[derive(Args, Debug)]
+pub(crate) struct DataSetArgs {
+    #[command(subcommand)]
+    set: DataSet,
+}
+
+#[derive(Subcommand, Debug)]
+enum DataSet {
+    /// DaNE, named entities on the Danish Dependency Treebank (CC BY-SA 4.0): downloads it from its
+    /// publisher and checks it; without a network it says what to place where.
+    Dane(DaneArgs),
+}
+
+#[derive(Args, Debug)]
+struct DaneArgs {
+    /// Directory to write.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// An archive that is already on this machine; nothing is downloaded.
+    #[arg(long, value_name = "FILE")]
+    archive: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &DataSetArgs, global: Global) -> anyhow::Result<u8> {
+    let DataSet::Dane(args) = &args.set;
+    // Files that are there and right need neither network nor archive.
+    let present = DANE
+        .splits
+        .iter()
+        .all(|split| args.out.join(split.file).is_file());
+    let files = if present && args.archive.is_none() {
+        check(&DANE, &args.out)?
+    } else {
+        let archive = match &args.archive {
+            Some(path) => path.clone(),
+            None => {
+                output::note(&format!(
+                    "downloading {} ({:.1} MB), licence {} ({})",
+                    DANE.url,
+                    DANE.bytes as f64 / 1e6,
+                    DANE.licence,
+                    DANE.licence_url
+                ));
+                download(&DANE, &args.out).map_err(|error| {
+                    output::usage(error.to_string(), instructions(&DANE, &args.out))
+                })?
+            }
+        };
+        unpack(&DANE, &archive, &args.out)?
+    };
+    if global.json {
+        return output::json(&files).map(|()| 0);
+    }
+    for path in &files.files {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let sum = files.sha256.get(name.as_ref()).map_or("", String::as_str);
+        output::line(&format!("{sum}  {}", path.display()))?;
+    }
+    output::note(&format!(
+        "licence: {}; cite: {}",
+        DANE.licence, DANE.citation
+    ));
+    Ok(0)
+}

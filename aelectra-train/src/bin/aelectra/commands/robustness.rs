@@ -1,0 +1,97 @@
+//! `aelectra robustness`.
+
+use std::path::PathBuf;
+
+use aelectra_data::ner::{
+    Interval, Mode, NerSentence, Perturbation, Resampling, RobustnessReport, RobustnessRow,
+    bootstrap, perturb, score,
+};
+use aelectra_train::tagger::Tagger;
+use clap::Args;
+
+use super::Global;
+use crate::common::{DeviceArgs, NerReadArgs, read_labelled, resolve_model};
+use crate::output;
+
+/// Score a fine-tuned model on changed copies of labelled sentences: lower case, no Danish letters,
+/// typing errors, missing spaces, initials, other names.
+#[derive(Args, Debug)]
+pub(crate) struct RobustnessArgs {
+    /// Fine-tuned model.
+    #[arg(long, value_name = "DIR|ID")]
+    model: String,
+    /// Labelled sentences.
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+    /// `default` counts as conlleval does, `strict` takes IOB2 literally.
+    #[arg(long, default_value = "default")]
+    mode: Mode,
+    /// Seed of typing errors and names.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    seed: u64,
+    #[command(flatten)]
+    read: NerReadArgs,
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+pub(crate) fn run(args: &RobustnessArgs, global: Global) -> anyhow::Result<u8> {
+    let (device, _) = args.device.open()?;
+    let tagger = Tagger::load(&resolve_model(&args.model)?, &device)?;
+    let data = read_labelled(&args.data, &args.read.options(&[])?)?;
+    let (f1, interval) = measure(&tagger, &data.sentences, args.mode)?;
+    let mut report = RobustnessReport {
+        f1,
+        interval,
+        perturbations: Vec::new(),
+    };
+    for perturbation in Perturbation::ALL {
+        let changed = perturb(&data.sentences, perturbation, args.seed)?;
+        let (f1, interval) = measure(&tagger, &changed, args.mode)?;
+        report.perturbations.push(RobustnessRow {
+            name: perturbation.name(),
+            f1,
+            drop: report.f1 - f1,
+            interval,
+        });
+        if !global.quiet {
+            output::note(&format!("{}: {:.2} %", perturbation.name(), 100.0 * f1));
+        }
+    }
+    if global.json {
+        return output::json(&report).map(|()| 0);
+    }
+    output::line("                                 F1     drop   95 % interval")?;
+    let row = |name: &str, f1: f64, drop: f64, interval: Interval| {
+        output::line(&format!(
+            "{name:<28}{:>6.2} %{:>8.2}   {:.2}–{:.2} %",
+            100.0 * f1,
+            100.0 * drop,
+            100.0 * interval.low,
+            100.0 * interval.high
+        ))
+    };
+    row("as they are", report.f1, 0.0, report.interval)?;
+    for r in &report.perturbations {
+        row(&r.name, r.f1, r.drop, r.interval)?;
+    }
+    Ok(0)
+}
+
+/// Micro F1 and its interval.
+fn measure(
+    tagger: &Tagger,
+    sentences: &[NerSentence],
+    mode: Mode,
+) -> anyhow::Result<(f64, Interval)> {
+    let tokens: Vec<Vec<String>> = sentences.iter().map(|s| s.tokens.clone()).collect();
+    let gold: Vec<Vec<String>> = sentences.iter().map(|s| s.tags.clone()).collect();
+    let predicted: Vec<Vec<String>> = tagger
+        .tag(&tokens)?
+        .into_iter()
+        .map(|words| words.into_iter().map(|word| word.tag).collect())
+        .collect();
+    let f1 = score(&gold, &predicted, mode)?.micro.f1;
+    let runs = std::slice::from_ref(&predicted);
+    Ok((f1, bootstrap(&gold, runs, mode, Resampling::default())?))
+}
