@@ -82,6 +82,7 @@ fn demo_prints_its_keys_and_writes_models_that_work() {
         scores["piece_f1_original"].is_null(),
         "only first pieces were labelled"
     );
+    robustness_and_comparison_have_their_keys(&out);
     let (again, _) = expect_code(&["demo", "--out", &path, "--quiet"], 2);
     assert!(again.is_empty(), "a directory with a run is refused");
 }
@@ -142,4 +143,98 @@ fn exports_have_the_bits_of_the_run(run: &Path) {
             from = to;
         }
     }
+}
+
+fn robustness_and_comparison_have_their_keys(run: &Path) {
+    let at = |name: &str| run.join(name).to_string_lossy().into_owned();
+    let (test, out) = (at("sample/test.conllu"), at("compared"));
+    let (printed, _) = expect_code(
+        &[
+            "robustness",
+            "--model",
+            &at("model"),
+            "--data",
+            &test,
+            "--json",
+            "-q",
+        ],
+        0,
+    );
+    let report = json(&printed);
+    let rows = report["perturbations"].as_array().expect("a list");
+    assert_eq!(rows.len(), 11);
+    for row in rows {
+        for key in ["name", "f1", "drop", "interval"] {
+            assert!(!row[key].is_null(), "{key}: {row}");
+        }
+    }
+
+    let pretrained = at("discriminator");
+    let random = format!("random:{pretrained}");
+    let compare = [
+        "compare",
+        "--model",
+        &pretrained,
+        &random,
+        "--train",
+        &test,
+        "--dev",
+        &test,
+        "--test",
+        &test,
+        "--seeds",
+        "2",
+        "--epochs",
+        "1",
+        "--out",
+        &out,
+        "--set",
+        "learning_rates=[1e-3]",
+        "--set-random",
+        "learning_rates=[2e-3]",
+        "--json",
+        "-q",
+    ];
+    let (printed, _) = expect_code(&compare, 0);
+    let report = json(&printed);
+    let models = report["models"].as_array().expect("a list");
+    assert_eq!(models.len(), 2);
+    for model in models {
+        for key in [
+            "name",
+            "parameters",
+            "f1_mean",
+            "f1_sd",
+            "interval",
+            "inference_seconds",
+            "sentences_per_second",
+            "train_seconds_per_epoch",
+            "peak_rss_bytes",
+        ] {
+            assert!(!model[key].is_null(), "{key}: {model}");
+        }
+    }
+    let pair = &report["significance"][0];
+    assert!(
+        pair["p_value"]
+            .as_f64()
+            .is_some_and(|p| p > 0.0 && p <= 1.0),
+        "{pair}"
+    );
+    assert_eq!(models[1]["learning_rate"], 2e-3);
+    // Again: every seed is there already, so the scores are the same ones.
+    let again = json(&expect_code(&compare, 0).0);
+    assert_eq!(again["models"][0]["f1_mean"], models[0]["f1_mean"]);
+    let table = std::fs::read_to_string(run.join("compared/table.md")).expect("the table");
+    assert_eq!(
+        table.lines().filter(|line| line.starts_with('|')).count(),
+        4,
+        "{table}"
+    );
+
+    // A BERT of base size is timed, not trained.
+    let bert = ["--model", &pretrained, "random:bert-base"];
+    let data = ["--train", &test, "--test", &test, "--out", &out];
+    let (_, told) = expect_code(&[&["compare"][..], &bert, &data].concat(), 2);
+    assert!(told.contains("--timing-only"), "{told}");
 }
