@@ -6,4 +6,5 @@ mod binary;
 mod cleaning;
 mod sample;
 mod survival;
+mod terminal;
 mod whole_path;

@@ -16,12 +16,12 @@ const STEPS: u64 = 60;
 const CHECKPOINT_EVERY: u64 = 4;
 
 /// Shards of the sample, a run nothing happens to, and room for others.
-struct Scene {
+pub(crate) struct Scene {
     dir: tempfile::TempDir,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let scene = Self {
             dir: tempfile::tempdir().expect("a temporary directory"),
         };
@@ -51,11 +51,11 @@ impl Scene {
         scene
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn at(&self, name: &str) -> String {
+    pub(crate) fn at(&self, name: &str) -> String {
         self.path(name).to_string_lossy().into_owned()
     }
 
@@ -116,7 +116,7 @@ impl Scene {
             .expect("the binary runs")
     }
 
-    fn events(&self, run: &str) -> Vec<Value> {
+    pub(crate) fn events(&self, run: &str) -> Vec<Value> {
         // A kill may tear the last line; the next process mends it.
         std::fs::read_to_string(self.path(run).join("events.jsonl"))
             .unwrap_or_default()

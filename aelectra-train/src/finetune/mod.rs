@@ -3,6 +3,8 @@
 pub mod batches;
 pub mod series;
 pub mod single;
+pub mod steering;
 
 pub use series::{Series, SeriesOptions, SeriesSummary, run_series};
 pub use single::{Data, Encoder, SeedResult, train_seed};
+pub use steering::Steering;

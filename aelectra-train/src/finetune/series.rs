@@ -12,8 +12,8 @@ use crate::config::finetune::FinetuneConfig;
 use crate::error::{Result, TrainError};
 use crate::export::{ModelCard, save_tagger};
 use crate::finetune::single::{Data, Encoder, SeedContext, SeedResult, train_seed};
+use crate::finetune::steering::Steering;
 use crate::sink::EventBus;
-use crate::stop::StopFlag;
 
 /// What surrounds a series.
 #[derive(Debug)]
@@ -26,8 +26,8 @@ pub struct SeriesOptions<'a> {
     pub device: &'a Device,
     /// Events.
     pub bus: &'a EventBus,
-    /// Set by signals.
-    pub stop: &'a StopFlag,
+    /// Signals and requests.
+    pub steering: &'a Steering<'a>,
     /// Name of what is compared, for the events; also the name of the folder the results are in.
     pub arm: Option<&'a str>,
     /// Whether to keep the best seed's model as `model/`.
@@ -39,7 +39,7 @@ pub struct SeriesOptions<'a> {
 pub struct Series {
     /// One result per seed, in order.
     pub results: Vec<SeedResult>,
-    /// Whether a signal ended the series early.
+    /// Whether a signal or a request ended the series early.
     pub interrupted: bool,
     /// Where the best model was written, if it was.
     pub model: Option<PathBuf>,
@@ -168,7 +168,11 @@ fn choose_rate(
         };
         options.bus.emit(RunEvent::Log(LogEvent {
             level: LogLevel::Info,
-            message: format!("learning rate {rate:e}: dev micro-F1 {:.2} %", 100.0 * f1),
+            message: format!(
+                "{}learning rate {rate:e}: dev micro-F1 {:.2} %",
+                options.arm.map_or(String::new(), |arm| format!("{arm} ")),
+                100.0 * f1
+            ),
             step: None,
         }));
         if best.is_none_or(|(_, before)| f1 > before) {
@@ -195,7 +199,7 @@ fn context<'a>(
         arm: options.arm,
         device: options.device,
         bus: options.bus,
-        stop: options.stop,
+        steering: options.steering,
         test,
     }
 }

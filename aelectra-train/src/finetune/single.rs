@@ -22,10 +22,10 @@ use crate::config::finetune::{FinetuneConfig, Selection};
 use crate::config::pretrain::AttentionStart;
 use crate::error::{Result, TrainError};
 use crate::finetune::batches::epoch_batches;
+use crate::finetune::steering::Steering;
 use crate::optimizer::Adam;
 use crate::schedule::Schedule;
 use crate::sink::EventBus;
-use crate::stop::StopFlag;
 use crate::tagger::{Tagger, TaggerSettings, window_input};
 
 /// Where the encoder comes from.
@@ -121,13 +121,13 @@ pub struct SeedContext<'a> {
     pub device: &'a Device,
     /// Events.
     pub bus: &'a EventBus,
-    /// Set by signals.
-    pub stop: &'a StopFlag,
+    /// Signals and requests.
+    pub steering: &'a Steering<'a>,
     /// Whether to report on test in the end; not while a learning rate is chosen.
     pub test: bool,
 }
 
-/// Trains one model. `None` when a signal asked to stop.
+/// Trains one model. `None` when a signal or a request asked to stop.
 ///
 /// # Errors
 /// When data cannot be aligned, or the loss is not finite.
@@ -183,7 +183,7 @@ pub fn train_seed(
         let report_every = (batches.len() / 10).max(1);
         let mut tokens = 0usize;
         for (index, batch) in batches.iter().enumerate() {
-            if context.stop.requested().is_some() {
+            if context.steering.is_over(step) {
                 return Ok(None);
             }
             let (new, loss, grad_norm) = step_batch(

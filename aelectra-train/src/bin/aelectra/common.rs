@@ -11,11 +11,12 @@ use aelectra_model::DeviceSpec;
 use aelectra_train::sink::console::ConsoleSink;
 use aelectra_train::sink::tensorboard::TensorBoardSink;
 use aelectra_train::sink::{EventBus, RunSink};
-use aelectra_train::stop::StopFlag;
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 
+use crate::commands::Global;
 use crate::output;
+use crate::view::View;
 
 /// `--device`.
 #[derive(Args, Clone, Debug)]
@@ -233,14 +234,15 @@ impl CorpusArgs {
     }
 }
 
-/// The sinks of a run: the event log, TensorBoard files, and lines on standard error.
-pub(crate) fn start_bus(run: &RunDir, console: bool) -> anyhow::Result<EventBus> {
+/// The sinks of a run: the event log, TensorBoard files, and lines on standard error when the
+/// `view` leaves room for them.
+pub(crate) fn start_bus(run: &RunDir, global: Global, view: &View) -> anyhow::Result<EventBus> {
     let mut sinks: Vec<Box<dyn RunSink>> = vec![
         Box::new(EventWriter::open(&run.events())?),
         Box::new(TensorBoardSink::create(&run.tensorboard())?),
     ];
-    if console {
-        sinks.push(Box::new(ConsoleSink::new(std::io::stderr())));
+    if !global.quiet {
+        sinks.push(Box::new(ConsoleSink::new(view.lines())));
     }
     Ok(EventBus::start(sinks)?)
 }
@@ -251,58 +253,6 @@ pub(crate) fn resolve_model(model: &str) -> anyhow::Result<std::path::PathBuf> {
         model,
         &HubOptions::from_process_env(),
     )?)
-}
-
-/// What a run is shown with while it trains: the dashboard on a terminal, lines otherwise.
-pub(crate) struct View {
-    #[cfg(feature = "tui")]
-    thread: Option<std::thread::JoinHandle<()>>,
-    live: bool,
-}
-
-impl View {
-    /// Opens the dashboard over `run` if it is `wanted` and there is a terminal.
-    #[cfg(feature = "tui")]
-    pub(crate) fn open(run: &RunDir, wanted: bool, stop: &StopFlag) -> Self {
-        let live = if wanted {
-            aelectra_tui::Live::open(run.path(), aelectra_tui::Options::default())
-        } else {
-            None
-        };
-        let stop = stop.clone();
-        let is_live = live.is_some();
-        let thread = live.map(|live| {
-            std::thread::spawn(move || {
-                // The terminal is in raw mode, so Ctrl-C is a key; it means what it always means.
-                if let Ok(aelectra_tui::Exit::Interrupted) = live.wait() {
-                    stop.request(signal_hook::consts::SIGINT as usize);
-                }
-            })
-        });
-        Self {
-            thread,
-            live: is_live,
-        }
-    }
-
-    /// Without the dashboard compiled in there are only lines.
-    #[cfg(not(feature = "tui"))]
-    pub(crate) fn open(_run: &RunDir, _wanted: bool, _stop: &StopFlag) -> Self {
-        Self { live: false }
-    }
-
-    /// Whether the terminal is taken.
-    pub(crate) const fn is_live(&self) -> bool {
-        self.live
-    }
-
-    /// Waits until the reader has seen enough.
-    pub(crate) fn close(self) {
-        #[cfg(feature = "tui")]
-        if let Some(thread) = self.thread {
-            let _ = thread.join();
-        }
-    }
 }
 
 /// This machine's name, with which a process id means something.

@@ -11,6 +11,7 @@ mod common;
 mod output;
 mod progress;
 mod signals;
+mod view;
 
 use std::process::ExitCode;
 

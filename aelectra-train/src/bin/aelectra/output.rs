@@ -24,16 +24,16 @@ pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyh
 
 /// Prints one JSON document.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, value)?;
-    writeln!(out)?;
-    Ok(())
+    line(&serde_json::to_string_pretty(value)?)
 }
 
 /// Prints a line of data.
 pub(crate) fn line(text: &str) -> anyhow::Result<()> {
-    writeln!(std::io::stdout().lock(), "{text}")?;
-    Ok(())
+    match writeln!(std::io::stdout().lock(), "{text}") {
+        // EIO: the terminal has vanished. The work is done all the same, and its exit code says how.
+        Err(error) if error.raw_os_error() == Some(5) => Ok(()),
+        other => Ok(other?),
+    }
 }
 
 /// Tells the reader something.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use aelectra_data::corpus::CorpusOptions;
 use aelectra_data::ner::{LabelSet, NerSentence, ReadOptions, read_ner};
 use aelectra_data::pretrain::{PrepareOptions, prepare};
-use aelectra_data::run::{LogEvent, RunDir, RunEvent, new_run_id};
+use aelectra_data::run::{EndEvent, EndReason, LogEvent, RunDir, RunEvent, new_run_id};
 use aelectra_data::vocab::{
     TokenizerOptions, VocabularyOptions, WordPieceTokenizer, train_vocabulary,
 };
@@ -14,15 +14,20 @@ use aelectra_model::checkpoint::ModelDir;
 use aelectra_train::config::finetune::FinetuneConfig;
 use aelectra_train::config::{Layers, recipes};
 use aelectra_train::export::ModelCard;
-use aelectra_train::finetune::{Data, Encoder, SeriesOptions, SeriesSummary, run_series};
-use aelectra_train::pretrain::Resume;
+use aelectra_train::finetune::{Data, Encoder, SeriesOptions, SeriesSummary, Steering, run_series};
+use aelectra_train::pretrain::{PretrainSummary, Resume};
+use aelectra_train::sink::EventBus;
+use aelectra_train::stop::StopFlag;
 use aelectra_train::tagger::Tagger;
+use burn::tensor::Device;
 use clap::Args;
 use serde_json::json;
 
 use super::Global;
+use super::predict::Found;
 use super::pretrain::{Job, configure};
-use crate::common::{DeviceArgs, View, start_bus};
+use crate::common::{DeviceArgs, start_bus};
+use crate::view::View;
 use crate::{output, signals};
 
 /// Run the whole path on the built-in sample: vocabulary, shards, pretraining, fine-tuning with
@@ -92,19 +97,63 @@ pub(crate) fn run(args: &DemoArgs, global: Global) -> anyhow::Result<u8> {
             &new_run_id(std::time::SystemTime::now(), "demo"),
         )?,
     };
-    let out = run.path().to_path_buf();
     if std::fs::metadata(run.events()).is_ok_and(|file| file.len() > 0) {
         return Err(output::usage(
-            format!("`{}` already holds a run", out.display()),
+            format!("`{}` already holds a run", run.path().display()),
             "give another `--out`, or delete it",
         ));
     }
-    let view = View::open(
-        &run,
-        !args.no_dashboard && !global.json && !global.quiet,
-        &stop,
-    );
-    let bus = start_bus(&run, !global.quiet && !view.is_live())?;
+    let view = View::open(&run, !args.no_dashboard, global, &stop);
+    let bus = start_bus(&run, global, &view)?;
+    let walked = walk(args, &run, (&device, &device_name), &bus, &stop);
+    bus.emit(match &walked {
+        Ok(Walk::Whole(done)) => done.pretrained.end_event(),
+        Ok(Walk::Ended(reason, code)) => end_event(*reason, *code, None),
+        Err(error) => end_event(EndReason::Failed, 1, Some(error.to_string())),
+    });
+    drop(bus);
+    let seconds = started.elapsed().as_secs_f64();
+    view.close(&stop);
+    match walked? {
+        Walk::Whole(done) => report(args, &done, run.path(), seconds, global).map(|()| 0),
+        Walk::Ended(_, code) => Ok(code as u8),
+    }
+}
+
+fn end_event(reason: EndReason, exit_code: i32, message: Option<String>) -> RunEvent {
+    RunEvent::End(EndEvent {
+        reason,
+        exit_code,
+        message,
+        ..EndEvent::default()
+    })
+}
+
+/// How far the demo came.
+enum Walk<'t> {
+    /// To its end.
+    Whole(Box<Done<'t>>),
+    /// Not so far, for this reason and with this exit code.
+    Ended(EndReason, i32),
+}
+
+/// What came out.
+struct Done<'t> {
+    pretrained: PretrainSummary,
+    pretrained_f1: SeriesSummary,
+    random_f1: SeriesSummary,
+    found: Vec<Found<'t>>,
+}
+
+/// The whole path.
+fn walk<'t>(
+    args: &'t DemoArgs,
+    run: &RunDir,
+    (device, device_name): (&Device, &str),
+    bus: &EventBus,
+    stop: &StopFlag,
+) -> anyhow::Result<Walk<'t>> {
+    let out = run.path().to_path_buf();
     let say = |message: String| {
         bus.emit(RunEvent::Log(LogEvent {
             message,
@@ -162,23 +211,22 @@ pub(crate) fn run(args: &DemoArgs, global: Global) -> anyhow::Result<u8> {
     let attention_start = config.model.attention_start;
     let job = Job {
         run: run.clone(),
+        recipe: Some("demo".to_owned()),
         config,
         data: shards,
         tokenizer: tokenizer_dir,
         device: device.clone(),
-        device_name,
+        device_name: device_name.to_owned(),
         max_steps: None,
         max_time: None,
         resume: Resume::No,
         force: false,
         stop: stop.clone(),
         init: [None, None],
-        recipe: Some("demo".to_owned()),
     };
-    let (_, pretrained) = job.train(&bus)?;
-    if pretrained.exit_code != 0 {
-        bus.emit(pretrained.end_event());
-        return Ok(pretrained.exit_code as u8);
+    let (_, pretrained) = job.train(bus)?;
+    if pretrained.reason != EndReason::Completed {
+        return Ok(Walk::Ended(pretrained.reason, pretrained.exit_code));
     }
     say(format!(
         "discriminator → {}",
@@ -209,16 +257,17 @@ pub(crate) fn run(args: &DemoArgs, global: Global) -> anyhow::Result<u8> {
         pipeline_tag: Some("token-classification".to_owned()),
         ..ModelCard::default()
     };
+    let steering = Steering::new(run, bus, stop);
     let arm = |encoder: &Encoder<'_>,
                config: &FinetuneConfig,
                name|
      -> anyhow::Result<Option<SeriesSummary>> {
         let options = SeriesOptions {
-            run: &run,
+            run,
             seeds: args.seeds,
             device: &autodiff,
-            bus: &bus,
-            stop: &stop,
+            bus,
+            steering: &steering,
             arm: Some(name),
             save_model: name == "pretrained",
         };
@@ -242,15 +291,36 @@ pub(crate) fn run(args: &DemoArgs, global: Global) -> anyhow::Result<u8> {
         (pretrained, random)
     });
     let (Some(pretrained_f1), Some(random_f1)) = (pretrained_f1?, random_f1?) else {
-        return Ok(stop.requested().map_or(1, |signal| 128 + signal as u8));
+        return Ok(match stop.requested() {
+            Some(signal) => Walk::Ended(EndReason::Interrupted, 128 + signal as i32),
+            None if steering.was_stopped() => Walk::Ended(EndReason::Stopped, 0),
+            None => Walk::Ended(EndReason::Failed, 1),
+        });
     };
 
-    let tagger = Tagger::load(&out.join("model"), &device)?;
+    let tagger = Tagger::load(&out.join("model"), device)?;
     let found = super::predict::find(&tagger, std::slice::from_ref(&args.text))?;
-    bus.emit(pretrained.end_event());
-    drop(bus);
-    let seconds = started.elapsed().as_secs_f64();
-    view.close();
+    Ok(Walk::Whole(Box::new(Done {
+        pretrained,
+        pretrained_f1,
+        random_f1,
+        found,
+    })))
+}
+
+fn report(
+    args: &DemoArgs,
+    done: &Done<'_>,
+    out: &Path,
+    seconds: f64,
+    global: Global,
+) -> anyhow::Result<()> {
+    let Done {
+        pretrained,
+        pretrained_f1,
+        random_f1,
+        found,
+    } = done;
     let metrics = &pretrained.metrics;
     if global.json {
         return output::json(&json!({
@@ -269,8 +339,7 @@ pub(crate) fn run(args: &DemoArgs, global: Global) -> anyhow::Result<u8> {
             "text": args.text,
             "seconds": seconds,
             "out": out,
-        }))
-        .map(|()| 0);
+        }));
     }
     let f1 = |summary: &SeriesSummary| {
         let sd = summary
@@ -294,15 +363,15 @@ pub(crate) fn run(args: &DemoArgs, global: Global) -> anyhow::Result<u8> {
             "  of \"all original\"",
             format!("{:.2} %", 100.0 * metrics.rtd_baseline),
         ),
-        ("NER F1 with pretraining", f1(&pretrained_f1)),
-        ("NER F1 without", f1(&random_f1)),
+        ("NER F1 with pretraining", f1(pretrained_f1)),
+        ("NER F1 without", f1(random_f1)),
         ("time", format!("{seconds:.0} s")),
         ("written to", out.display().to_string()),
     ] {
         output::line(&format!("{name:<26}{value}"))?;
     }
     output::line("")?;
-    super::predict::print_pretty(&found).map(|()| 0)
+    super::predict::print_pretty(found)
 }
 
 fn ner_data(sample: &Path, tokenizer: &WordPieceTokenizer) -> anyhow::Result<Data> {

@@ -3,20 +3,23 @@
 use std::path::{Path, PathBuf};
 
 use aelectra_data::ner::{LabelSet, NerSentence};
-use aelectra_data::run::{EndEvent, EndReason, RunDir, RunEvent, StartEvent, new_run_id};
+use aelectra_data::run::{
+    EndEvent, EndReason, RunDir, RunEvent, StartEvent, clear_control, new_run_id,
+};
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_train::TrainError;
 use aelectra_train::config::finetune::FinetuneConfig;
 use aelectra_train::config::pretrain::AttentionStart;
 use aelectra_train::config::{Layers, recipes};
 use aelectra_train::export::{ModelCard, attention_start};
-use aelectra_train::finetune::{Data, Encoder, SeriesOptions, run_series};
+use aelectra_train::finetune::{Data, Encoder, SeriesOptions, Steering, run_series};
 use aelectra_train::tagger::load_tokenizer;
 use clap::Args;
 
 use super::Global;
+use crate::common::host;
 use crate::common::{DeviceArgs, NerReadArgs, manifest, read_labelled, resolve_model, start_bus};
-use crate::common::{View, host};
+use crate::view::View;
 use crate::{output, signals};
 
 /// Fine-tune a model for named entities, with one or several seeds.
@@ -159,12 +162,10 @@ pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
     });
     check_same_series(&run, &identity)?;
     let stop = signals::stop_flag()?;
-    let view = View::open(
-        &run,
-        !args.no_dashboard && !global.json && !global.quiet,
-        &stop,
-    );
-    let bus = start_bus(&run, !global.quiet && !view.is_live())?;
+    // A request left by someone for an earlier process is not meant for this one.
+    clear_control(&run.control())?;
+    let view = View::open(&run, !args.no_dashboard, global, &stop);
+    let bus = start_bus(&run, global, &view)?;
     let mut manifest = manifest(&run, "finetune", &device_name, config.seed, identity);
     manifest.tokenizer = Some(tokenizer.fingerprint());
     manifest.save(&run.manifest())?;
@@ -207,12 +208,13 @@ pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
         ],
         ..ModelCard::default()
     };
+    let steering = Steering::new(&run, &bus, &stop);
     let options = SeriesOptions {
         run: &run,
         seeds: args.seeds,
         device: &device,
         bus: &bus,
-        stop: &stop,
+        steering: &steering,
         arm: args.random_init.then_some("random_init"),
         save_model: true,
     };
@@ -221,6 +223,7 @@ pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
         (Ok(series), Some(signal)) if series.interrupted => {
             (EndReason::Interrupted, 128 + signal as i32)
         }
+        (Ok(series), None) if series.interrupted => (EndReason::Stopped, 0),
         (Ok(_), _) => (EndReason::Completed, 0),
         (Err(error), _) => (EndReason::Failed, if error.is_input() { 2 } else { 1 }),
     };
@@ -230,7 +233,7 @@ pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
         ..EndEvent::default()
     }));
     drop(bus);
-    view.close();
+    view.close(&stop);
     let series = series?;
     let Some(summary) = series.summary(config.epochs) else {
         return Ok(code as u8);

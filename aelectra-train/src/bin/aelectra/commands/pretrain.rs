@@ -29,12 +29,15 @@ use burn::tensor::Device;
 use clap::Args;
 
 use super::Global;
-use crate::common::{DeviceArgs, View, host, manifest, resolve_model, start_bus};
+use crate::common::{DeviceArgs, host, manifest, resolve_model, start_bus};
+use crate::view::View;
 use crate::{output, signals};
 
 /// Pretrain a generator and a discriminator on shards.
 ///
-/// Ctrl-C once writes a checkpoint and stops; `--resume auto` continues exactly there.
+/// Ctrl-C once writes a checkpoint and stops; `--resume auto` continues exactly there. A terminal
+/// that vanishes (SIGHUP) does the same; under `nohup` or `setsid`, or detached in tmux, the run
+/// goes on, and `aelectra dashboard` shows it again.
 #[derive(Args, Debug)]
 pub(crate) struct PretrainArgs {
     /// A recipe (aelectra-small-cased, aelectra-small-uncased, electra-small-pp, cpu-small, demo)
@@ -155,12 +158,8 @@ pub(crate) fn run(args: &PretrainArgs, global: Global) -> anyhow::Result<u8> {
         recipe: Some(args.recipe.clone()),
     };
     job.refuse_occupied()?;
-    let view = View::open(
-        &job.run,
-        !args.no_dashboard && !global.json && !global.quiet,
-        &job.stop,
-    );
-    let bus = start_bus(&job.run, !global.quiet && !view.is_live())?;
+    let view = View::open(&job.run, !args.no_dashboard, global, &job.stop);
+    let bus = start_bus(&job.run, global, &view)?;
     let trained = job.train(&bus);
     match &trained {
         Ok((_, summary)) => bus.emit(summary.end_event()),
@@ -172,7 +171,7 @@ pub(crate) fn run(args: &PretrainArgs, global: Global) -> anyhow::Result<u8> {
         })),
     }
     drop(bus);
-    view.close();
+    view.close(&job.stop);
     let (_, summary) = trained?;
     report(&summary, global)?;
     Ok(summary.exit_code as u8)

@@ -1,0 +1,146 @@
+//! Requests of a dashboard or of `aelectra runs` to a fine-tuning, and signals.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use aelectra_data::run::{
+    ControlEvent, ControlRequest, ControlStatus, LogEvent, LogLevel, RunDir, RunEvent, poll_control,
+};
+
+use crate::sink::EventBus;
+use crate::stop::StopFlag;
+
+/// How often the directory of requests is looked into. A step of a small network takes less.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Shared by all series of a run, also those side by side: one answer for each request.
+#[derive(Debug)]
+pub struct Steering<'a> {
+    control: PathBuf,
+    bus: &'a EventBus,
+    signals: &'a StopFlag,
+    stopped: AtomicBool,
+    paused: AtomicBool,
+    looked: Mutex<Option<Instant>>,
+}
+
+impl<'a> Steering<'a> {
+    /// Listens to the requests to a run and to signals.
+    #[must_use]
+    pub fn new(run: &RunDir, bus: &'a EventBus, signals: &'a StopFlag) -> Self {
+        Self {
+            control: run.control(),
+            bus,
+            signals,
+            stopped: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
+            looked: Mutex::new(None),
+        }
+    }
+
+    /// Between two steps: carries out requests and waits while paused. `true` when training is to
+    /// end.
+    pub fn is_over(&self, step: u64) -> bool {
+        loop {
+            self.look(step);
+            if self.signals.requested().is_some() || self.stopped.load(Ordering::Relaxed) {
+                return true;
+            }
+            if !self.paused.load(Ordering::Relaxed) {
+                return false;
+            }
+            std::thread::sleep(LOOK / 2);
+        }
+    }
+
+    /// Whether a request, not a signal, asked to stop.
+    #[must_use]
+    pub fn was_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    fn look(&self, step: u64) {
+        // Whoever looks now looks for all.
+        let Ok(mut looked) = self.looked.try_lock() else {
+            return;
+        };
+        if looked.is_some_and(|last| last.elapsed() < LOOK) {
+            return;
+        }
+        *looked = Some(Instant::now());
+        let requests = match poll_control(&self.control) {
+            Ok(requests) => requests,
+            Err(error) => {
+                self.bus.emit(RunEvent::Log(LogEvent {
+                    level: LogLevel::Warn,
+                    message: error.to_string(),
+                    step: Some(step),
+                }));
+                return;
+            }
+        };
+        for (request, id) in requests {
+            let (status, message) = self.obey(request);
+            self.bus.emit(RunEvent::Control(ControlEvent {
+                id,
+                request,
+                status,
+                step: Some(step),
+                message: message.map(str::to_owned),
+            }));
+        }
+    }
+
+    fn obey(&self, request: ControlRequest) -> (ControlStatus, Option<&'static str>) {
+        match request {
+            ControlRequest::Stop => self.stopped.store(true, Ordering::Relaxed),
+            ControlRequest::Pause => self.paused.store(true, Ordering::Relaxed),
+            ControlRequest::Resume => self.paused.store(false, Ordering::Relaxed),
+            ControlRequest::Checkpoint => {
+                let why = "a fine-tuning keeps each finished seed, not single steps";
+                return (ControlStatus::Refused, Some(why));
+            }
+            ControlRequest::Evaluate => {
+                let why = "a fine-tuning evaluates after every epoch";
+                return (ControlStatus::Refused, Some(why));
+            }
+        }
+        (ControlStatus::Done, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aelectra_data::run::{EventReader, EventWriter, request_control};
+
+    use super::*;
+
+    #[test]
+    fn each_request_is_answered_once_and_a_stop_ends_all_series() {
+        let root = tempfile::tempdir().expect("a folder");
+        let run = RunDir::create(root.path(), "run").expect("created");
+        let writer = EventWriter::open(&run.events()).expect("opened");
+        let bus = EventBus::start(vec![Box::new(writer)]).expect("started");
+        let signals = StopFlag::default();
+        let steering = Steering::new(&run, &bus, &signals);
+        assert!(!steering.is_over(1));
+        for request in [ControlRequest::Checkpoint, ControlRequest::Stop] {
+            request_control(&run.control(), request).expect("asked");
+        }
+        std::thread::sleep(LOOK);
+        assert!(steering.is_over(2) && steering.is_over(3));
+        assert!(steering.was_stopped());
+        bus.flush();
+        let events = EventReader::new(&run.events()).poll().expect("read");
+        let answers: Vec<ControlStatus> = events
+            .into_iter()
+            .filter_map(|envelope| match envelope.event {
+                RunEvent::Control(answer) => Some(answer.status),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(answers, [ControlStatus::Refused, ControlStatus::Done]);
+    }
+}

@@ -1,0 +1,134 @@
+//! A training whose terminal vanishes, and one that ends while someone looks at it.
+#![cfg(unix)]
+
+use std::io::Read;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+use crate::binary::aelectra;
+use crate::survival::Scene;
+
+/// Longer than any machine needs; a failure waits this long.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+type Running = Box<dyn Child + Send + Sync>;
+
+/// A training in a terminal, at work: something of it has been shown.
+fn start(
+    scene: &Scene,
+    out: &str,
+    steps: &str,
+    more: &[&str],
+) -> (Running, Box<dyn MasterPty + Send>) {
+    let pair = native_pty_system()
+        .openpty(PtySize {
+            rows: 24,
+            cols: 80,
+            pixel_width: 0,
+            pixel_height: 0,
+        })
+        .expect("a pseudo-terminal");
+    let binary = aelectra().get_program().to_owned();
+    let mut command = CommandBuilder::new("sh");
+    // Ignored signals stay ignored in what is executed: that is how `nohup` works.
+    let script = if more.contains(&"ignore") {
+        "trap '' HUP; exec \"$@\""
+    } else {
+        "exec \"$@\""
+    };
+    command.args(["-c", script, "sh"]);
+    command.arg(binary);
+    command.args([
+        "pretrain",
+        "--recipe",
+        "demo",
+        "--data",
+        &scene.at("shards"),
+    ]);
+    command.args([
+        "--tokenizer",
+        &scene.at("tokenizer"),
+        "--out",
+        &scene.at(out),
+    ]);
+    command.args(["--max-steps", steps, "--set", "log_every=1"]);
+    command.args(["--set", "eval_every=0", "--set", "eval_examples=0"]);
+    command.args(more.iter().filter(|flag| flag.starts_with('-')));
+    command.env("TERM", "xterm-256color");
+    command.env("LC_ALL", "C.UTF-8");
+    let child = pair.slave.spawn_command(command).expect("it runs");
+    drop(pair.slave);
+    // Nothing but this function may hold the terminal's other end.
+    let mut reader = pair.master.try_clone_reader().expect("a reader");
+    let mut shown = Vec::new();
+    let mut buffer = [0; 65536];
+    let has = |shown: &[u8], word: &[u8]| shown.windows(word.len()).any(|part| part == word);
+    while !has(&shown, b"tok/s") {
+        let count = reader.read(&mut buffer).expect("output");
+        assert!(count > 0, "{}", String::from_utf8_lossy(&shown));
+        shown.extend_from_slice(&buffer[..count]);
+    }
+    (child, pair.master)
+}
+
+fn code(child: &mut Running) -> Option<u32> {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        if let Some(status) = child.try_wait().expect("a child") {
+            return Some(status.exit_code());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    child.kill().expect("killed");
+    None
+}
+
+#[test]
+fn a_vanished_terminal_stops_a_training_with_a_checkpoint() {
+    let scene = Scene::new();
+    for (out, flags) in [("dashboard", &[][..]), ("lines", &["--no-dashboard"])] {
+        let (mut child, terminal) = start(&scene, out, "1500", flags);
+        drop(terminal);
+        // 128 + SIGHUP.
+        assert_eq!(code(&mut child), Some(129), "{out}");
+        let events = scene.events(out);
+        let of = |kind: &str| events.iter().rfind(|event| event["kind"] == kind);
+        let (end, saved) = (of("end").expect("an end"), of("checkpoint").expect("saved"));
+        assert_eq!(end["reason"], "interrupted", "{end}");
+        assert_eq!(end["step"], saved["step"], "{end} {saved}");
+        assert!(end["step"].as_u64().is_some_and(|step| step < 1500));
+    }
+}
+
+#[test]
+fn where_hang_ups_are_ignored_it_goes_on_without_a_terminal() {
+    let scene = Scene::new();
+    let (mut child, terminal) = start(&scene, "run", "300", &["ignore"]);
+    drop(terminal);
+    assert_eq!(code(&mut child), Some(0));
+    let events = scene.events("run");
+    let end = events.last().expect("events");
+    assert_eq!((&end["kind"], &end["step"]), (&"end".into(), &300.into()));
+}
+
+#[test]
+fn a_signal_closes_the_view_of_a_finished_run() {
+    let scene = Scene::new();
+    let (mut child, terminal) = start(&scene, "run", "5", &[]);
+    let started = Instant::now();
+    while scene
+        .events("run")
+        .last()
+        .is_none_or(|event| event["kind"] != "end")
+    {
+        assert!(started.elapsed() < PATIENCE, "it did not end");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let pid = child.process_id().expect("still shown").to_string();
+    let killed = Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(killed.expect("kill exists").success());
+    assert_eq!(code(&mut child), Some(0));
+    drop(terminal);
+}
