@@ -13,36 +13,113 @@ const CELL: (f64, f64) = (8.4, 17.0);
 /// Draws a frame. The theme decides about the background.
 #[must_use]
 pub fn svg(buffer: &Buffer, theme: ThemeName) -> String {
-    let (columns, rows) = (buffer.area.width, buffer.area.height);
-    let (ink, paper) = match theme {
-        ThemeName::Light => ("#1f1f1f", "#ffffff"),
-        _ => ("#d8d8d8", "#16181d"),
+    let colors = colors(theme);
+    let mut out = head(buffer, colors);
+    for row in 0..buffer.area.height {
+        out.push_str(&line(buffer, row, colors));
+    }
+    out.push_str("</svg>\n");
+    out
+}
+
+/// Draws frames as one moving picture, each shown for its seconds, without end. All have the size
+/// of the first. A reader that cannot move pictures shows the last one.
+#[must_use]
+pub fn animation(frames: &[(Buffer, f64)], theme: ThemeName) -> String {
+    let colors = colors(theme);
+    let Some((first, _)) = frames.first() else {
+        return String::new();
     };
-    let (width, height) = (f64::from(columns) * CELL.0, f64::from(rows) * CELL.1);
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\" font-family=\"ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace\" font-size=\"14\">\n<rect width=\"100%\" height=\"100%\" fill=\"{paper}\"/>\n"
-    );
-    for row in 0..rows {
-        let mut column = 0;
-        while column < columns {
-            let start = column;
-            let style = look(&buffer[(start, row)]);
-            let mut text = String::new();
-            let mut covered = 0;
-            while column < columns && (covered > 0 || look(&buffer[(column, row)]) == style) {
-                if covered > 0 {
-                    covered -= 1;
-                } else {
-                    let symbol = buffer[(column, row)].symbol();
-                    covered = crate::format::width(symbol).saturating_sub(1);
-                    text.push_str(symbol);
-                }
-                column += 1;
+    let total: f64 = frames.iter().map(|(_, seconds)| seconds).sum();
+    let mut out = head(first, colors);
+    for row in 0..first.area.height {
+        // What stays the same over several frames is written once.
+        let mut spans: Vec<(String, f64, f64)> = Vec::new();
+        let mut start = 0.0;
+        for (frame, seconds) in frames {
+            let content = if row < frame.area.height {
+                line(frame, row, colors)
+            } else {
+                String::new()
+            };
+            match spans.last_mut() {
+                Some((before, _, end)) if *before == content => *end += seconds,
+                _ => spans.push((content, start, start + seconds)),
             }
-            run(&mut out, (start, column, row), &text, style, (ink, paper));
+            start += seconds;
+        }
+        for (content, from, to) in &spans {
+            if spans.len() == 1 {
+                out.push_str(content);
+            } else if !content.is_empty() {
+                out.push_str(&shown_for(content, from / total, to / total, total));
+            }
         }
     }
     out.push_str("</svg>\n");
+    out
+}
+
+/// A group that is seen from one share of the time to another.
+fn shown_for(content: &str, from: f64, to: f64, total: f64) -> String {
+    let is_last = to > 1.0 - 1e-9;
+    let visibility = if is_last { "visible" } else { "hidden" };
+    let (mut values, mut times) = (String::new(), String::new());
+    if from > 0.0 {
+        values.push_str("hidden;");
+        times.push_str("0;");
+    }
+    values.push_str("visible");
+    let _ = write!(times, "{from:.4}");
+    if !is_last {
+        values.push_str(";hidden");
+        let _ = write!(times, ";{to:.4}");
+    }
+    format!(
+        "<g visibility=\"{visibility}\"><animate attributeName=\"visibility\" values=\"{values}\" keyTimes=\"{times}\" dur=\"{total:.1}s\" calcMode=\"discrete\" repeatCount=\"indefinite\"/>\n{content}</g>\n"
+    )
+}
+
+type Colors = (&'static str, &'static str);
+
+/// Ink and paper.
+fn colors(theme: ThemeName) -> Colors {
+    match theme {
+        ThemeName::Light => ("#1f1f1f", "#ffffff"),
+        _ => ("#d8d8d8", "#16181d"),
+    }
+}
+
+fn head(buffer: &Buffer, (ink, paper): Colors) -> String {
+    let (columns, rows) = (buffer.area.width, buffer.area.height);
+    let (width, height) = (f64::from(columns) * CELL.0, f64::from(rows) * CELL.1);
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\" font-family=\"ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace\" font-size=\"14\" fill=\"{ink}\">\n<rect width=\"100%\" height=\"100%\" fill=\"{paper}\"/>\n"
+    )
+}
+
+/// One row of a frame.
+fn line(buffer: &Buffer, row: u16, (ink, paper): Colors) -> String {
+    let columns = buffer.area.width;
+    let mut out = String::new();
+    let mut column = 0;
+    while column < columns {
+        let start = column;
+        let style = look(&buffer[(start, row)]);
+        let mut text = String::new();
+        let mut covered = 0;
+        while column < columns && (covered > 0 || look(&buffer[(column, row)]) == style) {
+            if covered > 0 {
+                covered -= 1;
+            } else {
+                let symbol = buffer[(column, row)].symbol();
+                covered = crate::format::width(symbol).saturating_sub(1);
+                text.push_str(symbol);
+            }
+            column += 1;
+        }
+        run(&mut out, (start, column, row), &text, style, (ink, paper));
+    }
     out
 }
 
@@ -94,10 +171,13 @@ fn run(
         .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;");
+    if fill != ink {
+        let _ = write!(more, " fill=\"{fill}\"");
+    }
     // A stated length keeps the columns straight whatever font the reader has.
     let _ = writeln!(
         out,
-        "<text x=\"{x:.1}\" y=\"{:.1}\" textLength=\"{length:.1}\" lengthAdjust=\"spacingAndGlyphs\" xml:space=\"preserve\" fill=\"{fill}\"{more}>{escaped}</text>",
+        "<text x=\"{x:.1}\" y=\"{:.1}\" textLength=\"{length:.1}\" lengthAdjust=\"spacingAndGlyphs\" xml:space=\"preserve\"{more}>{escaped}</text>",
         y + 13.0
     );
 }
@@ -139,5 +219,28 @@ mod tests {
         );
         assert!(picture.contains("日本"), "{picture}");
         assert_eq!(picture.matches("<text").count(), 2);
+    }
+
+    #[test]
+    fn a_moving_picture_writes_once_what_stays() {
+        let frame = |text: &str| {
+            let mut buffer = Buffer::empty(Rect::new(0, 0, 8, 2));
+            buffer.set_string(0, 0, "stays", Style::new());
+            buffer.set_string(0, 1, text, Style::new());
+            buffer
+        };
+        let frames = [
+            (frame("one"), 1.0),
+            (frame("two"), 1.0),
+            (frame("two"), 2.0),
+        ];
+        let picture = animation(&frames, ThemeName::Dark);
+        assert_eq!(picture.matches("stays").count(), 1);
+        assert_eq!(picture.matches("two").count(), 1);
+        assert!(
+            picture.contains("values=\"visible;hidden\" keyTimes=\"0.0000;0.2500\" dur=\"4.0s\""),
+            "{picture}"
+        );
+        assert!(animation(&[], ThemeName::Dark).is_empty());
     }
 }

@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
-use aelectra_tui::{Exit, Options, Source};
+use aelectra_tui::{Options, Source};
 use clap::Args;
 
 use super::Global;
 
 /// Watch a run in the terminal: one that trains, one that is finished, or several overlaid.
 ///
-/// Without a run, the latest under runs/. Off a terminal it prints a line per interval.
+/// Without a run, the latest under runs/, or with --replay a recorded demo that is built in. Off a
+/// terminal it prints a line per interval.
 #[derive(Args, Debug)]
 pub(crate) struct DashboardArgs {
     /// Run directories.
@@ -21,7 +22,7 @@ pub(crate) struct DashboardArgs {
     /// Offer no controls.
     #[arg(long)]
     read_only: bool,
-    /// Play a run back this many times faster than it was, e.g. 20x.
+    /// Play a run back this many times faster than it was, e.g. 20x; without a run, a recorded demo.
     #[arg(long, value_name = "SPEED", value_parser = speed)]
     replay: Option<f64>,
     /// Draw with ASCII characters only.
@@ -45,8 +46,36 @@ fn speed(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A run of `aelectra demo`, thinned by `aelectra-tui/examples/record.rs`.
+const RECORDING: [(&str, &str); 2] = [
+    (
+        "manifest.json",
+        include_str!("../../../../../assets/demo-run/manifest.json"),
+    ),
+    (
+        "events.jsonl",
+        include_str!("../../../../../assets/demo-run/events.jsonl"),
+    ),
+];
+
+/// Writes the recorded run where the dashboard can follow it.
+fn unpack() -> anyhow::Result<tempfile::TempDir> {
+    let folder = tempfile::tempdir()?;
+    let run = folder.path().join("demo");
+    std::fs::create_dir(&run)?;
+    for (name, content) in RECORDING {
+        std::fs::write(run.join(name), content)?;
+    }
+    Ok(folder)
+}
+
 pub(crate) fn run(args: &DashboardArgs, global: Global) -> anyhow::Result<u8> {
-    let source = if args.run.is_empty() {
+    // Kept until the dashboard is left.
+    let mut recording = None;
+    let source = if args.run.is_empty() && args.replay.is_some() {
+        let unpacked = recording.insert(unpack()?);
+        Source::Runs(vec![unpacked.path().join("demo")])
+    } else if args.run.is_empty() {
         Source::Root(PathBuf::from("runs"))
     } else {
         Source::Runs(args.run.clone())
@@ -62,8 +91,5 @@ pub(crate) fn run(args: &DashboardArgs, global: Global) -> anyhow::Result<u8> {
         json: global.json,
         ..Options::default()
     };
-    Ok(match aelectra_tui::run(&source, &options)? {
-        Exit::Interrupted => 130,
-        _ => 0,
-    })
+    Ok(aelectra_tui::run(&source, &options)?.code())
 }
