@@ -17,6 +17,17 @@ pub fn significant(value: f64, digits: usize) -> String {
     format!("{value:.*}", digits.saturating_sub(whole))
 }
 
+/// Digits after the point that a round number needs, at most six.
+#[must_use]
+pub fn digits_needed(value: f64) -> usize {
+    (0..6)
+        .find(|digits| {
+            let scaled = value * 10_f64.powi(*digits);
+            (scaled - scaled.round()).abs() < 1e-6 * scaled.abs().max(1e-3)
+        })
+        .map_or(6, |digits| digits as usize)
+}
+
 /// `5.0e-4`.
 #[must_use]
 pub fn scientific(value: f64) -> String {
@@ -41,6 +52,18 @@ pub fn count(value: f64) -> String {
         _ => return scientific(value),
     };
     format!("{}{suffix}", significant(scaled, 3))
+}
+
+/// [`count`] of a round number: `8000`, `10k`, `1.5M`.
+#[must_use]
+pub fn round_count(value: f64) -> String {
+    let written = count(value);
+    let digits = written.trim_end_matches(['k', 'M', 'G']);
+    if !digits.contains('.') || digits.contains('e') {
+        return written;
+    }
+    let short = digits.trim_end_matches('0').trim_end_matches('.');
+    format!("{short}{}", &written[digits.len()..])
 }
 
 /// `512 B`, `1.5 GiB`.
@@ -129,6 +152,28 @@ pub fn fit(text: &str, columns: usize, end: &str) -> String {
     cut
 }
 
+/// The text in rows of at most so many columns, broken at spaces where there are any.
+#[must_use]
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let columns = columns.max(1);
+    let mut rows = vec![String::new()];
+    for word in text.split_inclusive(' ') {
+        let row = rows.last_mut().map_or(0, |row| width(row));
+        if row > 0 && row + width(word.trim_end()) > columns {
+            rows.push(String::new());
+        }
+        for c in word.chars() {
+            let Some(row) = rows.last_mut() else { continue };
+            if width(row) + c.width().unwrap_or(0) <= columns {
+                row.push(c);
+            } else if c != ' ' {
+                rows.push(c.into());
+            }
+        }
+    }
+    rows
+}
+
 /// [`fit`], then spaces up to `columns`.
 #[must_use]
 pub fn pad(text: &str, columns: usize, end: &str) -> String {
@@ -168,9 +213,14 @@ mod tests {
         assert_eq!(significant(0.0, 4), "0.000");
         assert_eq!(significant(1234.5, 4), "1234");
         assert_eq!(significant(3e-9, 4), "3.0e-9");
+        assert_eq!([0.0, 8.0, 0.05, 0.3 - 0.2].map(digits_needed), [0, 0, 2, 1]);
         assert_eq!(count(12_345.0), "12.3k");
         assert_eq!(count(999_999.0), "1.00M");
         assert_eq!(count(250.0), "250");
+        assert_eq!(
+            [8000.0, 10_000.0, 1.5e6, 1e20].map(round_count),
+            ["8000", "10k", "1.5M", "1.0e20"]
+        );
         assert_eq!(bytes(1_610_612_736.0), "1.5 GiB");
         assert_eq!(duration(7620.0), "2h07m");
         assert_eq!(duration(f64::NAN), "?");
@@ -184,6 +234,10 @@ mod tests {
         assert_eq!(fit("日本語", 5, "…"), "日本…");
         assert_eq!(pad("日本語", 4, "…"), "日… ");
         assert_eq!(fit("abc", 0, "…"), "");
+        assert_eq!(wrap("to og tre", 6), ["to og ", "tre"]);
+        assert_eq!(wrap("enmegetlang", 4), ["enme", "getl", "ang"]);
+        assert_eq!(wrap("日本語", 5), ["日本", "語"]);
+        assert_eq!(wrap("", 5), [""]);
         assert_eq!(printable("a\x1b[31mb\u{202e}\nc\td"), "a[31mbc d");
         assert_eq!(ascii("Ærø 日"), "Aeroe ??");
     }

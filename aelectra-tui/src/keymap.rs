@@ -84,7 +84,7 @@ pub struct Binding {
     pub keys: &'static [Key],
     /// What they mean.
     pub command: Command,
-    /// The help.
+    /// The help; empty where the row before speaks for this one too.
     pub help: &'static str,
     /// The heading it stands under.
     pub group: &'static str,
@@ -168,7 +168,7 @@ pub const BINDINGS: &[Binding] = &[
         &[char('2')],
         Command::Show(Screen::Ner),
         GROUPS[0],
-        "NER: F1, classes, confusion",
+        "NER: F1 and classes",
     ),
     row(
         &[char('3')],
@@ -221,39 +221,39 @@ pub const BINDINGS: &[Binding] = &[
         &[Key::Plain(KeyCode::Tab)],
         Command::Next,
         GROUPS[1],
-        "Next pane, seed or arm",
+        "Next, previous pane",
     ),
     row(
         &[Key::Plain(KeyCode::BackTab)],
         Command::Previous,
         GROUPS[1],
-        "Previous pane, seed or arm",
+        "",
     ),
     row(
         &[char('e')],
         Command::Expand,
         GROUPS[1],
-        "Expand or shrink the pane",
+        "Expand, shrink the pane",
     ),
     row(
         &[char('+'), char('=')],
         Command::ZoomIn,
         GROUPS[1],
-        "Zoom in",
+        "Zoom in, out",
     ),
-    row(&[char('-')], Command::ZoomOut, GROUPS[1], "Zoom out"),
+    row(&[char('-')], Command::ZoomOut, GROUPS[1], ""),
     row(&[char('0')], Command::ZoomReset, GROUPS[1], "Whole run"),
     row(
         &[Key::Plain(KeyCode::Left), char('h')],
         Command::Left,
         GROUPS[1],
-        "Pan, cursor, sample: back",
+        "Pan, cursor, samples",
     ),
     row(
         &[Key::Plain(KeyCode::Right), char('l')],
         Command::Right,
         GROUPS[1],
-        "Pan, cursor, sample: on",
+        "",
     ),
     row(
         &[Key::Plain(KeyCode::End), char('G')],
@@ -271,7 +271,7 @@ pub const BINDINGS: &[Binding] = &[
         &[char('x')],
         Command::Axis,
         GROUPS[1],
-        "Axis: steps, tokens, time",
+        "Axis: step, token, time",
     ),
     row(
         &[char('y')],
@@ -289,25 +289,25 @@ pub const BINDINGS: &[Binding] = &[
         &[Key::Plain(KeyCode::Up), char('k')],
         Command::Up,
         GROUPS[2],
-        "Up",
+        "Up, down",
     ),
     row(
         &[Key::Plain(KeyCode::Down), char('j')],
         Command::Down,
         GROUPS[2],
-        "Down",
+        "",
     ),
     row(
         &[Key::Plain(KeyCode::PageUp)],
         Command::PageUp,
         GROUPS[2],
-        "A page up",
+        "A page up, down",
     ),
     row(
         &[Key::Plain(KeyCode::PageDown)],
         Command::PageDown,
         GROUPS[2],
-        "A page down",
+        "",
     ),
     row(
         &[Key::Plain(KeyCode::Home), char('g')],
@@ -325,7 +325,7 @@ pub const BINDINGS: &[Binding] = &[
         &[char(' ')],
         Command::Mark,
         GROUPS[2],
-        "Runs: mark for comparison",
+        "Runs: mark to compare",
     ),
     row(
         &[Key::Plain(KeyCode::Enter)],
@@ -337,7 +337,7 @@ pub const BINDINGS: &[Binding] = &[
         &[char('d')],
         Command::Difference,
         GROUPS[2],
-        "Runs: what configs differ in",
+        "Runs: config differences",
     ),
     row(
         &[char('S')],

@@ -42,11 +42,12 @@ fn focus(state: &mut State, forward: bool) {
         (place % count + step) % count
     };
     if state.screen == Screen::Ner {
-        let (count, active) = state
-            .run()
-            .map_or((0, 0), |run| (run.ner.tracks.len(), run.ner.active));
-        if count > 0 {
-            state.track = Some(around(state.track.unwrap_or(active), count));
+        if let Some(run) = state.run() {
+            let order = run.ner.order();
+            let shown = state.track.unwrap_or(run.ner.active);
+            let place = order.iter().position(|index| *index == shown);
+            let next = place.map(|place| order[around(place, order.len())]);
+            state.track = next.or(state.track);
         }
         return;
     }

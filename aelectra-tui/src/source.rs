@@ -132,6 +132,8 @@ impl Follower {
             piece = PIECE;
             let reset = self.reader.generation() != generation;
             generation = self.reader.generation();
+            // Another run took its place: it has another manifest.
+            manifest_read &= !reset;
             let (events, bad, unknown) = parse(&lines);
             self.reader.count(bad, unknown);
             self.remember_process(&events);

@@ -139,8 +139,8 @@ pub struct State {
     pub window: Window,
     /// Logarithmic values.
     pub log_scale: bool,
-    /// Index into [`SMOOTHING`].
-    pub smoothing: usize,
+    /// Index into [`SMOOTHING`]; `None` goes by how many values there are.
+    pub smoothing: Option<usize>,
     /// The cursor's place on the axis.
     pub cursor: Option<f64>,
     /// The pane with the focus.
@@ -190,7 +190,7 @@ impl State {
             axis: Axis::Step,
             window: Window::All,
             log_scale: false,
-            smoothing: 2,
+            smoothing: None,
             cursor: None,
             focus: 0,
             expanded: false,
@@ -249,10 +249,23 @@ impl State {
         }
     }
 
+    /// Index of the EMA's decay. An average over ten values of sixty would only lag behind.
+    #[must_use]
+    pub fn smoothing_index(&self) -> usize {
+        let values = self.run().map_or(0, RunStore::curve_points);
+        match self.smoothing {
+            Some(index) => index % SMOOTHING.len(),
+            None if values < 20 => 0,
+            None if values < 150 => 1,
+            None if values < 5000 => 2,
+            None => 3,
+        }
+    }
+
     /// The EMA's decay.
     #[must_use]
     pub fn decay(&self) -> f64 {
-        SMOOTHING[self.smoothing % SMOOTHING.len()]
+        SMOOTHING[self.smoothing_index()]
     }
 
     /// The axis, as far as the shown run has numbers for it.

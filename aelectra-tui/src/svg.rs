@@ -130,7 +130,11 @@ fn panel(out: &mut String, state: &State, group: &Group, x: f64, y: f64) {
                 band(out, &plot, run, *metric, color);
             }
             line(out, &plot, run, *metric, color, dash);
-            let label = if several { *id } else { metric.label() };
+            let label = if several {
+                *id
+            } else {
+                crate::view::overview::label(*metric)
+            };
             if index == 0 || !several {
                 text(out, legend, y + 30.0, "start", color, label);
                 legend += 7.0 * label.chars().count() as f64 + 14.0;
@@ -185,13 +189,14 @@ fn fit(
 fn axes(out: &mut String, plot: &Plot<'_>, unit: Unit) {
     let (left, right) = (plot.x + LEFT, plot.x + WIDTH - RIGHT);
     let bottom = plot.y + HEIGHT - BOTTOM;
-    for tick in plot.scale.ticks(5) {
-        if let Some((_, y)) = plot.place(plot.window.0, tick) {
+    let ticks = plot.scale.ticks(5, unit);
+    for (tick, label) in ticks.iter().zip(unit.write_ticks(&ticks)) {
+        if let Some((_, y)) = plot.place(plot.window.0, *tick) {
             let _ = writeln!(
                 out,
                 "<path d=\"M{left:.1} {y:.1}H{right:.1}\" stroke=\"#ddd\"/>"
             );
-            text(out, left - 5.0, y + 4.0, "end", "#555", &unit.write(tick));
+            text(out, left - 5.0, y + 4.0, "end", "#555", &label);
         }
     }
     let (from, to) = plot.window;

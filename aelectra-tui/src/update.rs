@@ -40,7 +40,6 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
             if let Some(run) = state.runs.get_mut(key).and_then(|row| row.store.as_mut()) {
                 run.requested(id, request, now);
             }
-            state.notify(format!("{} requested", request.name()));
             Vec::new()
         }
         Action::Failed(text) => {
@@ -63,6 +62,14 @@ fn on_tick(state: &mut State, now: f64) -> Vec<Effect> {
         state.notice = None;
     }
     Vec::new()
+}
+
+/// Smooths all curves alike; nothing is done where the decay is the same.
+fn smooth(state: &mut State) {
+    let decay = state.decay();
+    for run in state.runs.iter_mut().filter_map(|row| row.store.as_mut()) {
+        run.set_smoothing(decay);
+    }
 }
 
 fn on_batch(state: &mut State, batch: Batch) -> Vec<Effect> {
@@ -90,6 +97,7 @@ fn on_batch(state: &mut State, batch: Batch) -> Vec<Effect> {
     row.loaded = batch.loaded;
     row.alive = batch.alive;
     let ended = run.end.is_some();
+    smooth(state);
     if let Some(clock) = batch.clock {
         state.now = clock;
     }
@@ -132,6 +140,7 @@ pub fn open(state: &mut State, key: RunKey) -> Vec<Effect> {
     state.cursor = None;
     (state.log_back, state.sample_back, state.scroll, state.track) = (0, 0, 0, None);
     let mut effects = follow(state, key);
+    smooth(state);
     if let Some(before) = before.filter(|before| *before != key) {
         effects.extend(release(state, before));
     }
@@ -276,11 +285,8 @@ fn on_command(state: &mut State, command: Command) -> Vec<Effect> {
             state.notify(format!("theme {}", state.theme.name.name()));
         }
         Command::Smoothing => {
-            state.smoothing = (state.smoothing + 1) % SMOOTHING.len();
-            let decay = state.decay();
-            for run in state.runs.iter_mut().filter_map(|row| row.store.as_mut()) {
-                run.set_smoothing(decay);
-            }
+            state.smoothing = Some((state.smoothing_index() + 1) % SMOOTHING.len());
+            smooth(state);
         }
         Command::LogScale => state.log_scale = !state.log_scale,
         Command::Axis => {

@@ -212,7 +212,7 @@ fn it_starts_resizes_and_quits() {
     session.resize(40, 10);
     session.wait_for("too small");
     session.resize(200, 50);
-    session.wait_for("best guess");
+    session.wait_for("Best guess");
     session.type_keys("3");
     session.wait_for("P(replaced)");
     session.type_keys("?");
@@ -379,7 +379,7 @@ fn without_a_terminal_there_are_plain_lines() {
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     assert!(output.status.success());
     assert!(
-        text.contains("step 200/200") && text.contains("MLM loss"),
+        text.contains("step 200/250") && text.contains("MLM loss"),
         "{text}"
     );
     assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text}");

@@ -152,7 +152,7 @@ fn the_text_snapshot_has_no_control_characters() {
     assert_eq!(text.lines().count(), 23);
     assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
     assert!(text.lines().all(|line| !line.ends_with(' ')));
-    assert!(text.contains("Generator MLM loss"));
+    assert!(text.contains("MLM loss"));
 }
 
 #[test]

@@ -26,14 +26,52 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// A value for the label of an axis: shorter still, at the cost of the full unit.
+    /// Labels of an axis: shorter still, at the cost of the full unit, and all with as many digits
+    /// as the one that needs most.
     #[must_use]
-    pub fn write_tick(self, value: f64) -> String {
+    pub fn write_ticks(self, ticks: &[f64]) -> Vec<String> {
+        let with = |scale: f64, end: &str| {
+            let digits = ticks
+                .iter()
+                .map(|tick| format::digits_needed(tick * scale))
+                .max()
+                .unwrap_or(0);
+            let write = |tick: &f64| format!("{:.digits$}{end}", tick * scale);
+            ticks.iter().map(write).collect()
+        };
         match self {
-            Self::Bytes => self.write(value).replace("iB", "").replace(' ', ""),
-            Self::PerSecond => format::count(value),
-            _ => self.write(value),
+            Self::Plain if ticks.iter().all(|tick| tick.abs() < 1e5) => with(1.0, ""),
+            Self::Share => with(100.0, "%"),
+            Self::Scientific => ticks
+                .iter()
+                .map(|tick| format::scientific(*tick).replace(".0e", "e"))
+                .collect(),
+            Self::Bytes => {
+                let short = |tick: &f64| format::bytes(*tick).replace("iB", "").replace(' ', "");
+                ticks
+                    .iter()
+                    .map(|tick| short(tick).replace(".0", ""))
+                    .collect()
+            }
+            Self::PerSecond | Self::Count => ticks
+                .iter()
+                .map(|tick| format::round_count(*tick))
+                .collect(),
+            _ => ticks.iter().map(|tick| self.write(*tick)).collect(),
         }
+    }
+
+    /// What round numbers of it are multiples of, among values up to this size: bytes are counted
+    /// in powers of 1024.
+    #[must_use]
+    pub fn base(self, size: f64) -> f64 {
+        let mut base = 1.0;
+        if self == Self::Bytes {
+            while size.abs() / base >= 1024.0 && base < 1e12 {
+                base *= 1024.0;
+            }
+        }
+        base
     }
 
     /// A value with its unit, short.
@@ -124,7 +162,7 @@ metrics! {
 metrics! {
     /// Numbers of the machine.
     SystemMetric {
-        Cpu = "CPU", Percent;
+        Cpu = "process CPU, 100% = one core", Percent;
         Rss = "resident memory", Bytes;
         Memory = "machine memory", Bytes;
         DiskFree = "disk free", Bytes;

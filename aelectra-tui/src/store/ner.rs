@@ -55,6 +55,15 @@ impl NerTrack {
             None => format!("seed {}", self.seed),
         }
     }
+
+    /// `pretrained 2`, where a heading says what the number is.
+    #[must_use]
+    pub fn short_name(&self) -> String {
+        match &self.arm {
+            Some(arm) => format!("{arm} {}", self.seed),
+            None => self.seed.to_string(),
+        }
+    }
 }
 
 /// All fine-tunings of a run, in order of appearance.
@@ -77,7 +86,7 @@ impl NerStore {
             Some(index) => index,
             None if self.tracks.len() >= TRACKS => return None,
             None => {
-                let mut steps = Table::new(NerMetric::ALL.len());
+                let mut steps = Table::new(NerMetric::ALL.len()).exact(NerMetric::Lr.column());
                 steps.set_smoothing(self.smoothing);
                 self.tracks.push(NerTrack {
                     arm: arm.cloned(),
@@ -149,6 +158,17 @@ impl NerStore {
         for track in &mut self.tracks {
             track.steps.set_smoothing(smoothing);
         }
+    }
+
+    /// The tracks' indices by arm and seed: side by side runs appear in any order.
+    #[must_use]
+    pub fn order(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.tracks.len()).collect();
+        order.sort_by_key(|index| {
+            let track = &self.tracks[*index];
+            (track.arm.clone(), track.seed)
+        });
+        order
     }
 
     /// The best development F1 of all tracks.

@@ -108,7 +108,7 @@ impl Default for RunStore {
         Self {
             manifest: None,
             start: None,
-            steps: Table::new(Metric::ALL.len()),
+            steps: Table::new(Metric::ALL.len()).exact(Metric::Lr.column()),
             evals: Table::new(Metric::ALL.len()),
             system: Table::new(SystemMetric::ALL.len()),
             machine: None,
@@ -230,10 +230,8 @@ impl RunStore {
             RunEvent::End(event) => {
                 self.paused = false;
                 let why = event.message.clone().unwrap_or_default();
-                let text = format!(
-                    "ended: {:?}, exit code {} {why}",
-                    event.reason, event.exit_code
-                );
+                let reason = super::Status::Ended(event.reason).word();
+                let text = format!("ended: {reason}, exit code {} {why}", event.exit_code);
                 let level = if event.exit_code == 0 {
                     LogLevel::Info
                 } else {
@@ -342,26 +340,31 @@ impl RunStore {
         keep(&mut self.controls, record, CONTROLS);
     }
 
-    /// Sets the decay of all smoothed curves.
+    /// Sets the decay of all smoothed curves; the machine is shown as it was measured.
     pub fn set_smoothing(&mut self, smoothing: f64) {
         self.steps.set_smoothing(smoothing);
-        self.system.set_smoothing(smoothing);
         self.ner.set_smoothing(smoothing);
     }
 
     /// The step it has reached, of pretraining or of the active fine-tuning.
     #[must_use]
     pub fn step(&self) -> Option<u64> {
-        if self.tuning {
+        if self.counts_tuning() {
             return self.ner.tracks.get(self.ner.active)?.steps.last_step();
         }
         self.steps.last_step().max(self.evals.last_step())
     }
 
+    /// While it fine-tunes the steps of that are counted; when all is over the pretraining is what
+    /// the run was about, if there was one.
+    fn counts_tuning(&self) -> bool {
+        self.tuning && (self.end.is_none() || self.steps.last_step().is_none())
+    }
+
     /// The step it will end at, of what [`RunStore::step`] counts.
     #[must_use]
     pub fn total(&self) -> Option<u64> {
-        if self.tuning {
+        if self.counts_tuning() {
             return self.ner.tracks.get(self.ner.active)?.total_steps;
         }
         self.total_steps
@@ -371,6 +374,16 @@ impl RunStore {
     #[must_use]
     pub fn eta(&self, now: f64) -> Option<f64> {
         self.rate.eta(now, self.total()?)
+    }
+
+    /// How many points its curves have: of pretraining, or else of the active fine-tuning.
+    #[must_use]
+    pub fn curve_points(&self) -> usize {
+        let tuned = self.ner.tracks.get(self.ner.active);
+        match self.steps.rows().len() {
+            0 => tuned.map_or(0, |track| track.steps.rows().len()),
+            count => count,
+        }
     }
 
     /// The latest value of a pretraining metric.

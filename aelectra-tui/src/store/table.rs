@@ -122,6 +122,14 @@ struct Column {
     smooth: Vec<f32>,
     ema: Ema,
     last: Option<f64>,
+    /// Its values are drawn as they are: a schedule is no measurement.
+    exact: bool,
+}
+
+impl Column {
+    fn decay(&self, smoothing: f64) -> f64 {
+        if self.exact { 0.0 } else { smoothing }
+    }
 }
 
 /// Rows and columns of one kind of event.
@@ -152,6 +160,15 @@ impl Table {
             interval: None,
             events: 0,
         }
+    }
+
+    /// The same table with a column that is never smoothed.
+    #[must_use]
+    pub fn exact(mut self, column: usize) -> Self {
+        if let Some(column) = self.columns.get_mut(column) {
+            column.exact = true;
+        }
+        self
     }
 
     /// Adds an event. A step that is not beyond the last one makes the rows from it on void: the
@@ -197,7 +214,8 @@ impl Table {
             }
             let bucket = Bucket::of(value);
             column.buckets.push(bucket);
-            column.smooth.push(column.ema.push(bucket, smoothing));
+            let decay = column.decay(smoothing);
+            column.smooth.push(column.ema.push(bucket, decay));
             if value.is_some() {
                 column.last = value;
             }
@@ -238,8 +256,9 @@ impl Table {
     fn smooth_again(&mut self) {
         for column in &mut self.columns {
             column.ema = Ema::default();
+            let decay = column.decay(self.smoothing);
             for (bucket, smooth) in column.buckets.iter().zip(&mut column.smooth) {
-                *smooth = column.ema.push(*bucket, self.smoothing);
+                *smooth = column.ema.push(*bucket, decay);
             }
         }
     }

@@ -83,6 +83,12 @@ impl Canvas {
         self.height * if self.ascii { 1 } else { 4 }
     }
 
+    /// Rows of cells.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.height
+    }
+
     /// Sets a dot; outside the grid nothing happens.
     pub fn dot(&mut self, x: i32, y: i32, ink: u8, strength: Strength) {
         let (Ok(x), Ok(y)) = (usize::try_from(x), usize::try_from(y)) else {

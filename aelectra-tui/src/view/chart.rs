@@ -30,13 +30,20 @@ pub enum Data<'a> {
         column: usize,
     },
     /// Points by themselves, for axes no table has; `None` breaks the line.
-    Points(Vec<(f64, Option<f64>)>),
+    Points {
+        /// Places and values.
+        points: Vec<(f64, Option<f64>)>,
+        /// Whether they are drawn as marks too.
+        marks: bool,
+    },
 }
 
 /// A line.
 pub struct Line<'a> {
     /// What it is called in the title.
     pub label: String,
+    /// The same where there is little room.
+    pub short: String,
     /// Stands at its end and before its label.
     pub letter: char,
     /// Its colour.
@@ -51,6 +58,8 @@ pub struct Line<'a> {
 pub struct Chart<'a> {
     /// Its title.
     pub title: String,
+    /// The same where there is little room.
+    pub short: String,
     /// Its lines.
     pub lines: Vec<Line<'a>>,
     /// How its values are written.
@@ -152,8 +161,8 @@ impl Binner {
 
 fn stroke(line: &Line<'_>, axis: Axis, window: (f64, f64), across: f64) -> Stroke {
     let (table, column, marks, raw) = match &line.data {
-        Data::Points(points) => {
-            let mut binner = Binner::new(window, across, true, false);
+        Data::Points { points, marks } => {
+            let mut binner = Binner::new(window, across, *marks, false);
             for (place, value) in points {
                 let bucket = Bucket::of(*value);
                 binner.add(*place, bucket, f64::from(bucket.mean), false);
@@ -179,7 +188,7 @@ fn stroke(line: &Line<'_>, axis: Axis, window: (f64, f64), across: f64) -> Strok
 #[must_use]
 pub fn value_at(line: &Line<'_>, axis: Axis, place: f64) -> Option<f64> {
     match &line.data {
-        Data::Points(points) => {
+        Data::Points { points, .. } => {
             let before = points.iter().rev().find(|(x, _)| *x <= place + 1e-9);
             before.and_then(|(_, value)| *value)
         }
@@ -197,7 +206,7 @@ pub fn value_at(line: &Line<'_>, axis: Axis, place: f64) -> Option<f64> {
 
 fn latest(line: &Line<'_>) -> Option<f64> {
     match &line.data {
-        Data::Points(points) => points.last().and_then(|(_, value)| *value),
+        Data::Points { points, .. } => points.last().and_then(|(_, value)| *value),
         Data::Curve { table, column, .. } => {
             let raw = table.last(*column)?;
             let smooth = table.smooth(*column).last().copied().map(f64::from);
@@ -354,6 +363,7 @@ fn marks(canvas: &mut Canvas, chart: &Chart<'_>, strokes: &[Stroke], scale: &Sca
     } else {
         ('◆', '✗')
     };
+    let mut ends = Vec::new();
     for (line, drawn) in chart.lines.iter().zip(strokes) {
         let mut end = None;
         let shown = drawn.bins.iter().filter(|bin| within(bin.x));
@@ -371,9 +381,13 @@ fn marks(canvas: &mut Canvas, chart: &Chart<'_>, strokes: &[Stroke], scale: &Sca
             let (column, _) = canvas.cell_of(*x, 0.0);
             canvas.mark(column, 0, cross, theme.bad);
         }
-        if let Some((column, row)) = end.filter(|_| chart.lines.len() > 1) {
-            canvas.mark(column, row, line.letter, line.style.patch(theme.strong));
-        }
+        ends.extend(end.filter(|_| chart.lines.len() > 1).map(|end| (line, end)));
+    }
+    let mut taken: Vec<(usize, usize)> = Vec::new();
+    for (line, (column, wanted)) in ends {
+        let row = free_row(&taken, column, wanted, canvas.rows());
+        canvas.mark(column, row, line.letter, line.style.patch(theme.strong));
+        taken.push((column, row));
     }
     let star = if theme.ascii { '*' } else { '★' };
     for (place, value) in &chart.stars {
@@ -398,6 +412,15 @@ fn marks(canvas: &mut Canvas, chart: &Chart<'_>, strokes: &[Stroke], scale: &Sca
     }
 }
 
+/// The row nearest to the wanted one in which no letter stands yet, so that none hides another.
+fn free_row(taken: &[(usize, usize)], column: usize, wanted: usize, rows: usize) -> usize {
+    (0..rows)
+        .flat_map(|distance| [wanted.checked_sub(distance), Some(wanted + distance)])
+        .flatten()
+        .find(|row| *row < rows && !taken.contains(&(column, *row)))
+        .unwrap_or(wanted)
+}
+
 /// The labels of the vertical axis and its line.
 fn values(scale: &Scale, chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, plot: Rect) {
     let wall = theme.pick("│", "|");
@@ -407,24 +430,22 @@ fn values(scale: &Scale, chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, 
     let rows = f64::from(plot.height.saturating_sub(1));
     let mut taken: Option<u16> = None;
     let mut before = String::new();
-    for tick in scale.ticks(usize::from(plot.height / 2).clamp(2, 8)) {
+    let ticks = scale.ticks(usize::from(plot.height.div_ceil(2)).clamp(2, 8), chart.unit);
+    for (tick, label) in ticks.iter().zip(chart.unit.write_ticks(&ticks)) {
         let Some(share) = scale
-            .share(tick)
+            .share(*tick)
             .filter(|share| (0.0..=1.0).contains(share))
         else {
             continue;
         };
         let row = ((1.0 - share) * rows).round() as u16;
-        if taken == Some(row) {
+        let label = theme.foreign(&label);
+        let label = format::fit(&label, usize::from(LABELS - 1), theme.ellipsis());
+        // A value that rounds to the label before it would be a second truth.
+        if taken == Some(row) || label == before {
             continue;
         }
         taken = Some(row);
-        let label = theme.foreign(&chart.unit.write_tick(tick));
-        let label = format::fit(&label, usize::from(LABELS - 1), theme.ellipsis());
-        // A value that rounds to the label before it would be a second truth.
-        if label == before {
-            continue;
-        }
         let start = plot.x - LABELS;
         text::right(buffer, start, plot.y + row, plot.x - 1, &label, theme.dim);
         before = label;
@@ -443,11 +464,20 @@ fn values(scale: &Scale, chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, 
 fn places(chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, plot: Rect) {
     let (from, to) = chart.window;
     let y = plot.bottom();
+    let across = f64::from(plot.width.saturating_sub(1));
+    for place in chart
+        .resumes
+        .iter()
+        .filter(|place| (from..=to).contains(*place))
+    {
+        let x = plot.x + ((place - from) / (to - from) * across).round() as u16;
+        text::put(buffer, x, y, plot.right(), theme.pick("↻", "^"), theme.warn);
+    }
+    // Over the marks: half a number would be another number.
     let mut free = plot.x - 1;
-    let count = usize::from(plot.width / 14).clamp(1, 10);
     let ticks = match chart.axis {
-        Some(Axis::Time) => round_times(from, to, count),
-        _ => round_between(from, to, count),
+        Some(Axis::Time) => round_times(from, to, usize::from(plot.width / 10).clamp(2, 12)),
+        _ => round_between(from, to, usize::from(plot.width / 8).clamp(2, 12)),
     };
     for tick in ticks {
         let share = (tick - from) / (to - from);
@@ -458,85 +488,98 @@ fn places(chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, plot: Rect) {
             None => format!("{tick:.0}"),
         };
         let width = format::width(&label) as u16;
-        let middle = plot.x + (share * f64::from(plot.width.saturating_sub(1))).round() as u16;
+        let middle = plot.x + (share * across).round() as u16;
         let start = (middle.saturating_sub(width / 2)).min(plot.right().saturating_sub(width));
         if start > free && middle < plot.right() {
             text::put(buffer, start, y, plot.right(), &label, theme.dim);
             free = start + width;
         }
     }
-    for place in chart
-        .resumes
+}
+
+/// The title and the latest values: as much of the names as fits.
+fn title(chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, area: Rect) {
+    let (mark, style) = if chart.focus {
+        (theme.pick("▸", ">"), theme.selected)
+    } else {
+        (" ", theme.strong)
+    };
+    let room = usize::from(area.width).saturating_sub(1);
+    let values: Vec<(String, Style)> = chart
+        .lines
         .iter()
-        .filter(|place| (from..=to).contains(*place))
-    {
-        let share = (place - from) / (to - from);
-        let x = plot.x + (share * f64::from(plot.width.saturating_sub(1))).round() as u16;
-        text::put(buffer, x, y, plot.right(), theme.pick("↻", "^"), theme.warn);
+        .map(|line| entry(line, chart, theme))
+        .collect();
+    let several = chart.lines.len() > 1;
+    let written = |names: Names| -> Vec<String> {
+        let each = chart.lines.iter().zip(&values);
+        each.map(|(line, (value, _))| {
+            let letter = line.letter;
+            match names {
+                _ if !several && line.label.is_empty() => format!("  {value}"),
+                Names::Long if !several => format!("  {} {value}", line.label),
+                Names::Short if !several => format!("  {} {value}", line.short),
+                Names::Letter => format!("  {letter} {value}"),
+                Names::Short if line.short.starts_with(letter) => {
+                    format!("  {} {value}", line.short)
+                }
+                Names::Short => format!("  {letter} {} {value}", line.short),
+                Names::Long if line.label.starts_with(letter) => {
+                    format!("  {} {value}", line.label)
+                }
+                Names::Long => format!("  {letter} {} {value}", line.label),
+            }
+        })
+        .collect()
+    };
+    let widths = |entries: &[String]| entries.iter().map(|e| format::width(e)).sum::<usize>();
+    let (long, short) = (chart.title.as_str(), chart.short.as_str());
+    let tiers = [
+        (long, Names::Long),
+        (short, Names::Long),
+        (long, Names::Short),
+        (short, Names::Short),
+        (short, Names::Letter),
+    ];
+    let chosen = tiers
+        .into_iter()
+        .map(|(title, names)| (title, written(names)))
+        .find(|(title, entries)| format::width(title) + widths(entries) <= room);
+    // Where not all values fit there are none: some would pass for all.
+    let (title, entries) = chosen.unwrap_or_else(|| {
+        let fits = format::width(long) <= room;
+        (if fits { long } else { short }, Vec::new())
+    });
+    let end = area.right();
+    let x = text::put(buffer, area.x, area.y, end, mark, theme.strong);
+    let title = format::fit(title, room, theme.ellipsis());
+    let mut x = text::put(buffer, x, area.y, end, &title, style);
+    for (text, (_, style)) in entries.iter().zip(&values) {
+        x = text::put(buffer, x, area.y, end, text, *style);
     }
 }
 
-fn title(chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, area: Rect) {
-    let focus = if chart.focus {
-        theme.pick("▸", ">")
-    } else {
-        " "
+/// How much of a line's name is written.
+#[derive(Clone, Copy)]
+enum Names {
+    Long,
+    Short,
+    Letter,
+}
+
+/// A line's latest value, or the one under the cursor, and its style.
+fn entry(line: &Line<'_>, chart: &Chart<'_>, theme: &Theme) -> (String, Style) {
+    let value = match chart.cursor {
+        Some(place) => value_at(line, chart.axis.unwrap_or_default(), place),
+        None => latest(line),
     };
-    let style = if chart.focus {
-        theme.selected
-    } else {
-        theme.strong
-    };
-    let mut x = text::put(buffer, area.x, area.y, area.right(), focus, theme.strong);
-    let room = usize::from(area.right().saturating_sub(x));
-    x = text::put(
-        buffer,
-        x,
-        area.y,
-        area.right(),
-        &format::fit(&chart.title, room, theme.ellipsis()),
-        style,
+    let written = value.map_or_else(
+        || theme.pick("–", "-").to_owned(),
+        |value| theme.foreign(&chart.unit.write(value)),
     );
-    let axis = chart.axis.unwrap_or_default();
-    let entries: Vec<(String, String, Style)> = chart
-        .lines
-        .iter()
-        .map(|line| {
-            let value = match chart.cursor {
-                Some(place) => value_at(line, axis, place),
-                None => latest(line),
-            };
-            let written = value.map_or_else(
-                || theme.pick("–", "-").to_owned(),
-                |value| theme.foreign(&chart.unit.write(value)),
-            );
-            let letter = if chart.lines.len() > 1 {
-                format!("{} ", line.letter)
-            } else {
-                String::new()
-            };
-            let label = if line.label.is_empty() {
-                String::new()
-            } else {
-                format!("{} ", line.label)
-            };
-            let style = match value {
-                Some(value) if !value.is_finite() => theme.bad,
-                _ => line.style,
-            };
-            let full = format!("  {letter}{label}{written}");
-            (full, format!("  {letter}{written}"), style)
-        })
-        .collect();
-    let room = usize::from(area.right().saturating_sub(x));
-    let all: usize = entries.iter().map(|(full, ..)| format::width(full)).sum();
-    for (full, short, style) in &entries {
-        // All labels or none, so that a long one does not push the last value out.
-        let text = if all <= room { full } else { short };
-        // What does not fit whole is left out: half a number would be a wrong one.
-        if format::width(text) > usize::from(area.right().saturating_sub(x)) {
-            break;
-        }
-        x = text::put(buffer, x, area.y, area.right(), text, *style);
-    }
+    let style = match value {
+        Some(value) if !value.is_finite() => theme.bad,
+        _ => line.style,
+    };
+    (written, style)
 }

@@ -96,10 +96,12 @@ fn hints(state: &State) -> Vec<(&'static str, &'static str)> {
         Screen::Logs => vec![("/", "filter"), ("PgUp", "earlier"), ("End", "follow")],
         Screen::Help => vec![("Up/Down", "scroll"), ("Esc", "back")],
     });
+    let paused = state.run().is_some_and(|run| run.paused);
+    let pause = if paused { "resume" } else { "pause" };
     if !state.read_only && !state.replay && state.status().is_alive() {
         hints.extend([
             ("C", "checkpoint"),
-            ("P", "pause"),
+            ("P", pause),
             ("E", "evaluate"),
             ("S", "stop"),
         ]);

@@ -41,9 +41,14 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     if run.missing {
         parts.push(("event file is gone ".into(), theme.bad));
     }
+    // What is counted in the bar may be the steps of a fine-tuning; in words the pretraining counts.
     let (step, total) = (run.step(), run.total());
-    if let Some(step) = step {
-        let of = total.map_or(String::new(), |total| format!("/{}", grouped(total)));
+    let (words, words_total) = match run.steps.last_step() {
+        Some(step) => (Some(step), run.total_steps),
+        None => (step, total),
+    };
+    if let Some(step) = words {
+        let of = words_total.map_or(String::new(), |total| format!("/{}", grouped(total)));
         parts.push((format!("step {}{of} ", grouped(step)), theme.text));
     }
     if let Some(track) = run.ner.tracks.get(run.ner.active) {
@@ -113,6 +118,7 @@ fn numbers(state: &State, run: &RunStore, status: Status, buffer: &mut Buffer, a
         // A run that does not move has no honest ETA.
         let shown = eta.filter(|_| !matches!(status, Status::Stale(_) | Status::Paused));
         parts.push(match shown {
+            Some(eta) if run.tuning => format!("ETA {} for this seed", format::duration(eta)),
             Some(eta) => format!("ETA {}", format::duration(eta)),
             None => "ETA ?".into(),
         });

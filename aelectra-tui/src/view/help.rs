@@ -9,20 +9,41 @@ use crate::format;
 use crate::keymap::{BINDINGS, GROUPS};
 use crate::state::State;
 
-/// Draws the screen.
-pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
-    let columns = usize::from(WidthClass::of(area.width).columns().min(2));
-    let width = usize::from(area.width) / columns;
+/// Columns of the keys.
+const KEYS: u16 = 15;
+
+/// Keys and what they do, by group; with blank rows between the groups where they are wanted.
+fn table(state: &State, blanks: bool) -> Vec<(String, String, Style)> {
     let mut lines: Vec<(String, String, Style)> = Vec::new();
     for group in GROUPS {
-        if !lines.is_empty() {
+        if blanks && !lines.is_empty() {
             lines.push((String::new(), String::new(), state.theme.text));
         }
         lines.push((group.to_owned(), String::new(), state.theme.strong));
         for binding in BINDINGS.iter().filter(|binding| binding.group == group) {
             let keys: Vec<String> = binding.keys.iter().map(|key| key.label()).collect();
-            lines.push((keys.join(" "), binding.help.to_owned(), state.theme.text));
+            let keys = keys.join(" ");
+            match lines.last_mut() {
+                Some((before, ..)) if binding.help.is_empty() => {
+                    before.push(' ');
+                    before.push_str(&keys);
+                }
+                _ => lines.push((keys, binding.help.to_owned(), state.theme.text)),
+            }
         }
+    }
+    lines
+}
+
+/// Draws the screen.
+pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
+    let columns = usize::from(WidthClass::of(area.width).columns().min(2));
+    let width = usize::from(area.width) / columns;
+    let rows = usize::from(area.height);
+    let mut lines = table(state, true);
+    // The blank rows between the groups go before anything else does.
+    if lines.len().div_ceil(columns) > rows {
+        lines = table(state, false);
     }
     let per_column = lines.len().div_ceil(columns);
     // The last row is kept free for the note that there is more.
@@ -47,7 +68,7 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
             text::put(buffer, start, row.y, end, keys, *style);
             continue;
         }
-        let x = start + 11;
+        let x = start + KEYS;
         text::put(buffer, start, row.y, x, keys, state.theme.strong);
         let room = usize::from(end.saturating_sub(x));
         let help = format::fit(help, room, state.theme.ellipsis());

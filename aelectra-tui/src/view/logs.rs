@@ -9,6 +9,9 @@ use crate::format;
 use crate::state::{Screen, State};
 use crate::store::LogLine;
 
+/// Columns before the text: time, level, and a space after each; one stays free at the end.
+const PREFIX: usize = 1 + 8 + 1 + 5 + 1 + 1;
+
 fn lines(state: &State) -> impl DoubleEndedIterator<Item = &LogLine> {
     // The filter belongs to the screen it was typed on.
     let wanted = if state.screen == Screen::Logs {
@@ -36,31 +39,45 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         format!("{back} lines back")
     };
     let dot = state.theme.pick("·", "|");
-    let title = format!(" Log {dot} {count} lines {dot} {place}");
+    let title = format!(" Log, times in UTC {dot} {count} lines {dot} {place}");
     let inner = text::heading(buffer, area, &state.theme, &title);
-    newest(state, buffer, inner, back);
+    newest(state, buffer, inner, back, true);
 }
 
 /// The end of the log, for the overview.
 pub fn tail(state: &State, buffer: &mut Buffer, area: Rect) {
-    newest(state, buffer, area, 0);
+    newest(state, buffer, area, 0, false);
 }
 
-fn newest(state: &State, buffer: &mut Buffer, area: Rect, back: usize) {
+/// The newest lines but `back`, from the bottom up; long ones over several rows where they `wrap`.
+fn newest(state: &State, buffer: &mut Buffer, area: Rect, back: usize, wrap: bool) {
     let theme = &state.theme;
-    let shown: Vec<&LogLine> = lines(state)
-        .rev()
-        .skip(back)
-        .take(usize::from(area.height))
-        .collect();
-    if shown.is_empty() && area.height > 0 {
+    let height = usize::from(area.height);
+    let room = usize::from(area.width).saturating_sub(PREFIX).max(1);
+    // Newest first, the rows of each line in their order.
+    let mut entries: Vec<(&LogLine, Vec<String>)> = Vec::new();
+    let mut used = 0;
+    for line in lines(state).rev().skip(back) {
+        if used >= height {
+            break;
+        }
+        let text = theme.foreign(&line.text);
+        let rows = if wrap {
+            format::wrap(&text, room)
+        } else {
+            vec![format::fit(&text, room, theme.ellipsis())]
+        };
+        used += rows.len();
+        entries.push((line, rows));
+    }
+    if entries.is_empty() && height > 0 {
         let text = "  nothing logged yet";
         text::put(buffer, area.x, area.y, area.right(), text, theme.dim);
     }
-    for (index, line) in shown.iter().rev().enumerate() {
-        let Some(row) = text::row(area, index) else {
-            break;
-        };
+    // The oldest line may not fit whole: its end is shown.
+    let mut skip = used.saturating_sub(height);
+    let mut index = 0;
+    for (line, rows) in entries.iter().rev() {
         let (word, style) = match line.level {
             LogLevel::Debug => ("debug", theme.dim),
             LogLevel::Info => ("info ", theme.dim),
@@ -68,20 +85,23 @@ fn newest(state: &State, buffer: &mut Buffer, area: Rect, back: usize) {
             LogLevel::Error => ("error", theme.bad),
         };
         let clock = clock(line.t);
-        let room = usize::from(row.width).saturating_sub(clock.len() + word.len() + 4);
-        let text = format::fit(&theme.foreign(&line.text), room, theme.ellipsis());
-        text::pieces(
-            buffer,
-            row,
-            &[
-                (" ", theme.text),
-                (&clock, theme.dim),
-                (" ", theme.text),
-                (word, style),
-                (" ", theme.text),
-                (&text, theme.text),
-            ],
-        );
+        for (place, text) in rows.iter().enumerate() {
+            if skip > 0 {
+                skip -= 1;
+                continue;
+            }
+            let Some(row) = text::row(area, index) else {
+                return;
+            };
+            index += 1;
+            if place == 0 {
+                let parts = [(" ", theme.text), (&clock, theme.dim), (" ", theme.text)];
+                let x = text::pieces(buffer, row, &parts);
+                text::put(buffer, x, row.y, row.right(), word, style);
+            }
+            let x = row.x + PREFIX as u16 - 1;
+            text::put(buffer, x, row.y, row.right(), text, theme.text);
+        }
     }
 }
 

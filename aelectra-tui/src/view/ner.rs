@@ -10,7 +10,7 @@ use super::chart::{self, Chart, Data, Line};
 use super::{WidthClass, text};
 use crate::format;
 use crate::state::State;
-use crate::store::{NerTrack, Unit};
+use crate::store::{NerTrack, RunStore, Unit};
 
 /// Draws the screen.
 pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
@@ -32,7 +32,10 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         .unwrap_or(run.ner.active)
         .min(run.ner.tracks.len() - 1);
     let track = &run.ner.tracks[shown];
-    let top = (area.height / 2).max(8).min(area.height);
+    // The tables take what they need, the chart the rest.
+    let labels = scores(track).map_or(4, |(eval, _)| eval.classes.len()) as u16;
+    let tables = (labels + 5).min(area.height / 2);
+    let top = (area.height - tables).max(8).min(area.height);
     let (upper, lower) = (
         Rect {
             height: top,
@@ -75,12 +78,12 @@ pub fn f1_chart(state: &State, focus: bool, buffer: &mut Buffer, area: Rect) {
     let Some(run) = state.run() else { return };
     let tracks = &run.ner.tracks;
     let shown = state.track.unwrap_or(run.ner.active);
+    let mut places: Vec<(usize, usize)> = run.ner.order().into_iter().enumerate().collect();
     // The shown track last, so that it lies on top.
-    let mut order: Vec<usize> = (0..tracks.len()).filter(|index| *index != shown).collect();
-    order.extend((shown < tracks.len()).then_some(shown));
+    places.sort_by_key(|(_, index)| *index == shown);
     let mut last_epoch = 1.0_f64;
     let mut lines: Vec<Line<'_>> = Vec::new();
-    for index in order {
+    for (place, index) in places {
         let track = &tracks[index];
         let points: Vec<(f64, Option<f64>)> = track
             .dev
@@ -88,18 +91,22 @@ pub fn f1_chart(state: &State, focus: bool, buffer: &mut Buffer, area: Rect) {
             .map(|eval| (eval.epoch as f64, eval.micro_f1))
             .collect();
         last_epoch = last_epoch.max(points.last().map_or(0.0, |(epoch, _)| *epoch));
-        let last_epoch_planned = track.total_epochs.unwrap_or(0) as f64;
-        last_epoch = last_epoch.max(last_epoch_planned);
+        last_epoch = last_epoch.max(track.total_epochs.unwrap_or(0) as f64);
+        let is_shown = index == shown;
         lines.push(Line {
-            label: String::new(),
-            letter: char::from_digit((index % 10) as u32, 10).unwrap_or('?'),
-            style: theme.line(index),
-            pattern: if index == shown {
+            label: theme.foreign(&format::printable(&track.name())),
+            short: theme.foreign(&format::printable(&track.short_name())),
+            letter: char::from_digit((place % 10) as u32, 10).unwrap_or('?'),
+            style: theme.line(place),
+            pattern: if is_shown {
                 Pattern::Solid
             } else {
                 Pattern::Dotted
             },
-            data: Data::Points(points),
+            data: Data::Points {
+                points,
+                marks: is_shown,
+            },
         });
     }
     let star = theme.pick("★", "*");
@@ -115,13 +122,9 @@ pub fn f1_chart(state: &State, focus: bool, buffer: &mut Buffer, area: Rect) {
     let best = best.map_or(String::new(), |(epoch, f1)| {
         format!("  {star} {} at epoch {epoch}", Unit::Share.write(f1))
     });
-    let title = if area.width < 60 {
-        format!("NER F1{best}")
-    } else {
-        format!("NER micro-F1 by epoch, dev{best}")
-    };
     let drawn = Chart {
-        title,
+        title: format!("NER micro-F1 by epoch, dev{best}"),
+        short: format!("NER F1{best}"),
         lines,
         unit: Unit::Share,
         log_scale: false,
@@ -136,31 +139,32 @@ pub fn f1_chart(state: &State, focus: bool, buffer: &mut Buffer, area: Rect) {
     chart::draw(&drawn, theme, buffer, area);
 }
 
-/// Seeds and arms side by side: best development score, and the test score.
+/// Seeds and arms side by side: best development score, the test score, and their means.
 fn seeds(state: &State, shown: usize, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let Some(run) = state.run() else { return };
     let inner = text::heading(buffer, area, theme, "Seeds");
-    let Some(head) = text::row(inner, 0) else {
-        return;
-    };
-    let name_width = usize::from(area.width).saturating_sub(32).clamp(8, 28);
-    let heading = format!(
-        "    {} {:>3} {:>7} {:>7} {:>7}",
-        format::pad("", name_width, ""),
-        "ep",
-        "dev F1",
-        "noMISC",
-        "test F1"
-    );
-    text::put(buffer, head.x, head.y, head.right(), &heading, theme.dim);
-    let room = usize::from(inner.height).saturating_sub(1);
-    let first = shown.saturating_sub(room.saturating_sub(1));
-    let best = run.ner.best_f1();
-    for (place, (index, track)) in run.ner.tracks.iter().enumerate().skip(first).enumerate() {
-        let Some(row) = text::row(inner, place + 1) else {
-            break;
+    let no_misc = area.width >= 50;
+    let fixed = if no_misc { 34 } else { 25 };
+    let name_width = usize::from(area.width).saturating_sub(fixed).clamp(8, 28);
+    let line = |mark: &str, name: &str, epoch: &str, values: [String; 3]| {
+        let name = theme.foreign(&format::printable(name));
+        let name = format::pad(&name, name_width, theme.ellipsis());
+        let [dev, free, test] = values;
+        let free = if no_misc {
+            format!("{free:>9}")
+        } else {
+            String::new()
         };
+        format!("{mark} {name}{epoch:>4}{dev:>9}{free}{test:>9}")
+    };
+    let heads = ["dev F1", "no MISC", "test F1"].map(str::to_owned);
+    let mut rows: Vec<(String, Style)> = vec![(line("  ", "", "ep", heads), theme.dim)];
+    let order = run.ner.order();
+    let place_shown = order.iter().position(|index| *index == shown).unwrap_or(0);
+    let best = run.ner.best_f1();
+    for (place, index) in order.iter().enumerate() {
+        let track = &run.ner.tracks[*index];
         let top = track.best();
         let f1 = top.and_then(|eval| eval.micro_f1);
         let star = if f1.is_some() && f1 == best {
@@ -168,23 +172,77 @@ fn seeds(state: &State, shown: usize, buffer: &mut Buffer, area: Rect) {
         } else {
             " "
         };
-        let name = theme.foreign(&format::printable(&track.name()));
-        let name = format::pad(&name, name_width, theme.ellipsis());
         let epoch = top.map_or_else(|| "-".into(), |eval| eval.epoch.to_string());
-        let line = format!(
-            "{star} {} {name} {epoch:>3} {:>7} {:>7} {:>7}",
-            index % 10,
-            share(f1),
-            share(top.and_then(|eval| eval.micro_no_misc)),
-            share(track.test.as_ref().and_then(|eval| eval.micro_f1)),
-        );
-        let style = if index == shown {
+        let values = [
+            f1,
+            top.and_then(|eval| eval.micro_no_misc),
+            track.test.as_ref().and_then(|eval| eval.micro_f1),
+        ];
+        let mark = format!("{star}{}", place % 10);
+        let style = if *index == shown {
             theme.selected
         } else {
-            theme.line(index)
+            theme.line(place)
         };
-        text::put(buffer, row.x, row.y, row.right(), &line, style);
+        let line = line(&mark, &track.short_name(), &epoch, values.map(share));
+        rows.push((line, style));
     }
+    for (arm, values) in means(run, theme.pick("±", "+-")) {
+        rows.push((line("  ", &arm, "mean", values), theme.strong));
+    }
+    // The heading stays; below it the page that holds the shown track.
+    let room = usize::from(inner.height).saturating_sub(1).max(1);
+    let skipped = if rows.len() - 1 <= room {
+        0
+    } else {
+        (place_shown + 1).saturating_sub(room)
+    };
+    let shown_rows = rows.iter().take(1).chain(rows.iter().skip(1 + skipped));
+    for (place, (line, style)) in shown_rows.enumerate() {
+        if let Some(row) = text::row(inner, place) {
+            text::put(buffer, row.x, row.y, row.right(), line, *style);
+        }
+    }
+}
+
+/// Mean and sample standard deviation of each arm with several seeds: best dev F1, the same without
+/// MISC, test F1.
+fn means(run: &RunStore, between: &str) -> Vec<(String, [String; 3])> {
+    let order = run.ner.order();
+    let mut arms: Vec<&Option<String>> = order.iter().map(|i| &run.ner.tracks[*i].arm).collect();
+    arms.dedup();
+    let mut means = Vec::new();
+    for arm in arms {
+        let tracks: Vec<&NerTrack> = run.ner.tracks.iter().filter(|t| t.arm == *arm).collect();
+        if tracks.len() < 2 {
+            continue;
+        }
+        let over = |value: &dyn Fn(&NerTrack) -> Option<f64>| {
+            let values: Vec<f64> = tracks.iter().filter_map(|track| value(track)).collect();
+            mean_and_deviation(&values).map_or_else(
+                || "-".to_owned(),
+                |(mean, sd)| format!("{:.1}{between}{:.1}", 100.0 * mean, 100.0 * sd),
+            )
+        };
+        let columns = [
+            over(&|track| track.best()?.micro_f1),
+            over(&|track| track.best()?.micro_no_misc),
+            over(&|track| track.test.as_ref()?.micro_f1),
+        ];
+        means.push((arm.clone().unwrap_or_default(), columns));
+    }
+    means
+}
+
+/// Mean and sample standard deviation (n − 1) of at least two values.
+fn mean_and_deviation(values: &[f64]) -> Option<(f64, f64)> {
+    let count = values.len() as f64;
+    if values.len() < 2 {
+        return None;
+    }
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    Some((mean, (squares / (count - 1.0)).sqrt()))
 }
 
 fn share(value: Option<f64>) -> String {
@@ -206,11 +264,15 @@ fn classes(state: &State, track: &NerTrack, buffer: &mut Buffer, area: Rect) -> 
         text::heading(buffer, area, theme, "Classes: no evaluation yet");
         return 2;
     };
-    let name = theme.foreign(&format::printable(&track.name()));
+    let name = theme.foreign(&format::printable(&track.short_name()));
     let title = format!("Classes, {name}, epoch {}, {split}", eval.epoch);
     let inner = text::heading(buffer, area, theme, &title);
     let wide = usize::from(area.width) >= 52;
-    let head = format!("  {:<11}{:>7}{:>7}{:>7}{:>7}", "", "P", "R", "F1", "n");
+    let (label_width, column) = if wide { (12, 7) } else { (9, 6) };
+    let head = format!(
+        " {:label_width$}{:>column$}{:>column$}{:>column$}{:>column$}",
+        "", "P", "R", "F1", "n"
+    );
     if let Some(row) = text::row(inner, 0) {
         text::put(buffer, row.x, row.y, row.right(), &head, theme.dim);
     }
@@ -224,7 +286,7 @@ fn classes(state: &State, track: &NerTrack, buffer: &mut Buffer, area: Rect) -> 
     let line = |label: &str, score: &ClassScore| {
         let label = format::pad(
             &theme.foreign(&format::printable(label)),
-            11,
+            label_width,
             theme.ellipsis(),
         );
         let bar = if wide {
@@ -233,7 +295,7 @@ fn classes(state: &State, track: &NerTrack, buffer: &mut Buffer, area: Rect) -> 
             String::new()
         };
         format!(
-            "  {label}{:>7}{:>7}{:>7}{:>7} {bar}",
+            " {label}{:>column$}{:>column$}{:>column$}{:>column$} {bar}",
             percent(score.precision),
             percent(score.recall),
             percent(score.f1),
@@ -255,7 +317,8 @@ fn classes(state: &State, track: &NerTrack, buffer: &mut Buffer, area: Rect) -> 
     };
     lines.push((line("micro", &micro), theme.strong));
     if let Some(f1) = eval.micro_no_misc {
-        let text = format!("  {:<25}{:>7}", "micro without MISC", percent(f1));
+        let before = label_width + 2 * column;
+        let text = format!(" {:<before$}{:>column$}", "micro without MISC", percent(f1));
         lines.push((text, theme.text));
     }
     for (index, (line, style)) in lines.iter().enumerate() {
@@ -281,55 +344,45 @@ fn confusion(state: &State, track: &NerTrack, buffer: &mut Buffer, area: Rect) {
         theme,
         &format!("Gold, down {arrow} predicted, across"),
     );
-    let label = |text: &str, width: usize| {
-        format::pad(
-            &theme.foreign(&format::printable(text)),
-            width,
-            theme.ellipsis(),
-        )
+    let cell = |text: &str, width: usize| {
+        let text = theme.foreign(&format::printable(text));
+        format::fit(&text, width, theme.ellipsis())
     };
+    // Whole columns: half a number would be another number.
+    let names = 7;
+    let count = confusion.labels.len().max(1);
+    let width = (usize::from(inner.width).saturating_sub(names) / count).clamp(4, 8);
+    let columns = (usize::from(inner.width).saturating_sub(names) / width).min(count);
     if let Some(row) = text::row(inner, 0) {
-        let mut x = row.x + 9;
-        for name in &confusion.labels {
-            text::put(
-                buffer,
-                x,
-                row.y,
-                row.right(),
-                &format!("{:>7}", label(name, 6).trim_end()),
-                theme.dim,
-            );
-            x += 7;
+        let mut head = " ".repeat(names);
+        for name in confusion.labels.iter().take(columns) {
+            head.push_str(&format!("{:>width$}", cell(name, width - 1)));
         }
+        text::put(buffer, row.x, row.y, row.right(), &head, theme.dim);
     }
     for (index, counts) in confusion.counts.iter().enumerate() {
         let Some(row) = text::row(inner, index + 1) else {
             break;
         };
         let name = confusion.labels.get(index).map_or("?", String::as_str);
-        text::put(
-            buffer,
-            row.x,
-            row.y,
-            row.right(),
-            &label(name, 8),
-            theme.dim,
-        );
-        for (column, count) in counts.iter().enumerate() {
+        let name = format!(" {}", cell(name, names - 1));
+        text::put(buffer, row.x, row.y, row.right(), &name, theme.dim);
+        let mut x = row.x + names as u16;
+        for (column, count) in counts.iter().take(columns).enumerate() {
             let style = match (column == index, *count) {
                 (_, 0) => theme.dim,
                 (true, _) => theme.good,
                 (false, _) => theme.warn,
             };
-            let x = row.x + 9 + 7 * u16::try_from(column).unwrap_or(u16::MAX / 8);
-            text::put(buffer, x, row.y, row.right(), &format!("{count:>7}"), style);
+            let written = format!("{count:>width$}");
+            x = text::put(buffer, x, row.y, row.right(), &written, style);
         }
     }
     if let (Some(errors), Some(row)) = (
         confusion.boundary_errors,
         text::row(inner, confusion.counts.len() + 1),
     ) {
-        let line = format!("{errors} with the right class and wrong boundaries");
+        let line = format!(" {errors} with the right class and wrong boundaries");
         text::put(buffer, row.x, row.y, row.right(), &line, theme.dim);
     }
 }

@@ -6,6 +6,7 @@ use ratatui::layout::{Position, Rect};
 use super::canvas::Pattern;
 use super::chart::{self, Chart, Data, Line, plot_area};
 use super::{WidthClass, logs, ner, system, text};
+use crate::format;
 use crate::state::State;
 use crate::store::{Metric, NerMetric, NerTrack, RunStore};
 
@@ -25,6 +26,8 @@ pub enum Pane {
 pub struct Group {
     /// The chart's title.
     pub title: &'static str,
+    /// The same where there is little room.
+    pub short: &'static str,
     /// Each with its letter.
     pub metrics: &'static [(Metric, char)],
     /// Whether evaluations are drawn with the training values.
@@ -32,23 +35,39 @@ pub struct Group {
 }
 
 macro_rules! group {
-    ($title:literal, $held_out:literal, $($metric:ident $letter:literal),+) => {
-        Group { title: $title, held_out: $held_out, metrics: &[$((Metric::$metric, $letter)),+] }
+    ($title:literal, $short:literal, $held_out:literal, $($metric:ident $letter:literal),+) => {
+        Group {
+            title: $title,
+            short: $short,
+            held_out: $held_out,
+            metrics: &[$((Metric::$metric, $letter)),+],
+        }
     };
 }
 
 /// The charts of pretraining, the most important first.
 pub static GROUPS: [Group; 9] = [
-    group!("Generator MLM loss", true, MlmLoss 'M'),
-    group!("Discriminator", false, RtdAccuracy 'A', RtdBaseline 'b'),
-    group!("Discriminator RTD loss", true, RtdLoss 'R'),
-    group!("Replaced tokens found", false, RtdPrecision 'P', RtdRecall 'R', RtdAuc 'U'),
-    group!("Gradient norm", false, GradNorm 'G'),
-    group!("Learning rate", false, Lr 'L'),
-    group!("Total loss", true, Loss 'T'),
-    group!("Generator", false, MlmAccuracy 'M', SampledAccuracy 'S'),
-    group!("Throughput", false, TokensPerSecond 'T'),
+    group!("Generator: MLM loss", "MLM loss", true, MlmLoss 'T'),
+    group!("Discriminator: accuracy", "Discriminator", false, RtdAccuracy 'A', RtdBaseline 'o'),
+    group!("Discriminator: RTD loss", "RTD loss", true, RtdLoss 'T'),
+    group!("Replaced tokens found", "Found", false, RtdPrecision 'P', RtdRecall 'R', RtdAuc 'A'),
+    group!("Gradient norm", "Gradient norm", false, GradNorm 'G'),
+    group!("Learning rate", "Learning rate", false, Lr 'L'),
+    group!("Total loss", "Total loss", true, Loss 'T'),
+    group!("Generator: accuracy", "Generator", false, MlmAccuracy 'B', SampledAccuracy 'S'),
+    group!("Throughput", "Throughput", false, TokensPerSecond 'T'),
 ];
+
+impl Group {
+    /// The one number that several runs are compared in.
+    fn lead(&self) -> Metric {
+        let auc = self
+            .metrics
+            .iter()
+            .find(|(metric, _)| *metric == Metric::RtdAuc);
+        auc.unwrap_or(&self.metrics[0]).0
+    }
+}
 
 impl Pane {
     fn title(self) -> &'static str {
@@ -205,19 +224,40 @@ fn metrics(state: &State, group: &Group, focus: bool, buffer: &mut Buffer, area:
             continue;
         };
         for (index, (metric, letter)) in group.metrics.iter().enumerate() {
-            let name = if several {
+            // Several runs are compared in one number; the baseline is that of the shown run.
+            let is_baseline = *metric == Metric::RtdBaseline && place == 0;
+            if several && *metric != group.lead() && !is_baseline {
+                continue;
+            }
+            let (label, short, letter) = if several && is_baseline {
+                ("all original".to_owned(), "orig.".to_owned(), 'o')
+            } else if several {
                 let digit = char::from_digit(place as u32 + 1, 10).unwrap_or('?');
-                (theme.foreign(&row.id), digit)
-            } else if group.metrics.len() == 1 {
-                (String::new(), *letter)
+                let id = theme.foreign(&row.id);
+                let short = format::fit(&id, 10, theme.ellipsis());
+                (id, short, digit)
+            } else if group.metrics.len() > 1 {
+                let (label, short) = (label(*metric), short_label(*metric));
+                (label.to_owned(), short.to_owned(), *letter)
+            } else if group.held_out {
+                ("Training".to_owned(), "Train".to_owned(), *letter)
             } else {
-                (short_label(*metric).to_owned(), *letter)
+                (String::new(), String::new(), *letter)
             };
             lines.push(Line {
-                label: name.0,
-                letter: name.1,
-                style: theme.line(if several { place } else { index }),
-                pattern: PATTERNS[(if several { index + place } else { index }) % PATTERNS.len()],
+                label,
+                short,
+                letter,
+                style: if several && is_baseline {
+                    theme.dim
+                } else {
+                    theme.line(if several { place } else { index })
+                },
+                pattern: match (several, is_baseline) {
+                    (true, true) => Pattern::Dotted,
+                    (true, false) => PATTERNS[place % PATTERNS.len()],
+                    (false, _) => PATTERNS[index % PATTERNS.len()],
+                },
                 data: Data::Curve {
                     table: &run.steps,
                     column: metric.column(),
@@ -228,7 +268,8 @@ fn metrics(state: &State, group: &Group, focus: bool, buffer: &mut Buffer, area:
         let column = group.metrics[0].0.column();
         if group.held_out && !several && !run.evals.buckets(column).is_empty() {
             lines.push(Line {
-                label: "held-out".into(),
+                label: "Held out".into(),
+                short: "Held".into(),
                 letter: 'H',
                 style: theme.line(1),
                 pattern: Pattern::Dashed,
@@ -241,7 +282,16 @@ fn metrics(state: &State, group: &Group, focus: bool, buffer: &mut Buffer, area:
     }
     let axis = state.usable_axis();
     let drawn = Chart {
-        title: group.title.to_owned(),
+        title: if several && group.metrics.len() > 1 {
+            format!("{}: {}", group.short, label(group.lead()))
+        } else {
+            group.title.to_owned()
+        },
+        short: if several && group.metrics.len() > 1 {
+            label(group.lead()).to_owned()
+        } else {
+            group.short.to_owned()
+        },
         lines,
         unit: group.metrics[0].0.unit(),
         log_scale: state.log_scale,
@@ -266,12 +316,27 @@ fn resumes(run: &RunStore, axis: crate::store::Axis) -> Vec<f64> {
         .collect()
 }
 
+/// What a metric is called beside others of its chart.
+pub(crate) fn label(metric: Metric) -> &'static str {
+    match metric {
+        Metric::RtdAccuracy => "Accuracy",
+        Metric::RtdBaseline => "of \"all original\"",
+        Metric::RtdPrecision => "Precision",
+        Metric::RtdRecall => "Recall",
+        Metric::MlmAccuracy => "Best guess",
+        Metric::SampledAccuracy => "Sample",
+        other => other.label(),
+    }
+}
+
 fn short_label(metric: Metric) -> &'static str {
     match metric {
-        Metric::RtdBaseline => "all original",
-        Metric::MlmAccuracy => "best guess",
-        Metric::SampledAccuracy => "sample",
-        other => other.label(),
+        Metric::RtdAccuracy => "Acc",
+        Metric::RtdBaseline => "orig.",
+        Metric::RtdPrecision => "Prec",
+        Metric::RtdRecall => "Rec",
+        Metric::MlmAccuracy => "Best",
+        other => label(other),
     }
 }
 
@@ -282,7 +347,8 @@ fn ner_steps(state: &State, metric: NerMetric, focus: bool, buffer: &mut Buffer,
     let track: Option<&NerTrack> = run.ner.tracks.get(shown);
     let lines = track.map_or_else(Vec::new, |track| {
         vec![Line {
-            label: theme.foreign(&crate::format::printable(&track.name())),
+            label: theme.foreign(&format::printable(&track.name())),
+            short: theme.foreign(&format::printable(&track.name())),
             letter: 'N',
             style: theme.line(0),
             pattern: Pattern::Solid,
@@ -299,6 +365,7 @@ fn ner_steps(state: &State, metric: NerMetric, focus: bool, buffer: &mut Buffer,
     let (from, to) = extent.unwrap_or((0.0, 1.0));
     let drawn = Chart {
         title: Pane::NerSteps(metric).title().to_owned(),
+        short: Pane::NerSteps(metric).title().to_owned(),
         lines,
         unit: metric.unit(),
         log_scale: state.log_scale,

@@ -1,7 +1,7 @@
 //! From values to rows of dots, and round numbers for the axes.
 
 use crate::format;
-use crate::store::Axis;
+use crate::store::{Axis, Unit};
 
 /// The vertical scale of a chart.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,11 +45,15 @@ impl Scale {
         Some((value - self.low) / (self.high - self.low)).filter(|share| share.is_finite())
     }
 
-    /// Round values, about `count` of them.
+    /// Round values of a unit, about `count` of them.
     #[must_use]
-    pub fn ticks(&self, count: usize) -> Vec<f64> {
+    pub fn ticks(&self, count: usize, unit: Unit) -> Vec<f64> {
         if !self.log {
-            return round_between(self.low, self.high, count);
+            let base = unit.base(self.high.abs().max(self.low.abs()));
+            return round_between(self.low / base, self.high / base, count)
+                .into_iter()
+                .map(|tick| tick * base)
+                .collect();
         }
         let (low, high) = (self.low.exp(), self.high.exp());
         if high / low < 5.0 {
@@ -109,7 +113,7 @@ pub fn round_times(low: f64, high: f64, count: usize) -> Vec<f64> {
 #[must_use]
 pub fn axis_label(axis: Axis, place: f64) -> String {
     match axis {
-        Axis::Step | Axis::Tokens => format::count(place.round()),
+        Axis::Step | Axis::Tokens => format::round_count(place.round()),
         Axis::Time => format::duration(place),
     }
 }
@@ -133,7 +137,7 @@ mod tests {
         let scale = Scale::new(2.0, 10.0, false);
         let share = scale.share(6.0).expect("a place");
         assert!((share - 0.5).abs() < 1e-9);
-        assert_eq!(scale.ticks(5), [2.0, 4.0, 6.0, 8.0, 10.0]);
+        assert_eq!(scale.ticks(5, Unit::Plain), [2.0, 4.0, 6.0, 8.0, 10.0]);
         let flat = Scale::new(3.0, 3.0, false);
         assert!((flat.share(3.0).expect("a place") - 0.5).abs() < 1e-9);
     }
@@ -145,7 +149,7 @@ mod tests {
         assert_eq!(scale.share(0.0), None);
         assert!(
             scale
-                .ticks(4)
+                .ticks(4, Unit::Plain)
                 .iter()
                 .all(|tick| tick.log10().fract().abs() < 1e-9)
         );

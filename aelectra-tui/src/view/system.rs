@@ -112,8 +112,15 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         let (from, to) = run.system.extent(Axis::Time).unwrap_or((0.0, 1.0));
         let drawn = Chart {
             title: metric.label().to_owned(),
+            short: metric
+                .label()
+                .split(',')
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
             lines: vec![Line {
                 label: String::new(),
+                short: String::new(),
                 letter: 'S',
                 style: theme.line(place),
                 pattern: Pattern::Solid,

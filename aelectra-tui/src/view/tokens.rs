@@ -32,39 +32,56 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         );
         return;
     };
-    let index = run.samples.len() - 1 - state.sample_back.min(run.samples.len() - 1);
-    let sample = &run.samples[index];
-    let head = summary(sample, index, run.samples.len(), theme);
-    let inner = text::heading(buffer, area, theme, &head);
+    let last = run.samples.len() - 1 - state.sample_back.min(run.samples.len() - 1);
     let key = legend(theme);
-    if let Some(row) = text::row(inner, 0) {
+    if let Some(row) = text::row(area, 0) {
         let parts: Vec<(&str, Style)> = key.iter().map(|(t, s)| (t.as_str(), *s)).collect();
         text::pieces(buffer, row, &parts);
     }
-    let inner = text::below(inner, 2);
-    let blocks = wrap(
-        sample,
-        usize::from(inner.width.saturating_sub(LABELS + 1)),
-        theme,
-    );
-    let fit = (usize::from(inner.height) + 1) / BLOCK;
-    let first = state.scroll.min(blocks.len().saturating_sub(fit.max(1)));
-    for (place, block) in blocks.iter().skip(first).enumerate() {
-        draw_block(
-            sample,
-            block,
-            theme,
-            buffer,
-            text::below(inner, (place * BLOCK) as u16),
-        );
-    }
-    if first + fit < blocks.len() {
-        let y = area.bottom().saturating_sub(1);
-        text::right(buffer, area.x, y, area.right(), " more below ", theme.warn);
+    // Earlier samples below, as far as there is room: how belief changed over training.
+    let mut rest = text::below(area, 1);
+    for index in (0..=last).rev() {
+        let whole = index == last;
+        let sample = &run.samples[index];
+        let width = usize::from(area.width.saturating_sub(LABELS + 1));
+        let blocks = wrap(sample, width, theme);
+        if !whole && usize::from(rest.height) < BLOCK + 1 {
+            break;
+        }
+        let head = summary(sample, index, run.samples.len(), width, theme);
+        let inner = text::heading(buffer, rest, theme, &head);
+        let fit = (usize::from(inner.height) + 1) / BLOCK;
+        let first = if whole {
+            state.scroll.min(blocks.len().saturating_sub(fit.max(1)))
+        } else {
+            0
+        };
+        // Of an earlier sample only whole blocks.
+        let shown = if whole { blocks.len() } else { fit };
+        let mut rows = 0;
+        for (place, block) in blocks.iter().skip(first).take(shown).enumerate() {
+            rows = (place + 1) * BLOCK;
+            let area = text::below(inner, (place * BLOCK) as u16);
+            draw_block(sample, block, theme, buffer, area);
+        }
+        if first + fit < blocks.len() {
+            if whole {
+                let y = area.bottom().saturating_sub(1);
+                text::right(buffer, area.x, y, area.right(), " more below ", theme.warn);
+            }
+            break;
+        }
+        rest = text::below(inner, rows as u16);
     }
 }
 
-fn summary(sample: &SampleEvent, index: usize, count: usize, theme: &Theme) -> String {
+fn summary(
+    sample: &SampleEvent,
+    index: usize,
+    count: usize,
+    width: usize,
+    theme: &Theme,
+) -> String {
     let masked = sample
         .tokens
         .iter()
@@ -84,14 +101,18 @@ fn summary(sample: &SampleEvent, index: usize, count: usize, theme: &Theme) -> S
         .count();
     let false_alarms = sample.tokens.iter().filter(called).count() - found;
     let dot = theme.pick("·", "|");
+    let place = format!("Sample {} of {count} {dot} step {}", index + 1, sample.step);
     let split = sample.split.as_deref().map_or(String::new(), |split| {
         format!(" {dot} {}", theme.foreign(&format::printable(split)))
     });
-    format!(
-        "Sample {} of {count} {dot} step {}{split} {dot} {masked} masked, {replaced} replaced, {found} found, {false_alarms} false alarms",
-        index + 1,
-        sample.step,
-    )
+    let counts =
+        format!("{masked} masked, {replaced} replaced, {found} found, {false_alarms} false alarms");
+    let head = format!("{place}{split} {dot} {counts}");
+    if format::width(&head) <= width {
+        head
+    } else {
+        format!("{place} {dot} {counts}")
+    }
 }
 
 /// `[MASK]`, or anything else that is not the original.
@@ -130,10 +151,15 @@ fn heat(theme: &Theme, probability: Option<f64>) -> Style {
         .add_modifier(emphasis)
 }
 
+/// What the generator put back as it was, told without colour too.
+fn right(theme: &Theme, text: &str) -> String {
+    format!("{}{text}", theme.pick("✓", "="))
+}
+
 fn legend(theme: &Theme) -> Vec<(String, Style)> {
     let mut parts = vec![
         (" generator: ".to_owned(), theme.dim),
-        ("right".to_owned(), theme.good),
+        (right(theme, "as it was"), theme.good),
         (" / ".to_owned(), theme.dim),
         ("another word".to_owned(), theme.warn),
         ("   P(replaced): ".to_owned(), theme.dim),
@@ -165,6 +191,10 @@ fn wrap(sample: &SampleEvent, width: usize, theme: &Theme) -> Vec<Block> {
             .map(|text| format::width(&theme.foreign(text)))
             .max()
             .unwrap_or(0);
+        // A guess that is right has a mark before it.
+        let marked = is_masked(token) && token.sampled == token.original;
+        let widest =
+            widest.max(usize::from(marked) * (format::width(&theme.foreign(&token.sampled)) + 1));
         // Two for the probability.
         let columns = widest.clamp(2, LONGEST.min(width.max(2)));
         if used + columns > width && !block.is_empty() {
@@ -190,10 +220,10 @@ fn draw_block(sample: &SampleEvent, block: &Block, theme: &Theme, buffer: &mut B
         let token = &sample.tokens[*index];
         let masked = is_masked(token);
         let believed = heat(theme, token.replaced_probability);
-        let guess = if token.sampled == token.original {
-            theme.good
+        let (guess, guess_style) = if token.sampled == token.original {
+            (right(theme, &token.sampled), theme.good)
         } else {
-            theme.warn
+            (token.sampled.clone(), theme.warn)
         };
         let blank = String::new();
         let p = token.replaced_probability.map_or_else(
@@ -209,7 +239,7 @@ fn draw_block(sample: &SampleEvent, block: &Block, theme: &Theme, buffer: &mut B
         let lines: [(&str, Style); 5] = [
             (&token.original, theme.text),
             (if masked { &token.masked } else { &blank }, theme.strong),
-            (if masked { &token.sampled } else { &blank }, guess),
+            (if masked { &guess } else { &blank }, guess_style),
             (&token.sampled, believed),
             (&p, believed),
         ];
