@@ -58,6 +58,11 @@ fn child() {
     }
 }
 
+/// Chunks that the run to be killed has finished so far.
+fn finished_parts(dir: &Path) -> usize {
+    fs::read_dir(dir.join("killed/parts")).map_or(0, Iterator::count)
+}
+
 #[test]
 fn killed_at_random_moments() {
     let dir = tempfile::tempdir().unwrap();
@@ -85,7 +90,12 @@ fn killed_at_random_moments() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(Duration::from_millis(15 + rng.below(60)));
+        // By what was done, not by the clock alone: a busy machine does nothing in 50 ms.
+        let enough = finished_parts(dir.path()) + rng.below(8) as usize;
+        while finished_parts(dir.path()) < enough && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_micros(rng.below(8_000)));
         // SIGKILL on Unix.
         child.kill().unwrap();
         killed += usize::from(!child.wait().unwrap().success());
