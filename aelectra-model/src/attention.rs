@@ -56,6 +56,18 @@ impl ElectraSelfAttention {
         }
     }
 
+    /// Number of heads.
+    #[cfg(feature = "flex")]
+    pub(crate) const fn heads(&self) -> usize {
+        self.heads
+    }
+
+    /// Of the attention probabilities.
+    #[cfg(feature = "flex")]
+    pub(crate) const fn dropout(&self) -> f64 {
+        self.dropout
+    }
+
     /// `[batch, length, hidden]` to the same shape.
     fn forward(
         &self,
@@ -100,6 +112,12 @@ impl ElectraSelfAttention {
 }
 
 impl ElectraSelfOutput {
+    /// Of the projection's output.
+    #[cfg(feature = "flex")]
+    pub(crate) const fn dropout(&self) -> f64 {
+        self.dropout
+    }
+
     fn new(config: &ElectraConfig, init: &mut Initializer<'_>) -> Self {
         Self {
             dense: Linear::new(config.hidden_size, config.hidden_size, init),

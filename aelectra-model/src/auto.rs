@@ -17,7 +17,7 @@ use crate::electra::ElectraModel;
 use crate::error::{ModelError, Result};
 use crate::heads::{ElectraForMaskedLm, ElectraForPreTraining, ElectraForTokenClassification};
 use crate::init::Initializer;
-use crate::input::{EncoderInput, int_tensor};
+use crate::input::{EncoderInput, Padding, int_tensor};
 use crate::noise::Noise;
 use crate::parameters::{self, ParameterInfo};
 
@@ -330,9 +330,15 @@ fn checked_input(
     }
     let shape = [input_ids.len(), length];
     let hidden: Vec<bool> = attention_mask.iter().flatten().map(|&m| m == 0).collect();
-    let padding = hidden
-        .contains(&true)
-        .then(|| Tensor::<2, Bool>::from_data(TensorData::new(hidden, shape), device));
+    let at_the_end = hidden.chunks(length).all(|row| row.is_sorted());
+    let lengths = at_the_end.then(|| {
+        let real = |row: &[bool]| row.iter().filter(|&&hidden| !hidden).count();
+        hidden.chunks(length).map(real).collect()
+    });
+    let padding = hidden.contains(&true).then(|| Padding {
+        mask: Tensor::<2, Bool>::from_data(TensorData::new(hidden, shape), device),
+        lengths,
+    });
     Ok(EncoderInput {
         input_ids: int_tensor(&input_ids.concat(), shape, device),
         token_type_ids: None,

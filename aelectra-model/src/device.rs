@@ -147,6 +147,19 @@ pub fn backend_name(device: &Device) -> String {
         .map_or(text.clone(), str::to_owned)
 }
 
+/// Whether a device is the CPU backend our fused operations are written for, with or without
+/// autodiff.
+#[must_use]
+pub fn is_flex(device: &Device) -> bool {
+    #[cfg(feature = "flex")]
+    return device.clone().without_autodiff() == Device::flex();
+    #[cfg(not(feature = "flex"))]
+    {
+        let _ = device;
+        false
+    }
+}
+
 /// Whether a backend's own derivative of GELU is that of the exact function (burn-flex 0.22.1 has
 /// one; the others inherit the tanh approximation's).
 #[must_use]

@@ -1,14 +1,16 @@
 //! The bare encoder (`ElectraModel`); BERT is the same with wide embeddings.
 
 use burn::module::Module;
-use burn::tensor::{Bool, Tensor};
+use burn::tensor::Tensor;
+#[cfg(feature = "flex")]
+use burn::tensor::{IndexingUpdateOp, Int};
 
 use crate::attention::AttentionMask;
 use crate::config::ElectraConfig;
 use crate::embeddings::ElectraEmbeddings;
 use crate::encoder::ElectraEncoder;
 use crate::init::Initializer;
-use crate::input::EncoderInput;
+use crate::input::{EncoderInput, Padding};
 use crate::layers::Linear;
 use crate::noise::Noise;
 
@@ -37,11 +39,63 @@ impl ElectraBackbone {
     pub fn forward(
         &self,
         embeddings: Tensor<3>,
-        padding: Option<Tensor<2, Bool>>,
+        padding: Option<Padding>,
         noise: &mut Noise,
     ) -> Tensor<3> {
+        #[cfg(feature = "flex")]
+        if crate::fused::runs_on(&embeddings.device()) {
+            match padding.as_ref().map(|padding| padding.lengths.clone()) {
+                None => return self.forward_packed(embeddings, None, noise),
+                Some(Some(lengths)) => {
+                    return self.forward_packed(embeddings, Some(&lengths), noise);
+                }
+                // Padding between real tokens is not for packed rows.
+                Some(None) => {}
+            }
+        }
         self.encoder
             .forward(self.project(embeddings), attention_mask(padding), noise)
+    }
+
+    /// [`Self::forward`] with the fused layers: only the real tokens take part, padding comes out
+    /// as zeros.
+    #[cfg(feature = "flex")]
+    fn forward_packed(
+        &self,
+        embeddings: Tensor<3>,
+        lengths: Option<&[usize]>,
+        noise: &mut Noise,
+    ) -> Tensor<3> {
+        let [batch, length, width] = embeddings.dims();
+        let rows = embeddings.reshape([batch * length, width]);
+        let Some(lengths) = lengths else {
+            let packing = crate::fused::Packing::new(vec![length; batch], length);
+            let hidden = self.encode_rows(rows, &packing, noise);
+            let width = hidden.dims()[1];
+            return hidden.reshape([batch, length, width]);
+        };
+        let packing = crate::fused::Packing::new(lengths.iter().copied(), length);
+        let real = packing.padded_rows();
+        let real: Tensor<1, Int> = crate::input::int_tensor(&real, [real.len()], &rows.device());
+        let hidden = self.encode_rows(rows.select(0, real.clone()), &packing, noise);
+        let width = hidden.dims()[1];
+        Tensor::<2>::zeros([batch * length, width], &hidden.device())
+            .select_assign(0, real, hidden, IndexingUpdateOp::Add)
+            .reshape([batch, length, width])
+    }
+
+    #[cfg(feature = "flex")]
+    fn encode_rows(
+        &self,
+        rows: Tensor<2>,
+        packing: &crate::fused::Packing,
+        noise: &mut Noise,
+    ) -> Tensor<2> {
+        let rows = match &self.embeddings_project {
+            Some(project) => project.forward(rows),
+            None => rows,
+        };
+        self.encoder.forward_packed(rows, packing, noise)
     }
 
     fn project(&self, embeddings: Tensor<3>) -> Tensor<3> {
@@ -52,10 +106,10 @@ impl ElectraBackbone {
     }
 }
 
-fn attention_mask(padding: Option<Tensor<2, Bool>>) -> Option<AttentionMask> {
+fn attention_mask(padding: Option<Padding>) -> Option<AttentionMask> {
     padding.map(|padding| {
-        let [batch, length] = padding.dims();
-        padding.reshape([batch, 1, 1, length])
+        let [batch, length] = padding.mask.dims();
+        padding.mask.reshape([batch, 1, 1, length])
     })
 }
 

@@ -73,7 +73,65 @@ impl ElectraLayer {
     }
 }
 
+#[cfg(feature = "flex")]
+impl ElectraLayer {
+    /// [`Self::forward`] as one fused operation on packed rows `[tokens, hidden]`.
+    fn forward_packed(
+        &self,
+        rows: Tensor<2>,
+        packing: &crate::fused::Packing,
+        noise: &mut Noise,
+    ) -> Tensor<2> {
+        let attention = &self.attention.self_attention;
+        let projection = &self.attention.output;
+        let options = crate::fused::LayerOptions {
+            heads: attention.heads(),
+            eps: self.output.layer_norm.eps(),
+            packing: packing.clone(),
+            dropout: [
+                noise.draw_dropout(attention.dropout()),
+                noise.draw_dropout(projection.dropout()),
+                noise.draw_dropout(self.output.dropout),
+            ],
+        };
+        let weight = |linear: &Linear| linear.weight.val().into_dispatch();
+        let bias = |linear: &Linear| linear.bias.val().into_dispatch();
+        let parameters = crate::fused::LayerParameters {
+            query_weight: weight(&attention.query),
+            query_bias: bias(&attention.query),
+            key_weight: weight(&attention.key),
+            key_bias: bias(&attention.key),
+            value_weight: weight(&attention.value),
+            value_bias: bias(&attention.value),
+            projection_weight: weight(&projection.dense),
+            projection_bias: bias(&projection.dense),
+            attention_norm_weight: projection.layer_norm.weight.val().into_dispatch(),
+            attention_norm_bias: projection.layer_norm.bias.val().into_dispatch(),
+            intermediate_weight: weight(&self.intermediate.dense),
+            intermediate_bias: bias(&self.intermediate.dense),
+            output_weight: weight(&self.output.dense),
+            output_bias: bias(&self.output.dense),
+            output_norm_weight: self.output.layer_norm.weight.val().into_dispatch(),
+            output_norm_bias: self.output.layer_norm.bias.val().into_dispatch(),
+        };
+        crate::fused::electra_layer(rows, parameters, options)
+    }
+}
+
 impl ElectraEncoder {
+    /// [`Self::forward`] with fused layers on packed rows `[tokens, hidden]`.
+    #[cfg(feature = "flex")]
+    pub(crate) fn forward_packed(
+        &self,
+        rows: Tensor<2>,
+        packing: &crate::fused::Packing,
+        noise: &mut Noise,
+    ) -> Tensor<2> {
+        self.layer.iter().fold(rows, |rows, layer| {
+            layer.forward_packed(rows, packing, noise)
+        })
+    }
+
     /// A new stack of the given configuration.
     pub fn new(config: &ElectraConfig, init: &mut Initializer<'_>) -> Self {
         let layer = (0..config.num_hidden_layers)

@@ -1,6 +1,17 @@
 //! What an encoder reads: token ids, token types and the lengths of the rows.
 
+use std::sync::Arc;
+
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+
+/// Which positions of a batch are padding.
+#[derive(Clone, Debug)]
+pub struct Padding {
+    /// `[batch, length]`, true on padding.
+    pub mask: Tensor<2, Bool>,
+    /// Real tokens of every row, where all padding comes after them.
+    pub lengths: Option<Arc<[usize]>>,
+}
 
 /// A padded batch on a device.
 #[derive(Clone, Debug)]
@@ -9,8 +20,8 @@ pub struct EncoderInput {
     pub input_ids: Tensor<2, Int>,
     /// `[batch, length]`; `None` means all of type 0.
     pub token_type_ids: Option<Tensor<2, Int>>,
-    /// `[batch, length]`, true on padding; `None` means no row is padded.
-    pub padding: Option<Tensor<2, Bool>>,
+    /// `None` means no row is padded.
+    pub padding: Option<Padding>,
 }
 
 impl EncoderInput {
@@ -35,7 +46,10 @@ impl EncoderInput {
                 .iter()
                 .flat_map(|&l| (0..length).map(move |at| at >= l))
                 .collect();
-            Tensor::from_data(TensorData::new(mask, shape), device)
+            Padding {
+                mask: Tensor::from_data(TensorData::new(mask, shape), device),
+                lengths: Some(lengths.into()),
+            }
         });
         Self {
             input_ids: int_tensor(input_ids, shape, device),

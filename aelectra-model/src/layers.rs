@@ -57,6 +57,12 @@ impl LayerNorm {
         }
     }
 
+    /// Added to the variance.
+    #[cfg(feature = "flex")]
+    pub(crate) const fn eps(&self) -> f64 {
+        self.eps
+    }
+
     /// `[…, width]` to the same shape.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         module::layer_norm(input, self.weight.val(), Some(self.bias.val()), self.eps)

@@ -20,6 +20,7 @@ pub mod electra;
 pub mod embeddings;
 pub mod encoder;
 pub mod error;
+pub mod fused;
 pub mod heads;
 pub mod init;
 pub mod input;

@@ -68,6 +68,14 @@ impl Noise {
         input * mask
     }
 
+    /// The mask of the next [`Noise::dropout`] of this probability, for operations that apply it
+    /// themselves; nothing is drawn where that would be the identity.
+    #[cfg(feature = "flex")]
+    pub(crate) fn draw_dropout(&mut self, probability: f64) -> Option<crate::fused::Dropout> {
+        (probability > 0.0 && self.is_on())
+            .then(|| crate::fused::Dropout::new(self.next(), probability))
+    }
+
     /// Standard Gumbel noise of a shape, in f32: `-ln(-ln(u + 1e-9) + 1e-9)`, `u` uniform
     /// (google-research/electra `pretrain_helpers.py`, `sample_from_softmax`).
     ///
@@ -127,8 +135,8 @@ fn fill(len: usize, value: impl Fn(u32) -> f32 + Sync) -> Vec<f32> {
 /// Hash of an element index under a 64-bit key: two rounds of a 32-bit multiply–xorshift
 /// permutation (constants of the `lowbias32` search, bias 0.17), each with half of the key.
 /// Only 32-bit operations, so that it vectorises and could run on any device.
-#[inline]
-fn hash32(key: u64, index: u32) -> u32 {
+#[inline(always)]
+pub(crate) fn hash32(key: u64, index: u32) -> u32 {
     let permute = |mut x: u32| {
         x ^= x >> 16;
         x = x.wrapping_mul(0x21f0_aaad);

@@ -11,10 +11,9 @@ use aelectra_model::loss::{COUNT_EPSILON, cross_entropy_sum};
 use aelectra_model::{
     ElectraPretrainer, EncoderInput, ModelType, Noise, PretrainInput, PretrainOutput,
 };
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Gradients, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use common::{FORWARD, GRADIENT, Goldens, assert_close, assert_within, at, devices, largest};
-use common::{open, values};
+use common::{gradients, open, values};
 
 /// Weight of the discriminator's loss (google-research/electra `configure_pretraining.py`).
 const DISC_WEIGHT: f64 = 50.0;
@@ -53,27 +52,6 @@ fn losses(output: &PretrainOutput, slots: usize, tokens: usize) -> [Tensor<1>; 3
     let rtd = output.rtd_loss_sum.clone() / (tokens as f64 + COUNT_EPSILON);
     let loss = mlm.clone() + rtd.clone() * DISC_WEIGHT;
     [mlm, rtd, loss]
-}
-
-/// The gradient of every parameter, by path. A parameter without one is not in the result.
-fn gradients<M: Module>(module: &M, gradients: &Gradients) -> BTreeMap<String, Vec<f32>> {
-    struct Collector<'g>(Vec<String>, &'g Gradients, BTreeMap<String, Vec<f32>>);
-    impl ModuleVisitor for Collector<'_> {
-        fn enter_module(&mut self, name: &str, _container: &str) {
-            self.0.push(name.to_owned());
-        }
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.0.pop();
-        }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if let Some(gradient) = param.val().grad(self.1) {
-                self.2.insert(self.0.join("."), values(gradient));
-            }
-        }
-    }
-    let mut collector = Collector(Vec::new(), gradients, BTreeMap::new());
-    module.visit(&mut collector);
-    collector.2
 }
 
 /// Compares gradients with the goldens' `grad.*`, each relative to its own largest value. The

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::{ElectraConfig, EncoderInput};
-use burn::tensor::{Device, Tensor};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Gradients, Tensor};
 use safetensors::tensor::{Dtype, SafeTensors};
 
 /// Largest allowed difference, relative to the largest magnitude of the tensor, for values of a
@@ -258,4 +259,28 @@ pub(crate) fn copy_model(from: &str, to: &Path) {
         let entry = entry.expect("a directory entry");
         std::fs::copy(entry.path(), to.join(entry.file_name())).expect("a file is copied");
     }
+}
+
+/// The gradient of every parameter, by path. A parameter without one is not in the result.
+pub(crate) fn gradients<M: Module>(
+    module: &M,
+    gradients: &Gradients,
+) -> BTreeMap<String, Vec<f32>> {
+    struct Collector<'g>(Vec<String>, &'g Gradients, BTreeMap<String, Vec<f32>>);
+    impl ModuleVisitor for Collector<'_> {
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.0.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.0.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if let Some(gradient) = param.val().grad(self.1) {
+                self.2.insert(self.0.join("."), values(gradient));
+            }
+        }
+    }
+    let mut collector = Collector(Vec::new(), gradients, BTreeMap::new());
+    module.visit(&mut collector);
+    collector.2
 }

@@ -172,7 +172,7 @@ impl Layers {
 }
 
 /// Variables beginning with `AELECTRA_` that are not configuration keys.
-const OTHER_VARIABLES: [&str; 4] = ["TEST_DEVICE", "LOG", "BIN", "RUNS"];
+const OTHER_VARIABLES: [&str; 5] = ["TEST_DEVICE", "LOG", "BIN", "RUNS", "FUSED"];
 
 fn parse(value: &str) -> Value {
     // As in a recipe; what is not TOML is a string, so that quotes are not needed.

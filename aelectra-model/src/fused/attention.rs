@@ -1,0 +1,201 @@
+//! Self-attention of one sequence, on rows that hold query, key and value side by side.
+
+use super::matrix::{Product, View};
+use super::packing::Sequence;
+use super::simd::{self, Dropout, vectorised};
+
+/// What the heads of a layer have in common.
+#[derive(Clone, Copy)]
+pub(super) struct Heads<'a> {
+    /// Heads in a layer.
+    pub count: usize,
+    /// Hidden size, all heads together.
+    pub width: usize,
+    /// On the attention probabilities, `[batch, heads, length, length]`.
+    pub dropout: Option<&'a Dropout>,
+    /// Length of a padded row.
+    pub length: usize,
+    /// Threads a product may use.
+    pub threads: usize,
+}
+
+impl Heads<'_> {
+    const fn size(&self) -> usize {
+        self.width / self.count
+    }
+
+    fn scale(&self) -> f32 {
+        1.0 / (self.size() as f32).sqrt()
+    }
+
+    /// Query, key and value of a head, in rows that begin at `first`.
+    const fn views(&self, first: usize, head: usize) -> [View; 3] {
+        let stride = 3 * self.width;
+        let start = first * stride + head * self.size();
+        [
+            View::part(start, stride),
+            View::part(start + self.width, stride),
+            View::part(start + 2 * self.width, stride),
+        ]
+    }
+
+    /// Index in the mask of dropout of the first probability of a query.
+    const fn mask_row(&self, sequence: Sequence, head: usize, query: usize) -> usize {
+        ((sequence.number * self.count + head) * self.length + query) * self.length
+    }
+}
+
+/// Writes the context of every token of a sequence. `first` is the sequence's first row in `qkv`
+/// `[rows, 3·width]` and `context` `[rows, width]`; the logarithms of the sums of exponentials go to
+/// `log_sums` `[heads · tokens]` where they are wanted. `scores` is room for `tokens²`.
+pub(super) fn forward(
+    heads: Heads<'_>,
+    sequence: Sequence,
+    first: usize,
+    qkv: &[f32],
+    context: &mut [f32],
+    mut log_sums: Option<&mut [f32]>,
+    scores: &mut [f32],
+) {
+    let tokens = sequence.tokens;
+    let scores = &mut scores[..tokens * tokens];
+    let square = View::rows(tokens);
+    for head in 0..heads.count {
+        let [query, key, value] = heads.views(first, head);
+        Product::new(tokens, tokens, heads.size())
+            .scaled(heads.scale())
+            .on(heads.threads)
+            .run((scores, square), (qkv, query), (qkv, key.transposed()));
+        vectorised(
+            #[inline(always)]
+            || {
+                for (at, row) in scores.chunks_exact_mut(tokens).enumerate() {
+                    let greatest = simd::max(row);
+                    for value in row.iter_mut() {
+                        *value = simd::exp(*value - greatest);
+                    }
+                    let sum = simd::sum(
+                        row,
+                        #[inline(always)]
+                        |v| v,
+                    );
+                    let share = 1.0 / sum;
+                    for value in row.iter_mut() {
+                        *value *= share;
+                    }
+                    simd::drop_row(row, heads.dropout, heads.mask_row(sequence, head, at));
+                    if let Some(log_sums) = &mut log_sums {
+                        log_sums[head * tokens + at] = greatest + sum.ln();
+                    }
+                }
+            },
+        );
+        let to = View::part(first * heads.width + head * heads.size(), heads.width);
+        Product::new(tokens, heads.size(), tokens)
+            .on(heads.threads)
+            .run((context, to), (scores, square), (qkv, value));
+    }
+}
+
+/// What [`forward`] left for the gradients of a sequence.
+#[derive(Clone, Copy)]
+pub(super) struct Saved<'a> {
+    pub qkv: &'a [f32],
+    pub context: &'a [f32],
+    pub log_sums: &'a [f32],
+}
+
+/// Writes the gradients of query, key and value from that of the context. The probabilities are
+/// computed again rather than kept: they are the largest activations of a layer. `scratch` is room
+/// for `2 · tokens²`.
+pub(super) fn backward(
+    heads: Heads<'_>,
+    sequence: Sequence,
+    first: usize,
+    saved: Saved<'_>,
+    context_gradient: &[f32],
+    gradient: &mut [f32],
+    scratch: &mut [f32],
+) {
+    let tokens = sequence.tokens;
+    let (scores, rest) = scratch.split_at_mut(tokens * tokens);
+    let dropped = &mut rest[..tokens * tokens];
+    let square = View::rows(tokens);
+    let (size, scale) = (heads.size(), heads.scale());
+    for head in 0..heads.count {
+        let [query, key, value] = heads.views(first, head);
+        let context = View::part(first * heads.width + head * size, heads.width);
+        Product::new(tokens, tokens, size)
+            .scaled(scale)
+            .on(heads.threads)
+            .run(
+                (scores, square),
+                (saved.qkv, query),
+                (saved.qkv, key.transposed()),
+            );
+        vectorised(
+            #[inline(always)]
+            || {
+                for (at, (row, dropped)) in scores
+                    .chunks_exact_mut(tokens)
+                    .zip(dropped.chunks_exact_mut(tokens))
+                    .enumerate()
+                {
+                    let log_sum = saved.log_sums[head * tokens + at];
+                    for (value, dropped) in row.iter_mut().zip(dropped.iter_mut()) {
+                        *value = simd::exp(*value - log_sum);
+                        *dropped = *value;
+                    }
+                    simd::drop_row(dropped, heads.dropout, heads.mask_row(sequence, head, at));
+                }
+            },
+        );
+        // Of the values: dropped probabilities, transposed, times the context's gradient.
+        Product::new(tokens, size, tokens).on(heads.threads).run(
+            (gradient, value),
+            (dropped, square.transposed()),
+            (context_gradient, context),
+        );
+        // Of the dropped probabilities.
+        Product::new(tokens, tokens, size).on(heads.threads).run(
+            (dropped, square),
+            (context_gradient, context),
+            (saved.qkv, value.transposed()),
+        );
+        // Of the scores: p · (dp - Σ p·dp), where the sum is context · its gradient.
+        vectorised(
+            #[inline(always)]
+            || {
+                for (at, (row, gradients)) in scores
+                    .chunks_exact_mut(tokens)
+                    .zip(dropped.chunks_exact_mut(tokens))
+                    .enumerate()
+                {
+                    simd::drop_row(gradients, heads.dropout, heads.mask_row(sequence, head, at));
+                    let from = context.start + at * context.row;
+                    let mean = simd::sum2(
+                        &saved.context[from..from + size],
+                        &context_gradient[from..from + size],
+                        #[inline(always)]
+                        |c, g| c * g,
+                    );
+                    for (probability, gradient) in row.iter_mut().zip(gradients.iter()) {
+                        *probability *= gradient - mean;
+                    }
+                }
+            },
+        );
+        Product::new(tokens, size, tokens)
+            .scaled(scale)
+            .on(heads.threads)
+            .run((gradient, query), (scores, square), (saved.qkv, key));
+        Product::new(tokens, size, tokens)
+            .scaled(scale)
+            .on(heads.threads)
+            .run(
+                (gradient, key),
+                (scores, square.transposed()),
+                (saved.qkv, query),
+            );
+    }
+}

@@ -1,0 +1,139 @@
+//! Matrix products on slices, checked before they reach the `gemm` crate.
+
+/// Where the elements of a matrix lie in a slice.
+#[derive(Clone, Copy)]
+pub(super) struct View {
+    /// Index of element (0, 0).
+    pub start: usize,
+    /// Distance between rows.
+    pub row: usize,
+    /// Distance between columns.
+    pub column: usize,
+}
+
+impl View {
+    /// Rows of `width` elements, one after the other.
+    pub(super) const fn rows(width: usize) -> Self {
+        Self::part(0, width)
+    }
+
+    /// Rows `stride` apart, from `start` on.
+    pub(super) const fn part(start: usize, stride: usize) -> Self {
+        Self {
+            start,
+            row: stride,
+            column: 1,
+        }
+    }
+
+    /// The transposed matrix.
+    pub(super) const fn transposed(self) -> Self {
+        Self {
+            start: self.start,
+            row: self.column,
+            column: self.row,
+        }
+    }
+
+    /// Elements a slice must have to hold `rows` by `columns` of this view.
+    const fn needs(self, rows: usize, columns: usize) -> usize {
+        self.start + (rows - 1) * self.row + (columns - 1) * self.column + 1
+    }
+}
+
+/// How a product is computed.
+#[derive(Clone, Copy)]
+pub(super) struct Product {
+    /// Rows of the result.
+    pub m: usize,
+    /// Columns of the result.
+    pub n: usize,
+    /// Summed dimension.
+    pub k: usize,
+    /// Factor of the product.
+    pub alpha: f32,
+    /// Whether the product is added to what the result held.
+    pub accumulate: bool,
+    /// Threads that may share the work.
+    pub threads: usize,
+}
+
+impl Product {
+    /// `m × k` times `k × n` on one thread.
+    pub(super) const fn new(m: usize, n: usize, k: usize) -> Self {
+        Self {
+            m,
+            n,
+            k,
+            alpha: 1.0,
+            accumulate: false,
+            threads: 1,
+        }
+    }
+
+    pub(super) const fn scaled(mut self, alpha: f32) -> Self {
+        self.alpha = alpha;
+        self
+    }
+
+    pub(super) const fn accumulating(mut self) -> Self {
+        self.accumulate = true;
+        self
+    }
+
+    pub(super) const fn on(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// `result = alpha · a·b`, or `+=`. Every element of `result` within its view is written.
+    ///
+    /// # Panics
+    /// When a slice is too short for its view.
+    pub(super) fn run(self, result: (&mut [f32], View), a: (&[f32], View), b: (&[f32], View)) {
+        let Self { m, n, k, .. } = self;
+        if m == 0 || n == 0 {
+            return;
+        }
+        let ((result, to), (a, from_a), (b, from_b)) = (result, a, b);
+        assert!(k > 0, "an empty sum");
+        assert!(to.needs(m, n) <= result.len(), "the result is too short");
+        assert!(from_a.needs(m, k) <= a.len(), "the left side is too short");
+        assert!(from_b.needs(k, n) <= b.len(), "the right side is too short");
+        let parallelism = if self.threads > 1 {
+            gemm::Parallelism::Rayon(self.threads)
+        } else {
+            gemm::Parallelism::None
+        };
+        let kept = if self.accumulate { 1.0 } else { 0.0 };
+        // SAFETY: gemm reads the m×k and k×n elements of the two factors and reads and writes the
+        // m×n of the result, at the given strides from the given pointers; the assertions show that
+        // the last of them lies within its slice, and strides are not negative. The result is
+        // borrowed exclusively, so it does not overlap the factors. gemm computes
+        // `dst = alpha·dst + beta·lhs·rhs` (its alpha scales what was there) and does not read dst
+        // when told not to.
+        unsafe {
+            gemm::gemm(
+                m,
+                n,
+                k,
+                result.as_mut_ptr().add(to.start),
+                to.column as isize,
+                to.row as isize,
+                self.accumulate,
+                a.as_ptr().add(from_a.start),
+                from_a.column as isize,
+                from_a.row as isize,
+                b.as_ptr().add(from_b.start),
+                from_b.column as isize,
+                from_b.row as isize,
+                kept,
+                self.alpha,
+                false,
+                false,
+                false,
+                parallelism,
+            );
+        }
+    }
+}

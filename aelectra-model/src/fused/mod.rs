@@ -1,0 +1,78 @@
+//! Fused operations for the CPU: fewer, larger steps than Burn's primitives, with gradients written
+//! by hand.
+//!
+//! The model composes primitives, which run on every backend; on `flex` it takes these instead,
+//! unless they are switched off with `AELECTRA_FUSED=0` or [`set_enabled`]. Both paths draw the same
+//! noise and agree within rounding, which `tests/fused.rs` checks for values and gradients at odd
+//! sizes.
+//!
+//! | file | operation |
+//! | --- | --- |
+//! | `layer_op.rs`, `layer.rs` | a whole transformer layer on packed rows (no padding is computed): projections with their biases, attention, GELU, dropout, residual and LayerNorm. A thread takes a piece of the batch through the layer while it is in the cache; attention probabilities and dropout masks are computed again for the gradients instead of kept |
+//! | `attention.rs` | attention of one sequence on interleaved query, key, value rows, without copies |
+//! | `rows.rs` | bias, GELU, dropout, residual, LayerNorm over rows |
+//! | `packing.rs` | which rows are which sequence; how a batch is cut into pieces |
+//! | `matrix.rs` | matrix products on checked slices (`gemm`) |
+//! | `simd.rs` | exponential, GELU and the mask hash, vectorised for the machine at run time |
+//!
+//! What each gained is in EXPERIMENTS.md.
+
+#[cfg(feature = "flex")]
+mod attention;
+#[cfg(feature = "flex")]
+mod layer;
+#[cfg(feature = "flex")]
+mod layer_op;
+#[cfg(feature = "flex")]
+mod matrix;
+mod packing;
+#[cfg(feature = "flex")]
+mod rows;
+#[cfg(feature = "flex")]
+mod simd;
+#[cfg(feature = "flex")]
+mod tensor;
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use burn::tensor::Device;
+
+#[cfg(feature = "flex")]
+pub(crate) use layer::LayerOptions;
+#[cfg(feature = "flex")]
+pub(crate) use layer_op::{LayerParameters, electra_layer};
+pub use packing::Packing;
+#[cfg(feature = "flex")]
+pub(crate) use simd::Dropout;
+
+/// The environment variable that switches the fused operations off with `0`.
+pub const SWITCH: &str = "AELECTRA_FUSED";
+
+const UNKNOWN: u8 = 0;
+const OFF: u8 = 1;
+const ON: u8 = 2;
+static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
+
+/// Switches the fused operations on or off for the whole process.
+pub fn set_enabled(enabled: bool) {
+    STATE.store(if enabled { ON } else { OFF }, Ordering::Relaxed);
+}
+
+/// Whether the fused operations are switched on, wherever there are any.
+#[must_use]
+pub fn is_enabled() -> bool {
+    match STATE.load(Ordering::Relaxed) {
+        UNKNOWN => {
+            let enabled = std::env::var(SWITCH).map_or(true, |value| value != "0");
+            set_enabled(enabled);
+            enabled
+        }
+        state => state == ON,
+    }
+}
+
+/// Whether the model uses the fused operations on this device.
+#[must_use]
+pub fn runs_on(device: &Device) -> bool {
+    is_enabled() && crate::device::is_flex(device)
+}

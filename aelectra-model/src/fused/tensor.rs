@@ -1,0 +1,35 @@
+//! Between the tensors of the CPU backend and slices.
+
+use burn::backend::TensorMetadata;
+use burn::tensor::{Shape, TensorData};
+use burn_flex::FlexTensor;
+
+/// The tensor with its elements one after the other.
+pub(super) fn contiguous(tensor: FlexTensor) -> FlexTensor {
+    if tensor.as_slice::<f32>().is_some() {
+        tensor
+    } else {
+        tensor.to_contiguous()
+    }
+}
+
+/// The elements of a contiguous tensor of 32-bit floats.
+///
+/// # Panics
+/// When it is not one; models have no other.
+pub(super) fn slice(tensor: &FlexTensor) -> &[f32] {
+    match tensor.as_slice::<f32>() {
+        Some(values) => values,
+        None => unreachable!("a contiguous tensor of 32-bit floats"),
+    }
+}
+
+/// A tensor of the shape of another.
+pub(super) fn from_vec(values: Vec<f32>, like: &FlexTensor) -> FlexTensor {
+    shaped(values, like.shape())
+}
+
+/// A tensor of a shape.
+pub(super) fn shaped(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, shape))
+}
