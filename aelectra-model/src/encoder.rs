@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use crate::attention::{AttentionMask, ElectraAttention};
 use crate::config::ElectraConfig;
 use crate::init::Initializer;
-use crate::layers::{LayerNorm, Linear, gelu};
+use crate::layers::{LayerNorm, Linear};
 use crate::noise::Noise;
 
 /// First half of the feed-forward block.
@@ -67,7 +67,7 @@ impl ElectraLayer {
         noise: &mut Noise,
     ) -> Tensor<3> {
         let attended = self.attention.forward(hidden, mask, noise);
-        let inner = gelu(self.intermediate.dense.forward(attended.clone()));
+        let inner = self.intermediate.dense.forward_gelu(attended.clone());
         let outer = noise.dropout(self.output.dense.forward(inner), self.output.dropout);
         self.output.layer_norm.forward(outer + attended)
     }

@@ -8,7 +8,7 @@ use crate::config::ElectraConfig;
 use crate::electra::ElectraModel;
 use crate::init::Initializer;
 use crate::input::EncoderInput;
-use crate::layers::{LayerNorm, Linear, gelu};
+use crate::layers::{LayerNorm, Linear};
 use crate::noise::Noise;
 
 /// Detects replaced tokens: dense, GELU, dense to one logit; no LayerNorm, no dropout
@@ -35,7 +35,7 @@ impl ElectraDiscriminatorPredictions {
     #[must_use]
     pub fn forward(&self, hidden: Tensor<3>) -> Tensor<2> {
         self.dense_prediction
-            .forward(gelu(self.dense.forward(hidden)))
+            .forward(self.dense.forward_gelu(hidden))
             .squeeze_dim(2)
     }
 }
@@ -66,7 +66,11 @@ impl ElectraGeneratorPredictions {
     /// `[n, vocab_size]`.
     #[must_use]
     pub fn forward(&self, hidden: Tensor<2>, words: Tensor<2>) -> Tensor<2> {
-        let features = self.layer_norm.forward(gelu(self.dense.forward(hidden)));
+        let features = self.layer_norm.forward(self.dense.forward_gelu(hidden));
+        #[cfg(feature = "flex")]
+        if crate::fused::runs_on(&features.device()) {
+            return crate::fused::linear(features, words, self.bias.val(), false);
+        }
         features.matmul(words.transpose()) + self.bias.val().unsqueeze()
     }
 }

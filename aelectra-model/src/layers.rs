@@ -33,7 +33,20 @@ impl Linear {
 
     /// `[…, in]` to `[…, out]`.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        #[cfg(feature = "flex")]
+        if crate::fused::runs_on(&input.device()) {
+            return crate::fused::linear(input, self.weight.val(), self.bias.val(), false);
+        }
         module::linear(input, self.weight.val().transpose(), Some(self.bias.val()))
+    }
+
+    /// [`Self::forward`] followed by [`gelu`].
+    pub fn forward_gelu<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        #[cfg(feature = "flex")]
+        if crate::fused::runs_on(&input.device()) {
+            return crate::fused::linear(input, self.weight.val(), self.bias.val(), true);
+        }
+        gelu(self.forward(input))
     }
 }
 

@@ -12,6 +12,10 @@ pub const COUNT_EPSILON: f64 = 1e-6;
 /// Negative log-likelihoods of `labels` `[n]` under `logits` `[n, classes]`, summed: `[1]`.
 #[must_use]
 pub fn cross_entropy_sum(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    #[cfg(feature = "flex")]
+    if crate::fused::runs_on(&logits.device()) {
+        return crate::fused::cross_entropy_sum(logits, labels);
+    }
     activation::log_softmax(logits, 1)
         .gather(1, labels.unsqueeze_dim(1))
         .sum()

@@ -76,6 +76,12 @@ impl Noise {
             .then(|| crate::fused::Dropout::new(self.next(), probability))
     }
 
+    /// The key of the next [`Noise::gumbel`], for operations that draw it themselves.
+    #[cfg(feature = "flex")]
+    pub(crate) fn draw_key(&mut self) -> u64 {
+        self.next()
+    }
+
     /// Standard Gumbel noise of a shape, in f32: `-ln(-ln(u + 1e-9) + 1e-9)`, `u` uniform
     /// (google-research/electra `pretrain_helpers.py`, `sample_from_softmax`).
     ///

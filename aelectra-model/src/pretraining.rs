@@ -338,8 +338,22 @@ fn detached<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
 
 /// Draws one id a row by adding Gumbel noise and taking the maximum (temperature 1).
 fn sample(logits: Tensor<2>, noise: &mut Noise) -> Tensor<1, Int> {
+    #[cfg(feature = "flex")]
+    if crate::fused::runs_on(&logits.device()) {
+        return crate::fused::sample(logits, noise.draw_key());
+    }
     let gumbel = noise.gumbel::<2>(logits.shape(), &logits.device());
     (logits + gumbel).argmax(1).squeeze_dim(1)
+}
+
+/// The most probable id of every row of `[n, vocab_size]`: `[n]`.
+#[must_use]
+pub fn best_guesses(logits: Tensor<2>) -> Tensor<1, Int> {
+    #[cfg(feature = "flex")]
+    if crate::fused::runs_on(&logits.device()) && !logits.device().is_autodiff() {
+        return crate::fused::best(logits);
+    }
+    logits.argmax(1).squeeze_dim(1)
 }
 
 /// `ids` with `values` written at flat `positions`, which are all different.

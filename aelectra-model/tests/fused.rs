@@ -8,8 +8,13 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use aelectra_model::init::Initializer;
-use aelectra_model::{ElectraConfig, ElectraForTokenClassification, EncoderInput, Noise, fused};
-use burn::tensor::{Device, Tensor};
+use aelectra_model::input::int_tensor;
+use aelectra_model::pretraining::best_guesses;
+use aelectra_model::{
+    ElectraConfig, ElectraForTokenClassification, ElectraPretrainer, EncoderInput, Noise,
+    PretrainInput, fused,
+};
+use burn::tensor::{Device, Int, Tensor};
 use common::{FORWARD, GRADIENT, assert_within, gradients, largest, values};
 
 /// The switch is one for the process, and tests run side by side.
@@ -153,4 +158,59 @@ fn gradients_do_not_depend_on_the_number_of_threads() {
     let (one, two, seven) = (on(1), on(2), on(7));
     assert_eq!(one, two);
     assert_eq!(one, seven);
+}
+
+fn pretraining() -> (Vec<f32>, Vec<i64>, BTreeMap<String, Vec<f32>>) {
+    let device = flex().autodiff();
+    let config = config(36, 3, 53, 0.2);
+    let generator = ElectraConfig {
+        hidden_size: 22,
+        num_attention_heads: 2,
+        ..config.clone()
+    };
+    let mut init = Initializer::random(5, 0.3, &device);
+    let model = ElectraPretrainer::new(&config, &generator, &mut init);
+    let lengths = [19, 4, 11];
+    let original = input(&lengths, 19, &device);
+    let drawn = [1u32, 5, 18, 20, 39, 44];
+    let ids = |tensor: Tensor<2, Int>| tensor.into_data().iter::<i64>().collect::<Vec<i64>>();
+    let text = ids(original.input_ids.clone());
+    let mut masked: Vec<u32> = text.iter().map(|&id| id as u32).collect();
+    let labels = drawn.map(|at| masked[at as usize]);
+    for at in drawn {
+        masked[at as usize] = 4;
+    }
+    let real: Vec<f32> = lengths
+        .iter()
+        .flat_map(|&l| (0..19).map(move |at| f32::from(u8::from(at < l))))
+        .collect();
+    let input = PretrainInput {
+        original,
+        masked_ids: int_tensor(&masked, [3, 19], &device),
+        positions: int_tensor(&drawn, [6], &device),
+        labels: int_tensor(&labels, [6], &device),
+        token_weights: Some(Tensor::<1>::from_data(&real[..], &device).reshape([3, 19])),
+    };
+    let output = model.forward(&input, None, &mut Noise::keyed(8));
+    let best = best_guesses(output.generator_logits.clone());
+    let mut chosen: Vec<i64> = output.sampled_ids.into_data().iter::<i64>().collect();
+    chosen.extend(best.into_data().iter::<i64>());
+    let loss = output.mlm_loss_sum * 0.3 + output.rtd_loss_sum * 0.7;
+    let value = values(loss.clone());
+    (value, chosen, gradients(&model, &loss.backward()))
+}
+
+/// The whole pretraining pass: the vocabulary's cross-entropy, the samples drawn from the same
+/// noise, both heads.
+#[test]
+fn pretraining_is_the_composition_s() {
+    let [ours, theirs] = both(pretraining);
+    assert_within("loss", &ours.0, &theirs.0, FORWARD * largest(&theirs.0));
+    assert_eq!(ours.1, theirs.1, "samples and best guesses");
+    assert_eq!(ours.2.len(), theirs.2.len());
+    let scale = theirs.2.values().map(|g| largest(g)).fold(0.0, f64::max);
+    for (name, expected) in &theirs.2 {
+        let bound = GRADIENT * largest(expected).max(scale * 3e-3);
+        assert_within(name, &ours.2[name], expected, bound);
+    }
 }

@@ -7,8 +7,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+#[cfg(feature = "flex")]
+use aelectra_model::fused;
 use aelectra_model::parameters;
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId, ParamMapper};
 use burn::optim::GradientsParams;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -157,7 +159,17 @@ impl Adam {
             (1.0, 1.0)
         };
         let limit = clipping_limit(self.config.max_grad_norm);
+        #[cfg(feature = "flex")]
+        let fused = fused::runs_on(&grad_norm.device()).then(|| {
+            let norm: f32 = grad_norm.clone().into_scalar();
+            FusedStep {
+                gradient_scale: (limit as f32 / norm).min(1.0),
+                finite: norm.is_finite(),
+            }
+        });
         let mut update = Update {
+            #[cfg(feature = "flex")]
+            fused,
             optimizer: self,
             gradients,
             // min(1, max_norm / norm), as both TensorFlow and PyTorch have it.
@@ -251,7 +263,7 @@ struct SquaredNorm<'g> {
 impl ModuleVisitor for SquaredNorm<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            let squares = (gradient.clone() * gradient).sum();
+            let squares = sum_of_squares(gradient);
             self.sum = Some(match self.sum.take() {
                 None => squares,
                 Some(sum) => sum + squares,
@@ -260,7 +272,29 @@ impl ModuleVisitor for SquaredNorm<'_> {
     }
 }
 
+/// Sum of the squares of all elements, `[1]`.
+fn sum_of_squares<const D: usize>(values: Tensor<D>) -> Tensor<1> {
+    #[cfg(feature = "flex")]
+    if fused::runs_on(&values.device()) {
+        let device = values.device();
+        let len = values.shape().num_elements();
+        let sum = fused::sum_of_squares(values.reshape([len])) as f32;
+        return Tensor::from_floats([sum], &device);
+    }
+    (values.clone() * values).sum()
+}
+
+/// What the fused update reads from the device before it begins; on the CPU that waits for nothing.
+#[cfg(feature = "flex")]
+#[derive(Clone, Copy)]
+struct FusedStep {
+    gradient_scale: f32,
+    finite: bool,
+}
+
 struct Update<'a> {
+    #[cfg(feature = "flex")]
+    fused: Option<FusedStep>,
     optimizer: &'a mut Adam,
     gradients: GradientsParams,
     scale: Tensor<1>,
@@ -285,6 +319,11 @@ impl ModuleMapper for Update<'_> {
         let len: usize = shape.iter().product();
 
         let old = tensor.inner().reshape([len]);
+        #[cfg(feature = "flex")]
+        if let Some(fused) = self.fused {
+            let new = self.fused_update(fused, id, group, old, gradient.reshape([len]));
+            return rebuilt(id, new.reshape(shape), mapper, autodiff, tracked);
+        }
         let gradient = gradient.reshape([len]) * self.scale.clone();
         let moments = self.optimizer.moments.remove(&id);
         let config = self.optimizer.config;
@@ -318,13 +357,73 @@ impl ModuleMapper for Update<'_> {
             },
         };
         self.optimizer.moments.insert(id, moments);
-        let mut new = choose(new, old).reshape(shape);
-        if autodiff {
-            new = Tensor::from_inner(new);
+        let new = choose(new, old).reshape(shape);
+        rebuilt(id, new, mapper, autodiff, tracked)
+    }
+}
+
+/// The parameter with a new value, as it was before.
+fn rebuilt<const D: usize>(
+    id: ParamId,
+    mut value: Tensor<D>,
+    mapper: ParamMapper<Tensor<D>>,
+    autodiff: bool,
+    tracked: bool,
+) -> Param<Tensor<D>> {
+    if autodiff {
+        value = Tensor::from_inner(value);
+    }
+    if tracked {
+        value = value.require_grad();
+    }
+    Param::from_mapped_value(id, value, mapper)
+}
+
+#[cfg(feature = "flex")]
+impl Update<'_> {
+    /// The same update in one pass over the parameter; its new value.
+    fn fused_update(
+        &mut self,
+        step: FusedStep,
+        id: ParamId,
+        group: Group,
+        parameter: Tensor<1>,
+        gradient: Tensor<1>,
+    ) -> Tensor<1> {
+        let moments = self
+            .optimizer
+            .moments
+            .remove(&id)
+            .unwrap_or_else(|| Moments {
+                first: parameter.zeros_like(),
+                second: parameter.zeros_like(),
+            });
+        if !step.finite {
+            self.optimizer.moments.insert(id, moments);
+            return parameter;
         }
-        if tracked {
-            new = new.require_grad();
-        }
-        Param::from_mapped_value(id, new, mapper)
+        let config = self.optimizer.config;
+        let constants = fused::AdamStep {
+            gradient_scale: step.gradient_scale,
+            beta1: config.beta1 as f32,
+            beta2: config.beta2 as f32,
+            epsilon: config.epsilon as f32,
+            weight_decay: group.weight_decay as f32,
+            learning_rate: (self.learning_rate * group.multiplier) as f32,
+            step_size: self.step_size as f32,
+            root_scale: self.root_scale as f32,
+        };
+        let tensors = fused::AdamTensors {
+            parameter,
+            first: moments.first,
+            second: moments.second,
+        };
+        let fused::AdamTensors {
+            parameter,
+            first,
+            second,
+        } = fused::adam(constants, gradient, tensors);
+        self.optimizer.moments.insert(id, Moments { first, second });
+        parameter
     }
 }

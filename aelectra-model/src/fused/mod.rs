@@ -10,6 +10,9 @@
 //! | --- | --- |
 //! | `layer_op.rs`, `layer.rs` | a whole transformer layer on packed rows (no padding is computed): projections with their biases, attention, GELU, dropout, residual and LayerNorm. A thread takes a piece of the batch through the layer while it is in the cache; attention probabilities and dropout masks are computed again for the gradients instead of kept |
 //! | `attention.rs` | attention of one sequence on interleaved query, key, value rows, without copies |
+//! | `linear_op.rs` | linear layer with its bias, and GELU where one follows |
+//! | `cross_entropy_op.rs` | cross-entropy over the vocabulary, whose gradient is written over the logits; best guesses and Gumbel samples without a tensor of noise |
+//! | `adam.rs` | the optimizer's update and the gradient norm, one parallel pass each |
 //! | `rows.rs` | bias, GELU, dropout, residual, LayerNorm over rows |
 //! | `packing.rs` | which rows are which sequence; how a batch is cut into pieces |
 //! | `matrix.rs` | matrix products on checked slices (`gemm`) |
@@ -18,11 +21,17 @@
 //! What each gained is in EXPERIMENTS.md.
 
 #[cfg(feature = "flex")]
+mod adam;
+#[cfg(feature = "flex")]
 mod attention;
+#[cfg(feature = "flex")]
+mod cross_entropy_op;
 #[cfg(feature = "flex")]
 mod layer;
 #[cfg(feature = "flex")]
 mod layer_op;
+#[cfg(feature = "flex")]
+mod linear_op;
 #[cfg(feature = "flex")]
 mod matrix;
 mod packing;
@@ -38,9 +47,15 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use burn::tensor::Device;
 
 #[cfg(feature = "flex")]
+pub use adam::{AdamStep, AdamTensors, adam, sum_of_squares};
+#[cfg(feature = "flex")]
+pub(crate) use cross_entropy_op::{best, cross_entropy_sum, sample};
+#[cfg(feature = "flex")]
 pub(crate) use layer::LayerOptions;
 #[cfg(feature = "flex")]
 pub(crate) use layer_op::{LayerParameters, electra_layer};
+#[cfg(feature = "flex")]
+pub(crate) use linear_op::linear;
 pub use packing::Packing;
 #[cfg(feature = "flex")]
 pub(crate) use simd::Dropout;

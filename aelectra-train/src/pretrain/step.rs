@@ -5,6 +5,7 @@ use std::time::Instant;
 use aelectra_data::pretrain::PretrainBatch;
 use aelectra_data::rng;
 use aelectra_model::loss::COUNT_EPSILON;
+use aelectra_model::pretraining::best_guesses;
 use aelectra_model::{ElectraPretrainer, Noise, PretrainOutput};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor, Transaction};
@@ -82,6 +83,8 @@ pub fn train_step(
             Some(sum) => sum + value,
         });
         passes.push(PassRecord::new(&output, micro));
+        // Nothing else holds the logits then, and their gradient can be written over them.
+        drop(output);
         seconds[0] += started.elapsed().as_secs_f64();
 
         let started = Instant::now();
@@ -112,11 +115,7 @@ pub fn train_step(
 
 impl PassRecord {
     fn new(output: &PretrainOutput, micro: MicroBatch) -> Self {
-        let guesses = output
-            .generator_logits
-            .clone()
-            .argmax(1)
-            .squeeze_dim::<1>(1);
+        let guesses = best_guesses(output.generator_logits.clone());
         Self {
             losses: Tensor::cat(
                 vec![
