@@ -8,7 +8,7 @@
 use rayon::prelude::*;
 
 use super::attention::{self, Heads};
-use super::matrix::{Product, View};
+use super::matrix::{Product, View, linear};
 use super::packing::{Packing, Piece};
 use super::rows::{self, Masked, Norm, NormGradients};
 use super::simd::Dropout;
@@ -140,21 +140,6 @@ fn split_rows(buffer: &mut [f32], pieces: Vec<Piece>, width: usize) -> Vec<(Piec
             (piece, rows)
         })
         .collect()
-}
-
-/// `rows` `[n, in]` times the transposed `weight` `[out, in]`, into columns of `result`.
-fn linear(
-    (result, to): (&mut [f32], View),
-    rows: &[f32],
-    weight: &[f32],
-    [n, inputs, outputs]: [usize; 3],
-    threads: usize,
-) {
-    Product::new(n, outputs, inputs).on(threads).run(
-        (result, to),
-        (rows, View::rows(inputs)),
-        (weight, View::rows(inputs).transposed()),
-    );
 }
 
 fn forward_piece(

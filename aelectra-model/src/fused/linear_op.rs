@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::matrix::{Product, View};
+use super::matrix::{self, Product, View};
 use super::rows;
 use super::tensor::{contiguous, from_vec, shaped, slice};
 
@@ -60,13 +60,14 @@ fn forward(
     let (x, w, b) = (slice(input), slice(weight), slice(bias));
     let n = x.len() / inputs;
     let mut y = vec![0.0; n * outputs];
-    Product::new(n, outputs, inputs)
-        .on(rayon::current_num_threads())
-        .run(
-            (&mut y, View::rows(outputs)),
-            (x, View::rows(inputs)),
-            (w, View::rows(inputs).transposed()),
-        );
+    let threads = rayon::current_num_threads();
+    matrix::linear(
+        (&mut y, View::rows(outputs)),
+        x,
+        w,
+        [n, inputs, outputs],
+        threads,
+    );
     let block = BLOCK_ROWS * outputs;
     let shape = [n, outputs];
     if !gelu {

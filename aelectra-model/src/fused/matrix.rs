@@ -1,5 +1,7 @@
 //! Matrix products on slices, checked before they reach the `gemm` crate.
 
+use rayon::prelude::*;
+
 /// Where the elements of a matrix lie in a slice.
 #[derive(Clone, Copy)]
 pub(super) struct View {
@@ -134,6 +136,60 @@ impl Product {
                 false,
                 parallelism,
             );
+        }
+    }
+}
+
+/// Rows up to which [`linear`] leaves the weight where it is.
+const FEW_ROWS: usize = 64;
+/// Outputs below which a task is not worth handing to another thread.
+const LEAST_OUTPUTS: usize = 64;
+
+/// `rows` `[n, inputs]` times the transposed `weight` `[outputs, inputs]`, into `result`.
+///
+/// `gemm` wants the result's columns contiguous, turns the product around and copies the weight into
+/// its own order. For a single short sentence that copy costs as much as the product; there the
+/// result is computed transposed, which needs the weight as it is, and is then turned around itself.
+pub(super) fn linear(
+    (result, to): (&mut [f32], View),
+    rows: &[f32],
+    weight: &[f32],
+    [n, inputs, outputs]: [usize; 3],
+    threads: usize,
+) {
+    let from = View::rows(inputs);
+    if n > FEW_ROWS {
+        Product::new(n, outputs, inputs).on(threads).run(
+            (result, to),
+            (rows, from),
+            (weight, from.transposed()),
+        );
+        return;
+    }
+    let mut turned = vec![0.0; outputs * n];
+    let product = |(turned, weight): (&mut [f32], &[f32])| {
+        let to = View::rows(n).transposed();
+        Product::new(n, turned.len() / n, inputs).run(
+            (turned, to),
+            (rows, from),
+            (weight, from.transposed()),
+        );
+    };
+    if threads > 1 && outputs >= 2 * LEAST_OUTPUTS {
+        let block = outputs.div_ceil(threads).max(LEAST_OUTPUTS);
+        turned
+            .par_chunks_mut(block * n)
+            .zip(weight.par_chunks(block * inputs))
+            .with_max_len(1)
+            .for_each(product);
+    } else {
+        product((&mut turned, weight));
+    }
+    for row in 0..n {
+        let start = to.start + row * to.row;
+        let row_of = turned[row..].iter().step_by(n);
+        for (value, &turned) in result[start..start + outputs].iter_mut().zip(row_of) {
+            *value = turned;
         }
     }
 }
