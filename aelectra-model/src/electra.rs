@@ -95,7 +95,8 @@ impl ElectraBackbone {
             Some(project) => project.forward(rows),
             None => rows,
         };
-        self.encoder.forward_packed(rows, packing, noise)
+        // On a thread of the pool: what a layer shares out from there, it need not wake up for.
+        rayon::scope(|_| self.encoder.forward_packed(rows, packing, noise))
     }
 
     fn project(&self, embeddings: Tensor<3>) -> Tensor<3> {

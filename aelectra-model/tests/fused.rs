@@ -36,12 +36,13 @@ fn flex() -> Device {
 }
 
 /// (hidden, heads, intermediate, lengths, padded to).
-const SIZES: [(usize, usize, usize, &[usize], usize); 6] = [
+const SIZES: [(usize, usize, usize, &[usize], usize); 7] = [
     (36, 3, 53, &[1, 7, 13, 5, 2], 17),
     (33, 1, 7, &[1], 1),
     (64, 4, 128, &[16; 9], 16),
     (20, 5, 31, &[33, 1, 29], 33),
     (8, 2, 300, &[3; 40], 5),
+    (36, 3, 53, &[23, 30], 31),
     (130, 2, 140, &[150, 149, 140, 150, 131], 150),
 ];
 
@@ -153,7 +154,7 @@ fn gradients_do_not_depend_on_the_number_of_threads() {
     let _turn = SWITCH.lock().unwrap_or_else(PoisonError::into_inner);
     let on = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        pool.expect("a pool").install(|| training(SIZES[5], 0.4))
+        pool.expect("a pool").install(|| training(SIZES[6], 0.4))
     };
     let (one, two, seven) = (on(1), on(2), on(7));
     assert_eq!(one, two);

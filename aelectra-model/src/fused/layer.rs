@@ -11,6 +11,7 @@ use super::attention::{self, Heads};
 use super::matrix::{Product, View, linear};
 use super::packing::{Packing, Piece};
 use super::rows::{self, Masked, Norm, NormGradients};
+use super::short;
 use super::simd::Dropout;
 
 /// Parameters of a layer, in the order of [`Weights::from_slices`].
@@ -20,15 +21,15 @@ pub(super) const PARAMETERS: usize = 16;
 #[derive(Clone, Copy)]
 pub(super) struct Weights<'a> {
     /// Query, key, value: weight `[hidden, hidden]`, bias `[hidden]`.
-    qkv: [(&'a [f32], &'a [f32]); 3],
+    pub qkv: [(&'a [f32], &'a [f32]); 3],
     /// After attention, `[hidden, hidden]`.
-    projection: (&'a [f32], &'a [f32]),
-    attention_norm: Norm<'a>,
+    pub projection: (&'a [f32], &'a [f32]),
+    pub attention_norm: Norm<'a>,
     /// `[intermediate, hidden]`.
-    intermediate: (&'a [f32], &'a [f32]),
+    pub intermediate: (&'a [f32], &'a [f32]),
     /// `[hidden, intermediate]`.
-    output: (&'a [f32], &'a [f32]),
-    output_norm: Norm<'a>,
+    pub output: (&'a [f32], &'a [f32]),
+    pub output_norm: Norm<'a>,
 }
 
 /// What is not a parameter.
@@ -87,11 +88,11 @@ impl<'a> Weights<'a> {
         }
     }
 
-    const fn hidden(&self) -> usize {
+    pub(super) const fn hidden(&self) -> usize {
         self.projection.1.len()
     }
 
-    const fn inner(&self) -> usize {
+    pub(super) const fn inner(&self) -> usize {
         self.intermediate.1.len()
     }
 }
@@ -105,6 +106,9 @@ pub(super) fn forward(
 ) -> (Vec<f32>, Option<State>) {
     let hidden = weights.hidden();
     let threads = rayon::current_num_threads();
+    if !keep && short::suits(options, threads) {
+        return (short::forward(input, weights, options, threads), None);
+    }
     let pieces = if keep {
         options.packing.training_pieces()
     } else {
@@ -118,11 +122,9 @@ pub(super) fn forward(
         let state = forward_piece(input, output, weights, options, &piece, threads, keep);
         state.map(|state| (piece, state))
     };
-    let states: Vec<Option<(Piece, PieceState)>> = if work.len() == 1 {
-        work.into_iter().map(run).collect()
-    } else {
-        work.into_par_iter().with_max_len(1).map(run).collect()
-    };
+    // Also a single piece goes to the pool: what it shares out from there costs less.
+    let states: Vec<Option<(Piece, PieceState)>> =
+        work.into_par_iter().with_max_len(1).map(run).collect();
     let state = keep.then(|| State {
         pieces: states.into_iter().flatten().collect(),
     });

@@ -141,7 +141,7 @@ impl Product {
 }
 
 /// Rows up to which [`linear`] leaves the weight where it is.
-const FEW_ROWS: usize = 64;
+pub(super) const FEW_ROWS: usize = 64;
 /// Outputs below which a task is not worth handing to another thread.
 const LEAST_OUTPUTS: usize = 64;
 

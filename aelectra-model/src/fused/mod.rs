@@ -9,6 +9,7 @@
 //! | file | operation |
 //! | --- | --- |
 //! | `layer_op.rs`, `layer.rs` | a whole transformer layer on packed rows (no padding is computed): projections with their biases, attention, GELU, dropout, residual and LayerNorm. A thread takes a piece of the batch through the layer while it is in the cache; attention probabilities and dropout masks are computed again for the gradients instead of kept |
+//! | `short.rs` | the layer for one short sentence: heads and inner columns are shared out, threads meet twice a layer |
 //! | `attention.rs` | attention of one sequence on interleaved query, key, value rows, without copies |
 //! | `linear_op.rs` | linear layer with its bias, and GELU where one follows |
 //! | `cross_entropy_op.rs` | cross-entropy over the vocabulary, whose gradient is written over the logits; best guesses and Gumbel samples without a tensor of noise |
@@ -37,6 +38,8 @@ mod matrix;
 mod packing;
 #[cfg(feature = "flex")]
 mod rows;
+#[cfg(feature = "flex")]
+mod short;
 #[cfg(feature = "flex")]
 mod simd;
 #[cfg(feature = "flex")]
