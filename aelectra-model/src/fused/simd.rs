@@ -9,11 +9,39 @@ use crate::noise::hash32;
 /// width of the machine's vectors.
 const LANES: usize = 16;
 
-/// Runs `work` compiled for the widest vector unit present (AVX-512, AVX2 or none), chosen at run
-/// time. `work` must be a closure marked `#[inline(always)]`.
+/// Runs `work` compiled for the widest vector unit present (AVX-512, AVX2 with FMA, or what the
+/// target has anyway), chosen at run time. `work` must be a closure marked `#[inline(always)]`.
 #[inline(always)]
 pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(work)
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("fma")
+        {
+            // SAFETY: the processor has every feature the function is compiled for.
+            return unsafe { with_avx512(work) };
+        }
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            // SAFETY: the processor has every feature the function is compiled for.
+            return unsafe { with_avx2(work) };
+        }
+    }
+    work()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+fn with_avx512<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn with_avx2<R>(work: impl FnOnce() -> R) -> R {
+    work()
 }
 
 /// `e^x` to about one unit in the last place; 0 below -87.3 and no greater than `e^88`.

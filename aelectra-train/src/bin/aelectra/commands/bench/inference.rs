@@ -8,6 +8,7 @@ use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::init::Initializer;
 use aelectra_model::{ElectraConfig, ElectraForPreTraining, EncoderInput, parameters};
 use clap::Args;
+use serde::Deserialize;
 
 use super::measure::{Workload, measure};
 use super::{Global, MeasureArgs, ModelArgs};
@@ -103,14 +104,23 @@ pub(super) fn run(args: &InferenceArgs, global: Global) -> anyhow::Result<u8> {
     .print(global.json)
 }
 
+/// A list, or an object that also says where its list is from.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum LengthsFile {
+    Bare(Vec<usize>),
+    Named { lengths: Vec<usize> },
+}
+
 fn read_lengths(path: &PathBuf) -> anyhow::Result<Vec<usize>> {
     let text = std::fs::read_to_string(path).map_err(aelectra_data::DataError::io("read", path))?;
-    let lengths: Vec<usize> = serde_json::from_str(&text).map_err(|error| {
-        output::usage(
-            format!("`{}`: {error}", path.display()),
-            "expected a JSON list of positive whole numbers",
-        )
-    })?;
+    let (LengthsFile::Bare(lengths) | LengthsFile::Named { lengths }) = serde_json::from_str(&text)
+        .map_err(|error| {
+            output::usage(
+                format!("`{}`: {error}", path.display()),
+                "expected a JSON list of positive whole numbers, or one under `lengths`",
+            )
+        })?;
     if lengths.is_empty() || lengths.contains(&0) {
         return Err(output::usage(
             format!("`{}` has no lengths, or one of 0", path.display()),
