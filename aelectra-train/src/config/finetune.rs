@@ -34,6 +34,9 @@ pub struct FinetuneConfig {
     pub decay: bool,
     /// Learning-rate factor from layer to layer downwards; 1 for none.
     pub layerwise_decay: f64,
+    /// Dropout of the encoder and before the classes; the model's own if not given.
+    #[serde(default)]
+    pub dropout: Option<f64>,
     /// Which pieces of a word carry its label.
     pub alignment: Alignment,
     /// Whether `[CLS]` and `[SEP]` are classes of their own and in the loss, as in the original's
@@ -62,6 +65,7 @@ impl Default for FinetuneConfig {
             warmup_share: 0.1,
             decay: true,
             layerwise_decay: 0.8,
+            dropout: None,
             alignment: Alignment::FirstPiece,
             special_classes: false,
             map_label: Vec::new(),
@@ -95,6 +99,11 @@ impl FinetuneConfig {
                 "warmup_share is {}, outside [0, 1)",
                 self.warmup_share
             ));
+        }
+        if let Some(dropout) = self.dropout
+            && !(0.0..1.0).contains(&dropout)
+        {
+            return fail(format!("dropout is {dropout}, outside [0, 1)"));
         }
         if !(self.layerwise_decay > 0.0 && self.layerwise_decay <= 1.0) {
             return fail(format!(

@@ -129,7 +129,12 @@ pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
     let (device, device_name) = args.device.open()?;
     let device = device.autodiff();
     let path = resolve_model(&args.model)?;
-    let source = ModelDir::open(&path)?;
+    let mut source = ModelDir::open(&path)?;
+    if let Some(dropout) = config.dropout {
+        source.config.hidden_dropout_prob = dropout;
+        source.config.attention_probs_dropout_prob = dropout;
+        source.config.classifier_dropout = None;
+    }
     let tokenizer = load_tokenizer(&path, &source.config)?;
     for warning in tokenizer.warnings() {
         output::note(&format!("note: {warning}"));
