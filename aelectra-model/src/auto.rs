@@ -20,6 +20,7 @@ use crate::init::Initializer;
 use crate::input::{EncoderInput, Padding, int_tensor};
 use crate::noise::Noise;
 use crate::parameters::{self, ParameterInfo};
+use crate::precision::Precision;
 
 /// What stands on an encoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -216,6 +217,20 @@ impl AutoModel {
             Self::MaskedLm(model) => &model.electra,
             Self::TokenClassification(model) => &model.electra,
         }
+    }
+
+    /// [`ElectraModel::set_precision`] of the encoder.
+    ///
+    /// # Errors
+    /// When the precision is not to be had here.
+    pub fn set_precision(&mut self, precision: Precision) -> Result<()> {
+        match self {
+            Self::Encoder(model) => model,
+            Self::PreTraining(model) => &mut model.electra,
+            Self::MaskedLm(model) => &mut model.electra,
+            Self::TokenClassification(model) => &mut model.electra,
+        }
+        .set_precision(precision)
     }
 
     /// Runs encoder and head once, without noise.

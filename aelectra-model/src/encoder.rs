@@ -42,6 +42,10 @@ pub struct ElectraLayer {
 pub struct ElectraEncoder {
     /// From the embeddings upwards.
     pub layer: Vec<ElectraLayer>,
+    /// The layers again in 8 bits, for passes outside training.
+    #[cfg(feature = "flex")]
+    #[module(skip)]
+    int8: Option<crate::fused::Int8Encoder>,
 }
 
 impl ElectraLayer {
@@ -75,6 +79,30 @@ impl ElectraLayer {
 
 #[cfg(feature = "flex")]
 impl ElectraLayer {
+    /// Values of all parameters in the order of the fused layer, heads and epsilon.
+    fn values(&self) -> ([Vec<f32>; 16], usize, f64) {
+        fn of<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+            tensor.into_data().iter::<f32>().collect()
+        }
+        let attention = &self.attention.self_attention;
+        let projection = &self.attention.output;
+        let linear = |linear: &Linear| [of(linear.weight.val()), of(linear.bias.val())];
+        let norm = |norm: &LayerNorm| [of(norm.weight.val()), of(norm.bias.val())];
+        let [a, b] = linear(&attention.query);
+        let [c, d] = linear(&attention.key);
+        let [e, f] = linear(&attention.value);
+        let [g, h] = linear(&projection.dense);
+        let [i, j] = norm(&projection.layer_norm);
+        let [k, l] = linear(&self.intermediate.dense);
+        let [m, n] = linear(&self.output.dense);
+        let [o, p] = norm(&self.output.layer_norm);
+        (
+            [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p],
+            attention.heads(),
+            self.output.layer_norm.eps(),
+        )
+    }
+
     /// [`Self::forward`] as one fused operation on packed rows `[tokens, hidden]`.
     fn forward_packed(
         &self,
@@ -119,6 +147,15 @@ impl ElectraLayer {
 }
 
 impl ElectraEncoder {
+    /// Makes the copy of the layers in 8 bits, or drops it.
+    #[cfg(feature = "flex")]
+    pub(crate) fn set_int8(&mut self, wanted: bool) {
+        self.int8 = wanted.then(|| {
+            let layers = self.layer.iter().map(ElectraLayer::values).collect();
+            crate::fused::Int8Encoder::new(layers)
+        });
+    }
+
     /// [`Self::forward`] with fused layers on packed rows `[tokens, hidden]`.
     #[cfg(feature = "flex")]
     pub(crate) fn forward_packed(
@@ -127,6 +164,12 @@ impl ElectraEncoder {
         packing: &crate::fused::Packing,
         noise: &mut Noise,
     ) -> Tensor<2> {
+        if let Some(int8) = &self.int8
+            && !noise.is_on()
+            && !rows.device().is_autodiff()
+        {
+            return int8.forward(rows, packing);
+        }
         self.layer.iter().fold(rows, |rows, layer| {
             layer.forward_packed(rows, packing, noise)
         })
@@ -137,7 +180,11 @@ impl ElectraEncoder {
         let layer = (0..config.num_hidden_layers)
             .map(|_| ElectraLayer::new(config, init))
             .collect();
-        Self { layer }
+        Self {
+            layer,
+            #[cfg(feature = "flex")]
+            int8: None,
+        }
     }
 
     /// `[batch, length, hidden]` to the same shape.

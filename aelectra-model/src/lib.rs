@@ -30,6 +30,7 @@ pub mod local_start;
 pub mod loss;
 pub mod noise;
 pub mod parameters;
+pub mod precision;
 pub mod pretraining;
 
 pub use config::{ElectraConfig, ModelType};
@@ -39,4 +40,5 @@ pub use error::{ModelError, Result};
 pub use heads::{ElectraForMaskedLm, ElectraForPreTraining, ElectraForTokenClassification};
 pub use input::EncoderInput;
 pub use noise::Noise;
+pub use precision::Precision;
 pub use pretraining::{ElectraPretrainer, PretrainInput, PretrainOutput};

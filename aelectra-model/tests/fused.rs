@@ -12,7 +12,7 @@ use aelectra_model::input::int_tensor;
 use aelectra_model::pretraining::best_guesses;
 use aelectra_model::{
     ElectraConfig, ElectraForTokenClassification, ElectraPretrainer, EncoderInput, Noise,
-    PretrainInput, fused,
+    Precision, PretrainInput, fused,
 };
 use burn::tensor::{Device, Int, Tensor};
 use common::{FORWARD, GRADIENT, assert_within, gradients, largest, values};
@@ -214,4 +214,42 @@ fn pretraining_is_the_composition_s() {
         let bound = GRADIENT * largest(expected).max(scale * 3e-3);
         assert_within(name, &ours.2[name], expected, bound);
     }
+}
+
+/// Eight bits change logits a little, and only outside training.
+#[test]
+fn int8_is_close_and_can_be_taken_back() {
+    let device = flex();
+    let _turn = SWITCH.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut model = ElectraForTokenClassification::new(
+        &config(36, 3, 53, 0.1),
+        5,
+        &mut Initializer::random(3, 0.1, &device),
+    );
+    let lengths = [9, 30, 4, 17, 22];
+    let input = input(&lengths, 30, &device);
+    let run = |model: &ElectraForTokenClassification| {
+        real(
+            values(model.forward(&input, &mut Noise::off())),
+            &lengths,
+            30,
+        )
+    };
+    let exact = run(&model);
+    let outcome = model.electra.set_precision(Precision::Int8);
+    if !fused::int8_is_available() {
+        assert!(outcome.is_err());
+        return;
+    }
+    outcome.expect("8 bits are to be had");
+    let rounded = run(&model);
+    assert_ne!(rounded, exact, "nothing was rounded");
+    assert_within("int8", &rounded, &exact, 0.05 * largest(&exact));
+    let trained = values(model.forward(&input, &mut Noise::keyed(1)));
+    model
+        .electra
+        .set_precision(Precision::F32)
+        .expect("f32 always is");
+    assert_eq!(run(&model), exact);
+    assert_eq!(values(model.forward(&input, &mut Noise::keyed(1))), trained);
 }

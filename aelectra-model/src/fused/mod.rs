@@ -10,6 +10,7 @@
 //! | --- | --- |
 //! | `layer_op.rs`, `layer.rs` | a whole transformer layer on packed rows (no padding is computed): projections with their biases, attention, GELU, dropout, residual and LayerNorm. A thread takes a piece of the batch through the layer while it is in the cache; attention probabilities and dropout masks are computed again for the gradients instead of kept |
 //! | `short.rs` | the layer for one short sentence: heads and inner columns are shared out, threads meet twice a layer |
+//! | `int8.rs` | inference with the linear layers in 8 bits (`--precision int8`) |
 //! | `attention.rs` | attention of one sequence on interleaved query, key, value rows, without copies |
 //! | `linear_op.rs` | linear layer with its bias, and GELU where one follows |
 //! | `cross_entropy_op.rs` | cross-entropy over the vocabulary, whose gradient is written over the logits; best guesses and Gumbel samples without a tensor of noise |
@@ -27,6 +28,8 @@ mod adam;
 mod attention;
 #[cfg(feature = "flex")]
 mod cross_entropy_op;
+#[cfg(feature = "flex")]
+mod int8;
 #[cfg(feature = "flex")]
 mod layer;
 #[cfg(feature = "flex")]
@@ -53,6 +56,8 @@ use burn::tensor::Device;
 pub use adam::{AdamStep, AdamTensors, adam, sum_of_squares};
 #[cfg(feature = "flex")]
 pub(crate) use cross_entropy_op::{best, cross_entropy_sum, sample};
+#[cfg(feature = "flex")]
+pub use int8::{Int8Encoder, is_available as int8_is_available};
 #[cfg(feature = "flex")]
 pub(crate) use layer::LayerOptions;
 #[cfg(feature = "flex")]

@@ -60,6 +60,18 @@ pub(super) fn bias_gelu_in_place(pre: &mut [f32], bias: &[f32]) {
     );
 }
 
+/// `values = gelu(values)`.
+pub(super) fn gelu_in_place(values: &mut [f32]) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for value in values.iter_mut() {
+                *value = simd::gelu(*value);
+            }
+        },
+    );
+}
+
 /// From `pre` and the gradient of `gelu(pre)`, in place, to `gelu(pre)` in `out` and the gradient of
 /// `pre`.
 pub(super) fn gelu_backward(pre: &[f32], gradient: &mut [f32], out: &mut [f32]) {

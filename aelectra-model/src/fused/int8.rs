@@ -1,0 +1,427 @@
+//! Inference with the linear layers' weights in 8 bits.
+//!
+//! Weights are rounded once, symmetrically, each output with a scale of its own; activations at every
+//! product, each row with a scale of its own ("dynamic quantization"). Products of 8-bit numbers are
+//! summed exactly in 32 bits; attention, GELU and LayerNorm stay in 32-bit floats. Needs AVX-512
+//! VNNI.
+
+use std::sync::Arc;
+
+use burn::backend::Flex;
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+use super::attention::{self, Heads};
+use super::layer::PARAMETERS;
+use super::packing::{Packing, Piece};
+use super::rows::{self, Masked, Norm};
+use super::simd::vectorised;
+use super::tensor::{contiguous, shaped, slice};
+
+/// Columns of the result computed together: four vectors of 16.
+const COLUMNS: usize = 64;
+/// Rows of the result computed together; with [`COLUMNS`] they leave registers for the factors.
+const ROWS: usize = 6;
+/// Products the instruction sums into one 32-bit number.
+const GROUP: usize = 4;
+/// Added to activations, which the instruction wants unsigned.
+const OFFSET: i32 = 128;
+
+/// Four weights of each of the columns of a block.
+type Group = [i8; GROUP * COLUMNS];
+
+/// A linear layer in 8 bits.
+#[derive(Debug)]
+struct Linear {
+    inputs: usize,
+    /// For every block of columns, the groups of its weights one after the other.
+    blocks: Vec<Vec<Group>>,
+    /// Of every output.
+    scales: Vec<f32>,
+    /// [`OFFSET`] times the sum of an output's weights: what the offset added.
+    corrections: Vec<i32>,
+    bias: Vec<f32>,
+}
+
+/// Whether this machine has the instruction.
+#[must_use]
+pub fn is_available() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vnni");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
+impl Linear {
+    /// Rounds `weight` `[outputs, inputs]`.
+    fn new(weight: &[f32], bias: &[f32]) -> Self {
+        let outputs = bias.len();
+        let inputs = weight.len() / outputs;
+        let mut scales = Vec::with_capacity(outputs);
+        let mut corrections = Vec::with_capacity(outputs);
+        let groups = inputs.div_ceil(GROUP);
+        let empty = vec![[0; GROUP * COLUMNS]; groups];
+        let mut blocks = vec![empty; outputs.div_ceil(COLUMNS)];
+        for (output, row) in weight.chunks_exact(inputs).enumerate() {
+            let greatest = row.iter().fold(0.0f32, |greatest, v| greatest.max(v.abs()));
+            let scale = if greatest > 0.0 {
+                greatest / 127.0
+            } else {
+                1.0
+            };
+            let mut sum = 0;
+            let (block, column) = (output / COLUMNS, output % COLUMNS);
+            for (input, value) in row.iter().enumerate() {
+                let rounded = (value / scale).round() as i8;
+                sum += i32::from(rounded);
+                blocks[block][input / GROUP][column * GROUP + input % GROUP] = rounded;
+            }
+            scales.push(scale);
+            corrections.push(OFFSET * sum);
+        }
+        Self {
+            inputs,
+            blocks,
+            scales,
+            corrections,
+            bias: bias.to_vec(),
+        }
+    }
+
+    /// Rounded rows to columns `column..` of rows of `stride` in `result`, bias added.
+    fn forward(&self, rows: &Rounded, result: &mut [f32], column: usize, stride: usize) {
+        let outputs = self.bias.len();
+        for (number, block) in self.blocks.iter().enumerate() {
+            let first = number * COLUMNS;
+            let width = COLUMNS.min(outputs - first);
+            let (scales, corrections, bias) = (
+                &self.scales[first..first + width],
+                &self.corrections[first..first + width],
+                &self.bias[first..first + width],
+            );
+            let tiles = rows.values.chunks(ROWS * rows.groups);
+            for ((tile, row_scales), result) in tiles
+                .zip(rows.scales.chunks(ROWS))
+                .zip(result.chunks_mut(ROWS * stride))
+            {
+                let sums = products(tile, rows.groups, block);
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for ((sums, row_scale), row) in
+                            sums.iter().zip(row_scales).zip(result.chunks_mut(stride))
+                        {
+                            let row = &mut row[column + first..column + first + width];
+                            for ((((value, sum), correction), scale), bias) in row
+                                .iter_mut()
+                                .zip(sums)
+                                .zip(corrections)
+                                .zip(scales)
+                                .zip(bias)
+                            {
+                                let sum = (sum - correction) as f32;
+                                *value = sum.mul_add(scale * row_scale, *bias);
+                            }
+                        }
+                    },
+                );
+            }
+        }
+    }
+}
+
+/// Rows of activations in 8 bits.
+struct Rounded {
+    /// Groups in a row.
+    groups: usize,
+    values: Vec<[u8; GROUP]>,
+    scales: Vec<f32>,
+}
+
+impl Rounded {
+    fn new(rows: &[f32], width: usize) -> Self {
+        let groups = width.div_ceil(GROUP);
+        let n = rows.len() / width;
+        // What fills a last group has weights of 0.
+        let mut values = vec![[0u8; GROUP]; n * groups];
+        let mut scales = vec![0.0; n];
+        vectorised(
+            #[inline(always)]
+            || {
+                for ((row, values), scale) in rows
+                    .chunks_exact(width)
+                    .zip(values.chunks_exact_mut(groups))
+                    .zip(&mut scales)
+                {
+                    let greatest = greatest_magnitude(row);
+                    *scale = if greatest > 0.0 {
+                        greatest / 127.0
+                    } else {
+                        1.0
+                    };
+                    let factor = 1.0 / *scale;
+                    for (to, from) in values.as_flattened_mut().iter_mut().zip(row) {
+                        // Rounded to the nearest by the conversion after adding a half; all are
+                        // positive once the offset is added.
+                        *to = from.mul_add(factor, OFFSET as f32 + 0.5) as i32 as u8;
+                    }
+                }
+            },
+        );
+        Self {
+            groups,
+            values,
+            scales,
+        }
+    }
+}
+
+#[inline(always)]
+fn greatest_magnitude(row: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; 16];
+    let (chunks, tail) = row.as_chunks::<16>();
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane = if value.abs() > *lane {
+                value.abs()
+            } else {
+                *lane
+            };
+        }
+    }
+    let tail = tail.iter().map(|v| v.abs());
+    lanes.into_iter().chain(tail).fold(0.0, f32::max)
+}
+
+/// Sums of products of up to [`ROWS`] rows of `groups` with a block of columns.
+fn products(rows: &[[u8; GROUP]], groups: usize, block: &[Group]) -> [[i32; COLUMNS]; ROWS] {
+    assert!(is_available(), "built only where the instruction is");
+    let mut sums = [[0; COLUMNS]; ROWS];
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the processor has the features, as just asserted.
+    unsafe {
+        match rows.len() / groups {
+            6 => vnni::products::<6>(rows, groups, block, &mut sums),
+            5 => vnni::products::<5>(rows, groups, block, &mut sums),
+            4 => vnni::products::<4>(rows, groups, block, &mut sums),
+            3 => vnni::products::<3>(rows, groups, block, &mut sums),
+            2 => vnni::products::<2>(rows, groups, block, &mut sums),
+            _ => vnni::products::<1>(rows, groups, block, &mut sums),
+        }
+    }
+    sums
+}
+
+#[cfg(target_arch = "x86_64")]
+mod vnni {
+    use std::arch::x86_64::{
+        __m512i, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_si512,
+        _mm512_storeu_si512,
+    };
+
+    use super::{COLUMNS, GROUP, Group, ROWS};
+
+    /// Vectors in a row of the result.
+    const VECTORS: usize = COLUMNS / 16;
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    pub(super) fn products<const N: usize>(
+        rows: &[[u8; GROUP]],
+        groups: usize,
+        block: &[Group],
+        sums: &mut [[i32; COLUMNS]; ROWS],
+    ) {
+        let row: [&[[u8; GROUP]]; N] =
+            std::array::from_fn(|at| &rows[at * groups..(at + 1) * groups]);
+        let mut acc = [[_mm512_setzero_si512(); VECTORS]; N];
+        for (group, weights) in block[..groups].iter().enumerate() {
+            let mut vectors = [_mm512_setzero_si512(); VECTORS];
+            for (vector, bytes) in vectors.iter_mut().zip(weights.as_chunks::<64>().0) {
+                // SAFETY: reads the 64 bytes of the array, from any address.
+                *vector = unsafe { _mm512_loadu_si512(bytes.as_ptr().cast::<__m512i>()) };
+            }
+            for at in 0..N {
+                let values = _mm512_set1_epi32(i32::from_ne_bytes(row[at][group]));
+                for vector in 0..VECTORS {
+                    acc[at][vector] = _mm512_dpbusd_epi32(acc[at][vector], values, vectors[vector]);
+                }
+            }
+        }
+        for (acc, sums) in acc.iter().zip(sums) {
+            for (vector, sums) in acc.iter().zip(sums.as_chunks_mut::<16>().0) {
+                // SAFETY: writes the 64 bytes of the array, to any address.
+                unsafe { _mm512_storeu_si512(sums.as_mut_ptr().cast::<__m512i>(), *vector) };
+            }
+        }
+    }
+}
+
+/// A layer whose linear parts are in 8 bits.
+#[derive(Debug)]
+struct Layer {
+    qkv: [Linear; 3],
+    projection: Linear,
+    attention_norm: [Vec<f32>; 2],
+    intermediate: Linear,
+    output: Linear,
+    output_norm: [Vec<f32>; 2],
+    heads: usize,
+    eps: f32,
+}
+
+/// The layers of an encoder in 8 bits.
+#[derive(Clone, Debug)]
+pub struct Int8Encoder {
+    layers: Arc<Vec<Layer>>,
+}
+
+impl Int8Encoder {
+    /// Rounds layers given as in [`super::layer::Weights::from_slices`], with heads and epsilon.
+    pub(crate) fn new(layers: Vec<([Vec<f32>; PARAMETERS], usize, f64)>) -> Self {
+        let round = |(p, heads, eps): ([Vec<f32>; PARAMETERS], usize, f64)| Layer {
+            qkv: [0, 2, 4].map(|at| Linear::new(&p[at], &p[at + 1])),
+            projection: Linear::new(&p[6], &p[7]),
+            attention_norm: [p[8].clone(), p[9].clone()],
+            intermediate: Linear::new(&p[10], &p[11]),
+            output: Linear::new(&p[12], &p[13]),
+            output_norm: [p[14].clone(), p[15].clone()],
+            heads,
+            eps: eps as f32,
+        };
+        Self {
+            layers: Arc::new(layers.into_iter().map(round).collect()),
+        }
+    }
+
+    /// Packed rows `[tokens, hidden]` through all layers.
+    pub(crate) fn forward(&self, rows: Tensor<2>, packing: &Packing) -> Tensor<2> {
+        let shape = rows.dims();
+        let rows = match rows.try_into_primitive::<Flex>() {
+            Ok(rows) => contiguous(rows),
+            Err(_) => unreachable!("only called for tensors of the CPU backend"),
+        };
+        let width = shape[1];
+        let pieces = packing.inference_pieces(rayon::current_num_threads());
+        let rows = slice(&rows);
+        // A piece goes through all layers at once: sequences do not see each other.
+        let done: Vec<Vec<f32>> = pieces
+            .into_par_iter()
+            .with_max_len(1)
+            .map(|piece| {
+                let first = rows[piece.rows.start * width..piece.rows.end * width].to_vec();
+                self.layers
+                    .iter()
+                    .fold(first, |rows, layer| layer.forward(rows, &piece, packing))
+            })
+            .collect();
+        Tensor::from_primitive::<Flex>(shaped(done.concat(), shape))
+    }
+}
+
+impl Layer {
+    fn forward(&self, input: Vec<f32>, piece: &Piece, packing: &Packing) -> Vec<f32> {
+        let hidden = self.projection.bias.len();
+        let wide = self.intermediate.bias.len();
+        let n = piece.rows.len();
+        let rounded = Rounded::new(&input, hidden);
+        let mut qkv = vec![0.0; n * 3 * hidden];
+        for (part, linear) in self.qkv.iter().enumerate() {
+            linear.forward(&rounded, &mut qkv, part * hidden, 3 * hidden);
+        }
+        let heads = Heads {
+            count: self.heads,
+            width: hidden,
+            dropout: None,
+            length: packing.length(),
+            threads: 1,
+        };
+        let mut context = vec![0.0; n * hidden];
+        let longest = piece.sequences.iter().map(|s| s.tokens).max().unwrap_or(0);
+        let mut scores = vec![0.0; longest * longest];
+        for &sequence in &piece.sequences {
+            let first = sequence.first - piece.rows.start;
+            attention::forward(
+                heads,
+                sequence,
+                first,
+                &qkv,
+                &mut context,
+                None,
+                &mut scores,
+            );
+        }
+        let attended = self.add_and_norm(&self.projection, &context, &input, &self.attention_norm);
+        let mut inner = vec![0.0; n * wide];
+        self.intermediate
+            .forward(&Rounded::new(&attended, hidden), &mut inner, 0, wide);
+        rows::gelu_in_place(&mut inner);
+        self.add_and_norm(&self.output, &inner, &attended, &self.output_norm)
+    }
+
+    /// `LayerNorm(linear(rows) + residual)`.
+    fn add_and_norm(
+        &self,
+        linear: &Linear,
+        rows: &[f32],
+        residual: &[f32],
+        [weight, bias]: &[Vec<f32>; 2],
+    ) -> Vec<f32> {
+        let width = linear.bias.len();
+        let mut out = vec![0.0; residual.len()];
+        linear.forward(&Rounded::new(rows, linear.inputs), &mut out, 0, width);
+        let norm = Norm {
+            weight,
+            bias,
+            eps: self.eps,
+        };
+        let masked = Masked {
+            dropout: None,
+            row: 0,
+        };
+        // The linear layer has added its bias.
+        rows::residual_norm(&mut out, &vec![0.0; width], masked, residual, norm, None);
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sums of 8-bit products are exact, so the only error is that of rounding the factors.
+    #[test]
+    fn products_are_those_of_the_rounded_factors() {
+        if !is_available() {
+            return;
+        }
+        for (n, inputs, outputs) in [(1, 4, 1), (7, 33, 65), (13, 256, 130), (6, 7, 64)] {
+            let value = |at: usize| ((at * 7919 % 2003) as f32 - 1001.0) / 500.0;
+            let x: Vec<f32> = (0..n * inputs).map(value).collect();
+            let w: Vec<f32> = (0..outputs * inputs).map(|at| value(at + 17)).collect();
+            let bias: Vec<f32> = (0..outputs).map(|at| at as f32).collect();
+            let linear = Linear::new(&w, &bias);
+            let stride = outputs + 3;
+            let mut out = vec![-1.0; n * stride];
+            linear.forward(&Rounded::new(&x, inputs), &mut out, 2, stride);
+            let rounded = |row: &[f32]| -> Vec<f64> {
+                let scale = f64::from(row.iter().fold(0.0f32, |g, v| g.max(v.abs()))) / 127.0;
+                row.iter()
+                    .map(|&v| (f64::from(v) / scale).round() * scale)
+                    .collect()
+            };
+            for row in 0..n {
+                let x = rounded(&x[row * inputs..(row + 1) * inputs]);
+                for output in 0..outputs {
+                    let w = rounded(&w[output * inputs..(output + 1) * inputs]);
+                    let exact = x.iter().zip(&w).map(|(x, w)| x * w).sum::<f64>() + output as f64;
+                    let ours = f64::from(out[row * stride + 2 + output]);
+                    // A factor that lies on a half may be rounded either way.
+                    assert!((ours - exact).abs() < 0.05, "{n} {inputs}: {ours} {exact}");
+                }
+                assert_eq!(out[row * stride], -1.0, "written outside its columns");
+            }
+        }
+    }
+}
