@@ -34,13 +34,18 @@ type Group = [i8; GROUP * COLUMNS];
 #[derive(Debug)]
 struct Linear {
     inputs: usize,
-    /// For every block of columns, the groups of its weights one after the other.
-    blocks: Vec<Vec<Group>>,
-    /// Of every output.
-    scales: Vec<f32>,
+    outputs: usize,
+    blocks: Vec<Block>,
+}
+
+/// [`COLUMNS`] outputs of a linear layer; those beyond its last are zeros.
+#[derive(Clone, Debug)]
+struct Block {
+    weights: Vec<Group>,
+    scales: [f32; COLUMNS],
     /// [`OFFSET`] times the sum of an output's weights: what the offset added.
-    corrections: Vec<i32>,
-    bias: Vec<f32>,
+    corrections: [i32; COLUMNS],
+    bias: [f32; COLUMNS],
 }
 
 /// Whether this machine has the instruction.
@@ -59,10 +64,12 @@ impl Linear {
     fn new(weight: &[f32], bias: &[f32]) -> Self {
         let outputs = bias.len();
         let inputs = weight.len() / outputs;
-        let mut scales = Vec::with_capacity(outputs);
-        let mut corrections = Vec::with_capacity(outputs);
-        let groups = inputs.div_ceil(GROUP);
-        let empty = vec![[0; GROUP * COLUMNS]; groups];
+        let empty = Block {
+            weights: vec![[0; GROUP * COLUMNS]; inputs.div_ceil(GROUP)],
+            scales: [0.0; COLUMNS],
+            corrections: [0; COLUMNS],
+            bias: [0.0; COLUMNS],
+        };
         let mut blocks = vec![empty; outputs.div_ceil(COLUMNS)];
         for (output, row) in weight.chunks_exact(inputs).enumerate() {
             let greatest = row.iter().fold(0.0f32, |greatest, v| greatest.max(v.abs()));
@@ -71,59 +78,50 @@ impl Linear {
             } else {
                 1.0
             };
+            let (block, column) = (&mut blocks[output / COLUMNS], output % COLUMNS);
             let mut sum = 0;
-            let (block, column) = (output / COLUMNS, output % COLUMNS);
             for (input, value) in row.iter().enumerate() {
                 let rounded = (value / scale).round() as i8;
                 sum += i32::from(rounded);
-                blocks[block][input / GROUP][column * GROUP + input % GROUP] = rounded;
+                block.weights[input / GROUP][column * GROUP + input % GROUP] = rounded;
             }
-            scales.push(scale);
-            corrections.push(OFFSET * sum);
+            block.scales[column] = scale;
+            block.corrections[column] = OFFSET * sum;
+            block.bias[column] = bias[output];
         }
         Self {
             inputs,
+            outputs,
             blocks,
-            scales,
-            corrections,
-            bias: bias.to_vec(),
         }
     }
 
     /// Rounded rows to columns `column..` of rows of `stride` in `result`, bias added.
     fn forward(&self, rows: &Rounded, result: &mut [f32], column: usize, stride: usize) {
-        let outputs = self.bias.len();
         for (number, block) in self.blocks.iter().enumerate() {
             let first = number * COLUMNS;
-            let width = COLUMNS.min(outputs - first);
-            let (scales, corrections, bias) = (
-                &self.scales[first..first + width],
-                &self.corrections[first..first + width],
-                &self.bias[first..first + width],
-            );
+            let width = COLUMNS.min(self.outputs - first);
+            let columns = column + first..column + first + width;
             let tiles = rows.values.chunks(ROWS * rows.groups);
             for ((tile, row_scales), result) in tiles
                 .zip(rows.scales.chunks(ROWS))
                 .zip(result.chunks_mut(ROWS * stride))
             {
-                let sums = products(tile, rows.groups, block);
+                let sums = products(tile, rows.groups, &block.weights);
                 vectorised(
                     #[inline(always)]
                     || {
                         for ((sums, row_scale), row) in
                             sums.iter().zip(row_scales).zip(result.chunks_mut(stride))
                         {
-                            let row = &mut row[column + first..column + first + width];
-                            for ((((value, sum), correction), scale), bias) in row
-                                .iter_mut()
-                                .zip(sums)
-                                .zip(corrections)
-                                .zip(scales)
-                                .zip(bias)
-                            {
-                                let sum = (sum - correction) as f32;
-                                *value = sum.mul_add(scale * row_scale, *bias);
+                            // Of a fixed length, which the compiler turns into whole vectors.
+                            let mut values = [0.0; COLUMNS];
+                            for at in 0..COLUMNS {
+                                let sum = (sums[at] - block.corrections[at]) as f32;
+                                values[at] =
+                                    sum.mul_add(block.scales[at] * row_scale, block.bias[at]);
                             }
+                            row[columns.clone()].copy_from_slice(&values[..width]);
                         }
                     },
                 );
@@ -162,10 +160,18 @@ impl Rounded {
                         1.0
                     };
                     let factor = 1.0 / *scale;
-                    for (to, from) in values.as_flattened_mut().iter_mut().zip(row) {
-                        // Rounded to the nearest by the conversion after adding a half; all are
-                        // positive once the offset is added.
-                        *to = from.mul_add(factor, OFFSET as f32 + 0.5) as i32 as u8;
+                    // Adding 1.5 * 2^23 leaves the nearest integer in the low bits.
+                    let shift = 12_582_912.0 + OFFSET as f32;
+                    let round = |v: f32| v.mul_add(factor, shift).to_bits() as u8;
+                    let (to, to_tail) = values.as_flattened_mut()[..width].as_chunks_mut::<16>();
+                    let (from, from_tail) = row.as_chunks::<16>();
+                    for (to, from) in to.iter_mut().zip(from) {
+                        for lane in 0..16 {
+                            to[lane] = round(from[lane]);
+                        }
+                    }
+                    for (to, from) in to_tail.iter_mut().zip(from_tail) {
+                        *to = round(*from);
                     }
                 }
             },
@@ -191,8 +197,14 @@ fn greatest_magnitude(row: &[f32]) -> f32 {
             };
         }
     }
-    let tail = tail.iter().map(|v| v.abs());
-    lanes.into_iter().chain(tail).fold(0.0, f32::max)
+    for (lane, value) in lanes.iter_mut().zip(tail) {
+        *lane = if value.abs() > *lane {
+            value.abs()
+        } else {
+            *lane
+        };
+    }
+    super::simd::max(&lanes)
 }
 
 /// Sums of products of up to [`ROWS`] rows of `groups` with a block of columns.
@@ -322,8 +334,8 @@ impl Int8Encoder {
 
 impl Layer {
     fn forward(&self, input: Vec<f32>, piece: &Piece, packing: &Packing) -> Vec<f32> {
-        let hidden = self.projection.bias.len();
-        let wide = self.intermediate.bias.len();
+        let hidden = self.projection.outputs;
+        let wide = self.intermediate.outputs;
         let n = piece.rows.len();
         let rounded = Rounded::new(&input, hidden);
         let mut qkv = vec![0.0; n * 3 * hidden];
@@ -368,7 +380,7 @@ impl Layer {
         residual: &[f32],
         [weight, bias]: &[Vec<f32>; 2],
     ) -> Vec<f32> {
-        let width = linear.bias.len();
+        let width = linear.outputs;
         let mut out = vec![0.0; residual.len()];
         linear.forward(&Rounded::new(rows, linear.inputs), &mut out, 0, width);
         let norm = Norm {
@@ -408,7 +420,7 @@ mod tests {
             let rounded = |row: &[f32]| -> Vec<f64> {
                 let scale = f64::from(row.iter().fold(0.0f32, |g, v| g.max(v.abs()))) / 127.0;
                 row.iter()
-                    .map(|&v| (f64::from(v) / scale).round() * scale)
+                    .map(|&v| (f64::from(v) / scale).round_ties_even() * scale)
                     .collect()
             };
             for row in 0..n {
