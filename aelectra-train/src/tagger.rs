@@ -51,13 +51,31 @@ impl TaggerSettings {
                 .and_then(Value::as_u64)
                 .map(|n| n as usize)
         };
-        Self {
+        let wanted = Self {
             alignment: stored
                 .and_then(|s| s.get("alignment").cloned())
                 .and_then(|value| serde_json::from_value(value).ok())
                 .unwrap_or_default(),
-            max_length: number("max_length").unwrap_or(max_length).min(max_length),
+            max_length: number("max_length").unwrap_or(max_length),
             stride: number("stride").unwrap_or(max_length / 4),
+        };
+        wanted.within(max_length)
+    }
+
+    /// The same with windows of at most `longest` word pieces; where the windows would then overlap
+    /// whole, by a quarter.
+    #[must_use]
+    pub fn within(self, longest: usize) -> Self {
+        // Two places of a window are `[CLS]` and `[SEP]`.
+        let overlaps_whole = self.max_length > longest && self.stride + 2 >= longest;
+        Self {
+            alignment: self.alignment,
+            max_length: self.max_length.min(longest),
+            stride: if overlaps_whole {
+                longest / 4
+            } else {
+                self.stride
+            },
         }
     }
 }

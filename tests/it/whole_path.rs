@@ -82,9 +82,65 @@ fn demo_prints_its_keys_and_writes_models_that_work() {
         scores["piece_f1_original"].is_null(),
         "only first pieces were labelled"
     );
+    fine_tuning_and_evaluation_agree(&out);
     robustness_and_comparison_have_their_keys(&out);
     let (again, _) = expect_code(&["demo", "--out", &path, "--quiet"], 2);
     assert!(again.is_empty(), "a directory with a run is refused");
+}
+
+/// What `finetune` says of the test set is what `evaluate` says of the model it wrote, also where
+/// sentences are longer than the windows.
+fn fine_tuning_and_evaluation_agree(run: &Path) {
+    let text = std::fs::read_to_string(run.join("sample/test.conllu")).expect("the sample");
+    let mut columns = String::new();
+    let mut sentences = 0;
+    for line in text.lines() {
+        let fields: Vec<&str> = line.split('\t').collect();
+        if let [_, form, .., misc] = fields[..] {
+            let tag = misc.split('|').find_map(|part| part.strip_prefix("name="));
+            columns.push_str(&format!("{form}\t{}\n", tag.unwrap_or("O")));
+        } else if line.is_empty() {
+            sentences += 1;
+            if sentences % 5 == 0 {
+                columns.push('\n');
+            }
+        }
+    }
+    let data = run.join("long.tsv");
+    std::fs::write(&data, columns).expect("written");
+    let [data, model, out] = [&data, &run.join("discriminator"), &run.join("long")]
+        .map(|path| path.to_string_lossy().into_owned());
+    let (told, _) = expect_code(
+        &[
+            "finetune",
+            "--model",
+            &model,
+            "--train",
+            &data,
+            "--dev",
+            &data,
+            "--test",
+            &data,
+            "--epochs",
+            "4",
+            "--set",
+            "learning_rates=[2e-3]",
+            "--out",
+            &out,
+            "--json",
+        ],
+        0,
+    );
+    let told = json(&told);
+    let model = format!("{out}/model");
+    let (scores, _) = expect_code(
+        &["evaluate", "--model", &model, "--data", &data, "--json"],
+        0,
+    );
+    let found = json(&scores)["micro"]["f1"].as_f64().expect("a number");
+    let said = told["runs"][0]["test_f1"].as_f64().expect("a number");
+    assert!(found > 0.0, "nothing was learnt: the comparison is empty");
+    assert_eq!(found, said, "evaluate and finetune");
 }
 
 /// `aelectra export` of a run's checkpoint, and of what it wrote, keep every bit.

@@ -140,13 +140,18 @@ pub fn train_seed(
     let SeedContext {
         seed, device, bus, ..
     } = *context;
+    // As the saved model will be read: a tokenizer made for shorter examples limits windows to the
+    // positions that pretraining has seen.
+    let longest = encoder
+        .config()
+        .max_position_embeddings
+        .min(data.tokenizer.options().model_max_length);
     let settings = TaggerSettings {
         alignment: config.alignment,
-        max_length: config
-            .max_length
-            .min(encoder.config().max_position_embeddings),
+        max_length: config.max_length,
         stride: config.stride,
-    };
+    }
+    .within(longest);
     let windows = align(
         &data.tokenizer,
         &data.train,
