@@ -97,8 +97,14 @@ fn one_batch_is_learnt_by_heart() {
 #[test]
 fn replaced_words_of_one_batch_are_found() {
     let losses = learn(0.0);
-    let last = &losses[losses.len() - 1];
-    assert!(last.rtd_baseline < 0.9, "{last:?}");
-    assert!(last.rtd_loss < 0.05, "{last:?}");
-    assert!(last.rtd_accuracy > 0.98, "{last:?}");
+    // Every step replaces other words: a single one may be unlucky.
+    let last = &losses[losses.len() - 20..];
+    let mean = |value: fn(&PretrainMetrics) -> f64| {
+        last.iter().map(value).sum::<f64>() / last.len() as f64
+    };
+    let (baseline, loss) = (mean(|m| m.rtd_baseline), mean(|m| m.rtd_loss));
+    let accuracy = mean(|m| m.rtd_accuracy);
+    assert!(baseline < 0.9, "{baseline}: {last:?}");
+    assert!(loss < 0.05, "{loss}: {last:?}");
+    assert!(accuracy > 0.98, "{accuracy}: {last:?}");
 }

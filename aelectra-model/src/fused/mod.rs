@@ -38,6 +38,7 @@ mod layer_op;
 mod linear_op;
 #[cfg(feature = "flex")]
 mod matrix;
+#[cfg(feature = "flex")]
 mod packing;
 #[cfg(feature = "flex")]
 mod rows;
@@ -64,6 +65,7 @@ pub(crate) use layer::LayerOptions;
 pub(crate) use layer_op::{LayerParameters, electra_layer};
 #[cfg(feature = "flex")]
 pub(crate) use linear_op::linear;
+#[cfg(feature = "flex")]
 pub use packing::Packing;
 #[cfg(feature = "flex")]
 pub(crate) use simd::Dropout;

@@ -12,9 +12,12 @@ use super::matrix::{FEW_ROWS, Product, View, linear};
 use super::packing::Sequence;
 use super::rows::{self, Masked, Norm};
 
-/// Whether [`forward`] is meant for a batch of so many tokens.
+/// Whether [`forward`] is meant for such a batch: few tokens, and no dropout, which it leaves out.
 pub(super) fn suits(options: &LayerOptions, threads: usize) -> bool {
-    threads > 1 && options.heads > 1 && options.packing.tokens() <= FEW_ROWS
+    threads > 1
+        && options.heads > 1
+        && options.packing.tokens() <= FEW_ROWS
+        && options.dropout.iter().all(Option::is_none)
 }
 
 /// `input` `[tokens, hidden]` to the layer's output, without dropout.
