@@ -5,9 +5,13 @@ use burn::tensor::Tensor;
 
 use crate::attention::{AttentionMask, ElectraAttention};
 use crate::config::ElectraConfig;
+#[cfg(feature = "flex")]
+use crate::fused;
 use crate::init::Initializer;
 use crate::layers::{LayerNorm, Linear};
 use crate::noise::Noise;
+#[cfg(feature = "flex")]
+use crate::precision::Precision;
 
 /// First half of the feed-forward block.
 #[derive(Module, Debug)]
@@ -42,10 +46,18 @@ pub struct ElectraLayer {
 pub struct ElectraEncoder {
     /// From the embeddings upwards.
     pub layer: Vec<ElectraLayer>,
-    /// The layers again in 8 bits, for passes outside training.
+    /// The layers again as passes outside training read them.
     #[cfg(feature = "flex")]
     #[module(skip)]
-    int8: Option<crate::fused::Int8Encoder>,
+    inference: Option<Inference>,
+}
+
+/// Layers made for inference on the CPU.
+#[cfg(feature = "flex")]
+#[derive(Clone, Debug)]
+enum Inference {
+    F32(fused::InferenceEncoder<fused::PackedLinear>),
+    Int8(fused::InferenceEncoder<fused::Int8Linear>),
 }
 
 impl ElectraLayer {
@@ -80,7 +92,7 @@ impl ElectraLayer {
 #[cfg(feature = "flex")]
 impl ElectraLayer {
     /// Values of all parameters in the order of the fused layer, heads and epsilon.
-    fn values(&self) -> ([Vec<f32>; 16], usize, f64) {
+    fn values(&self) -> fused::LayerValues {
         fn of<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
             tensor.into_data().iter::<f32>().collect()
         }
@@ -107,12 +119,12 @@ impl ElectraLayer {
     fn forward_packed(
         &self,
         rows: Tensor<2>,
-        packing: &crate::fused::Packing,
+        packing: &fused::Packing,
         noise: &mut Noise,
     ) -> Tensor<2> {
         let attention = &self.attention.self_attention;
         let projection = &self.attention.output;
-        let options = crate::fused::LayerOptions {
+        let options = fused::LayerOptions {
             heads: attention.heads(),
             eps: self.output.layer_norm.eps(),
             packing: packing.clone(),
@@ -124,7 +136,7 @@ impl ElectraLayer {
         };
         let weight = |linear: &Linear| linear.weight.val().into_dispatch();
         let bias = |linear: &Linear| linear.bias.val().into_dispatch();
-        let parameters = crate::fused::LayerParameters {
+        let parameters = fused::LayerParameters {
             query_weight: weight(&attention.query),
             query_bias: bias(&attention.query),
             key_weight: weight(&attention.key),
@@ -142,18 +154,21 @@ impl ElectraLayer {
             output_norm_weight: self.output.layer_norm.weight.val().into_dispatch(),
             output_norm_bias: self.output.layer_norm.bias.val().into_dispatch(),
         };
-        crate::fused::electra_layer(rows, parameters, options)
+        fused::electra_layer(rows, parameters, options)
     }
 }
 
 impl ElectraEncoder {
-    /// Makes the copy of the layers in 8 bits, or drops it.
+    /// Makes the copy of the layers that passes outside training read. Nothing is copied where
+    /// there is no faster way than the layers as they are.
     #[cfg(feature = "flex")]
-    pub(crate) fn set_int8(&mut self, wanted: bool) {
-        self.int8 = wanted.then(|| {
-            let layers = self.layer.iter().map(ElectraLayer::values).collect();
-            crate::fused::Int8Encoder::new(layers)
-        });
+    pub(crate) fn prepare(&mut self, precision: Precision) {
+        let layers = || self.layer.iter().map(ElectraLayer::values).collect();
+        self.inference = match precision {
+            Precision::F32 => fused::panels_are_available()
+                .then(|| Inference::F32(fused::InferenceEncoder::new(layers()))),
+            Precision::Int8 => Some(Inference::Int8(fused::InferenceEncoder::new(layers()))),
+        };
     }
 
     /// [`Self::forward`] with fused layers on packed rows `[tokens, hidden]`.
@@ -161,14 +176,17 @@ impl ElectraEncoder {
     pub(crate) fn forward_packed(
         &self,
         rows: Tensor<2>,
-        packing: &crate::fused::Packing,
+        packing: &fused::Packing,
         noise: &mut Noise,
     ) -> Tensor<2> {
-        if let Some(int8) = &self.int8
+        if let Some(inference) = &self.inference
             && !noise.is_on()
             && !rows.device().is_autodiff()
         {
-            return int8.forward(rows, packing);
+            return match inference {
+                Inference::F32(encoder) => encoder.forward(rows, packing),
+                Inference::Int8(encoder) => encoder.forward(rows, packing),
+            };
         }
         self.layer.iter().fold(rows, |rows, layer| {
             layer.forward_packed(rows, packing, noise)
@@ -183,7 +201,7 @@ impl ElectraEncoder {
         Self {
             layer,
             #[cfg(feature = "flex")]
-            int8: None,
+            inference: None,
         }
     }
 

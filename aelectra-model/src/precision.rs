@@ -42,45 +42,49 @@ impl fmt::Display for Precision {
 }
 
 impl ElectraModel {
-    /// Sets the numbers that passes outside training compute in. Weights changed afterwards have no
-    /// effect until it is set again.
+    /// Makes the encoder ready for passes outside training in these numbers. On the CPU backend
+    /// `flex` its weights are copied once into the order that their products read them in. Weights
+    /// changed afterwards have no effect on such passes until this is called again.
     ///
     /// # Errors
     /// When the precision is not to be had: 8 bits need the CPU backend `flex`, its fused
     /// operations, and AVX-512 VNNI.
     pub fn set_precision(&mut self, precision: Precision) -> Result<()> {
-        match precision {
-            Precision::F32 => {
-                #[cfg(feature = "flex")]
-                self.backbone.encoder.set_int8(false);
-                Ok(())
+        let missing = self.missing(precision);
+        match (precision, missing) {
+            #[cfg(feature = "flex")]
+            (_, None) => self.backbone.encoder.prepare(precision),
+            #[cfg(not(feature = "flex"))]
+            (_, None) => {}
+            // The layers as they are compute in 32 bits.
+            (Precision::F32, Some(_)) => {}
+            (Precision::Int8, Some(missing)) => {
+                return Err(
+                    ModelError::invalid(format!("precision {precision} needs {missing}"))
+                        .with_hint("use --precision f32"),
+                );
             }
-            Precision::Int8 => self.set_int8(),
+        }
+        Ok(())
+    }
+
+    /// What the copy for inference needs and does not have.
+    #[cfg(feature = "flex")]
+    fn missing(&self, precision: Precision) -> Option<&'static str> {
+        let device = self.embeddings.word_embeddings.weight.val().device();
+        if !crate::device::is_flex(&device) {
+            Some("the device `flex`")
+        } else if !crate::fused::is_enabled() {
+            Some("the fused operations, which are switched off")
+        } else if precision == Precision::Int8 && !crate::fused::int8_is_available() {
+            Some("AVX-512 VNNI, which this processor lacks")
+        } else {
+            None
         }
     }
 
-    #[cfg(feature = "flex")]
-    fn set_int8(&mut self) -> Result<()> {
-        let device = self.embeddings.word_embeddings.weight.val().device();
-        let missing = if !crate::device::is_flex(&device) {
-            "the device `flex`"
-        } else if !crate::fused::is_enabled() {
-            "the fused operations, which are switched off"
-        } else if !crate::fused::int8_is_available() {
-            "AVX-512 VNNI, which this processor lacks"
-        } else {
-            self.backbone.encoder.set_int8(true);
-            return Ok(());
-        };
-        Err(unavailable(missing))
-    }
-
     #[cfg(not(feature = "flex"))]
-    fn set_int8(&mut self) -> Result<()> {
-        Err(unavailable("the device `flex`, which is not in this build"))
+    fn missing(&self, _precision: Precision) -> Option<&'static str> {
+        Some("the device `flex`, which is not in this build")
     }
-}
-
-fn unavailable(missing: &str) -> ModelError {
-    ModelError::invalid(format!("precision int8 needs {missing}")).with_hint("use --precision f32")
 }

@@ -216,6 +216,48 @@ fn pretraining_is_the_composition_s() {
     }
 }
 
+/// What inference reads after its weights were ordered gives the composition's values too, on the
+/// way of whole batches and on that of a few rows (at most 64 tokens, several threads, heads that
+/// are whole panels).
+#[test]
+fn prepared_inference_is_the_composition_s() {
+    let few: [(usize, usize, usize, &[usize], usize); 4] = [
+        (64, 2, 97, &[20, 12], 20),
+        (64, 2, 20, &[1], 1),
+        (128, 4, 129, &[5, 30, 29], 31),
+        (96, 3, 512, &[64], 64),
+    ];
+    for (hidden, heads, intermediate, lengths, length) in SIZES.into_iter().chain(few) {
+        let device = flex();
+        let mut model = ElectraForTokenClassification::new(
+            &config(hidden, heads, intermediate, 0.1),
+            5,
+            &mut Initializer::random(3, 0.3, &device),
+        );
+        let input = input(lengths, length, &device);
+        let run = |model: &ElectraForTokenClassification| {
+            real(
+                values(model.forward(&input, &mut Noise::off())),
+                lengths,
+                length,
+            )
+        };
+        let [_, composed] = both(|| run(&model));
+        let _turn = SWITCH.lock().unwrap_or_else(PoisonError::into_inner);
+        model
+            .electra
+            .set_precision(Precision::F32)
+            .expect("f32 always is");
+        let bound = FORWARD * largest(&composed);
+        for threads in [1, 2, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            let prepared = pool.expect("a pool").install(|| run(&model));
+            let what = format!("{hidden} wide, {threads} threads");
+            assert_within(&what, &prepared, &composed, bound);
+        }
+    }
+}
+
 /// Eight bits change logits a little, and only outside training.
 #[test]
 fn int8_is_close_and_can_be_taken_back() {
@@ -235,6 +277,10 @@ fn int8_is_close_and_can_be_taken_back() {
             30,
         )
     };
+    model
+        .electra
+        .set_precision(Precision::F32)
+        .expect("f32 always is");
     let exact = run(&model);
     let outcome = model.electra.set_precision(Precision::Int8);
     if !fused::int8_is_available() {

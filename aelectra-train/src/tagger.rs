@@ -7,7 +7,9 @@ use aelectra_data::ner::{
 };
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::ModelDir;
-use aelectra_model::{ElectraConfig, ElectraForTokenClassification, EncoderInput, Noise};
+use aelectra_model::{
+    ElectraConfig, ElectraForTokenClassification, EncoderInput, Noise, Precision,
+};
 use burn::tensor::{Device, activation};
 use serde_json::{Value, json};
 
@@ -107,14 +109,16 @@ pub struct Tagger {
 }
 
 impl Tagger {
-    /// Loads a fine-tuned model directory.
+    /// Loads a fine-tuned model directory, for tagging in these numbers.
     ///
     /// # Errors
-    /// When model or tokenizer are missing, damaged, or do not fit each other.
-    pub fn load(dir: &Path, device: &Device) -> Result<Self> {
+    /// When model or tokenizer are missing, damaged, or do not fit each other, or the precision is
+    /// not to be had.
+    pub fn load(dir: &Path, device: &Device, precision: Precision) -> Result<Self> {
         let source = ModelDir::open(dir)?;
         let device = device.clone().inner();
-        let (model, _) = source.for_token_classification(&device)?;
+        let (mut model, _) = source.for_token_classification(&device)?;
+        model.electra.set_precision(precision)?;
         let tokenizer = load_tokenizer(dir, &source.config)?;
         let labels = LabelSet::from_labels(source.config.labels()?)?;
         let settings =

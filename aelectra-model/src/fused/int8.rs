@@ -5,18 +5,8 @@
 //! summed exactly in 32 bits; attention, GELU and LayerNorm stay in 32-bit floats. Needs AVX-512
 //! VNNI.
 
-use std::sync::Arc;
-
-use burn::backend::Flex;
-use burn::tensor::Tensor;
-use rayon::prelude::*;
-
-use super::attention::{self, Heads};
-use super::layer::PARAMETERS;
-use super::packing::{Packing, Piece};
-use super::rows::{self, Masked, Norm};
-use super::simd::vectorised;
-use super::tensor::{contiguous, shaped, slice};
+use super::encoder::{InferenceLinear, Rows, RowsMut};
+use super::simd::{self, vectorised};
 
 /// Columns of the result computed together: four vectors of 16.
 const COLUMNS: usize = 64;
@@ -32,7 +22,7 @@ type Group = [i8; GROUP * COLUMNS];
 
 /// A linear layer in 8 bits.
 #[derive(Debug)]
-struct Linear {
+pub(crate) struct Int8Linear {
     inputs: usize,
     outputs: usize,
     blocks: Vec<Block>,
@@ -52,15 +42,12 @@ struct Block {
 #[must_use]
 pub fn is_available() -> bool {
     #[cfg(target_arch = "x86_64")]
-    return is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512vnni");
+    return simd::has_avx512() && is_x86_feature_detected!("avx512vnni");
     #[cfg(not(target_arch = "x86_64"))]
     false
 }
 
-impl Linear {
-    /// Rounds `weight` `[outputs, inputs]`.
+impl InferenceLinear for Int8Linear {
     fn new(weight: &[f32], bias: &[f32]) -> Self {
         let outputs = bias.len();
         let inputs = weight.len() / outputs;
@@ -96,12 +83,16 @@ impl Linear {
         }
     }
 
-    /// Rounded rows to columns `column..` of rows of `stride` in `result`, bias added.
-    fn forward(&self, rows: &Rounded, result: &mut [f32], column: usize, stride: usize) {
+    fn forward(&self, from: Rows<'_>, to: RowsMut<'_>, gelu: bool) {
+        let RowsMut {
+            values: result,
+            stride,
+        } = to;
+        let rows = Rounded::new(from, self.inputs);
         for (number, block) in self.blocks.iter().enumerate() {
             let first = number * COLUMNS;
             let width = COLUMNS.min(self.outputs - first);
-            let columns = column + first..column + first + width;
+            let columns = first..first + width;
             let tiles = rows.values.chunks(ROWS * rows.groups);
             for ((tile, row_scales), result) in tiles
                 .zip(rows.scales.chunks(ROWS))
@@ -121,6 +112,11 @@ impl Linear {
                                 values[at] =
                                     sum.mul_add(block.scales[at] * row_scale, block.bias[at]);
                             }
+                            if gelu {
+                                for value in &mut values {
+                                    *value = simd::gelu(*value);
+                                }
+                            }
                             row[columns.clone()].copy_from_slice(&values[..width]);
                         }
                     },
@@ -139,9 +135,9 @@ struct Rounded {
 }
 
 impl Rounded {
-    fn new(rows: &[f32], width: usize) -> Self {
+    fn new(rows: Rows<'_>, width: usize) -> Self {
         let groups = width.div_ceil(GROUP);
-        let n = rows.len() / width;
+        let n = rows.values.len() / rows.stride;
         // What fills a last group has weights of 0.
         let mut values = vec![[0u8; GROUP]; n * groups];
         let mut scales = vec![0.0; n];
@@ -149,7 +145,9 @@ impl Rounded {
             #[inline(always)]
             || {
                 for ((row, values), scale) in rows
-                    .chunks_exact(width)
+                    .values
+                    .chunks_exact(rows.stride)
+                    .map(|row| &row[..width])
                     .zip(values.chunks_exact_mut(groups))
                     .zip(&mut scales)
                 {
@@ -270,134 +268,6 @@ mod vnni {
     }
 }
 
-/// A layer whose linear parts are in 8 bits.
-#[derive(Debug)]
-struct Layer {
-    qkv: [Linear; 3],
-    projection: Linear,
-    attention_norm: [Vec<f32>; 2],
-    intermediate: Linear,
-    output: Linear,
-    output_norm: [Vec<f32>; 2],
-    heads: usize,
-    eps: f32,
-}
-
-/// The layers of an encoder in 8 bits.
-#[derive(Clone, Debug)]
-pub struct Int8Encoder {
-    layers: Arc<Vec<Layer>>,
-}
-
-impl Int8Encoder {
-    /// Rounds layers given as in [`super::layer::Weights::from_slices`], with heads and epsilon.
-    pub(crate) fn new(layers: Vec<([Vec<f32>; PARAMETERS], usize, f64)>) -> Self {
-        let round = |(p, heads, eps): ([Vec<f32>; PARAMETERS], usize, f64)| Layer {
-            qkv: [0, 2, 4].map(|at| Linear::new(&p[at], &p[at + 1])),
-            projection: Linear::new(&p[6], &p[7]),
-            attention_norm: [p[8].clone(), p[9].clone()],
-            intermediate: Linear::new(&p[10], &p[11]),
-            output: Linear::new(&p[12], &p[13]),
-            output_norm: [p[14].clone(), p[15].clone()],
-            heads,
-            eps: eps as f32,
-        };
-        Self {
-            layers: Arc::new(layers.into_iter().map(round).collect()),
-        }
-    }
-
-    /// Packed rows `[tokens, hidden]` through all layers.
-    pub(crate) fn forward(&self, rows: Tensor<2>, packing: &Packing) -> Tensor<2> {
-        let shape = rows.dims();
-        let rows = match rows.try_into_primitive::<Flex>() {
-            Ok(rows) => contiguous(rows),
-            Err(_) => unreachable!("only called for tensors of the CPU backend"),
-        };
-        let width = shape[1];
-        let pieces = packing.inference_pieces(rayon::current_num_threads());
-        let rows = slice(&rows);
-        // A piece goes through all layers at once: sequences do not see each other.
-        let done: Vec<Vec<f32>> = pieces
-            .into_par_iter()
-            .with_max_len(1)
-            .map(|piece| {
-                let first = rows[piece.rows.start * width..piece.rows.end * width].to_vec();
-                self.layers
-                    .iter()
-                    .fold(first, |rows, layer| layer.forward(rows, &piece, packing))
-            })
-            .collect();
-        Tensor::from_primitive::<Flex>(shaped(done.concat(), shape))
-    }
-}
-
-impl Layer {
-    fn forward(&self, input: Vec<f32>, piece: &Piece, packing: &Packing) -> Vec<f32> {
-        let hidden = self.projection.outputs;
-        let wide = self.intermediate.outputs;
-        let n = piece.rows.len();
-        let rounded = Rounded::new(&input, hidden);
-        let mut qkv = vec![0.0; n * 3 * hidden];
-        for (part, linear) in self.qkv.iter().enumerate() {
-            linear.forward(&rounded, &mut qkv, part * hidden, 3 * hidden);
-        }
-        let heads = Heads {
-            count: self.heads,
-            width: hidden,
-            dropout: None,
-            length: packing.length(),
-            threads: 1,
-        };
-        let mut context = vec![0.0; n * hidden];
-        let longest = piece.sequences.iter().map(|s| s.tokens).max().unwrap_or(0);
-        let mut scores = vec![0.0; longest * longest];
-        for &sequence in &piece.sequences {
-            let first = sequence.first - piece.rows.start;
-            attention::forward(
-                heads,
-                sequence,
-                first,
-                &qkv,
-                &mut context,
-                None,
-                &mut scores,
-            );
-        }
-        let attended = self.add_and_norm(&self.projection, &context, &input, &self.attention_norm);
-        let mut inner = vec![0.0; n * wide];
-        self.intermediate
-            .forward(&Rounded::new(&attended, hidden), &mut inner, 0, wide);
-        rows::gelu_in_place(&mut inner);
-        self.add_and_norm(&self.output, &inner, &attended, &self.output_norm)
-    }
-
-    /// `LayerNorm(linear(rows) + residual)`.
-    fn add_and_norm(
-        &self,
-        linear: &Linear,
-        rows: &[f32],
-        residual: &[f32],
-        [weight, bias]: &[Vec<f32>; 2],
-    ) -> Vec<f32> {
-        let width = linear.outputs;
-        let mut out = vec![0.0; residual.len()];
-        linear.forward(&Rounded::new(rows, linear.inputs), &mut out, 0, width);
-        let norm = Norm {
-            weight,
-            bias,
-            eps: self.eps,
-        };
-        let masked = Masked {
-            dropout: None,
-            row: 0,
-        };
-        // The linear layer has added its bias.
-        rows::residual_norm(&mut out, &vec![0.0; width], masked, residual, norm, None);
-        out
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -413,10 +283,18 @@ mod tests {
             let x: Vec<f32> = (0..n * inputs).map(value).collect();
             let w: Vec<f32> = (0..outputs * inputs).map(|at| value(at + 17)).collect();
             let bias: Vec<f32> = (0..outputs).map(|at| at as f32).collect();
-            let linear = Linear::new(&w, &bias);
+            let linear = Int8Linear::new(&w, &bias);
             let stride = outputs + 3;
             let mut out = vec![-1.0; n * stride];
-            linear.forward(&Rounded::new(&x, inputs), &mut out, 2, stride);
+            let from = Rows {
+                values: &x,
+                stride: inputs,
+            };
+            let to = RowsMut {
+                values: &mut out,
+                stride,
+            };
+            linear.forward(from, to, false);
             let rounded = |row: &[f32]| -> Vec<f64> {
                 let scale = f64::from(row.iter().fold(0.0f32, |g, v| g.max(v.abs()))) / 127.0;
                 row.iter()
@@ -428,11 +306,15 @@ mod tests {
                 for output in 0..outputs {
                     let w = rounded(&w[output * inputs..(output + 1) * inputs]);
                     let exact = x.iter().zip(&w).map(|(x, w)| x * w).sum::<f64>() + output as f64;
-                    let ours = f64::from(out[row * stride + 2 + output]);
+                    let ours = f64::from(out[row * stride + output]);
                     // A factor that lies on a half may be rounded either way.
                     assert!((ours - exact).abs() < 0.05, "{n} {inputs}: {ours} {exact}");
                 }
-                assert_eq!(out[row * stride], -1.0, "written outside its columns");
+                assert_eq!(
+                    out[row * stride + outputs],
+                    -1.0,
+                    "written outside its columns"
+                );
             }
         }
     }

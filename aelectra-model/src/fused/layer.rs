@@ -311,7 +311,7 @@ fn norm_sequence(
     );
     rows::residual_norm(
         &mut rows[values.clone()],
-        bias,
+        Some(bias),
         masked(draw, sequence),
         &residual[values.clone()],
         norm,

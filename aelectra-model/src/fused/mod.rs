@@ -9,8 +9,10 @@
 //! | file | operation |
 //! | --- | --- |
 //! | `layer_op.rs`, `layer.rs` | a whole transformer layer on packed rows (no padding is computed): projections with their biases, attention, GELU, dropout, residual and LayerNorm. A thread takes a piece of the batch through the layer while it is in the cache; attention probabilities and dropout masks are computed again for the gradients instead of kept |
+//! | `encoder.rs` | inference: a thread takes a piece of the batch through all layers, on weights that were ordered once |
+//! | `packed.rs`, `panels.rs` | its linear layers in 32 bits, on panels that AVX-512 reads as they lie; few rows are shared out by heads and inner columns, threads meet twice a layer |
+//! | `int8.rs` | its linear layers in 8 bits (`--precision int8`) |
 //! | `short.rs` | the layer for one short sentence: heads and inner columns are shared out, threads meet twice a layer |
-//! | `int8.rs` | inference with the linear layers in 8 bits (`--precision int8`) |
 //! | `attention.rs` | attention of one sequence on interleaved query, key, value rows, without copies |
 //! | `linear_op.rs` | linear layer with its bias, and GELU where one follows |
 //! | `cross_entropy_op.rs` | cross-entropy over the vocabulary, whose gradient is written over the logits; best guesses and Gumbel samples without a tensor of noise |
@@ -29,6 +31,8 @@ mod attention;
 #[cfg(feature = "flex")]
 mod cross_entropy_op;
 #[cfg(feature = "flex")]
+mod encoder;
+#[cfg(feature = "flex")]
 mod int8;
 #[cfg(feature = "flex")]
 mod layer;
@@ -39,7 +43,11 @@ mod linear_op;
 #[cfg(feature = "flex")]
 mod matrix;
 #[cfg(feature = "flex")]
+mod packed;
+#[cfg(feature = "flex")]
 mod packing;
+#[cfg(feature = "flex")]
+mod panels;
 #[cfg(feature = "flex")]
 mod rows;
 #[cfg(feature = "flex")]
@@ -58,7 +66,11 @@ pub use adam::{AdamStep, AdamTensors, adam, sum_of_squares};
 #[cfg(feature = "flex")]
 pub(crate) use cross_entropy_op::{best, cross_entropy_sum, sample};
 #[cfg(feature = "flex")]
-pub use int8::{Int8Encoder, is_available as int8_is_available};
+pub(crate) use encoder::{InferenceEncoder, LayerValues};
+#[cfg(feature = "flex")]
+pub(crate) use int8::Int8Linear;
+#[cfg(feature = "flex")]
+pub use int8::is_available as int8_is_available;
 #[cfg(feature = "flex")]
 pub(crate) use layer::LayerOptions;
 #[cfg(feature = "flex")]
@@ -66,7 +78,11 @@ pub(crate) use layer_op::{LayerParameters, electra_layer};
 #[cfg(feature = "flex")]
 pub(crate) use linear_op::linear;
 #[cfg(feature = "flex")]
+pub(crate) use packed::PackedLinear;
+#[cfg(feature = "flex")]
 pub use packing::Packing;
+#[cfg(feature = "flex")]
+pub(crate) use panels::are_available as panels_are_available;
 #[cfg(feature = "flex")]
 pub(crate) use simd::Dropout;
 

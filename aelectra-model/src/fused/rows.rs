@@ -60,18 +60,6 @@ pub(super) fn bias_gelu_in_place(pre: &mut [f32], bias: &[f32]) {
     );
 }
 
-/// `values = gelu(values)`.
-pub(super) fn gelu_in_place(values: &mut [f32]) {
-    vectorised(
-        #[inline(always)]
-        || {
-            for value in values.iter_mut() {
-                *value = simd::gelu(*value);
-            }
-        },
-    );
-}
-
 /// From `pre` and the gradient of `gelu(pre)`, in place, to `gelu(pre)` in `out` and the gradient of
 /// `pre`.
 pub(super) fn gelu_backward(pre: &[f32], gradient: &mut [f32], out: &mut [f32]) {
@@ -104,17 +92,17 @@ pub(super) struct Masked<'a> {
     pub row: usize,
 }
 
-/// `LayerNorm(dropout(rows + bias) + residual)`, in place. The normalised rows before weight and
+/// `LayerNorm(dropout(rows + bias) + residual)`, in place; without a bias where the rows have it. The normalised rows before weight and
 /// bias go to `normalised`, the inverse deviations to `inverse`, where these are wanted.
 pub(super) fn residual_norm(
     rows: &mut [f32],
-    bias: &[f32],
+    bias: Option<&[f32]>,
     masked: Masked<'_>,
     residual: &[f32],
     norm: Norm<'_>,
     mut saved: Option<(&mut [f32], &mut [f32])>,
 ) {
-    let width = bias.len();
+    let width = norm.weight.len();
     vectorised(
         #[inline(always)]
         || {
@@ -124,8 +112,10 @@ pub(super) fn residual_norm(
                 .zip(residual.chunks_exact(width))
                 .enumerate()
             {
-                for (value, bias) in row.iter_mut().zip(bias) {
-                    *value += bias;
+                if let Some(bias) = bias {
+                    for (value, bias) in row.iter_mut().zip(bias) {
+                        *value += bias;
+                    }
                 }
                 simd::drop_row(row, masked.dropout, (masked.row + at) * width);
                 for (value, residual) in row.iter_mut().zip(residual) {

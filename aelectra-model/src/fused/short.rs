@@ -132,6 +132,6 @@ fn add_and_norm(terms: &[Vec<f32>], bias: &[f32], residual: &[f32], norm: Norm<'
         dropout: None,
         row: 0,
     };
-    rows::residual_norm(&mut sum, bias, masked, residual, norm, None);
+    rows::residual_norm(&mut sum, Some(bias), masked, residual, norm, None);
     sum
 }

@@ -9,18 +9,25 @@ use crate::noise::hash32;
 /// width of the machine's vectors.
 const LANES: usize = 16;
 
+/// Whether this machine has AVX-512 with the parts that compilers use together.
+pub(super) fn has_avx512() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("fma");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 /// Runs `work` compiled for the widest vector unit present (AVX-512, AVX2 with FMA, or what the
 /// target has anyway), chosen at run time. `work` must be a closure marked `#[inline(always)]`.
 #[inline(always)]
 pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
     #[cfg(target_arch = "x86_64")]
     {
-        if is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("fma")
-        {
+        if has_avx512() {
             // SAFETY: the processor has every feature the function is compiled for.
             return unsafe { with_avx512(work) };
         }

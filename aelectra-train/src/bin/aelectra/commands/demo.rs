@@ -10,6 +10,7 @@ use aelectra_data::run::{EndEvent, EndReason, LogEvent, RunDir, RunEvent, new_ru
 use aelectra_data::vocab::{
     TokenizerOptions, VocabularyOptions, WordPieceTokenizer, train_vocabulary,
 };
+use aelectra_model::Precision;
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_train::config::finetune::FinetuneConfig;
 use aelectra_train::config::{Layers, recipes};
@@ -298,7 +299,7 @@ fn walk<'t>(
         });
     };
 
-    let tagger = Tagger::load(&out.join("model"), device)?;
+    let tagger = Tagger::load(&out.join("model"), device, Precision::F32)?;
     let found = super::predict::find(&tagger, std::slice::from_ref(&args.text))?;
     Ok(Walk::Whole(Box::new(Done {
         pretrained,

@@ -55,8 +55,7 @@ struct Evaluation {
 
 pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
     let (device, _) = args.device.open()?;
-    let mut tagger = Tagger::load(&resolve_model(&args.model)?, &device)?;
-    tagger.model.electra.set_precision(args.precision)?;
+    let tagger = Tagger::load(&resolve_model(&args.model)?, &device, args.precision)?;
     let data = read_labelled(&args.data, &args.read.options(&[])?)?;
     for warning in tagger.tokenizer.warnings() {
         output::note(&format!("note: {warning}"));

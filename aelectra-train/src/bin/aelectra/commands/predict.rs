@@ -78,8 +78,7 @@ pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
         args.format.unwrap_or(PredictFormat::Pretty)
     };
     let (device, _) = args.device.open()?;
-    let mut tagger = Tagger::load(&resolve_model(&args.model)?, &device)?;
-    tagger.model.electra.set_precision(args.precision)?;
+    let mut tagger = Tagger::load(&resolve_model(&args.model)?, &device, args.precision)?;
     tagger.batch_size = args.batch_size.max(1);
     let mut printer = Printer {
         format,

@@ -6,6 +6,7 @@ use aelectra_data::ner::{
     Interval, Mode, NerSentence, Perturbation, Resampling, RobustnessReport, RobustnessRow,
     bootstrap, perturb, score,
 };
+use aelectra_model::Precision;
 use aelectra_train::tagger::Tagger;
 use clap::Args;
 
@@ -37,7 +38,7 @@ pub(crate) struct RobustnessArgs {
 
 pub(crate) fn run(args: &RobustnessArgs, global: Global) -> anyhow::Result<u8> {
     let (device, _) = args.device.open()?;
-    let tagger = Tagger::load(&resolve_model(&args.model)?, &device)?;
+    let tagger = Tagger::load(&resolve_model(&args.model)?, &device, Precision::F32)?;
     let data = read_labelled(&args.data, &args.read.options(&[])?)?;
     let (f1, interval) = measure(&tagger, &data.sentences, args.mode)?;
     let mut report = RobustnessReport {
