@@ -91,28 +91,36 @@ impl ElectraLayer {
 
 #[cfg(feature = "flex")]
 impl ElectraLayer {
-    /// Values of all parameters in the order of the fused layer, heads and epsilon.
+    /// All parameters in the order of the fused layer, heads and epsilon.
     fn values(&self) -> fused::LayerValues {
-        fn of<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-            tensor.into_data().iter::<f32>().collect()
-        }
         let attention = &self.attention.self_attention;
         let projection = &self.attention.output;
-        let linear = |linear: &Linear| [of(linear.weight.val()), of(linear.bias.val())];
-        let norm = |norm: &LayerNorm| [of(norm.weight.val()), of(norm.bias.val())];
-        let [a, b] = linear(&attention.query);
-        let [c, d] = linear(&attention.key);
-        let [e, f] = linear(&attention.value);
-        let [g, h] = linear(&projection.dense);
-        let [i, j] = norm(&projection.layer_norm);
-        let [k, l] = linear(&self.intermediate.dense);
-        let [m, n] = linear(&self.output.dense);
-        let [o, p] = norm(&self.output.layer_norm);
-        (
-            [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p],
-            attention.heads(),
-            self.output.layer_norm.eps(),
-        )
+        let weight = |linear: &Linear| fused::on_cpu(linear.weight.val());
+        let bias = |linear: &Linear| fused::on_cpu(linear.bias.val());
+        let norm = |norm: &LayerNorm| {
+            [norm.weight.val(), norm.bias.val()].map(|tensor| fused::on_cpu(tensor))
+        };
+        let [attention_scale, attention_shift] = norm(&projection.layer_norm);
+        let [output_scale, output_shift] = norm(&self.output.layer_norm);
+        let parameters = [
+            weight(&attention.query),
+            bias(&attention.query),
+            weight(&attention.key),
+            bias(&attention.key),
+            weight(&attention.value),
+            bias(&attention.value),
+            weight(&projection.dense),
+            bias(&projection.dense),
+            attention_scale,
+            attention_shift,
+            weight(&self.intermediate.dense),
+            bias(&self.intermediate.dense),
+            weight(&self.output.dense),
+            bias(&self.output.dense),
+            output_scale,
+            output_shift,
+        ];
+        (parameters, attention.heads(), self.output.layer_norm.eps())
     }
 
     /// [`Self::forward`] as one fused operation on packed rows `[tokens, hidden]`.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use burn::backend::Flex;
 use burn::tensor::Tensor;
+use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::layer::PARAMETERS;
@@ -18,7 +19,7 @@ use super::packing::{Packing, Piece, Sequence};
 use super::panels::{Panels, ROWS, WIDTH};
 use super::rows::{self, Masked, Norm};
 use super::simd::{self, vectorised};
-use super::tensor::{contiguous, shaped, slice};
+use super::tensor::{on_cpu, shaped, slice};
 
 /// Rows of activations, a fixed distance apart.
 #[derive(Clone, Copy)]
@@ -85,7 +86,7 @@ impl<L> Clone for InferenceEncoder<L> {
 }
 
 /// Parameters of a layer in the order of [`super::layer::Weights::from_slices`], heads, epsilon.
-pub(crate) type LayerValues = ([Vec<f32>; PARAMETERS], usize, f64);
+pub(crate) type LayerValues = ([FlexTensor; PARAMETERS], usize, f64);
 
 #[expect(
     private_bounds,
@@ -95,21 +96,21 @@ impl<L: InferenceLinear> InferenceEncoder<L> {
     /// Takes the layers, from the lowest.
     pub(crate) fn new(layers: Vec<LayerValues>) -> Self {
         let (heads, eps) = layers.first().map_or((1, 0.0), |layer| (layer.1, layer.2));
-        let (hidden, inner) = layers
-            .first()
-            .map_or((0, 0), |layer| (layer.0[7].len(), layer.0[11].len()));
+        let (hidden, inner) = layers.first().map_or((0, 0), |layer| {
+            (slice(&layer.0[7]).len(), slice(&layer.0[11]).len())
+        });
         let layers = layers
-            .into_par_iter()
-            .map(|(p, _, _)| Layer {
-                qkv: L::new(
-                    &[&p[0][..], &p[2], &p[4]].concat(),
-                    &[&p[1][..], &p[3], &p[5]].concat(),
-                ),
-                projection: L::new(&p[6], &p[7]),
-                attention_norm: [p[8].clone(), p[9].clone()],
-                intermediate: L::new(&p[10], &p[11]),
-                output: L::new(&p[12], &p[13]),
-                output_norm: [p[14].clone(), p[15].clone()],
+            .par_iter()
+            .map(|(parameters, _, _)| {
+                let p = parameters.each_ref().map(slice);
+                Layer {
+                    qkv: L::new(&[p[0], p[2], p[4]].concat(), &[p[1], p[3], p[5]].concat()),
+                    projection: L::new(p[6], p[7]),
+                    attention_norm: [p[8].to_vec(), p[9].to_vec()],
+                    intermediate: L::new(p[10], p[11]),
+                    output: L::new(p[12], p[13]),
+                    output_norm: [p[14].to_vec(), p[15].to_vec()],
+                }
             })
             .collect();
         Self(Arc::new(Layers {
@@ -124,10 +125,7 @@ impl<L: InferenceLinear> InferenceEncoder<L> {
     /// Packed rows `[tokens, hidden]` through all layers.
     pub(crate) fn forward(&self, rows: Tensor<2>, packing: &Packing) -> Tensor<2> {
         let shape = rows.dims();
-        let rows = match rows.try_into_primitive::<Flex>() {
-            Ok(rows) => contiguous(rows),
-            Err(_) => unreachable!("only called for tensors of the CPU backend"),
-        };
+        let rows = on_cpu(rows);
         let values = slice(&rows);
         let values = L::forward_short(&self.0, values, packing)
             .unwrap_or_else(|| self.0.forward(values, packing));

@@ -85,6 +85,8 @@ pub use packing::Packing;
 pub(crate) use panels::are_available as panels_are_available;
 #[cfg(feature = "flex")]
 pub(crate) use simd::Dropout;
+#[cfg(feature = "flex")]
+pub(crate) use tensor::on_cpu;
 
 /// The environment variable that switches the fused operations off with `0`.
 pub const SWITCH: &str = "AELECTRA_FUSED";

@@ -1,7 +1,7 @@
 //! Between the tensors of the CPU backend and slices.
 
-use burn::backend::TensorMetadata;
-use burn::tensor::{Shape, TensorData};
+use burn::backend::{Flex, TensorMetadata};
+use burn::tensor::{Shape, Tensor, TensorData};
 use burn_flex::FlexTensor;
 
 /// The tensor with its elements one after the other.
@@ -10,6 +10,15 @@ pub(super) fn contiguous(tensor: FlexTensor) -> FlexTensor {
         tensor
     } else {
         tensor.to_contiguous()
+    }
+}
+
+/// What a tensor of the CPU backend holds, its elements one after the other; nothing is copied where
+/// they are that already.
+pub(crate) fn on_cpu<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
+    match tensor.try_into_primitive::<Flex>() {
+        Ok(tensor) => contiguous(tensor),
+        Err(_) => unreachable!("only called for tensors of the CPU backend"),
     }
 }
 
