@@ -16,19 +16,12 @@ use rayon::prelude::*;
 
 use super::layer::PARAMETERS;
 use super::packing::{Packing, Piece, Sequence};
-use super::panels::{Panels, ROWS, WIDTH};
+use super::panels::{Panels, ROWS, Rows, WIDTH};
 use super::rows::{self, Masked, Norm};
 use super::simd::{self, vectorised};
 use super::tensor::{on_cpu, shaped, slice};
 
-/// Rows of activations, a fixed distance apart.
-#[derive(Clone, Copy)]
-pub(super) struct Rows<'a> {
-    pub values: &'a [f32],
-    pub stride: usize,
-}
-
-/// The same, to be written.
+/// Rows of activations to be written, a fixed distance apart.
 pub(super) struct RowsMut<'a> {
     pub values: &'a mut [f32],
     pub stride: usize,
@@ -314,21 +307,17 @@ pub(super) fn attention(
         values.fill(of(0, 2 * width + head * size), qkv.stride, [tokens, size]);
         for query in (0..tokens).step_by(ROWS) {
             let height = ROWS.min(tokens - query);
-            let queries = of(query, head * size);
+            let queries = Rows {
+                values: of(query, head * size),
+                stride: qkv.stride,
+            };
             let part = keys.whole();
-            keys.multiply(
-                queries,
-                qkv.stride,
-                height,
-                part,
-                None,
-                |tile, row, panel| {
-                    let rows = scores.chunks_exact_mut(padded).skip(row);
-                    for (row, tile) in rows.zip(tile) {
-                        row[panel * WIDTH..(panel + 1) * WIDTH].copy_from_slice(tile);
-                    }
-                },
-            );
+            keys.multiply(queries, height, part, None, |tile, row, panel| {
+                let rows = scores.chunks_exact_mut(padded).skip(row);
+                for (row, tile) in rows.zip(tile) {
+                    row[panel * WIDTH..(panel + 1) * WIDTH].copy_from_slice(tile);
+                }
+            });
             let mut shares = [0.0; ROWS];
             vectorised(
                 #[inline(always)]
@@ -344,7 +333,11 @@ pub(super) fn attention(
             );
             let first = (sequence.first + query) * width + head * size;
             let part = values.whole();
-            values.multiply(scores, padded, height, part, None, |tile, row, panel| {
+            let left = Rows {
+                values: scores,
+                stride: padded,
+            };
+            values.multiply(left, height, part, None, |tile, row, panel| {
                 let columns = panel * WIDTH..size.min((panel + 1) * WIDTH);
                 for (row, tile) in (row..).zip(tile) {
                     let share = shares[row];

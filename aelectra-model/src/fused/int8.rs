@@ -5,7 +5,8 @@
 //! summed exactly in 32 bits; attention, GELU and LayerNorm stay in 32-bit floats. Needs AVX-512
 //! VNNI.
 
-use super::encoder::{InferenceLinear, Rows, RowsMut};
+use super::encoder::{InferenceLinear, RowsMut};
+use super::kernel::Rows;
 use super::simd::{self, vectorised};
 
 /// Columns of the result computed together: four vectors of 16.

@@ -10,7 +10,8 @@
 //! | --- | --- |
 //! | `layer_op.rs`, `layer.rs` | a whole transformer layer on packed rows (no padding is computed): projections with their biases, attention, GELU, dropout, residual and LayerNorm. A thread takes a piece of the batch through the layer while it is in the cache; attention probabilities and dropout masks are computed again for the gradients instead of kept |
 //! | `encoder.rs` | inference: a thread takes a piece of the batch through all layers, on weights that were ordered once |
-//! | `packed.rs`, `panels.rs` | its linear layers in 32 bits, on panels that AVX-512 reads as they lie; few rows are shared out by heads and inner columns, threads meet twice a layer |
+//! | `packed.rs` | its linear layers in 32 bits; few rows are shared out by heads and inner columns, threads meet twice a layer |
+//! | `panels.rs`, `kernel.rs` | products with a right side in panels, which AVX-512 reads as they lie |
 //! | `int8.rs` | its linear layers in 8 bits (`--precision int8`) |
 //! | `short.rs` | the layer for one short sentence: heads and inner columns are shared out, threads meet twice a layer |
 //! | `attention.rs` | attention of one sequence on interleaved query, key, value rows, without copies |
@@ -34,6 +35,8 @@ mod cross_entropy_op;
 mod encoder;
 #[cfg(feature = "flex")]
 mod int8;
+#[cfg(feature = "flex")]
+mod kernel;
 #[cfg(feature = "flex")]
 mod layer;
 #[cfg(feature = "flex")]

@@ -3,11 +3,11 @@
 use rayon::prelude::*;
 
 use super::encoder::{
-    AttentionScratch, Heads, InferenceLinear, Layer, Layers, Rows, RowsMut, add_and_norm,
-    attention, stride,
+    AttentionScratch, Heads, InferenceLinear, Layer, Layers, RowsMut, add_and_norm, attention,
+    stride,
 };
 use super::packing::Packing;
-use super::panels::{Panels, Part, WIDTH};
+use super::panels::{Panels, Part, Rows, WIDTH};
 use super::simd::{self, vectorised};
 
 /// Tokens up to which threads share the columns of a product rather than the rows.
@@ -55,11 +55,11 @@ impl PackedLinear {
             stride,
         } = to;
         let n = result.len() / stride;
-        let (values, width) = (from.values, self.weight.columns());
+        let width = self.weight.columns();
         let first = part.panels.0;
         let start = Some(&self.bias[..]);
         self.weight
-            .multiply(values, from.stride, n, part, start, |tile, row, panel| {
+            .multiply(from, n, part, start, |tile, row, panel| {
                 if gelu {
                     gelu_in_place(tile);
                 }
@@ -81,20 +81,14 @@ impl PackedLinear {
             ..self.weight.whole()
         };
         let mut term = vec![0.0; n * width];
-        self.weight.multiply(
-            rows.values,
-            rows.stride,
-            n,
-            part,
-            None,
-            |tile, row, panel| {
+        self.weight
+            .multiply(rows, n, part, None, |tile, row, panel| {
                 let columns = panel * WIDTH..width.min((panel + 1) * WIDTH);
                 let to = term[row * width..].chunks_mut(width);
                 for (to, tile) in to.zip(tile) {
                     to[columns.clone()].copy_from_slice(&tile[..columns.len()]);
                 }
-            },
-        );
+            });
         term
     }
 
