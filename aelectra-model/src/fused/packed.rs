@@ -67,7 +67,7 @@ impl PackedLinear {
                 let at = column + (panel - first) * WIDTH;
                 let rows = result[row * stride..].chunks_mut(stride);
                 for (to, tile) in rows.zip(tile) {
-                    to[at..at + columns].copy_from_slice(&tile[..columns]);
+                    copy(tile, &mut to[at..at + columns]);
                 }
             });
     }
@@ -86,7 +86,7 @@ impl PackedLinear {
                 let columns = panel * WIDTH..width.min((panel + 1) * WIDTH);
                 let to = term[row * width..].chunks_mut(width);
                 for (to, tile) in to.zip(tile) {
-                    to[columns.clone()].copy_from_slice(&tile[..columns.len()]);
+                    copy(tile, &mut to[columns.clone()]);
                 }
             });
         term
@@ -94,6 +94,17 @@ impl PackedLinear {
 
     fn add_bias(&self, rows: &mut [f32]) {
         super::rows::add_bias(rows, &self.bias.as_flattened()[..self.weight.columns()]);
+    }
+}
+
+/// A row of a tile to its place, or as much of it as there is.
+#[inline(always)]
+fn copy(tile: &[f32; WIDTH], to: &mut [f32]) {
+    // A whole row is two vectors; a copy of any length would be a call.
+    if let Some(to) = to.as_mut_array() {
+        *to = *tile;
+    } else {
+        to.copy_from_slice(&tile[..to.len()]);
     }
 }
 

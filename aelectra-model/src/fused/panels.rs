@@ -73,6 +73,12 @@ impl Panels {
             let lines = &mut self.lines[panel * rows * VECTORS..(panel + 1) * rows * VECTORS];
             for (row, lines) in lines.as_chunks_mut::<VECTORS>().0.iter_mut().enumerate() {
                 let from = &values[row * stride + first..row * stride + first + width];
+                if let Some(from) = from.as_array::<WIDTH>() {
+                    for (line, from) in lines.iter_mut().zip(from.as_chunks().0) {
+                        line.0 = *from;
+                    }
+                    continue;
+                }
                 for (line, from) in lines.iter_mut().zip(from.chunks(LANES)) {
                     line.0[..from.len()].copy_from_slice(from);
                 }
