@@ -12,7 +12,7 @@ use aelectra_model::init::Initializer;
 use aelectra_model::input::int_tensor;
 use aelectra_model::local_start::start_locally;
 use aelectra_model::loss::{COUNT_EPSILON, cross_entropy_sum};
-use aelectra_model::{ElectraConfig, ElectraForTokenClassification, Noise};
+use aelectra_model::{ElectraConfig, ElectraForTokenClassification, Noise, Precision};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Device;
@@ -240,7 +240,7 @@ pub fn train_seed(
             None
         } else {
             let measuring = Instant::now();
-            let tagger = tagger(&model, data, settings, device);
+            let tagger = tagger(&model, data, settings, device)?;
             let report = evaluate(&tagger, &data.dev)?;
             bus.emit(RunEvent::NerEval(eval_event(
                 &report,
@@ -268,7 +268,7 @@ pub fn train_seed(
     let Some((epoch, dev_f1, model)) = kept else {
         return Err(TrainError::failed("no epoch was kept"));
     };
-    let tagger = tagger(&model, data, settings, device);
+    let tagger = tagger(&model, data, settings, device)?;
     let mut result = SeedResult {
         seed,
         learning_rate: context.learning_rate,
@@ -359,15 +359,18 @@ fn tagger(
     data: &Data,
     settings: TaggerSettings,
     device: &Device,
-) -> Tagger {
-    Tagger {
-        model: model.valid(),
+) -> Result<Tagger> {
+    let mut model = model.valid();
+    // As the finished model will be loaded, so that its scores are the same to the last bit.
+    model.electra.set_precision(Precision::F32)?;
+    Ok(Tagger {
+        model,
         tokenizer: data.tokenizer.clone(),
         labels: data.labels.clone(),
         settings,
         device: device.clone().inner(),
         batch_size: 32,
-    }
+    })
 }
 
 /// Entity scores of a tagger on sentences, conlleval's way.

@@ -7,7 +7,9 @@ use aelectra_data::ner::{LabelSet, NerWindow, align};
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::init::Initializer;
-use aelectra_model::{ElectraConfig, ElectraForTokenClassification, ModelType, Noise, parameters};
+use aelectra_model::{
+    ElectraConfig, ElectraForTokenClassification, ModelType, Noise, Precision, parameters,
+};
 use aelectra_train::config::finetune::FinetuneConfig;
 use aelectra_train::config::{Layers, recipes};
 use aelectra_train::finetune::batches::epoch_batches;
@@ -105,7 +107,8 @@ pub(crate) fn run(args: &TimingArgs, global: Global) -> anyhow::Result<u8> {
     let (train_windows, test_windows) = (cut(&train)?, cut(&test)?);
     let pad = tokenizer.special().pad;
 
-    let plain = model.valid();
+    let mut plain = model.valid();
+    plain.electra.set_precision(Precision::F32)?;
     let inner = device.clone().inner();
     let inference_seconds = forward(&plain, &test_windows, BATCH, pad, &inner);
     let inference_seconds_batch_1 = forward(&plain, &test_windows, 1, pad, &inner);
