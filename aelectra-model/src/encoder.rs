@@ -97,9 +97,7 @@ impl ElectraLayer {
         let projection = &self.attention.output;
         let weight = |linear: &Linear| fused::on_cpu(linear.weight.val());
         let bias = |linear: &Linear| fused::on_cpu(linear.bias.val());
-        let norm = |norm: &LayerNorm| {
-            [norm.weight.val(), norm.bias.val()].map(|tensor| fused::on_cpu(tensor))
-        };
+        let norm = |norm: &LayerNorm| [norm.weight.val(), norm.bias.val()].map(fused::on_cpu);
         let [attention_scale, attention_shift] = norm(&projection.layer_norm);
         let [output_scale, output_shift] = norm(&self.output.layer_norm);
         let parameters = [
