@@ -1,4 +1,4 @@
-//! Everything of Ælæctra that lies on disk or is plain data: no tensor library is linked here.
+//! Everything of Ælæctra that is a file or plain data; no tensor library is linked here.
 //!
 //! The path of a Danish text through this crate:
 //!
@@ -10,9 +10,10 @@
 //! 5. [`hub`] finds a published model in the Hugging Face cache, or downloads it;
 //! 6. [`run`] is the run directory: the events a training run writes and everything else reads.
 //!
-//! With `default-features = false` only [`run`], [`error`] and [`rng`] are built.
+//! With `default-features = false` only [`run`], [`error`], [`files`] and [`rng`] are built.
 
 pub mod error;
+pub mod files;
 pub mod rng;
 pub mod run;
 

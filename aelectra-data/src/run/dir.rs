@@ -1,12 +1,12 @@
 //! Paths of a run directory, its pointers, and which runs there are.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::manifest::Manifest;
 use crate::error::{DataError, Result};
+use crate::files::replace_file;
 
 /// A checkpoint that has a name of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,24 +206,6 @@ impl RunDir {
             Pointer::Best => self.best(),
         }
     }
-}
-
-/// Replaces a small file whole: a reader sees the old content or the new, never a part, and the
-/// content is on disk before the name is.
-pub(super) fn replace_file(path: &Path, content: &[u8]) -> Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let write = || {
-        let mut file = fs::File::create(&temporary)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    };
-    write().map_err(|error| {
-        // Nothing to do about a temporary file that cannot be removed either.
-        let _ = fs::remove_file(&temporary);
-        DataError::io("write", path)(error)
-    })
 }
 
 /// `YYYY-MM-DDThh:mm:ssZ`.

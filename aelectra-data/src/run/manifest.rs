@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{DataError, Result};
+use crate::files::replace_json;
 
 /// How a run was started. Written once; fields a reader does not know are ignored, fields an older
 /// writer did not have take their defaults.
@@ -58,10 +59,7 @@ impl Manifest {
     /// # Errors
     /// When the directory cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let mut text = serde_json::to_string_pretty(self)
-            .map_err(|error| DataError::invalid(format!("manifest: {error}")))?;
-        text.push('\n');
-        super::dir::replace_file(path, text.as_bytes())
+        replace_json(path, self)
     }
 }
 

@@ -1,7 +1,6 @@
 //! The files of a Hugging Face tokenizer directory.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -9,8 +8,9 @@ use serde_json::{Value, json};
 use super::wordpiece::{CONTINUATION, MAX_CHARS_PER_WORD};
 use super::{SpecialIds, SpecialTokens, TokenizerOptions};
 use crate::error::{DataError, Result};
+use crate::files::{replace_file, replace_json};
 
-/// What a tokenizer directory says.
+/// The content of a tokenizer directory.
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) tokens: Vec<String>,
@@ -193,10 +193,10 @@ pub(crate) fn write(
         vocab.push_str(token);
         vocab.push('\n');
     }
-    write_file(&dir.join("vocab.txt"), vocab.as_bytes())?;
+    replace_file(&dir.join("vocab.txt"), vocab.as_bytes())?;
     let full = tokenizer_json(tokens, options, special, ids);
-    write_json(&dir.join("tokenizer.json"), &full)?;
-    write_json(
+    replace_json(&dir.join("tokenizer.json"), &full)?;
+    replace_json(
         &dir.join("tokenizer_config.json"),
         &json!({
             "tokenizer_class": "ElectraTokenizer",
@@ -211,7 +211,7 @@ pub(crate) fn write(
             "mask_token": special.mask_token,
         }),
     )?;
-    write_json(
+    replace_json(
         &dir.join("special_tokens_map.json"),
         &serde_json::to_value(special).unwrap_or_default(),
     )
@@ -283,32 +283,4 @@ fn tokenizer_json(
             "vocab": vocab,
         },
     })
-}
-
-fn write_json(path: &Path, value: &Value) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(value)
-        .map_err(|error| DataError::invalid(format!("cannot write JSON: {error}")))?;
-    text.push('\n');
-    write_file(path, text.as_bytes())
-}
-
-/// Writes a file under another name and renames it, so that no reader sees half of it.
-pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let temporary = path.with_extension("tmp");
-    let write = || -> std::io::Result<()> {
-        let mut file = fs::File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)?;
-        // The new name lasts through a power cut only once its directory is on disk too.
-        #[cfg(unix)]
-        if let Some(parent) = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-        {
-            fs::File::open(parent)?.sync_all()?;
-        }
-        Ok(())
-    };
-    write().map_err(DataError::io("write", path))
 }

@@ -20,7 +20,6 @@ mod wordpiece;
 
 pub use crate::corpus::Progress;
 pub use encoder::Encoder;
-pub(crate) use files::write_file;
 pub use options::{SpecialIds, SpecialTokens, TokenizerOptions};
 pub use tokenizer::{Piece, WordPieceTokenizer};
 pub use train::{VocabularyOptions, VocabularyReport, train_vocabulary};

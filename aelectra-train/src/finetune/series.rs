@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use aelectra_data::ner::stats::Summary;
+use aelectra_data::files::replace_file;
+use aelectra_data::ner::Summary;
 use aelectra_data::run::{LogEvent, LogLevel, RunDir, RunEvent};
 use burn::tensor::Device;
 use serde::Serialize;
@@ -259,7 +260,5 @@ fn read_result(path: &Path) -> Option<SeedResult> {
 fn write_result(path: &Path, result: &SeedResult) -> Result<()> {
     let json = serde_json::to_string(result)
         .map_err(|error| TrainError::failed(format!("cannot write a result: {error}")))?;
-    let partial = path.with_extension("partial");
-    std::fs::write(&partial, json).map_err(TrainError::io("write", &partial))?;
-    std::fs::rename(&partial, path).map_err(TrainError::io("rename", path))
+    Ok(replace_file(path, json.as_bytes())?)
 }

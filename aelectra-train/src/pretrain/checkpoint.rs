@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use aelectra_data::files::replace_json;
 use aelectra_data::run::RunDir;
 use aelectra_model::checkpoint::{TensorSource, save_tensors};
 use aelectra_model::{ElectraPretrainer, parameters};
@@ -91,13 +92,7 @@ fn write(
     })?;
     save_tensors(&dir.join("model.safetensors"), &tensors)?;
     save_tensors(&dir.join("optimizer.safetensors"), &optimizer.state(model))?;
-    let path = dir.join("state.json");
-    let json = serde_json::to_string_pretty(state)
-        .map_err(|error| TrainError::failed(format!("cannot write the state: {error}")))?;
-    std::fs::write(&path, json)
-        .and_then(|()| std::fs::File::open(&path)?.sync_all())
-        .and_then(|()| std::fs::File::open(dir)?.sync_all())
-        .map_err(TrainError::io("write", &path))
+    Ok(replace_json(&dir.join("state.json"), state)?)
 }
 
 /// Reads a checkpoint into a model of the right architecture and its optimizer.

@@ -1,0 +1,96 @@
+//! Files that appear whole: whoever reads one, also after a crash, finds the old content or the
+//! new, never a part.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Serialize;
+
+use crate::error::{DataError, Result};
+
+/// Replaces a file: writes a temporary file beside it, syncs it, renames it and syncs the directory.
+///
+/// # Errors
+/// [`DataError::Io`] if the operating system refuses; the old file is then still there.
+pub fn replace_file(path: &Path, content: &[u8]) -> Result<()> {
+    replace_with(path, |temporary| {
+        let mut file = File::create(temporary)?;
+        file.write_all(content)?;
+        file.sync_all()
+    })
+}
+
+/// [`replace_file`] with a value as indented JSON.
+///
+/// # Errors
+/// As [`replace_file`], or if the value has no form in JSON.
+pub fn replace_json<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(value).map_err(|error| {
+        DataError::invalid(format!("cannot write `{}`: {error}", path.display()))
+    })?;
+    text.push('\n');
+    replace_file(path, text.as_bytes())
+}
+
+/// Replaces `path` by what `make` puts at the temporary path it is given.
+pub(crate) fn replace_with(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
+    let temporary = temporary(path);
+    let replace = || {
+        make(&temporary)?;
+        fs::rename(&temporary, path)?;
+        sync_directory_of(path)
+    };
+    replace().map_err(|error| {
+        // The first error is the one to report; a leftover temporary file harms nothing.
+        let _ = fs::remove_file(&temporary);
+        DataError::io("write", path)(error)
+    })
+}
+
+/// A hidden name beside `path` that no other thread or process uses.
+pub(crate) fn temporary(path: &Path) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    path.with_file_name(format!(".{name}.{}-{count}.tmp", std::process::id()))
+}
+
+/// A new name survives a power cut only once its directory is on disk too.
+#[cfg(unix)]
+fn sync_directory_of(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn sync_directory_of(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_write_keeps_the_old_file_and_leaves_no_other() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("x.json");
+        replace_json(&path, &[1]).expect("writes");
+        replace_json(&path, &[2]).expect("replaces");
+        let refused = replace_with(&path, |temporary| {
+            fs::write(temporary, "half")?;
+            Err(io::Error::other("full"))
+        });
+        let error = refused.expect_err("refused").to_string();
+        assert!(
+            error.contains("x.json") && error.contains("full"),
+            "{error}"
+        );
+        assert_eq!(fs::read_to_string(&path).expect("is there"), "[\n  2\n]\n");
+        assert_eq!(fs::read_dir(dir.path()).expect("lists").count(), 1);
+    }
+}
