@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 /// `Result` with [`DataError`].
 pub type Result<T, E = DataError> = std::result::Result<T, E>;
 
-/// What can be wrong with files and data given to this crate.
+/// What can be wrong with input files and data.
 ///
 /// [`Display`](std::fmt::Display) gives one line without the advice; [`DataError::hint`] gives the
 /// advice, which the command line prints on a line of its own.
@@ -28,35 +28,33 @@ pub enum DataError {
     Parse {
         /// The file.
         path: PathBuf,
-        /// The line, from 1; 0 when the whole file is meant.
+        /// The line, from 1; 0 for the whole file.
         line: usize,
-        /// What the format asks for there.
+        /// What the format requires there.
         expected: String,
-        /// What stands there.
+        /// What was found instead.
         found: String,
-        /// What the reader can do about it.
+        /// What to do about it.
         hint: Option<String>,
     },
     /// Inputs that are well-formed but do not fit together, or an option out of range.
     #[error("{message}")]
     Invalid {
-        /// What does not fit.
+        /// What is wrong.
         message: String,
-        /// What the reader can do about it.
+        /// What to do about it.
         hint: Option<String>,
     },
-    /// A binary file is damaged: its length or checksum is not what its header says.
+    /// A binary file is damaged: its length, checksum or content is wrong.
     #[error("`{}` is damaged: {message}", path.display())]
     Corrupt {
         /// The file.
         path: PathBuf,
-        /// What does not hold.
+        /// What is wrong.
         message: String,
+        /// What to do about it.
+        hint: Option<String>,
     },
-    /// A model could not be found in the cache or fetched from the hub.
-    #[cfg(feature = "text")]
-    #[error(transparent)]
-    Hub(#[from] Box<crate::hub::HubError>),
 }
 
 fn at_line(line: usize) -> String {
@@ -102,27 +100,38 @@ impl DataError {
         }
     }
 
+    /// A [`DataError::Corrupt`] without advice.
+    #[cfg(feature = "text")]
+    pub(crate) fn corrupt(path: impl AsRef<Path>, message: impl Into<String>) -> Self {
+        Self::Corrupt {
+            path: path.as_ref().to_path_buf(),
+            message: message.into(),
+            hint: None,
+        }
+    }
+
     /// The same error with a line of advice, where its kind carries one.
     #[must_use]
     pub fn with_hint(mut self, advice: impl Into<String>) -> Self {
-        if let Self::Parse { hint, .. } | Self::Invalid { hint, .. } = &mut self {
+        if let Self::Parse { hint, .. } | Self::Invalid { hint, .. } | Self::Corrupt { hint, .. } =
+            &mut self
+        {
             *hint = Some(advice.into());
         }
         self
     }
 
-    /// What the reader can do about it.
+    /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::Parse { hint, .. } | Self::Invalid { hint, .. } => hint.as_deref(),
+            Self::Parse { hint, .. } | Self::Invalid { hint, .. } | Self::Corrupt { hint, .. } => {
+                hint.as_deref()
+            }
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 Some("check the path; relative paths start at the current directory")
             }
-            Self::Corrupt { .. } => Some("delete the file and make it anew"),
             Self::Io { .. } => None,
-            #[cfg(feature = "text")]
-            Self::Hub(error) => error.hint(),
         }
     }
 }

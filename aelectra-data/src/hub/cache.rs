@@ -1,16 +1,13 @@
 //! The cache of one model on disk: what is there, and how files are put there.
-//!
-//! Every name is made under a temporary one and renamed, so a reader, another process or a crash
-//! never sees half of it.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::name::{ModelName, is_commit, is_file_name};
 use super::{CONFIG, PYTORCH, SAFETENSORS, SAFETENSORS_INDEX, TOKENIZER};
+use crate::files::{replace_file, replace_with};
 use crate::{DataError, Result};
 
 /// One `models--org--name` directory.
@@ -24,7 +21,7 @@ pub(super) struct RepoCache {
 #[derive(Debug)]
 pub(super) struct Snapshot {
     dir: PathBuf,
-    /// Where files that the commit has not are noted.
+    /// Marks files that the commit does not have.
     absent: PathBuf,
 }
 
@@ -41,7 +38,7 @@ impl RepoCache {
         }
     }
 
-    /// What is cached of `revision`, if anything is.
+    /// The cached snapshot of `revision`, if any.
     pub(super) fn snapshot(&self, revision: &str) -> Option<Snapshot> {
         let commit = if is_commit(revision) {
             revision.to_owned()
@@ -86,7 +83,8 @@ impl RepoCache {
         if fs::read_to_string(&path).is_ok_and(|old| old == commit) {
             return Ok(());
         }
-        replace(&path, |temporary| fs::write(temporary, commit))
+        create_parent(&path)?;
+        replace_file(&path, commit.as_bytes())
     }
 
     /// Makes `file` of the snapshot a link to the blob, or a copy where links are impossible.
@@ -94,7 +92,9 @@ impl RepoCache {
         let blob = self.blob(etag);
         // snapshots/<commit>/<file> to blobs/<etag>; relative, so that the cache can be moved.
         let target = ["..", "..", "blobs", etag].iter().collect::<PathBuf>();
-        replace(&snapshot.dir.join(file), |temporary| {
+        let path = snapshot.dir.join(file);
+        create_parent(&path)?;
+        replace_with(&path, |temporary| {
             symlink(&target, temporary).or_else(|_| fs::copy(&blob, temporary).map(|_| ()))
         })
     }
@@ -118,9 +118,9 @@ impl Snapshot {
     /// Notes that the commit has no such file.
     #[cfg(feature = "hub")]
     pub(super) fn mark_absent(&self, file: &str) -> Result<()> {
-        replace(&self.absent.join(file), |temporary| {
-            fs::write(temporary, "")
-        })
+        let path = self.absent.join(file);
+        create_parent(&path)?;
+        replace_file(&path, b"")
     }
 
     /// The parts that the weights' index names.
@@ -171,28 +171,12 @@ impl Snapshot {
     }
 }
 
-/// Makes `path` anew, atomically, by `write` to a temporary path beside it.
-fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(DataError::io("create", parent))?;
+/// Makes the directory that `path` lies in.
+pub(super) fn create_parent(path: &Path) -> Result<()> {
+    match path.parent() {
+        Some(parent) => fs::create_dir_all(parent).map_err(DataError::io("create", parent)),
+        None => Ok(()),
     }
-    let temporary = unique(path);
-    write(&temporary)
-        .and_then(|()| fs::rename(&temporary, path))
-        .map_err(|error| {
-            // The first error is the one to tell; a leftover name harms nothing.
-            let _ = fs::remove_file(&temporary);
-            DataError::io("write", path)(error)
-        })
-}
-
-/// A name beside `path` that no other thread or process uses.
-pub(super) fn unique(path: &Path) -> PathBuf {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    name.push(format!(".{}-{count}.tmp", std::process::id()));
-    path.with_file_name(name)
 }
 
 #[cfg(unix)]

@@ -9,9 +9,9 @@ use std::io::ErrorKind;
 use ureq::http::{Response, Uri, header};
 use ureq::{Agent, Body, Timeout};
 
+use super::error::Result;
 use super::name::{ModelName, is_file_name};
 use super::{HubError, HubOptions};
-use crate::{DataError, Result};
 
 /// More redirects than this are a loop.
 const MAX_REDIRECTS: usize = 10;
@@ -23,16 +23,16 @@ pub(super) enum Failure {
     /// It broke off, or the server asked to come back later; worth another attempt.
     Broken(String),
     /// Another attempt would end the same way.
-    Fatal(DataError),
+    Fatal(HubError),
 }
 
 impl From<HubError> for Failure {
     fn from(error: HubError) -> Self {
-        Self::Fatal(error.into())
+        Self::Fatal(error)
     }
 }
 
-/// What the hub says of a file before sending it.
+/// A file's description by the hub.
 #[derive(Debug, Clone)]
 pub(super) struct FileMeta {
     /// The commit that the asked revision means.
@@ -87,17 +87,13 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// What the hub says of `file` at `revision`; `None` if that revision has no such file.
+    /// The description of `file` at `revision`; `None` if there is no such file.
     pub(super) fn head(&self, file: &str, revision: &str) -> Result<Option<FileMeta>, Failure> {
         let (response, seen) = self.send(Method::Head, &self.url(file, revision))?;
         let status = response.status().as_u16();
         if !(200..400).contains(&status) {
             return match self.refusal(file, &response) {
-                Failure::Fatal(DataError::Hub(error))
-                    if matches!(*error, HubError::FileNotFound { .. }) =>
-                {
-                    Ok(None)
-                }
+                Failure::Fatal(HubError::FileNotFound { .. }) => Ok(None),
                 failure => Err(failure),
             };
         }
@@ -213,7 +209,7 @@ impl<'a> Client<'a> {
         })
     }
 
-    /// What an answer means that is no success.
+    /// The error behind an unsuccessful answer.
     fn refusal(&self, file: &str, response: &Response<Body>) -> Failure {
         let (id, endpoint) = (self.model.id(), self.options.endpoint.clone());
         let status = response.status().as_u16();

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use super::cache::{RepoCache, Snapshot, any_weights};
 use super::client::{Client, Failure, FileMeta};
+use super::error::Result;
 use super::name::ModelName;
 use super::transfer::{Transfer, retry};
 use super::{CONFIG, HubError, HubOptions, PYTORCH, SAFETENSORS, SAFETENSORS_INDEX, TOKENIZER};
-use crate::Result;
 
 /// Fetches what the cache lacks of the commit that the revision means now.
 ///
@@ -25,7 +25,7 @@ pub(super) fn download(
         options,
     };
     let Some(meta) = download.head(CONFIG, &name.revision)? else {
-        return Err(download.not_found(CONFIG.to_owned()).into());
+        return Err(download.not_found(CONFIG.to_owned()));
     };
     let commit = meta.commit.clone();
     let snapshot = cache.commit(&commit);
@@ -57,7 +57,7 @@ impl Download<'_> {
         if self.want(snapshot, commit, SAFETENSORS_INDEX)? {
             for shard in snapshot.shards()? {
                 if !self.want(snapshot, commit, &shard)? {
-                    return Err(self.not_found(shard).into());
+                    return Err(self.not_found(shard));
                 }
             }
             return Ok(());
@@ -65,17 +65,20 @@ impl Download<'_> {
         if self.want(snapshot, commit, PYTORCH)? {
             return Ok(());
         }
-        Err(self.not_found(any_weights()).into())
+        Err(self.not_found(any_weights()))
     }
 
-    /// Makes `file` be there if the commit has it; whether it has.
+    /// Fetches `file` if the commit has it; returns whether it does.
     fn want(&self, snapshot: &Snapshot, commit: &str, file: &str) -> Result<bool> {
         if snapshot.is_settled(file) {
             return Ok(snapshot.has(file));
         }
         match self.head(file, commit)? {
             Some(meta) => self.place(snapshot, file, &meta).map(|()| true),
-            None => snapshot.mark_absent(file).map(|()| false),
+            None => {
+                snapshot.mark_absent(file)?;
+                Ok(false)
+            }
         }
     }
 
@@ -88,7 +91,7 @@ impl Download<'_> {
             meta,
         }
         .run(self.cache)?;
-        self.cache.link(snapshot, file, &meta.etag)
+        Ok(self.cache.link(snapshot, file, &meta.etag)?)
     }
 
     fn head(&self, file: &str, revision: &str) -> Result<Option<FileMeta>> {
@@ -99,8 +102,7 @@ impl Download<'_> {
                     model: self.name.to_string(),
                     endpoint: self.options.endpoint.clone(),
                     problem,
-                }
-                .into(),
+                },
             }
         })
     }

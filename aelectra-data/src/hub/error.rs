@@ -1,116 +1,90 @@
-//! What can go wrong between a model's name and its directory, in words for its user.
+//! Why a model's name could not be resolved to a directory.
 
 use std::path::PathBuf;
 
 use crate::DataError;
 
+/// `Result` with [`HubError`].
+pub(super) type Result<T, E = HubError> = std::result::Result<T, E>;
+
 /// Why a model has no directory.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(
+    missing_docs,
+    reason = "each message says what the fields of its variant are"
+)]
 pub enum HubError {
+    /// A file of the cache cannot be read or written.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// Neither a directory nor a hub model's name.
     #[error("`{model}` names no model: {reason}")]
-    NoSuchModel {
-        /// What was asked for.
-        model: String,
-        /// Why it is neither.
-        reason: String,
-    },
+    NoSuchModel { model: String, reason: String },
     /// No cache directory is set and there is no home directory to put one in.
     #[error("there is no home directory for the model cache")]
     NoCache,
     /// The network is switched off and the cache lacks files.
-    #[error("offline, and `{model}` is neither a directory nor whole in the cache `{}`: missing {}", cache.display(), missing.join(", "))]
+    #[error("offline: `{model}` is not a directory, and the cache `{}` lacks {}", cache.display(), missing.join(", "))]
     Offline {
-        /// The model with its revision.
         model: String,
-        /// The cache directory.
         cache: PathBuf,
-        /// The files it lacks.
         missing: Vec<String>,
     },
     /// This build cannot download and the cache lacks files.
-    #[error("`{model}` is neither a directory nor whole in the cache `{}` (missing {}), and this build cannot download", cache.display(), missing.join(", "))]
+    #[error("`{model}` is not a directory, the cache `{}` lacks {}, and this build cannot download", cache.display(), missing.join(", "))]
     NotBuilt {
-        /// The model with its revision.
         model: String,
-        /// The cache directory.
         cache: PathBuf,
-        /// The files it lacks.
         missing: Vec<String>,
     },
     /// The hub has no such model, or hides it from this user.
-    #[error("`{id}` is no directory, and {endpoint} has no model of that name, or it is private")]
-    RepoNotFound {
-        /// `org/name`.
-        id: String,
-        /// The hub's base URL.
-        endpoint: String,
-    },
+    #[error(
+        "`{id}` is not a directory, and {endpoint} has no model of that name (or it is private)"
+    )]
+    RepoNotFound { id: String, endpoint: String },
     /// The model has no such branch, tag or commit.
     #[error("`{id}` has no revision `{revision}`")]
-    RevisionNotFound {
-        /// `org/name`.
-        id: String,
-        /// What was asked for.
-        revision: String,
-    },
+    RevisionNotFound { id: String, revision: String },
     /// The model lacks files that it cannot be used without.
     #[error("`{model}` on {endpoint} has no {file} (HTTP 404)")]
     FileNotFound {
-        /// The model with its revision.
         model: String,
-        /// The hub's base URL.
         endpoint: String,
-        /// The file, or the files of which one was needed.
         file: String,
     },
     /// The hub wants to know who asks, or knows and says no.
     #[error("{endpoint} refuses access to `{id}` (HTTP {status}); {}", if *with_token { "the token that was sent does not give it" } else { "no token was sent" })]
     Denied {
-        /// `org/name`.
         id: String,
-        /// The hub's base URL.
         endpoint: String,
-        /// 401 or 403.
         status: u16,
-        /// Whether a token was sent.
         with_token: bool,
     },
     /// An answer that the protocol does not foresee.
     #[error("{endpoint} cannot give {file} of `{model}`: {problem}")]
     Server {
-        /// The model with its revision.
         model: String,
-        /// The hub's base URL.
         endpoint: String,
-        /// The file asked for.
         file: String,
-        /// What was wrong with the answer.
         problem: String,
     },
     /// A file has another length than the hub said.
-    #[error("{file} of `{model}` has the wrong size: the hub says {expected} bytes, {got} came")]
+    #[error(
+        "{file} of `{model}` has the wrong size: the hub promised {expected} bytes, {got} arrived"
+    )]
     WrongSize {
-        /// The model with its revision.
         model: String,
-        /// The file.
         file: String,
-        /// Bytes promised.
         expected: u64,
-        /// Bytes that came or were announced.
         got: u64,
     },
     /// A file's content is not what the hub said.
-    #[error("{file} of `{model}` arrived damaged: its SHA-256 should be {expected}, it is {got}")]
+    #[error("{file} of `{model}` arrived damaged: SHA-256 {got} instead of {expected}")]
     WrongChecksum {
-        /// The model with its revision.
         model: String,
-        /// The file.
         file: String,
-        /// SHA-256 promised, in hexadecimal.
         expected: String,
-        /// SHA-256 of what came.
         got: String,
     },
     /// A transfer broke off, and so did the attempts to go on with it.
@@ -118,38 +92,30 @@ pub enum HubError {
         "the transfer of {file} of `{model}` broke off at byte {got} of {expected}, {attempts} times ({problem})"
     )]
     Interrupted {
-        /// The model with its revision.
         model: String,
-        /// The file.
         file: String,
-        /// Bytes kept on disk.
         got: u64,
-        /// Bytes of the whole file.
         expected: u64,
-        /// How often it was tried.
         attempts: u32,
-        /// What the last attempt ended with.
         problem: String,
     },
     /// The hub cannot be reached.
     #[error(
-        "`{model}` is neither a directory nor whole in the cache, and {endpoint} cannot be reached: {problem}"
+        "`{model}` is not a directory, the cache does not have all of it, and {endpoint} cannot be reached: {problem}"
     )]
     NoNetwork {
-        /// The model with its revision.
         model: String,
-        /// The base URL that was tried.
         endpoint: String,
-        /// The transport's reason.
         problem: String,
     },
 }
 
 impl HubError {
-    /// What the reader can do about it.
+    /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         Some(match self {
+            Self::Data(error) => return error.hint(),
             Self::NoSuchModel { .. } => {
                 "give a directory with config.json and weights, or a hub model as org/name or org/name@revision"
             }
@@ -182,18 +148,14 @@ impl HubError {
             }
             Self::Server { .. } => "try again later, or check HF_ENDPOINT",
             Self::WrongSize { .. } | Self::WrongChecksum { .. } => {
-                "nothing of it was kept; try again, and suspect a proxy or mirror if it stays so"
+                "nothing was kept; try again, and suspect a proxy or mirror if it persists"
             }
-            Self::Interrupted { .. } => "what came is kept: run the same command again to go on",
+            Self::Interrupted { .. } => {
+                "the received part is kept: run the same command again to resume"
+            }
             Self::NoNetwork { .. } => {
                 "check the connection, HTTPS_PROXY and HF_ENDPOINT, or give a local directory"
             }
         })
-    }
-}
-
-impl From<HubError> for DataError {
-    fn from(error: HubError) -> Self {
-        Self::Hub(Box::new(error))
     }
 }

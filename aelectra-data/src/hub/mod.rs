@@ -10,13 +10,17 @@
 //!                           snapshots/<commit>/<file>  → ../../blobs/<etag>
 //!                           blobs/<etag>                 a complete file
 //!                           blobs/<etag>.incomplete      an interrupted one, resumed the next time
-//!                           .no_exist/<commit>/<file>    an optional file that the model has not
+//!                           .no_exist/<commit>/<file>    an optional file that the model lacks
 //! <cache>/.locks/models--org--name/<etag>.lock           held while a blob is written
 //! ```
 //!
 //! Nothing is asked of the network when everything needed is cached. Only the files this project
 //! reads are downloaded, never the other frameworks' weights lying beside them. Without the
 //! feature `hub` the cache is read and nothing is downloaded.
+//!
+//! Why not the crate `hf-hub`: version 1.0 brings reqwest, tokio and hf-xet, an asynchronous stack
+//! for what is here a few blocking requests over `ureq`. It does not honour `HF_HUB_OFFLINE`, and a
+//! program whose text must not leave the machine needs that switch.
 
 mod cache;
 #[cfg(feature = "hub")]
@@ -32,11 +36,11 @@ mod transfer;
 use std::path::{Path, PathBuf};
 
 pub use error::HubError;
-pub use name::ModelName;
 pub use options::{FileProgress, HubOptions, ProgressCallback};
 
-use crate::Result;
 use cache::{RepoCache, Snapshot};
+use error::Result;
+use name::ModelName;
 
 /// The model's hyperparameters; every model has it.
 const CONFIG: &str = "config.json";
@@ -60,10 +64,10 @@ const TOKENIZER: [&str; 4] = [
 /// A directory wins over a hub model of the same name.
 ///
 /// # Errors
-/// [`HubError`] says which model and file, and [`hint`](crate::DataError::hint) what to do: a name
-/// that is neither, a model, revision or file that the hub has not, refused access, offline with
-/// files missing, a transfer that failed or arrived damaged, no network. An interrupted transfer
-/// is kept and resumed by the next call.
+/// [`HubError`] says which model and file, and [`hint`](HubError::hint) what to do: a name that is
+/// neither, a model, revision or file that the hub does not have, refused access, offline with files
+/// missing, a transfer that failed or arrived damaged, no network. An interrupted transfer is kept
+/// and resumed by the next call.
 pub fn resolve(model: &str, options: &HubOptions) -> Result<PathBuf> {
     let path = Path::new(model);
     if path.is_dir() {
@@ -71,7 +75,7 @@ pub fn resolve(model: &str, options: &HubOptions) -> Result<PathBuf> {
     }
     let name = ModelName::parse(model)?;
     if options.cache.as_os_str().is_empty() {
-        return Err(HubError::NoCache.into());
+        return Err(HubError::NoCache);
     }
     let cache = RepoCache::new(&options.cache, &name);
     let cached = cache.snapshot(&name.revision);
@@ -99,9 +103,7 @@ fn fetch(
 ) -> Result<PathBuf> {
     match download::download(name, cache, options) {
         // Without a network, a model whose optional files are unsettled is better than none.
-        Err(crate::DataError::Hub(error)) if matches!(*error, HubError::NoNetwork { .. }) => {
-            usable(cached, |_| *error)
-        }
+        Err(error @ HubError::NoNetwork { .. }) => usable(cached, |_| error),
         other => other,
     }
 }
@@ -135,7 +137,7 @@ fn usable(
         }
         None => vec![CONFIG.to_owned(), cache::any_weights()],
     };
-    Err(error(missing).into())
+    Err(error(missing))
 }
 
 #[cfg(test)]

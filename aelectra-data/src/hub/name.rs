@@ -10,13 +10,11 @@ const DEFAULT_REVISION: &str = "main";
 
 /// `org/name`, or `org/name@revision`, checked: no part of it can leave the cache directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModelName {
-    /// The user or organisation.
-    pub org: String,
-    /// The model's own name.
-    pub name: String,
+pub(crate) struct ModelName {
+    pub(crate) org: String,
+    pub(crate) name: String,
     /// A branch, tag, commit or `refs/pr/N`; `main` if none was given.
-    pub revision: String,
+    pub(crate) revision: String,
 }
 
 impl ModelName {
@@ -25,26 +23,24 @@ impl ModelName {
     /// # Errors
     /// [`HubError::NoSuchModel`] with the reason, for anything else. A bare `name` is refused: it
     /// is far more often a mistyped directory than one of the hub's few models without an owner.
-    pub fn parse(model: &str) -> Result<Self, HubError> {
+    pub(crate) fn parse(model: &str) -> Result<Self, HubError> {
         let refuse = |reason: String| HubError::NoSuchModel {
             model: model.to_owned(),
             reason,
         };
         if Path::new(model).is_file() {
-            return Err(refuse(
-                "it is a file; give the directory it lies in".to_owned(),
-            ));
+            return Err(refuse("it is a file; give its directory".to_owned()));
         }
         let (id, revision) = model.split_once('@').unwrap_or((model, DEFAULT_REVISION));
         let Some((org, name)) = id.split_once('/') else {
             return Err(refuse(
-                "there is no such directory, and a hub model is written org/name".to_owned(),
+                "no such directory, and a hub model is written org/name".to_owned(),
             ));
         };
         for part in [org, name] {
             if let Some(problem) = id_problem(part) {
                 return Err(refuse(format!(
-                    "there is no such directory, and it is no hub model: {problem}"
+                    "no such directory, and not a hub model: {problem}"
                 )));
             }
         }
@@ -58,15 +54,12 @@ impl ModelName {
         })
     }
 
-    /// `org/name`, the hub's id.
-    #[must_use]
-    pub fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         format!("{}/{}", self.org, self.name)
     }
 
     /// The directory of the model in the cache (`huggingface_hub`, `repo_folder_name`).
-    #[must_use]
-    pub fn folder(&self) -> String {
+    pub(crate) fn folder(&self) -> String {
         format!("models--{}--{}", self.org, self.name)
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// The public hub, asked unless `HF_ENDPOINT` names another.
 const PUBLIC_ENDPOINT: &str = "https://huggingface.co";
 
-/// How far the download of one file is.
+/// Progress of one file's download.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileProgress<'a> {
     /// The file's name in the model, such as `model.safetensors`.
@@ -42,7 +42,7 @@ pub struct HubOptions {
     pub retry_wait: Duration,
     /// How long a connection, an answer or the next bytes are waited for.
     pub timeout: Duration,
-    /// Told how far each file is.
+    /// Called with the progress of each file.
     pub progress: Option<ProgressCallback>,
 }
 
@@ -109,7 +109,7 @@ impl HubOptions {
         Self::from_env(|name| std::env::var(name).ok())
     }
 
-    /// The same options, telling `callback` how far each file is.
+    /// The same options, reporting progress to `callback`.
     #[must_use]
     pub fn with_progress(
         mut self,

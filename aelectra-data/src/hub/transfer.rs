@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::cache::{RepoCache, unique};
+use super::cache::{RepoCache, create_parent};
 use super::client::{Client, Failure, FileMeta, content_range, number};
+use super::error::Result;
 use super::name::ModelName;
 use super::{FileProgress, HubError, HubOptions};
-use crate::{DataError, Result};
+use crate::DataError;
+use crate::files::temporary;
 
 const BLOCK: usize = 64 * 1024;
 
@@ -44,14 +46,11 @@ pub(super) struct Transfer<'a> {
 }
 
 impl Transfer<'_> {
-    /// Makes the blob be there, whole and checked.
+    /// Fetches the blob unless it is there, and checks it.
     pub(super) fn run(&self, cache: &RepoCache) -> Result<()> {
         let blob = cache.blob(&self.meta.etag);
-        for path in [&blob, &cache.lock(&self.meta.etag)] {
-            if let Some(parent) = path.parent() {
-                fs::create_dir_all(parent).map_err(DataError::io("create", parent))?;
-            }
-        }
+        create_parent(&blob)?;
+        create_parent(&cache.lock(&self.meta.etag))?;
         let lock = lock(&cache.lock(&self.meta.etag));
         // Another process, or another revision with the same file, may have brought it.
         if fs::metadata(&blob).is_ok_and(|data| data.len() == self.meta.size) {
@@ -61,16 +60,21 @@ impl Transfer<'_> {
             Some(_) => blob.with_file_name(format!("{}.incomplete", self.meta.etag)),
             // Where the file system has no locks, a name of our own keeps two writers apart, at
             // the price of resuming.
-            None => unique(&blob),
+            None => temporary(&blob),
         };
         let resumed = length(&incomplete) > 0;
         let mut result = self.fetch(&incomplete);
-        if resumed && matches!(&result, Err(error) if is_damaged(error)) {
+        if resumed
+            && matches!(
+                &result,
+                Err(HubError::WrongChecksum { .. } | HubError::WrongSize { .. })
+            )
+        {
             // What an earlier transfer left may be to blame; it is gone now.
             result = self.fetch(&incomplete);
         }
         result?;
-        fs::rename(&incomplete, &blob).map_err(DataError::io("rename", &incomplete))
+        Ok(fs::rename(&incomplete, &blob).map_err(DataError::io("rename", &incomplete))?)
     }
 
     fn fetch(&self, incomplete: &Path) -> Result<()> {
@@ -84,8 +88,7 @@ impl Transfer<'_> {
                     expected: self.meta.size,
                     attempts: self.options.attempts.max(1),
                     problem,
-                }
-                .into(),
+                },
             },
         )?;
         self.check(incomplete)
@@ -93,7 +96,7 @@ impl Transfer<'_> {
 
     /// Gets what is missing of the file, as far as the connection lasts.
     fn attempt(&self, path: &Path) -> Result<(), Failure> {
-        let fatal = |action| move |error| Failure::Fatal(DataError::io(action, path)(error));
+        let fatal = |action| move |error| Failure::Fatal(DataError::io(action, path)(error).into());
         let size = self.meta.size;
         let mut file = OpenOptions::new();
         let file = file.append(true).create(true).open(path);
@@ -173,13 +176,12 @@ impl Transfer<'_> {
             file: self.file.to_owned(),
             expected: etag.clone(),
             got,
-        }
-        .into())
+        })
     }
 
     fn wrong_size(&self, path: &Path, got: u64) -> Failure {
         discard(path);
-        Failure::from(HubError::WrongSize {
+        Failure::Fatal(HubError::WrongSize {
             model: self.model.to_string(),
             file: self.file.to_owned(),
             expected: self.meta.size,
@@ -196,11 +198,6 @@ impl Transfer<'_> {
             });
         }
     }
-}
-
-fn is_damaged(error: &DataError) -> bool {
-    matches!(error, DataError::Hub(error)
-        if matches!(**error, HubError::WrongChecksum { .. } | HubError::WrongSize { .. }))
 }
 
 fn length(path: &Path) -> u64 {

@@ -36,10 +36,7 @@ fn failure(model: &str, options: &HubOptions) -> (HubError, String) {
     let error = resolve(model, options).expect_err("this must fail");
     assert!(error.hint().is_some(), "{error} comes without advice");
     let text = error.to_string();
-    match error {
-        DataError::Hub(error) => (*error, text),
-        other => panic!("not a hub error: {other}"),
-    }
+    (error, text)
 }
 
 fn repo(cache: &TempDir) -> PathBuf {
@@ -502,7 +499,7 @@ fn an_index_cannot_name_files_outside() {
         let before = server.log().len();
         let error = resolve(MODEL, &options).unwrap_err();
         assert!(
-            matches!(error, DataError::Parse { .. }),
+            matches!(error, HubError::Data(DataError::Parse { .. })),
             "{outside}: {error}"
         );
         assert!(

@@ -16,6 +16,7 @@ mod view;
 use std::process::ExitCode;
 
 use aelectra_data::DataError;
+use aelectra_data::hub::HubError;
 use aelectra_model::ModelError;
 use aelectra_train::TrainError;
 use clap::Parser;
@@ -79,6 +80,9 @@ fn classify(error: &anyhow::Error) -> (Option<String>, u8) {
             );
         }
         if let Some(error) = cause.downcast_ref::<DataError>() {
+            return (error.hint().map(str::to_owned), 2);
+        }
+        if let Some(error) = cause.downcast_ref::<HubError>() {
             return (error.hint().map(str::to_owned), 2);
         }
         if let Some(error) = cause.downcast_ref::<ModelError>() {
