@@ -40,7 +40,7 @@ fn read(corpus: &CorpusOptions) -> (Vec<String>, PrepareReport) {
     let special = tokenizer.special();
     let mut documents = Vec::new();
     for index in 0..set.len(Split::Train) {
-        let ids = set.example(Split::Train, index).input_ids;
+        let ids = set.example(Split::Train, index).unwrap().input_ids;
         for document in ids[1..].split(|&id| id == special.sep) {
             let words: Vec<&str> = document.iter().map(|&id| tokenizer.token(id)).collect();
             if !words.is_empty() {
@@ -302,7 +302,7 @@ fn cleaning_leaves_out_what_its_report_says() {
     assert_eq!(counts.nfc_changed.documents, 1);
     let clean = CleanOptions {
         near_duplicates: false,
-        ..CleanOptions::suggested()
+        ..report.options.clone()
     };
     let (documents, made) = read(&CorpusOptions {
         clean,

@@ -24,7 +24,7 @@ pub(crate) enum RecordKind {
     Oversized,
 }
 
-/// One document as it stands in a file.
+/// One document in a file.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     pub(crate) source: usize,
@@ -117,10 +117,7 @@ impl Chunker<'_> {
             TextLayout::BlankLines => false,
             TextLayout::WholeFile => true,
         };
-        let mut digest = Digest {
-            bytes: 0,
-            hash: Xxh3::new(),
-        };
+        let mut digest = Digest::default();
         if json {
             self.json_lines(index, source, &mut reader, &mut digest)?;
         } else {
@@ -139,10 +136,7 @@ impl Chunker<'_> {
 
     #[cfg(feature = "parquet")]
     fn parquet(&mut self, index: usize, source: &Source) -> Result<SourceDigest> {
-        let mut digest = Digest {
-            bytes: 0,
-            hash: Xxh3::new(),
-        };
+        let mut digest = Digest::default();
         let mut row = 0;
         super::parquet::for_each_text(&source.path, &self.options.text_field, &mut |text| {
             row += 1;
@@ -274,6 +268,7 @@ impl Chunker<'_> {
     }
 }
 
+#[derive(Default)]
 struct Digest {
     bytes: u64,
     hash: Xxh3,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 /// Which filters to apply. All are off by default: what a corpus holds is what is trained on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CleanOptions {
     /// Composes characters (Unicode NFC): a + ring becomes å. Leaves no document out.
@@ -25,52 +25,17 @@ pub struct CleanOptions {
     pub near_duplicates: bool,
 }
 
-impl Default for CleanOptions {
-    fn default() -> Self {
-        Self {
-            nfc: false,
-            min_chars: 0,
-            max_chars: 0,
-            min_letter_share: 0.0,
-            exact_duplicates: false,
-            near_duplicates: false,
-        }
-    }
-}
-
 impl CleanOptions {
-    /// All filters, with limits that catch what is hardly text: what a report of cleaning tries
-    /// where no limits are given.
-    #[must_use]
-    pub fn suggested() -> Self {
+    /// These options with every filter on, under a limit that catches what is hardly text where it
+    /// has none: what a report of cleaning tries.
+    pub(crate) fn or_suggested(&self) -> Self {
+        let or = |limit: usize, suggested| if limit == 0 { suggested } else { limit };
         Self {
             nfc: true,
-            min_chars: 100,
-            max_chars: 1_000_000,
-            min_letter_share: 0.6,
-            exact_duplicates: true,
-            near_duplicates: true,
-        }
-    }
-
-    /// These options with the suggestion for every filter that is off.
-    #[must_use]
-    pub fn or_suggested(&self) -> Self {
-        let suggested = Self::suggested();
-        Self {
-            nfc: true,
-            min_chars: if self.min_chars == 0 {
-                suggested.min_chars
-            } else {
-                self.min_chars
-            },
-            max_chars: if self.max_chars == 0 {
-                suggested.max_chars
-            } else {
-                self.max_chars
-            },
+            min_chars: or(self.min_chars, 100),
+            max_chars: or(self.max_chars, 1_000_000),
             min_letter_share: if self.min_letter_share == 0.0 {
-                suggested.min_letter_share
+                0.6
             } else {
                 self.min_letter_share
             },
@@ -80,8 +45,7 @@ impl CleanOptions {
     }
 
     /// Whether any filter needs to have seen the documents before.
-    #[must_use]
-    pub fn finds_duplicates(&self) -> bool {
+    pub(crate) fn finds_duplicates(&self) -> bool {
         self.exact_duplicates || self.near_duplicates
     }
 }
@@ -126,8 +90,7 @@ pub struct CleaningCounts {
 }
 
 impl CleaningCounts {
-    /// Adds other counts.
-    pub fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.nfc_changed.add(other.nfc_changed);
         self.too_short.add(other.too_short);
         self.too_long.add(other.too_long);
@@ -195,7 +158,7 @@ mod tests {
 
     #[test]
     fn filters_catch_what_they_say() {
-        let options = CleanOptions::suggested();
+        let options = CleanOptions::default().or_suggested();
         let text = |sentence: &str, times: usize| sentence.repeat(times);
         assert_eq!(judge(&text("Et hus. ", 5), &options), (true, false, false));
         assert_eq!(

@@ -9,21 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::CorpusOptions;
 use super::chunk::{Chunk, Record, RecordKind};
 use super::clean::{CleaningCounts, caught_by, compose};
-use super::duplicates::Duplicate;
+use super::duplicates::{Duplicate, DuplicateIndex};
 use super::source::Source;
-use super::survey::Cleaner;
 use crate::error::{DataError, Result};
-
-/// A document and where it came from.
-#[derive(Clone, Debug)]
-pub struct Document<'a> {
-    /// The index of the source.
-    pub source: usize,
-    /// The line it starts at, from 1.
-    pub line: u64,
-    /// The text; never only whitespace.
-    pub text: Cow<'a, str>,
-}
 
 /// What was read from one source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +39,7 @@ pub struct SourceReport {
 
 impl SourceReport {
     /// Adds the counts of another report.
-    pub fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.documents += other.documents;
         self.bytes += other.bytes;
         self.empty += other.empty;
@@ -63,8 +51,7 @@ impl SourceReport {
     }
 
     /// Whether anything but documents was found.
-    #[must_use]
-    pub fn has_problems(&self) -> bool {
+    pub(crate) fn has_problems(&self) -> bool {
         self.empty + self.invalid_utf8 + self.nul + self.malformed + self.oversized + self.cut > 0
     }
 }
@@ -82,23 +69,23 @@ pub(crate) fn documents(
     chunk: &Chunk,
     sources: &[Source],
     options: &CorpusOptions,
-    cleaner: &Cleaner,
-    mut visit: impl FnMut(Document<'_>),
+    duplicates: &DuplicateIndex,
+    mut visit: impl FnMut(&str),
 ) -> Result<ChunkCounts> {
     let mut cleaning = CleaningCounts::default();
-    let reports = raw_documents(chunk, sources, options, |record, mut document| {
-        document.text = compose(document.text, &options.clean, &mut cleaning);
-        let caught = match caught_by(&document.text, &options.clean, &mut cleaning) {
+    let reports = raw_documents(chunk, sources, options, |record, text| {
+        let text = compose(text, &options.clean, &mut cleaning);
+        let caught = match caught_by(&text, &options.clean, &mut cleaning) {
             Some(caught) => caught,
-            None => match cleaner.duplicate(chunk.index, record) {
+            None => match duplicates.get(chunk.index, record) {
                 Some(Duplicate::Exact) if options.clean.exact_duplicates => {
                     &mut cleaning.exact_duplicates
                 }
                 Some(_) => &mut cleaning.near_duplicates,
-                None => return visit(document),
+                None => return visit(&text),
             },
         };
-        caught.count(&document.text);
+        caught.count(&text);
     })?;
     Ok(ChunkCounts {
         sources: reports,
@@ -112,61 +99,46 @@ pub(crate) fn raw_documents<'c>(
     chunk: &'c Chunk,
     sources: &[Source],
     options: &CorpusOptions,
-    mut visit: impl FnMut(usize, Document<'c>),
+    mut visit: impl FnMut(usize, Cow<'c, str>),
 ) -> Result<Vec<(usize, SourceReport)>> {
     let mut reports: Vec<(usize, SourceReport)> = Vec::new();
-    for (index, record) in chunk.records.iter().enumerate() {
-        if reports
-            .last()
-            .is_none_or(|(source, _)| *source != record.source)
-        {
-            let path = sources[record.source].path.clone();
-            reports.push((
-                record.source,
-                SourceReport {
-                    path,
-                    ..SourceReport::default()
-                },
-            ));
-        }
-        let Some((_, report)) = reports.last_mut() else {
-            continue;
+    let mut index = 0;
+    for records in chunk.records.chunk_by(|a, b| a.source == b.source) {
+        let source = records[0].source;
+        let mut report = SourceReport {
+            path: sources[source].path.clone(),
+            ..SourceReport::default()
         };
-        let before = report.clone();
-        let text = text_of(chunk, record, &options.text_field, report);
-        if options.strict && report.has_problems() {
-            return Err(problem(&before, report, record));
+        for record in records {
+            let text = text_of(chunk, record, &options.text_field, &mut report);
+            if options.strict && report.has_problems() {
+                return Err(problem(&report, record));
+            }
+            if let Some(text) = text {
+                report.documents += 1;
+                report.bytes += text.len() as u64;
+                visit(index, text);
+            }
+            index += 1;
         }
-        if let Some(text) = text {
-            report.documents += 1;
-            report.bytes += text.len() as u64;
-            visit(
-                index,
-                Document {
-                    source: record.source,
-                    line: record.line,
-                    text,
-                },
-            );
-        }
+        reports.push((source, report));
     }
     Ok(reports)
 }
 
-fn problem(before: &SourceReport, after: &SourceReport, record: &Record) -> DataError {
-    let found = if after.empty > before.empty {
-        "an empty document"
-    } else if after.invalid_utf8 > before.invalid_utf8 {
-        "invalid UTF-8"
-    } else if after.nul > before.nul {
-        "a NUL byte"
-    } else if after.malformed > before.malformed {
-        "a line that is not JSON or lacks the text field"
-    } else {
-        "a document that is too long"
+/// The error for the first record with a problem, which is all that `report` counts.
+fn problem(report: &SourceReport, record: &Record) -> DataError {
+    let found = match report {
+        SourceReport { empty: 1.., .. } => "an empty document",
+        SourceReport {
+            invalid_utf8: 1.., ..
+        } => "invalid UTF-8",
+        SourceReport { nul: 1.., .. } => "a NUL byte",
+        SourceReport { malformed: 1.., .. } => "a line that is not JSON or lacks the text field",
+        _ => "a document that is too long",
     };
     DataError::parse(
-        &after.path,
+        &report.path,
         record.line as usize,
         "a document with text",
         found,

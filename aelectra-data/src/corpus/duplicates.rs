@@ -1,6 +1,6 @@
 //! Exact and near-duplicate documents.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use rustc_hash::FxBuildHasher;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
@@ -81,6 +81,30 @@ fn bands(text: &str) -> Option<[u64; BANDS]> {
 pub(crate) enum Duplicate {
     Exact,
     Near,
+}
+
+/// Which records of a corpus repeat an earlier one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DuplicateIndex {
+    /// For each chunk that has any, its duplicates as indices of records, in order.
+    chunks: HashMap<u64, Vec<(u32, Duplicate)>>,
+}
+
+impl DuplicateIndex {
+    /// Adds a record; those of a chunk must come in order.
+    pub(super) fn push(&mut self, chunk: u64, record: u32, duplicate: Duplicate) {
+        self.chunks
+            .entry(chunk)
+            .or_default()
+            .push((record, duplicate));
+    }
+
+    /// How a record repeats an earlier one.
+    pub(super) fn get(&self, chunk: u64, record: usize) -> Option<Duplicate> {
+        let found = self.chunks.get(&chunk)?;
+        let at = found.binary_search_by_key(&(record as u32), |(index, _)| *index);
+        Some(found[at.ok()?].1)
+    }
 }
 
 /// The documents seen so far.

@@ -41,13 +41,15 @@ use serde::{Deserialize, Serialize};
 pub use chunk::SourceDigest;
 pub(crate) use chunk::{Chunk, read_chunks};
 pub use clean::{Caught, CleanOptions, CleaningCounts};
+pub use document::SourceReport;
 pub(crate) use document::documents;
-pub use document::{Document, SourceReport};
+pub(crate) use duplicates::DuplicateIndex;
 pub(crate) use pipeline::ordered;
-pub use sentence::{SentenceSplitter, sentences};
+pub(crate) use sentence::SentenceSplitter;
+pub use sentence::sentences;
 pub(crate) use source::ReadCounter;
 pub use source::{Compression, Format, Source, discover};
-pub(crate) use survey::Cleaner;
+pub(crate) use survey::find_duplicates;
 pub use survey::{CleaningReport, report_cleaning};
 
 /// How `.txt` files hold documents.
@@ -113,7 +115,7 @@ impl CorpusOptions {
     }
 }
 
-/// How far a long operation has come.
+/// Progress of a long operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// What is being done: "read", "merge", "shards".

@@ -21,9 +21,9 @@ pub(crate) fn for_each_text(
     visit: &mut dyn FnMut(&[u8]) -> bool,
 ) -> Result<()> {
     let file = File::open(path).map_err(DataError::io("open", path))?;
-    let damaged = |error: ParquetError| DataError::Corrupt {
-        path: path.to_path_buf(),
-        message: error.to_string(),
+    let damaged = |error: ParquetError| {
+        DataError::corrupt(path, error.to_string())
+            .with_hint("is the file complete? fetch or write it again")
     };
     let reader = SerializedFileReader::new(file).map_err(damaged)?;
     let schema = reader.metadata().file_metadata().schema_descr_ptr();

@@ -30,58 +30,24 @@ const CLOSING_ABBREVIATIONS: &[&str] = &[
     "o.a", "m.a", "p.t", "d.y", "d.æ", "s.u", "d.å", "s.å", "i.l", "i.e.kr",
 ];
 
+#[rustfmt::skip]
 const MONTHS: &[&str] = &[
-    "januar",
-    "februar",
-    "marts",
-    "april",
-    "maj",
-    "juni",
-    "juli",
-    "august",
-    "september",
-    "oktober",
-    "november",
-    "december",
+    "januar", "februar", "marts", "april", "maj", "juni", "juli", "august", "september",
+    "oktober", "november", "december",
 ];
 
 /// Words before a number that make it an ordinal, whatever follows it.
+#[rustfmt::skip]
 const ORDINAL_CONTEXT: &[&str] = &[
-    "den",
-    "d",
-    "det",
-    "de",
-    "christian",
-    "kristian",
-    "frederik",
-    "frederick",
-    "margrethe",
-    "pius",
-    "karl",
-    "carl",
-    "gustav",
-    "oscar",
-    "oskar",
-    "henrik",
-    "edward",
-    "ludvig",
-    "louis",
-    "friedrich",
-    "johannes",
-    "paul",
-    "benedikt",
-    "alexander",
-    "nikolaj",
-    "peter",
-    "kong",
-    "stk",
-    "§",
-    "nr",
+    "den", "d", "det", "de", "christian", "kristian", "frederik", "frederick", "margrethe",
+    "pius", "karl", "carl", "gustav", "oscar", "oskar", "henrik", "edward", "ludvig", "louis",
+    "friedrich", "johannes", "paul", "benedikt", "alexander", "nikolaj", "peter", "kong", "stk",
+    "§", "nr",
 ];
 
 /// The sentence splitter. It has no options; the type keeps its sorted tables.
 #[derive(Clone, Debug)]
-pub struct SentenceSplitter {
+pub(crate) struct SentenceSplitter {
     open: Vec<&'static str>,
     closing: Vec<&'static str>,
 }
@@ -106,7 +72,7 @@ pub fn sentences(text: &str) -> Vec<&str> {
 
 impl SentenceSplitter {
     /// Calls `visit` for each sentence, trimmed and not empty. Nothing but whitespace is left out.
-    pub fn for_each<'t>(&self, text: &'t str, mut visit: impl FnMut(&'t str)) {
+    pub(crate) fn for_each<'t>(&self, text: &'t str, mut visit: impl FnMut(&'t str)) {
         let bytes = text.as_bytes();
         let mut start = 0;
         let mut at = 0;

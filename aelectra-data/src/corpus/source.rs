@@ -57,10 +57,7 @@ const READ_BUFFER: usize = 256 << 10;
 
 impl Source {
     fn classify(path: &Path) -> (Option<Format>, Compression) {
-        let name = path
-            .file_name()
-            .map(|name| name.to_string_lossy().to_lowercase());
-        let name = name.unwrap_or_default();
+        let name = lower_name(path);
         let (stem, compression) = if let Some(stem) = name.strip_suffix(".gz") {
             (stem, Compression::Gzip)
         } else if let Some(stem) = name.strip_suffix(".zst") {
@@ -157,24 +154,18 @@ impl Read for Counted {
     }
 }
 
-/// Files that stand beside texts without being text.
+/// Files beside texts that are not text themselves.
 fn is_notice(path: &Path) -> bool {
-    let name = path
-        .file_name()
-        .map(|name| name.to_string_lossy().to_uppercase());
-    let name = name.unwrap_or_default();
-    name.starts_with('.')
-        || [
-            "LICENSE",
-            "LICENCE",
-            "README",
-            "COPYING",
-            "NOTICE",
-            "METADATA",
-            "CHECKSUMS",
-        ]
-        .iter()
-        .any(|notice| name.starts_with(notice))
+    #[rustfmt::skip]
+    const NOTICES: [&str; 7] =
+        ["license", "licence", "readme", "copying", "notice", "metadata", "checksums"];
+    let name = lower_name(path);
+    name.starts_with('.') || NOTICES.iter().any(|notice| name.starts_with(notice))
+}
+
+fn lower_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().to_lowercase()
 }
 
 /// The sources that paths, directories, globs and `-` stand for, sorted by path and each once.

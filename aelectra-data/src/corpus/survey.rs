@@ -1,50 +1,30 @@
 //! A pass over the corpus that finds duplicates, and reports what cleaning would do.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::clean::{CleanOptions, CleaningCounts, caught_by, compose, judge};
 use super::document::raw_documents;
-use super::duplicates::{Duplicate, Seen, Signature};
+use super::duplicates::{Duplicate, DuplicateIndex, Seen, Signature};
 use super::{CorpusOptions, Format, Progress, ReadCounter, Source, discover, ordered, read_chunks};
 use crate::error::{DataError, Result};
 
-/// Decides which documents stay, chunk by chunk.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Cleaner {
-    /// For each chunk that has any, its duplicates as indices of records, in order.
-    duplicates: HashMap<u64, Vec<(u32, Duplicate)>>,
-}
-
-impl Cleaner {
-    /// Reads the corpus once if a filter has to have seen all documents.
-    pub(crate) fn new(
-        sources: &[Source],
-        corpus: &CorpusOptions,
-        progress: &(dyn Fn(Progress) + Sync),
-    ) -> Result<Self> {
-        if !corpus.clean.finds_duplicates() {
-            return Ok(Self::default());
-        }
-        if sources.iter().any(|source| source.format == Format::Stdin) {
-            return Err(DataError::invalid(
-                "duplicates cannot be left out of standard input, which is read only once",
-            )
-            .with_hint("write the text to a file first"));
-        }
-        let (duplicates, _) = survey(sources, corpus, &corpus.clean, false, progress)?;
-        Ok(Self { duplicates })
+/// The duplicates that cleaning leaves out: reads the corpus once if it looks for any.
+pub(crate) fn find_duplicates(
+    sources: &[Source],
+    corpus: &CorpusOptions,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<DuplicateIndex> {
+    if !corpus.clean.finds_duplicates() {
+        return Ok(DuplicateIndex::default());
     }
-
-    /// How a record repeats an earlier one.
-    pub(crate) fn duplicate(&self, chunk: u64, record: usize) -> Option<Duplicate> {
-        let found = self.duplicates.get(&chunk)?;
-        let at = found
-            .binary_search_by_key(&(record as u32), |(index, _)| *index)
-            .ok()?;
-        Some(found[at].1)
+    if sources.iter().any(|source| source.format == Format::Stdin) {
+        return Err(DataError::invalid(
+            "duplicates cannot be left out of standard input, which is read only once",
+        )
+        .with_hint("write the text to a file first"));
     }
+    let (duplicates, _) = survey(sources, corpus, &corpus.clean, false, progress)?;
+    Ok(duplicates)
 }
 
 /// What cleaning would do to a corpus.
@@ -56,13 +36,13 @@ pub struct CleaningReport {
     pub bytes: u64,
     /// The limits that were tried.
     pub options: CleanOptions,
-    /// What each filter would leave out by itself; documents may be caught by several.
+    /// What each filter alone would remove; documents may be caught by several.
     #[serde(flatten)]
     pub counts: CleaningCounts,
 }
 
 /// Tries every filter on every document of a corpus and changes nothing. Filters that are off in
-/// `corpus.clean` are tried with [`CleanOptions::suggested`].
+/// `corpus.clean` are tried under limits that catch what is hardly text.
 ///
 /// # Errors
 /// When an input cannot be read.
@@ -76,8 +56,6 @@ pub fn report_cleaning(
     Ok(report)
 }
 
-type Duplicates = HashMap<u64, Vec<(u32, Duplicate)>>;
-
 /// Looks at all documents in order. With `independent`, every filter sees every document; without,
 /// only those that the filters before it let through.
 fn survey(
@@ -86,9 +64,9 @@ fn survey(
     options: &CleanOptions,
     independent: bool,
     progress: &(dyn Fn(Progress) + Sync),
-) -> Result<(Duplicates, CleaningReport)> {
+) -> Result<(DuplicateIndex, CleaningReport)> {
     let read = ReadCounter::new(sources);
-    let mut duplicates = Duplicates::new();
+    let mut duplicates = DuplicateIndex::default();
     let mut report = CleaningReport {
         options: options.clone(),
         ..CleaningReport::default()
@@ -101,8 +79,8 @@ fn survey(
         |(), chunk| {
             let mut counts = CleaningCounts::default();
             let mut signatures = Vec::new();
-            raw_documents(&chunk, sources, corpus, |record, document| {
-                let text = compose(document.text, options, &mut counts);
+            raw_documents(&chunk, sources, corpus, |record, text| {
+                let text = compose(text, options, &mut counts);
                 if independent {
                     let (too_short, too_long, few_letters) = judge(&text, options);
                     for (caught, by) in [
@@ -139,7 +117,7 @@ fn survey(
                 caught.documents += 1;
                 caught.bytes += bytes;
                 if let Some(found) = found {
-                    duplicates.entry(chunk).or_default().push((record, found));
+                    duplicates.push(chunk, record, found);
                 }
             }
             progress(read.progress("survey"));

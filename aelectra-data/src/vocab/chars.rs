@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use unicode_categories::UnicodeCategories;
 
-/// What a character does to the word it stands in.
+/// What a character does to its word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum CharClass {

@@ -50,12 +50,6 @@ impl Encoder {
         }
     }
 
-    /// The tokenizer.
-    #[must_use]
-    pub fn tokenizer(&self) -> &WordPieceTokenizer {
-        &self.tokenizer
-    }
-
     /// Appends the ids of `text`, without special tokens.
     pub fn encode_into(&mut self, text: &str, out: &mut Vec<u32>) {
         let split_ideographs = self.tokenizer.options().tokenize_chinese_chars;

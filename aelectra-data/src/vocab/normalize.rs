@@ -37,7 +37,7 @@ impl WordNormalizer {
         }
     }
 
-    /// Whether a run is a word already, as it stands.
+    /// Whether a run needs no normalization.
     pub(crate) fn is_identity(self, run: &str) -> bool {
         !self.lowercase
             && !self.strip_accents

@@ -47,8 +47,7 @@ impl Default for SpecialTokens {
 
 impl SpecialTokens {
     /// The names in the order of the Ælæctra vocabularies, where they have ids 0 to 4.
-    #[must_use]
-    pub fn in_order(&self) -> [&str; 5] {
+    pub(crate) fn in_order(&self) -> [&str; 5] {
         [
             &self.pad_token,
             &self.unk_token,

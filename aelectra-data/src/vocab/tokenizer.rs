@@ -12,7 +12,7 @@ use super::wordpiece::WordPiece;
 use super::{SpecialIds, SpecialTokens, TokenizerOptions};
 use crate::error::{DataError, Result};
 
-/// A token of a text and where it stands.
+/// A token and its place in the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece {
     /// The id in the vocabulary.
@@ -236,8 +236,7 @@ impl WordPieceTokenizer {
     }
 
     /// For every id, whether its token continues a word (starts with `##`).
-    #[must_use]
-    pub fn continuations(&self) -> Vec<bool> {
+    pub(crate) fn continuations(&self) -> Vec<bool> {
         let prefix = super::wordpiece::CONTINUATION;
         self.inner
             .tokens
@@ -269,7 +268,7 @@ impl WordPieceTokenizer {
             .collect()
     }
 
-    /// What was odd about the files, one line each; empty when nothing was.
+    /// Warnings about the files, one line each.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.inner.warnings

@@ -42,7 +42,7 @@ impl Default for VocabularyOptions {
     }
 }
 
-/// What training a vocabulary read and made.
+/// Statistics of a vocabulary training.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct VocabularyReport {

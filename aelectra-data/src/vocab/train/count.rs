@@ -7,8 +7,8 @@ use rustc_hash::FxBuildHasher;
 
 use super::spill::Accumulator;
 use crate::corpus::{
-    Cleaner, CorpusOptions, Progress, ReadCounter, Source, SourceReport, documents, ordered,
-    read_chunks,
+    CorpusOptions, Progress, ReadCounter, Source, SourceReport, documents, find_duplicates,
+    ordered, read_chunks,
 };
 use crate::error::Result;
 use crate::vocab::TokenizerOptions;
@@ -41,7 +41,7 @@ pub(super) fn count_words(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<WordCounts> {
     let normalizer = WordNormalizer::new(options);
-    let cleaner = Cleaner::new(sources, corpus, progress)?;
+    let duplicates = find_duplicates(sources, corpus, progress)?;
     let read = ReadCounter::new(sources);
     let mut all = Accumulator::new(WORDS_IN_MEMORY);
     let mut reports: Vec<SourceReport> = sources
@@ -57,9 +57,9 @@ pub(super) fn count_words(
         || (),
         |(), chunk| {
             let mut runs: HashMap<Box<str>, u64, FxBuildHasher> = HashMap::default();
-            let found = documents(&chunk, sources, corpus, &cleaner, |document| {
-                for_each_run(&document.text, options.tokenize_chinese_chars, |run| {
-                    let run = &document.text[run.start..run.end];
+            let found = documents(&chunk, sources, corpus, &duplicates, |text| {
+                for_each_run(text, options.tokenize_chinese_chars, |run| {
+                    let run = &text[run.start..run.end];
                     match runs.get_mut(run) {
                         Some(count) => *count += 1,
                         None => {

@@ -1,5 +1,6 @@
 //! Learning merges from counted words.
 
+use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
 use rustc_hash::FxBuildHasher;
@@ -21,27 +22,9 @@ pub(super) struct Learned {
     pub(super) last_frequency: u64,
 }
 
-/// A pair that waits to be merged. Ordered by frequency, then by the older tokens, which is what
+/// A pair that waits to be merged: by frequency, then by the older tokens, which is what
 /// `tokenizers` does (`bpe/trainer.rs`); the ids here are canonical, so the ties are too.
-#[derive(Debug, PartialEq, Eq)]
-struct Candidate {
-    frequency: u64,
-    pair: Pair,
-}
-
-impl Ord for Candidate {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.frequency
-            .cmp(&other.frequency)
-            .then_with(|| other.pair.cmp(&self.pair))
-    }
-}
-
-impl PartialOrd for Candidate {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
+type Candidate = (u64, Reverse<Pair>);
 
 struct Tokens {
     list: Vec<String>,
@@ -105,18 +88,20 @@ pub(super) fn learn(
     let mut merges = 0;
     let mut last_frequency = 0;
     while tokens.list.len() < options.vocab_size {
-        let Some(best) = merger.pop() else { break };
-        if best.frequency < options.min_frequency.max(1) {
+        let Some((frequency, pair)) = merger.pop() else {
+            break;
+        };
+        if frequency < options.min_frequency.max(1) {
             break;
         }
-        let (left, right) = best.pair;
+        let (left, right) = pair;
         let right_text = &tokens.list[right as usize];
         let right_text = right_text.strip_prefix(CONTINUATION).unwrap_or(right_text);
         let merged = format!("{}{right_text}", tokens.list[left as usize]);
         let id = tokens.id(merged);
-        merger.merge(best.pair, id);
+        merger.merge(pair, id);
         merges += 1;
-        last_frequency = best.frequency;
+        last_frequency = frequency;
         if merges % 500 == 0 {
             progress(Progress {
                 stage: "merge",
@@ -191,7 +176,7 @@ impl Merger {
         }
         let queue = frequency
             .iter()
-            .map(|(&pair, &frequency)| Candidate { frequency, pair })
+            .map(|(&pair, &frequency)| (frequency, Reverse(pair)))
             .collect();
         let counts = words.iter().map(|&(_, count)| count).collect();
         Self {
@@ -205,18 +190,14 @@ impl Merger {
 
     /// The most frequent pair. Entries of the queue may be out of date: pairs only become rarer
     /// except when new, so a stale entry goes back with its present frequency.
-    fn pop(&mut self) -> Option<Candidate> {
+    fn pop(&mut self) -> Option<(u64, Pair)> {
         loop {
-            let mut candidate = self.queue.pop()?;
-            let present = self.frequency.get(&candidate.pair).copied().unwrap_or(0);
-            if present == 0 {
-                continue;
+            let (frequency, Reverse(pair)) = self.queue.pop()?;
+            match self.frequency.get(&pair) {
+                Some(&present) if present == frequency => return Some((frequency, pair)),
+                Some(&present) => self.queue.push((present, Reverse(pair))),
+                None => {}
             }
-            if present == candidate.frequency {
-                return Some(candidate);
-            }
-            candidate.frequency = present;
-            self.queue.push(candidate);
         }
     }
 
@@ -249,7 +230,7 @@ impl Merger {
         }
         for pair in grown.into_keys() {
             if let Some(&frequency) = self.frequency.get(&pair) {
-                self.queue.push(Candidate { frequency, pair });
+                self.queue.push((frequency, Reverse(pair)));
             }
         }
     }
