@@ -136,7 +136,7 @@ fn main() {
     let mut encoder = Encoder::new(tokenizer.clone());
     let text: String = (0..shards.len(Split::Train).min(20_000))
         .map(|i| {
-            let ids = shards.example(Split::Train, i).input_ids;
+            let ids = shards.example(Split::Train, i).unwrap().input_ids;
             let words: Vec<&str> = ids[1..ids.len() - 1]
                 .iter()
                 .map(|&id| tokenizer.token(id))
@@ -162,7 +162,7 @@ fn main() {
     let mut times: Vec<f64> = (0..200)
         .map(|step| {
             let started = Instant::now();
-            std::hint::black_box(source.batch(step));
+            std::hint::black_box(source.batch(step).unwrap());
             started.elapsed().as_secs_f64()
         })
         .collect();
@@ -171,7 +171,7 @@ fn main() {
     let started = Instant::now();
     let tokens: usize = BatchLoader::start(source, 0, 4)
         .take(500)
-        .map(|batch| batch.lengths.iter().sum::<usize>())
+        .map(|batch| batch.unwrap().lengths.iter().sum::<usize>())
         .sum();
     let seconds = started.elapsed().as_secs_f64();
     out.insert("loader_batches_per_second".into(), (500.0 / seconds).into());

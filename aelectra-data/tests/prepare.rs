@@ -154,7 +154,7 @@ fn an_interrupted_run_ends_with_the_same_bytes() {
     }
     fs::remove_file(torn.join("train-000000.shard")).unwrap();
     fs::write(torn.join("train-000001.shard"), "half").unwrap();
-    fs::write(torn.join("train-000001.tmp"), "half").unwrap();
+    fs::write(torn.join(".train-000001.shard.1-0.tmp"), "half").unwrap();
     fs::write(torn.join("parts/000004.json"), "{\"ind").unwrap();
     let resumed = run(&tokenizer, &corpus, torn.clone());
     assert!(resumed.reused_shards > 0 && resumed.reused_shards < resumed.shards);
@@ -214,7 +214,6 @@ fn batches_are_a_function_of_the_step() {
     let out = dir.path().join("shards");
     let report = run(&tokenizer, &corpus, out.clone());
     let set = ShardSet::open(&out).unwrap();
-    set.verify().unwrap();
     assert_eq!(set.len(Split::Train) as u64, report.train_examples);
     assert_eq!(
         set.len(Split::Validation) as u64,
@@ -225,8 +224,14 @@ fn batches_are_a_function_of_the_step() {
 
     let set = Arc::new(set);
     let source = Arc::new(BatchSource::new(set.clone(), Split::Train, 7, 8).unwrap());
-    let first: Vec<_> = BatchLoader::start(source.clone(), 0, 2).take(20).collect();
-    let resumed: Vec<_> = BatchLoader::start(source.clone(), 10, 2).take(10).collect();
+    let first: Vec<_> = BatchLoader::start(source.clone(), 0, 2)
+        .take(20)
+        .map(Result::unwrap)
+        .collect();
+    let resumed: Vec<_> = BatchLoader::start(source.clone(), 10, 2)
+        .take(10)
+        .map(Result::unwrap)
+        .collect();
     assert_eq!(first[10..], resumed);
     let special = tokenizer.special();
     for batch in &first {
@@ -249,8 +254,9 @@ fn batches_are_a_function_of_the_step() {
     // Two processes together see what one sees with twice the batch.
     let wide = BatchSource::new(set.clone(), Split::Train, 7, 16)
         .unwrap()
-        .batch(3);
-    let ranks = [0, 1].map(|rank| source.as_ref().clone().with_rank(rank, 2).batch(3));
+        .batch(3)
+        .unwrap();
+    let ranks = [0, 1].map(|rank| source.as_ref().clone().with_rank(rank, 2).batch(3).unwrap());
     assert_eq!(
         [&ranks[0].input_ids[..], &ranks[1].input_ids[..]].concat(),
         wide.input_ids

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{MaskingPolicy, Sampler, ShardSet, Split};
+use super::sampler::Sampler;
+use super::{MaskingPolicy, ShardSet, Split};
 use crate::error::{DataError, Result};
 use crate::rng::KeyedRng;
 use crate::vocab::SpecialIds;
@@ -24,7 +25,7 @@ pub struct PretrainBatch {
     pub lengths: Vec<usize>,
     /// `row * seq_len + position` of each drawn token, in order, without padding slots. `[n]`.
     pub masked_rows: Vec<u32>,
-    /// The token that stands there. `[n]`.
+    /// The original token there. `[n]`.
     pub masked_labels: Vec<u32>,
     /// The epoch of the first row.
     pub epoch: u64,
@@ -51,7 +52,7 @@ impl BatchSource {
     /// When the split is empty or the batch size is 0.
     pub fn new(shards: Arc<ShardSet>, split: Split, seed: u64, batch_size: usize) -> Result<Self> {
         if batch_size == 0 {
-            return Err(DataError::invalid("a batch of 0 examples trains nothing"));
+            return Err(DataError::invalid("batch size 0"));
         }
         if shards.is_empty(split) {
             return Err(
@@ -112,8 +113,10 @@ impl BatchSource {
     }
 
     /// The batch of a step, from 0. Batches run across the ends of epochs.
-    #[must_use]
-    pub fn batch(&self, step: u64) -> PretrainBatch {
+    ///
+    /// # Errors
+    /// As [`ShardSet::example`].
+    pub fn batch(&self, step: u64) -> Result<PretrainBatch> {
         let seq_len = self.shards.max_length();
         let slots = self.batch_size * seq_len;
         let mut batch = PretrainBatch {
@@ -133,7 +136,7 @@ impl BatchSource {
             if row == 0 {
                 batch.epoch = epoch;
             }
-            let example = self.shards.example(self.split, index);
+            let example = self.shards.example(self.split, index)?;
             let mut rng = KeyedRng::new(self.seed, "mask", &[epoch, index as u64]);
             let masking = self
                 .policy
@@ -150,6 +153,6 @@ impl BatchSource {
                 batch.masked_labels.push(example.input_ids[position]);
             }
         }
-        batch
+        Ok(batch)
     }
 }

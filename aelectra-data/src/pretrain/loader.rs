@@ -6,12 +6,13 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, bounded};
 
 use super::{BatchSource, PretrainBatch};
+use crate::Result;
 
-/// Makes the batches of consecutive steps on a background thread. An endless iterator; dropping it
-/// ends the thread.
+/// Makes the batches of consecutive steps on a background thread. An endless iterator, whose items
+/// are errors as [`BatchSource::batch`] has them; dropping it ends the thread.
 #[derive(Debug)]
 pub struct BatchLoader {
-    receiver: Option<Receiver<PretrainBatch>>,
+    receiver: Option<Receiver<Result<PretrainBatch>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -34,9 +35,9 @@ impl BatchLoader {
 }
 
 impl Iterator for BatchLoader {
-    type Item = PretrainBatch;
+    type Item = Result<PretrainBatch>;
 
-    fn next(&mut self) -> Option<PretrainBatch> {
+    fn next(&mut self) -> Option<Self::Item> {
         self.receiver.as_ref()?.recv().ok()
     }
 }

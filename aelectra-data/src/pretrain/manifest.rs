@@ -1,4 +1,4 @@
-//! What a directory of shards was made from.
+//! The manifest of a shard directory.
 
 use std::path::Path;
 
@@ -39,21 +39,21 @@ pub struct Plan {
     pub sources: Vec<Source>,
 }
 
-/// One point in which two plans differ.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct PlanDifference {
-    /// The setting or file.
-    pub what: String,
+/// A difference between two plans.
+#[derive(Clone, Debug)]
+pub(crate) struct PlanDifference {
+    pub(crate) what: String,
     /// Its value in the existing directory.
-    pub before: String,
-    /// Its value now.
-    pub now: String,
+    pub(crate) before: String,
+    pub(crate) now: String,
 }
 
 impl Plan {
+    /// The name of its file while shards are being made.
+    pub(crate) const FILE: &'static str = "plan.json";
+
     /// Where `now` differs from this plan.
-    #[must_use]
-    pub fn differences(&self, now: &Self) -> Vec<PlanDifference> {
+    pub(crate) fn differences(&self, now: &Self) -> Vec<PlanDifference> {
         let mut out = Vec::new();
         let flat = |plan: &Self| {
             let mut value = serde_json::to_value(plan).unwrap_or_default();
@@ -63,21 +63,11 @@ impl Plan {
             value
         };
         let (old, new) = (flat(self), flat(now));
-        for key in [
-            "version",
-            "tokenizer",
-            "vocab_size",
-            "special",
-            "max_length",
-            "packing",
-            "validation",
-            "seed",
-            "corpus",
-        ] {
-            if old[key] != new[key] {
+        for (key, before) in old.as_object().into_iter().flatten() {
+            if key != "sources" && *before != new[key] {
                 out.push(PlanDifference {
-                    what: key.into(),
-                    before: old[key].to_string(),
+                    what: key.clone(),
+                    before: before.to_string(),
                     now: new[key].to_string(),
                 });
             }
@@ -111,49 +101,42 @@ impl Plan {
     }
 }
 
-/// A shard file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShardEntry {
+pub(crate) struct ShardEntry {
     /// Its name in the directory.
-    pub file: String,
-    /// Its split.
-    pub split: Split,
-    /// Number of examples.
-    pub examples: u64,
+    pub(crate) file: String,
+    pub(crate) split: Split,
+    pub(crate) examples: u64,
     /// Number of tokens, special ones included.
-    pub tokens: u64,
-    /// Bytes of the file.
-    pub bytes: u64,
+    pub(crate) tokens: u64,
+    pub(crate) bytes: u64,
     /// XXH3 (64 bits) of the file after its header, in hexadecimal.
-    pub xxh3: String,
+    pub(crate) xxh3: String,
 }
 
-/// What became of one chunk of the corpus.
+/// The result of one chunk of the corpus.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct ChunkRecord {
+pub(crate) struct ChunkRecord {
     /// Its place in the corpus.
-    pub index: u64,
+    pub(crate) index: u64,
     /// A hash of its documents.
-    pub input: String,
-    /// Sentences in it.
-    pub sentences: u64,
+    pub(crate) input: String,
+    pub(crate) sentences: u64,
     /// Tokens of its text, special ones not counted.
-    pub tokens: u64,
+    pub(crate) tokens: u64,
     /// How many of them are unknown.
-    pub unknown: u64,
+    pub(crate) unknown: u64,
     /// How many of them packing threw away.
-    pub discarded: u64,
-    /// Documents for validation.
-    pub validation_documents: u64,
-    /// What cleaning left out.
-    pub cleaned: crate::corpus::CleaningCounts,
+    pub(crate) discarded: u64,
+    pub(crate) validation_documents: u64,
+    pub(crate) cleaned: crate::corpus::CleaningCounts,
     /// Its shards: at most one for each split.
-    pub shards: Vec<ShardEntry>,
+    pub(crate) shards: Vec<ShardEntry>,
     /// What was read, by index of the source.
-    pub sources: Vec<(usize, SourceReport)>,
+    pub(crate) sources: Vec<(usize, SourceReport)>,
 }
 
-/// What lies in a shard directory (`manifest.json`). It has no times and no machine in it: the
+/// The content of a shard directory (`manifest.json`). It has no times and no machine in it: the
 /// same corpus and options give the same bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ShardManifest {
@@ -167,7 +150,7 @@ pub struct ShardManifest {
     /// Decompressed size and hash of each source, in order.
     pub digests: Vec<crate::corpus::SourceDigest>,
     /// What became of each chunk.
-    pub chunks: Vec<ChunkRecord>,
+    pub(crate) chunks: Vec<ChunkRecord>,
 }
 
 impl ShardManifest {
@@ -184,7 +167,7 @@ impl ShardManifest {
             if error.kind() != std::io::ErrorKind::NotFound {
                 return DataError::io("read", &path)(error);
             }
-            let unfinished = dir.join(super::prepare::PLAN_FILE).exists();
+            let unfinished = dir.join(Plan::FILE).exists();
             let state = if unfinished {
                 "holds unfinished shards"
             } else {
@@ -210,7 +193,7 @@ impl ShardManifest {
     }
 
     /// The shards of a split, in order.
-    pub fn shards(&self, split: Split) -> impl Iterator<Item = &ShardEntry> {
+    pub(crate) fn shards(&self, split: Split) -> impl Iterator<Item = &ShardEntry> {
         self.chunks
             .iter()
             .flat_map(|chunk| &chunk.shards)

@@ -1,4 +1,4 @@
-//! Which tokens the generator has to guess.
+//! Which tokens are masked for the generator.
 
 use crate::rng::KeyedRng;
 use crate::vocab::SpecialIds;
@@ -21,11 +21,10 @@ pub struct MaskingPolicy {
 
 /// The drawn positions of an example.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Masking {
-    /// Sorted, each once.
-    pub positions: Vec<usize>,
+pub(crate) struct Masking {
+    pub(crate) positions: Vec<usize>,
     /// The example as the generator sees it.
-    pub input_ids: Vec<u32>,
+    pub(crate) input_ids: Vec<u32>,
 }
 
 impl MaskingPolicy {
@@ -41,16 +40,14 @@ impl MaskingPolicy {
     }
 
     /// How many tokens of an example of `length` tokens are drawn when there are candidates enough.
-    #[must_use]
-    pub fn count(&self, length: usize) -> usize {
+    pub(crate) fn count(&self, length: usize) -> usize {
         let wanted = (self.mask_prob * length as f64).round_ties_even() as usize;
         wanted.min(self.max_predictions).max(1)
     }
 
     /// Draws tokens of an unpadded example. Fewer than [`MaskingPolicy::count`] when it has fewer
     /// candidates, and none when it has none. `[CLS]`, `[SEP]`, `[MASK]` and padding are no candidates.
-    #[must_use]
-    pub fn mask(&self, ids: &[u32], special: &SpecialIds, rng: &mut KeyedRng) -> Masking {
+    pub(crate) fn mask(&self, ids: &[u32], special: &SpecialIds, rng: &mut KeyedRng) -> Masking {
         let excluded = [special.cls, special.sep, special.mask, special.pad];
         let mut candidates: Vec<u32> = (0..ids.len() as u32)
             .filter(|&position| !excluded.contains(&ids[position as usize]))

@@ -8,9 +8,9 @@ use crate::vocab::SpecialIds;
 
 /// Share of examples with a random shorter target length (google-research/electra,
 /// `build_pretraining_dataset.py`).
-pub const SHORT_EXAMPLE_PROB: f64 = 0.05;
+const SHORT_EXAMPLE_PROB: f64 = 0.05;
 /// Share of examples with one segment (the same file).
-pub const SINGLE_SEGMENT_PROB: f64 = 0.1;
+const SINGLE_SEGMENT_PROB: f64 = 0.1;
 
 /// How sentences become examples of at most a maximum length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,12 +27,6 @@ pub enum Packing {
     Electra,
 }
 
-/// What packing threw away.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct PackingCounts {
-    pub(crate) discarded: u64,
-}
-
 /// Builds the examples of one chunk and split.
 pub(crate) struct Packer<'a> {
     packing: Packing,
@@ -44,7 +38,8 @@ pub(crate) struct Packer<'a> {
     buffer: Vec<u32>,
     ends: Vec<usize>,
     target: usize,
-    pub(crate) counts: PackingCounts,
+    /// Tokens thrown away.
+    pub(crate) discarded: u64,
 }
 
 impl<'a> Packer<'a> {
@@ -65,7 +60,7 @@ impl<'a> Packer<'a> {
             buffer: Vec::new(),
             ends: Vec::new(),
             target: max_length,
-            counts: PackingCounts::default(),
+            discarded: 0,
         }
     }
 
@@ -185,7 +180,7 @@ impl<'a> Packer<'a> {
         let before = first.len() + second.len();
         first.truncate(self.max_length - 2);
         second.truncate((self.max_length - 3).saturating_sub(first.len()));
-        self.counts.discarded += (before - first.len() - second.len()) as u64;
+        self.discarded += (before - first.len() - second.len()) as u64;
 
         let mut input_ids = Vec::with_capacity(first.len() + second.len() + 3);
         input_ids.push(self.special.cls);
@@ -239,7 +234,7 @@ mod tests {
             packer.end_document(&mut |example| out.push(example.clone()));
         }
         packer.finish(&mut |example| out.push(example.clone()));
-        (out, packer.counts.discarded)
+        (out, packer.discarded)
     }
 
     fn content(examples: &[Example]) -> Vec<u32> {

@@ -13,19 +13,20 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::manifest::{ChunkRecord, LAYOUT_VERSION, Plan, ShardManifest};
+use super::Progress;
+use super::manifest::{ChunkRecord, LAYOUT_VERSION, Plan, ShardEntry, ShardManifest};
 use super::packing::{Packer, Packing};
 use super::shard::{Example, HEADER_BYTES, Header, ShardBuilder, Split};
-use super::{Progress, ShardEntry};
 use crate::corpus::{
-    Chunk, Cleaner, CleaningCounts, CleaningReport, CorpusOptions, Format, ReadCounter,
-    SentenceSplitter, SourceReport, discover, documents, ordered, read_chunks, report_cleaning,
+    Chunk, CleaningCounts, CleaningReport, CorpusOptions, DuplicateIndex, Format, ReadCounter,
+    SentenceSplitter, SourceReport, discover, documents, find_duplicates, ordered, read_chunks,
+    report_cleaning,
 };
 use crate::error::{DataError, Result};
+use crate::files::{replace_file, replace_json};
 use crate::rng::{KeyedRng, mix64};
-use crate::vocab::{Encoder, WordPieceTokenizer, write_file};
+use crate::vocab::{Encoder, WordPieceTokenizer};
 
-pub(crate) const PLAN_FILE: &str = "plan.json";
 const PARTS: &str = "parts";
 
 /// How to prepare a corpus.
@@ -70,7 +71,7 @@ impl Default for PrepareOptions {
     }
 }
 
-/// What preparing read and made.
+/// Statistics of a preparation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PrepareReport {
@@ -108,9 +109,9 @@ pub struct PrepareReport {
     pub shard_bytes: u64,
     /// How examples were built.
     pub packing: Packing,
-    /// What cleaning left out.
+    /// What cleaning removed.
     pub cleaned: CleaningCounts,
-    /// What each filter would leave out, when that was asked for.
+    /// What each filter would remove, with `report_cleaning`.
     pub cleaning: Option<CleaningReport>,
     /// Per source, what was read.
     pub sources: Vec<SourceReport>,
@@ -162,7 +163,7 @@ pub fn prepare(
     };
     let read = ReadCounter::new(&plan.sources);
     let builder = ChunkBuilder {
-        cleaner: Cleaner::new(&plan.sources, &options.corpus, progress)?,
+        duplicates: find_duplicates(&plan.sources, &options.corpus, progress)?,
         plan: &plan,
         out: &options.out,
         continuation: tokenizer.continuations(),
@@ -204,12 +205,12 @@ pub fn prepare(
         digests,
         chunks,
     };
-    write_json(&options.out.join(ShardManifest::FILE), &manifest)?;
+    replace_json(&options.out.join(ShardManifest::FILE), &manifest)?;
     let parts = options.out.join(PARTS);
     if parts.exists() {
         fs::remove_dir_all(&parts).map_err(DataError::io("remove", &parts))?;
     }
-    let plan_file = options.out.join(PLAN_FILE);
+    let plan_file = options.out.join(Plan::FILE);
     if plan_file.exists() {
         fs::remove_file(&plan_file).map_err(DataError::io("remove", &plan_file))?;
     }
@@ -220,7 +221,7 @@ pub fn prepare(
     report.reused_shards = reused_shards;
     report.cleaning = cleaning;
     if let Some(path) = &options.report {
-        write_json(path, &report)?;
+        replace_json(path, &report)?;
     }
     Ok(report)
 }
@@ -248,7 +249,7 @@ fn open_directory(out: &Path, plan: &Plan, restart: bool) -> Result<BTreeMap<u64
     fs::create_dir_all(out).map_err(DataError::io("create", out))?;
     let parts = out.join(PARTS);
     let manifest_file = out.join(ShardManifest::FILE);
-    let plan_file = out.join(PLAN_FILE);
+    let plan_file = out.join(Plan::FILE);
     let mut finished = BTreeMap::new();
     let mut existing = None;
     if manifest_file.exists() {
@@ -286,11 +287,11 @@ fn open_directory(out: &Path, plan: &Plan, restart: bool) -> Result<BTreeMap<u64
                 .map(|d| format!("{}: {} before, {} now", d.what, d.before, d.now))
                 .collect();
             return Err(DataError::invalid(format!(
-                "`{}` holds shards made otherwise: {}",
+                "`{}` already holds shards prepared with other settings: {}",
                 out.display(),
                 list.join("; ")
             ))
-            .with_hint("use another --out, or --restart to make these shards anew"));
+            .with_hint("use another --out, or --restart to prepare these shards again"));
         }
         if !differences.is_empty() {
             finished.clear();
@@ -303,7 +304,7 @@ fn open_directory(out: &Path, plan: &Plan, restart: bool) -> Result<BTreeMap<u64
     }
     fs::create_dir_all(&parts).map_err(DataError::io("create", &parts))?;
     if finished.is_empty() || !manifest_file.exists() {
-        write_json(&plan_file, plan)?;
+        replace_json(&plan_file, plan)?;
     }
     Ok(finished)
 }
@@ -321,12 +322,20 @@ fn clear_leftovers(out: &Path, finished: &BTreeMap<u64, ChunkRecord>) -> Result<
             .file_name()
             .map(|name| name.to_string_lossy().into_owned());
         let name = name.unwrap_or_default();
-        let ours = Split::ALL
-            .iter()
-            .any(|split| name.starts_with(&format!("{}-", split.name())));
-        let stale = (ours && name.ends_with(".tmp"))
-            || ["manifest.tmp", "plan.tmp"].contains(&name.as_str())
-            || (ours && name.ends_with(".shard") && !keep.contains(name.as_str()))
+        let is_shard = |name: &str| {
+            let mut splits = Split::ALL.iter();
+            splits.any(|split| name.starts_with(&format!("{}-", split.name())))
+        };
+        // What `replace_file` leaves when it is killed.
+        let half_written = name.strip_prefix('.').is_some_and(|name| {
+            let ours = is_shard(name)
+                || [ShardManifest::FILE, Plan::FILE]
+                    .iter()
+                    .any(|f| name.starts_with(f));
+            ours && name.ends_with(".tmp")
+        });
+        let stale = half_written
+            || (is_shard(&name) && name.ends_with(".shard") && !keep.contains(name.as_str()))
             || (finished.is_empty() && name == ShardManifest::FILE);
         if stale && path.is_file() {
             fs::remove_file(&path).map_err(DataError::io("remove", &path))?;
@@ -340,7 +349,7 @@ fn changed(out: &Path, how: &str) -> DataError {
         "the corpus is not the one that the shards in `{}` were made from: {how}",
         out.display()
     ))
-    .with_hint("use another --out, or --restart to make these shards anew")
+    .with_hint("use another --out, or --restart to prepare these shards again")
 }
 
 /// Which split a document belongs to: decided by its text alone, so that it stays when others come
@@ -358,7 +367,7 @@ fn split_of(text: &str, validation: f64) -> Split {
 struct ChunkBuilder<'a> {
     plan: &'a Plan,
     out: &'a Path,
-    cleaner: Cleaner,
+    duplicates: DuplicateIndex,
     continuation: Vec<bool>,
     finished: BTreeMap<u64, ChunkRecord>,
 }
@@ -387,7 +396,7 @@ impl ChunkBuilder<'_> {
             .out
             .join(PARTS)
             .join(format!("{:06}.json", chunk.index));
-        write_json(&part, &record)?;
+        replace_json(&part, &record)?;
         Ok((record, false))
     }
 
@@ -437,13 +446,13 @@ impl ChunkBuilder<'_> {
             chunk,
             &plan.sources,
             &plan.corpus,
-            &self.cleaner,
-            |document| {
-                let split = split_of(&document.text, plan.validation);
+            &self.duplicates,
+            |text| {
+                let split = split_of(text, plan.validation);
                 record.validation_documents += u64::from(split == Split::Validation);
                 let (packer, shard) = &mut outputs[split as usize];
                 let mut emit = |example: &Example| shard.push(example);
-                splitter.for_each(&document.text, |sentence| {
+                splitter.for_each(text, |sentence| {
                     ids.clear();
                     encoder.encode_into(sentence, &mut ids);
                     record.sentences += 1;
@@ -459,7 +468,7 @@ impl ChunkBuilder<'_> {
         record.cleaned = counts.cleaning;
         for (split, (mut packer, mut shard)) in Split::ALL.into_iter().zip(outputs) {
             packer.finish(&mut |example| shard.push(example));
-            record.discarded += packer.counts.discarded;
+            record.discarded += packer.discarded;
             if shard.examples() > 0 {
                 record.shards.push(self.write(chunk.index, split, shard)?);
             }
@@ -471,7 +480,7 @@ impl ChunkBuilder<'_> {
         let file = format!("{}-{index:06}.shard", split.name());
         let (examples, tokens) = (shard.examples() as u64, shard.tokens() as u64);
         let bytes = shard.finish();
-        write_file(&self.out.join(&file), &bytes)?;
+        replace_file(&self.out.join(&file), &bytes)?;
         Ok(ShardEntry {
             split,
             examples,
@@ -531,13 +540,6 @@ pub(crate) fn report(manifest: &ShardManifest) -> PrepareReport {
     let positions = report.examples * manifest.plan.max_length as u64;
     report.padding_rate = 1.0 - stored as f64 / positions.max(1) as f64;
     report
-}
-
-fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(value)
-        .map_err(|error| DataError::invalid(format!("cannot write JSON: {error}")))?;
-    text.push('\n');
-    write_file(path, text.as_bytes())
 }
 
 /// A JSON file, or `None` when it is not what is expected: then its work is done again.

@@ -9,16 +9,14 @@ const ROUNDS: u64 = 8;
 /// Shuffles `0..len` anew every epoch: a Feistel network over the next power of four, walked until
 /// it lands inside the range (Black & Rogaway 2002). Any position can be asked for at any time.
 #[derive(Clone, Copy, Debug)]
-pub struct Sampler {
+pub(crate) struct Sampler {
     seed: u64,
     len: u64,
     half_bits: u32,
 }
 
 impl Sampler {
-    /// A sampler of `len` examples.
-    #[must_use]
-    pub fn new(seed: u64, len: usize) -> Self {
+    pub(crate) fn new(seed: u64, len: usize) -> Self {
         let len = len as u64;
         let bits = 64 - len.saturating_sub(1).leading_zeros();
         Self {
@@ -28,22 +26,17 @@ impl Sampler {
         }
     }
 
-    /// Number of examples.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len as usize
     }
 
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// The epoch and the example at a position of the endless stream of epochs. `(0, 0)` when
     /// there are no examples.
-    #[must_use]
-    pub fn index(&self, position: u64) -> (u64, usize) {
+    pub(crate) fn index(&self, position: u64) -> (u64, usize) {
         if self.len == 0 {
             return (0, 0);
         }

@@ -7,7 +7,7 @@ use memmap2::Mmap;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::ShardManifest;
-use super::shard::{Example, HEADER_BYTES, Header, Split};
+use super::shard::{Example, HEADER_BYTES, Header, Split, damaged};
 use crate::error::{DataError, Result};
 
 struct Shard {
@@ -18,8 +18,11 @@ struct Shard {
     first: usize,
 }
 
-/// The examples of a shard directory. Opening maps the files and reads their headers; examples are
-/// read from the page cache when asked for.
+/// The examples of a shard directory, mapped into memory.
+///
+/// Opening reads every shard once to compare it with its checksum: as fast as the disk, or memory
+/// where the files are cached (XXH3 itself does tens of GB/s). After that an example costs what it
+/// takes from the page cache.
 pub struct ShardSet {
     manifest: ShardManifest,
     shards: [Vec<Shard>; 2],
@@ -39,7 +42,8 @@ impl ShardSet {
     /// Opens a directory that [`prepare`](super::prepare) finished.
     ///
     /// # Errors
-    /// When it is unfinished, or a shard is missing, damaged or of another tokenizer.
+    /// When it is unfinished, or a shard is missing, damaged or of another tokenizer;
+    /// [`DataError::Corrupt`] names the damaged file.
     pub fn open(dir: &Path) -> Result<Self> {
         let manifest = ShardManifest::read(dir)?;
         let mut shards = [Vec::new(), Vec::new()];
@@ -60,11 +64,15 @@ impl ShardSet {
                     .map(|byte| format!("{byte:02x}"))
                     .collect();
                 let checksum = format!("{:016x}", header.checksum);
-                if expected != (&vocabulary, header.examples as u64, &checksum) {
-                    return Err(DataError::Corrupt {
-                        path,
-                        message: "its header is not the one that manifest.json describes".into(),
-                    });
+                let problem = if expected != (&vocabulary, header.examples as u64, &checksum) {
+                    "its header does not match manifest.json"
+                } else if xxh3_64(&map[HEADER_BYTES..]) != header.checksum {
+                    "its content does not match its checksum"
+                } else {
+                    ""
+                };
+                if !problem.is_empty() {
+                    return Err(damaged(&path, problem));
                 }
                 let examples = header.examples;
                 shards[split as usize].push(Shard {
@@ -79,23 +87,7 @@ impl ShardSet {
         Ok(Self { manifest, shards })
     }
 
-    /// Reads every shard and compares it with its checksum.
-    ///
-    /// # Errors
-    /// [`DataError::Corrupt`] for the first that differs.
-    pub fn verify(&self) -> Result<()> {
-        for shard in self.shards.iter().flatten() {
-            if xxh3_64(&shard.map[HEADER_BYTES..]) != shard.header.checksum {
-                return Err(DataError::Corrupt {
-                    path: shard.path.clone(),
-                    message: "its content does not match its checksum".into(),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// What the shards were made from.
+    /// The manifest: what the shards were made from.
     #[must_use]
     pub fn manifest(&self) -> &ShardManifest {
         &self.manifest
@@ -115,19 +107,31 @@ impl ShardSet {
         self.len(split) == 0
     }
 
-    /// An example of a split. Empty when `index` is out of range or the shard is damaged
-    /// ([`ShardSet::verify`] finds out).
-    #[must_use]
-    pub fn example(&self, split: Split, index: usize) -> Example {
+    /// An example of a split; its ids are below [`ShardSet::vocab_size`].
+    ///
+    /// # Errors
+    /// When there is no example `index`, or the shard holds none that fits the vocabulary, as when
+    /// another program changed the file after it was opened.
+    pub fn example(&self, split: Split, index: usize) -> Result<Example> {
         let shards = &self.shards[split as usize];
-        let at = shards.partition_point(|shard| shard.first <= index);
-        at.checked_sub(1)
-            .and_then(|at| {
-                shards[at]
-                    .header
-                    .example(&shards[at].map, index - shards[at].first)
+        let after = shards.partition_point(|shard| shard.first <= index);
+        if index >= self.len(split) || after == 0 {
+            let (name, len) = (split.name(), self.len(split));
+            let message = format!("example {index} of {len} in the {name} split");
+            return Err(DataError::invalid(message));
+        }
+        let shard = &shards[after - 1];
+        let within = index - shard.first;
+        let example = shard.header.example(&shard.map, within);
+        let vocabulary = self.vocab_size() as u32;
+        example
+            .filter(|example| example.input_ids.iter().all(|&id| id < vocabulary))
+            .ok_or_else(|| {
+                let problem = format!(
+                    "example {within} is not made of ids below {vocabulary}, the vocabulary's size"
+                );
+                damaged(&shard.path, problem)
             })
-            .unwrap_or_default()
     }
 
     /// Longest example in tokens.
@@ -146,5 +150,94 @@ impl ShardSet {
     #[must_use]
     pub fn tokenizer_fingerprint(&self) -> &str {
         &self.manifest.plan.tokenizer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::shard::ShardBuilder;
+    use super::super::{PrepareOptions, prepare};
+    use super::*;
+    use crate::corpus::CorpusOptions;
+    use crate::vocab::{TokenizerOptions, WordPieceTokenizer};
+
+    /// Shards of a little text, and what made them.
+    fn shards(dir: &Path) -> (WordPieceTokenizer, PrepareOptions) {
+        let tokens = "[PAD] [UNK] [CLS] [SEP] [MASK] a b c".split(' ');
+        let tokens = tokens.map(str::to_owned).collect();
+        let tokenizer = WordPieceTokenizer::from_tokens(tokens, TokenizerOptions::default());
+        let tokenizer = tokenizer.expect("a vocabulary");
+        let text = dir.join("text.txt");
+        std::fs::write(&text, "a b c. ".repeat(500)).expect("writes");
+        let options = PrepareOptions {
+            corpus: CorpusOptions {
+                inputs: vec![text],
+                ..CorpusOptions::default()
+            },
+            out: dir.join("shards"),
+            max_length: 16,
+            validation: 0.0,
+            ..PrepareOptions::default()
+        };
+        prepare(&tokenizer, &options, &|_| {}).expect("prepares");
+        (tokenizer, options)
+    }
+
+    #[test]
+    fn a_damaged_shard_is_named_and_rebuilt() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (tokenizer, options) = shards(dir.path());
+        let file = options.out.join("train-000000.shard");
+        let whole = std::fs::read(&file).expect("reads");
+        for at in [HEADER_BYTES, whole.len() - 1] {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            std::fs::write(&file, damaged).expect("writes");
+            let error = ShardSet::open(&options.out).expect_err("damaged");
+            assert!(error.to_string().contains("train-000000.shard"), "{error}");
+            assert!(
+                error
+                    .hint()
+                    .is_some_and(|h| h.contains("`aelectra prepare`"))
+            );
+            prepare(&tokenizer, &options, &|_| {}).expect("prepares again");
+            assert_eq!(std::fs::read(&file).expect("reads"), whole);
+        }
+        let set = ShardSet::open(&options.out).expect("whole again");
+        let len = set.len(Split::Train);
+        assert!(set.example(Split::Train, len - 1).is_ok());
+        assert!(set.example(Split::Train, len).is_err());
+        assert!(set.example(Split::Validation, 0).is_err());
+    }
+
+    #[test]
+    fn ids_beyond_the_vocabulary_are_refused() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (tokenizer, options) = shards(dir.path());
+        let mut shard = ShardBuilder::new(8, &tokenizer.fingerprint(), 16, Split::Train);
+        for id in [7, 8] {
+            shard.push(&Example {
+                input_ids: vec![2, id, 3],
+                first_segment: 3,
+            });
+        }
+        let bytes = shard.finish();
+        std::fs::write(options.out.join("train-000000.shard"), &bytes).expect("writes");
+        let mut manifest = ShardManifest::read(&options.out).expect("reads");
+        let entry = &mut manifest.chunks[0].shards[0];
+        entry.examples = 2;
+        entry.xxh3 = format!("{:016x}", xxh3_64(&bytes[HEADER_BYTES..]));
+        crate::files::replace_json(&options.out.join(ShardManifest::FILE), &manifest)
+            .expect("writes");
+        let set = ShardSet::open(&options.out).expect("the checksum is right");
+        assert!(set.example(Split::Train, 0).is_ok());
+        let error = set
+            .example(Split::Train, 1)
+            .expect_err("id 8 of 8")
+            .to_string();
+        assert!(
+            error.contains("train-000000.shard") && error.contains("below 8"),
+            "{error}"
+        );
     }
 }

@@ -7,7 +7,7 @@
 //! | 0..8 | magic `AELSHARD` |
 //! | 8..12 | version, u32: 1 |
 //! | 12..16 | bytes per id, u32: 2 when every id of the vocabulary fits, 4 otherwise |
-//! | 16..48 | SHA-256 of the tokenizer ([`WordPieceTokenizer::fingerprint`](crate::vocab::WordPieceTokenizer::fingerprint)) |
+//! | 16..48 | SHA-256 of the tokenizer (`WordPieceTokenizer::fingerprint`) |
 //! | 48..52 | maximum example length in tokens, u32 |
 //! | 52..56 | split, u32: 0 training, 1 validation |
 //! | 56..64 | examples n, u64 |
@@ -28,11 +28,10 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::error::{DataError, Result};
 
 /// First bytes of a shard.
-pub const MAGIC: &[u8; 8] = b"AELSHARD";
+pub(crate) const MAGIC: &[u8; 8] = b"AELSHARD";
 /// The version of the format.
-pub const VERSION: u32 = 1;
-/// Bytes before the offsets.
-pub const HEADER_BYTES: usize = 128;
+pub(crate) const VERSION: u32 = 1;
+pub(crate) const HEADER_BYTES: usize = 128;
 
 /// Which part of the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -73,21 +72,14 @@ pub struct Example {
 
 /// What the header of a shard says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Header {
-    /// 2 or 4.
-    pub id_bytes: usize,
-    /// The tokenizer's SHA-256.
-    pub vocabulary: [u8; 32],
-    /// Longest example in tokens.
-    pub max_length: usize,
-    /// The split.
-    pub split: Split,
-    /// Number of examples.
-    pub examples: usize,
-    /// Number of tokens.
-    pub tokens: usize,
-    /// XXH3 of the rest.
-    pub checksum: u64,
+pub(crate) struct Header {
+    pub(crate) id_bytes: usize,
+    pub(crate) vocabulary: [u8; 32],
+    pub(crate) max_length: usize,
+    pub(crate) split: Split,
+    pub(crate) examples: usize,
+    pub(crate) tokens: usize,
+    pub(crate) checksum: u64,
 }
 
 impl Header {
@@ -96,9 +88,7 @@ impl Header {
         HEADER_BYTES + tables.next_multiple_of(8)
     }
 
-    /// Bytes of the whole file.
-    #[must_use]
-    pub fn file_bytes(&self) -> usize {
+    pub(crate) fn file_bytes(&self) -> usize {
         self.ids_start() + self.tokens * self.id_bytes
     }
 
@@ -119,14 +109,8 @@ impl Header {
     }
 
     /// Reads and checks the header of a shard file given as a whole; the body is not checked.
-    ///
-    /// # Errors
-    /// [`DataError::Corrupt`] when it is no shard, of another version, or of the wrong length.
-    pub fn read(path: &Path, file: &[u8]) -> Result<Self> {
-        let corrupt = |message: String| DataError::Corrupt {
-            path: path.to_path_buf(),
-            message,
-        };
+    pub(crate) fn read(path: &Path, file: &[u8]) -> Result<Self> {
+        let corrupt = |message: String| damaged(path, message);
         if file.len() < HEADER_BYTES || &file[..8] != MAGIC {
             return Err(corrupt("it is not a token shard".into()));
         }
@@ -165,8 +149,7 @@ impl Header {
     }
 
     /// Example `index` of a shard file; `None` when the file's tables are inconsistent.
-    #[must_use]
-    pub fn example(&self, file: &[u8], index: usize) -> Option<Example> {
+    pub(crate) fn example(&self, file: &[u8], index: usize) -> Option<Example> {
         if index >= self.examples {
             return None;
         }
@@ -195,6 +178,14 @@ impl Header {
     }
 }
 
+/// The error for a shard that is not what it should be.
+pub(crate) fn damaged(path: &Path, message: impl Into<String>) -> DataError {
+    DataError::corrupt(path, message).with_hint(
+        "run `aelectra prepare` again with the same options: it rebuilds damaged shards and keeps \
+         the others",
+    )
+}
+
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
@@ -205,7 +196,7 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 
 /// Collects examples and makes the bytes of a shard.
 #[derive(Debug)]
-pub struct ShardBuilder {
+pub(crate) struct ShardBuilder {
     id_bytes: usize,
     vocabulary: [u8; 32],
     max_length: usize,
@@ -217,8 +208,12 @@ pub struct ShardBuilder {
 
 impl ShardBuilder {
     /// An empty shard. `fingerprint` is the tokenizer's, in hexadecimal.
-    #[must_use]
-    pub fn new(vocab_size: usize, fingerprint: &str, max_length: usize, split: Split) -> Self {
+    pub(crate) fn new(
+        vocab_size: usize,
+        fingerprint: &str,
+        max_length: usize,
+        split: Split,
+    ) -> Self {
         let mut vocabulary = [0; 32];
         for (byte, digits) in vocabulary.iter_mut().zip(fingerprint.as_bytes().chunks(2)) {
             let digits = std::str::from_utf8(digits).unwrap_or_default();
@@ -235,8 +230,7 @@ impl ShardBuilder {
         }
     }
 
-    /// Adds an example.
-    pub fn push(&mut self, example: &Example) {
+    pub(crate) fn push(&mut self, example: &Example) {
         for id in &example.input_ids {
             if self.id_bytes == 2 {
                 self.ids.extend_from_slice(&(*id as u16).to_le_bytes());
@@ -248,21 +242,15 @@ impl ShardBuilder {
         self.segments.push(example.first_segment as u16);
     }
 
-    /// Number of examples so far.
-    #[must_use]
-    pub fn examples(&self) -> usize {
+    pub(crate) fn examples(&self) -> usize {
         self.segments.len()
     }
 
-    /// Number of tokens so far.
-    #[must_use]
-    pub fn tokens(&self) -> usize {
+    pub(crate) fn tokens(&self) -> usize {
         self.ids.len() / self.id_bytes
     }
 
-    /// The bytes of the file.
-    #[must_use]
-    pub fn finish(self) -> Vec<u8> {
+    pub(crate) fn finish(self) -> Vec<u8> {
         let mut header = Header {
             id_bytes: self.id_bytes,
             vocabulary: self.vocabulary,

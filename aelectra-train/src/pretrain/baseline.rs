@@ -2,19 +2,23 @@
 
 use aelectra_data::pretrain::{ShardSet, Split};
 
+use crate::error::Result;
+
 /// Examples counted at most; frequencies of common tokens are stable far below.
 const EXAMPLES: usize = 20_000;
 
 /// Entropy in nats of single tokens of the training examples, special tokens left out: the MLM loss
 /// of the best guess that ignores the context. `None` when there are no tokens.
-#[must_use]
-pub fn unigram_entropy(shards: &ShardSet) -> Option<f64> {
+///
+/// # Errors
+/// When a shard cannot be read.
+pub fn unigram_entropy(shards: &ShardSet) -> Result<Option<f64>> {
     let special = shards.manifest().plan.special;
     let mut counts = vec![0u64; shards.vocab_size()];
     let len = shards.len(Split::Train);
     let stride = len.div_ceil(EXAMPLES).max(1);
     for index in (0..len).step_by(stride) {
-        for id in shards.example(Split::Train, index).input_ids {
+        for id in shards.example(Split::Train, index)?.input_ids {
             if ![special.cls, special.sep, special.mask].contains(&id)
                 && let Some(count) = counts.get_mut(id as usize)
             {
@@ -22,7 +26,7 @@ pub fn unigram_entropy(shards: &ShardSet) -> Option<f64> {
             }
         }
     }
-    entropy(&counts)
+    Ok(entropy(&counts))
 }
 
 fn entropy(counts: &[u64]) -> Option<f64> {

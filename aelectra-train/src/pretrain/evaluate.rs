@@ -11,19 +11,23 @@ use burn::module::Module;
 use burn::tensor::{Device, activation};
 
 use crate::config::pretrain::{Objective, PretrainConfig};
+use crate::error::Result;
 use crate::metrics::{PretrainMetrics, PretrainTotals};
 use crate::pretrain::batch::to_device;
 use crate::pretrain::step::add_pass;
 
 /// Measures `model` on at most `config.eval_examples` held-out examples. Masks and samples are
 /// keyed by the seed alone, so evaluations of a run differ only by the weights.
+///
+/// # Errors
+/// When a shard cannot be read.
 pub fn evaluate(
     model: &ElectraPretrainer,
     config: &PretrainConfig,
     source: &BatchSource,
     step: u64,
     device: &Device,
-) -> (PretrainMetrics, EvalEvent) {
+) -> Result<(PretrainMetrics, EvalEvent)> {
     let started = Instant::now();
     let device = device.clone().inner();
     let model = model.valid();
@@ -31,7 +35,7 @@ pub fn evaluate(
     let batches = (config.eval_examples.min(source.len()) / rows).max(1);
     let mut totals = PretrainTotals::default();
     for index in 0..batches as u64 {
-        let batch = source.batch(index);
+        let batch = source.batch(index)?;
         let micro = to_device(&batch, 0, batch.batch_size, &device);
         let mut noise = Noise::sampling(rng::key(config.seed, "evaluation", &[index]));
         let output = match config.objective {
@@ -58,11 +62,13 @@ pub fn evaluate(
         rtd_recall: detects.then_some(metrics.rtd_recall),
         rtd_auc: metrics.rtd_auc.filter(|_| detects),
     };
-    (metrics, event)
+    Ok((metrics, event))
 }
 
 /// One held-out example on its way through both networks; a different one at every step.
-#[must_use]
+///
+/// # Errors
+/// When a shard cannot be read.
 pub fn sample_event(
     model: &ElectraPretrainer,
     config: &PretrainConfig,
@@ -70,9 +76,9 @@ pub fn sample_event(
     tokenizer: &WordPieceTokenizer,
     step: u64,
     device: &Device,
-) -> SampleEvent {
+) -> Result<SampleEvent> {
     let device = device.clone().inner();
-    let batch = source.batch(rng::key(config.seed, "sample", &[step]) % source.len() as u64);
+    let batch = source.batch(rng::key(config.seed, "sample", &[step]) % source.len() as u64)?;
     let micro = to_device(&batch, 0, 1, &device);
     let mut noise = Noise::sampling(rng::key(config.seed, "sample", &[step]));
     let output = model.valid().forward(&micro.input, None, &mut noise);
@@ -96,9 +102,9 @@ pub fn sample_event(
             is_replaced: corrupted[at] != batch.input_ids[at],
         })
         .collect();
-    SampleEvent {
+    Ok(SampleEvent {
         step,
         split: Some("validation".to_owned()),
         tokens,
-    }
+    })
 }

@@ -166,7 +166,7 @@ impl<'a> Trainer<'a> {
         if reason != EndReason::Nonfinite
             && self.last_evaluation.as_ref().map(|e| e.0) != Some(self.state.step)
         {
-            self.evaluate(&model);
+            self.evaluate(&model)?;
         }
         if self.last_checkpoint != Some(self.state.step) {
             self.checkpoint(&model)?;
@@ -213,13 +213,14 @@ impl<'a> Trainer<'a> {
             if let Some(end) = self.interrupted(started, last_step) {
                 return Ok((model, end));
             }
-            if let Some(end) = self.obey_control(&model) {
+            if let Some(end) = self.obey_control(&model)? {
                 return Ok((model, end));
             }
             let before = Instant::now();
             let Some(batch) = batches.next() else {
                 return Err(TrainError::failed("the data loader stopped"));
             };
+            let batch = batch?;
             self.waited += before.elapsed().as_secs_f64();
 
             let record;
@@ -246,7 +247,7 @@ impl<'a> Trainer<'a> {
                 }
             }
             if every(step, self.options.config.eval_every) {
-                self.evaluate(&model);
+                self.evaluate(&model)?;
             }
             if every(step, self.options.config.checkpoint_every) {
                 self.checkpoint_or_warn(&model);
@@ -277,7 +278,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// Carries out requests in `control/`; waits while paused.
-    fn obey_control(&mut self, model: &ElectraPretrainer) -> Option<End> {
+    fn obey_control(&mut self, model: &ElectraPretrainer) -> Result<Option<End>> {
         let mut paused = false;
         loop {
             let requests = match poll_control(&self.options.run.control()) {
@@ -306,17 +307,17 @@ impl<'a> Trainer<'a> {
                 match request {
                     ControlRequest::Stop => {
                         self.bus.emit(done);
-                        return Some((EndReason::Stopped, 0));
+                        return Ok(Some((EndReason::Stopped, 0)));
                     }
                     ControlRequest::Checkpoint => self.checkpoint_or_warn(model),
-                    ControlRequest::Evaluate => self.evaluate(model),
+                    ControlRequest::Evaluate => self.evaluate(model)?,
                     ControlRequest::Pause => paused = true,
                     ControlRequest::Resume => paused = false,
                 }
                 self.bus.emit(done);
             }
             if !paused || self.options.stop.requested().is_some() {
-                return None;
+                return Ok(None);
             }
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -398,13 +399,13 @@ impl<'a> Trainer<'a> {
         self.last_training = metrics;
     }
 
-    fn evaluate(&mut self, model: &ElectraPretrainer) {
+    fn evaluate(&mut self, model: &ElectraPretrainer) -> Result<()> {
         let Some(source) = &self.options.validation else {
-            return;
+            return Ok(());
         };
         let options = &self.options;
         let step = self.state.step;
-        let (metrics, event) = evaluate(model, &options.config, source, step, &options.device);
+        let (metrics, event) = evaluate(model, &options.config, source, step, &options.device)?;
         self.bus.emit(RunEvent::Eval(event));
         self.bus.emit(RunEvent::Sample(sample_event(
             model,
@@ -413,9 +414,10 @@ impl<'a> Trainer<'a> {
             &options.tokenizer,
             step,
             &options.device,
-        )));
+        )?));
         self.state.held_out = Some((step, metrics.clone()));
         self.last_evaluation = Some((step, metrics));
+        Ok(())
     }
 
     /// A checkpoint during the run: when the disk is full the run goes on with a warning, and the

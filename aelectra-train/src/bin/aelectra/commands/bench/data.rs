@@ -105,7 +105,7 @@ pub(super) fn run(args: &DataArgs, global: Global) -> anyhow::Result<u8> {
         parameters: None,
     };
     let mut measured = measure(workload, 3, args.steps, || {
-        if let Some(batch) = loader.next() {
+        if let Some(batch) = loader.next().transpose()? {
             tokens += batch.lengths.iter().sum::<usize>();
             batches += 1;
         }
