@@ -332,7 +332,7 @@ fn other_danish_files_read_too() {
 
 #[test]
 fn word_tokenisation_follows_ddt() {
-    use aelectra_data::ner::words::words;
+    use aelectra_data::ner::words;
     use std::collections::HashSet;
     // Words as character spans of the sentence without white space, against the treebank's.
     let spans = |tokens: &mut dyn Iterator<Item = &str>| {

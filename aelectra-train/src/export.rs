@@ -13,8 +13,8 @@ use crate::config::pretrain::AttentionStart;
 use crate::error::{Result, TrainError};
 use crate::finetune::single::SeedResult;
 use crate::metrics::PretrainMetrics;
+use crate::ner::Tagger;
 use crate::pretrain::checkpoint::TrainState;
-use crate::tagger::Tagger;
 
 /// What a model's `README.md` says, taken from its run.
 #[derive(Clone, Debug, Default)]

@@ -11,12 +11,12 @@ pub mod error;
 pub mod export;
 pub mod finetune;
 pub mod metrics;
+pub mod ner;
 pub mod optimizer;
 pub mod pretrain;
 pub mod schedule;
 pub mod sink;
 pub mod stop;
 pub mod system;
-pub mod tagger;
 
 pub use error::{Result, TrainError};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::read::{RawSentence, unknown_tag};
+use super::dataset::NerSentence;
 use super::scheme::Scheme;
 use crate::{DataError, Result};
 
@@ -17,7 +17,7 @@ pub(super) fn read(
     lines: &[&str],
     column: Option<usize>,
     scheme: Scheme,
-) -> Result<Vec<RawSentence>> {
+) -> Result<Vec<NerSentence>> {
     let rows = rows(path, lines, scheme)?;
     let Some(width) = rows.iter().map(|row| row.fields.len()).find(|&n| n > 0) else {
         return Ok(Vec::new());
@@ -35,7 +35,7 @@ pub(super) fn read(
         None => find_tag_column(path, &rows, token + 1, width, scheme)?,
     };
     let mut sentences = Vec::new();
-    let mut current = RawSentence::new();
+    let mut current = NerSentence::default();
     for row in &rows {
         if row.fields.is_empty() {
             current.finish_into(&mut sentences);
@@ -46,10 +46,9 @@ pub(super) fn read(
                 "a token",
                 "an empty column",
             ));
-        } else if scheme.knows(row.fields[tag]) {
-            current.push(row.fields[token], row.fields[tag], row.line);
         } else {
-            return Err(unknown_tag(path, row.line, scheme, row.fields[tag]));
+            scheme.check(row.fields[tag], path, row.line)?;
+            current.push(row.fields[token], row.fields[tag], row.line);
         }
     }
     current.finish_into(&mut sentences);
@@ -156,32 +155,7 @@ fn find_tag_column(
             let names: Vec<String> = candidates.iter().map(|c| (c + 1).to_string()).collect();
             let found = format!("columns {}", names.join(", "));
             Err(DataError::parse(path, 0, "one column of tags", found)
-                .with_hint(format!("choose one, as with `--column {}`", names[0])))
-        }
-    }
-}
-
-impl RawSentence {
-    pub(super) fn new() -> Self {
-        Self {
-            tokens: Vec::new(),
-            tags: Vec::new(),
-            line: 0,
-        }
-    }
-
-    pub(super) fn push(&mut self, token: &str, tag: &str, line: usize) {
-        if self.tokens.is_empty() {
-            self.line = line;
-        }
-        self.tokens.push(token.to_owned());
-        self.tags.push(tag.to_owned());
-    }
-
-    /// Moves the sentence, if it has tokens, to `sentences` and starts the next.
-    pub(super) fn finish_into(&mut self, sentences: &mut Vec<Self>) {
-        if !self.tokens.is_empty() {
-            sentences.push(std::mem::replace(self, Self::new()));
+                .with_hint(format!("choose one with `--column {}`", names[0])))
         }
     }
 }

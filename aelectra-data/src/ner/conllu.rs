@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use super::read::{RawSentence, unknown_tag};
+use super::dataset::NerSentence;
 use super::scheme::Scheme;
 use crate::{DataError, Result};
 
-pub(super) fn read(path: &Path, lines: &[&str], scheme: Scheme) -> Result<Vec<RawSentence>> {
+pub(super) fn read(path: &Path, lines: &[&str], scheme: Scheme) -> Result<Vec<NerSentence>> {
     let mut sentences = Vec::new();
-    let mut current = RawSentence::new();
+    let mut current = NerSentence::default();
     let mut any_name = false;
     // The first token without `name=`: an error, but what to say depends on the whole file.
     let mut nameless = None;
@@ -24,9 +24,8 @@ pub(super) fn read(path: &Path, lines: &[&str], scheme: Scheme) -> Result<Vec<Ra
         if fields.len() != 10 {
             let found = format!("{} columns", fields.len());
             return Err(
-                DataError::parse(path, number, "10 tab-separated columns", found).with_hint(
-                    "a file of another form needs `--format columns` or `--format jsonl`",
-                ),
+                DataError::parse(path, number, "10 tab-separated columns", found)
+                    .with_hint("for another format use `--format columns` or `--format jsonl`"),
             );
         }
         if !is_token_id(path, number, fields[0])? {
@@ -41,9 +40,7 @@ pub(super) fn read(path: &Path, lines: &[&str], scheme: Scheme) -> Result<Vec<Ra
             continue;
         };
         any_name = true;
-        if !scheme.knows(tag) {
-            return Err(unknown_tag(path, number, scheme, tag));
-        }
+        scheme.check(tag, path, number)?;
         current.push(fields[1], tag, number);
     }
     current.finish_into(&mut sentences);
@@ -61,7 +58,7 @@ pub(super) fn read(path: &Path, lines: &[&str], scheme: Scheme) -> Result<Vec<Ra
     }
 }
 
-/// Whether the id is a word's; ranges (`3-4`) and empty nodes (`3.1`) are no tokens.
+/// Whether the id is a word's; ranges (`3-4`) and empty nodes (`3.1`) are not tokens.
 fn is_token_id(path: &Path, line: usize, id: &str) -> Result<bool> {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     if number(id) {

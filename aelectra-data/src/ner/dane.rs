@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::read::{ReadOptions, read_ner_text};
+use crate::files::replace_file;
 use crate::{DataError, Result};
 
 /// A data set that is published as one ZIP archive.
@@ -122,9 +123,8 @@ pub fn instructions(source: &DaneSource, out: &Path) -> String {
 /// be written, or [`check`] fails.
 pub fn unpack(source: &DaneSource, archive: &Path, out: &Path) -> Result<DaneFiles> {
     let bytes = std::fs::read(archive).map_err(DataError::io("read", archive))?;
-    let damaged = |message: String| DataError::Corrupt {
-        path: archive.to_path_buf(),
-        message,
+    let damaged = |message: String| {
+        DataError::corrupt(archive, message).with_hint("delete it and run the command again")
     };
     if bytes.len() as u64 != source.bytes {
         let (found, expected) = (bytes.len(), source.bytes);
@@ -154,11 +154,7 @@ pub fn unpack(source: &DaneSource, archive: &Path, out: &Path) -> Result<DaneFil
         entry
             .read_to_end(&mut content)
             .map_err(|error| damaged(error.to_string()))?;
-        // Written beside and renamed, so that an interrupted run leaves no half file.
-        let path = out.join(split.file);
-        let partial = out.join(format!("{}.partial", split.file));
-        std::fs::write(&partial, content).map_err(DataError::io("write", &partial))?;
-        std::fs::rename(&partial, &path).map_err(DataError::io("rename", &partial))?;
+        replace_file(&out.join(split.file), &content)?;
     }
     check(source, out)
 }

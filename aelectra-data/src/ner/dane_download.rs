@@ -1,12 +1,13 @@
 //! Fetching the published archive.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ureq::Agent;
 
 use super::dane::DaneSource;
+use crate::files::replace_file;
 use crate::{DataError, Result};
 
 /// Seconds for connecting, and for the server to answer or to send more.
@@ -46,22 +47,8 @@ pub fn download(source: &DaneSource, out: &Path) -> Result<PathBuf> {
         .take(source.bytes + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| refused(&error))?;
-    let mut file = tempfile_in(out)?;
-    file.1
-        .write_all(&bytes)
-        .and_then(|()| file.1.sync_all())
-        .and_then(|()| std::fs::rename(&file.0, &target))
-        .map_err(|error| {
-            let _ = std::fs::remove_file(&file.0);
-            DataError::io("write", &target)(error)
-        })?;
+    replace_file(&target, &bytes)?;
     Ok(target)
-}
-
-fn tempfile_in(out: &Path) -> Result<(PathBuf, std::fs::File)> {
-    let path = out.join(format!(".ddt.zip.{}", std::process::id()));
-    let file = std::fs::File::create(&path).map_err(DataError::io("create", &path))?;
-    Ok((path, file))
 }
 
 #[cfg(test)]

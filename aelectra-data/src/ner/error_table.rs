@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::read::NerSentence;
+use super::dataset::NerSentence;
 use super::score::spans_of;
 use super::spans::{EntitySpan, Mode};
 use crate::Result;
@@ -36,7 +36,7 @@ pub struct EntityText {
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NerError {
-    /// What kind it is.
+    /// Its kind.
     pub kind: ErrorKind,
     /// The sentence's index, from 0.
     pub sentence: usize,

@@ -4,15 +4,17 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::read::{RawSentence, ReadOptions, unknown_tag};
+use super::dataset::NerSentence;
+use super::scheme::Scheme;
 use crate::{DataError, Result};
 
 pub(super) fn read(
     path: &Path,
     lines: &[&str],
-    options: &ReadOptions,
+    scheme: Scheme,
+    label_names: Option<&[String]>,
     skipped: &mut usize,
-) -> Result<Vec<RawSentence>> {
+) -> Result<Vec<NerSentence>> {
     let mut sentences = Vec::new();
     for (line, text) in (1..).zip(lines) {
         if text.trim().is_empty() {
@@ -36,21 +38,14 @@ pub(super) fn read(
             *skipped += 1;
             continue;
         }
-        let mut sentence = RawSentence::new();
+        let mut sentence = NerSentence::default();
         for (token, tag) in tokens.iter().zip(tags) {
             let token = token.as_str().filter(|token| !token.trim().is_empty());
             let token = token.ok_or_else(|| {
-                DataError::parse(
-                    path,
-                    line,
-                    "tokens that are text, none of them empty",
-                    "another",
-                )
+                DataError::parse(path, line, "non-empty strings as tokens", "another")
             })?;
-            let tag = tag_name(path, line, tag, options)?;
-            if !options.scheme.knows(tag) {
-                return Err(unknown_tag(path, line, options.scheme, tag));
-            }
+            let tag = tag_name(path, line, tag, label_names)?;
+            scheme.check(tag, path, line)?;
             sentence.push(token, tag, line);
         }
         sentences.push(sentence);
@@ -77,13 +72,13 @@ fn tag_name<'a>(
     path: &Path,
     line: usize,
     tag: &'a Value,
-    options: &'a ReadOptions,
+    label_names: Option<&'a [String]>,
 ) -> Result<&'a str> {
     if let Some(name) = tag.as_str() {
         return Ok(name);
     }
     let number = tag.as_u64().and_then(|n| usize::try_from(n).ok());
-    match (&options.label_names, number) {
+    match (label_names, number) {
         (Some(names), Some(number)) => names.get(number).map(String::as_str).ok_or_else(|| {
             let expected = format!("a tag number below {} (the label names given)", names.len());
             DataError::parse(path, line, expected, number.to_string())
@@ -92,7 +87,7 @@ fn tag_name<'a>(
             Err(
                 DataError::parse(path, line, "tags as text", format!("the number {number}"))
                     .with_hint(
-                        "numbers need the label names in order, as with `--label-names \
+                        "numbers need the label names in order: `--label-names \
                      O,B-PER,I-PER,B-ORG,I-ORG,B-LOC,I-LOC,B-MISC,I-MISC`",
                     ),
             )

@@ -1,11 +1,10 @@
 //! Labels: renaming classes, and the order that gives each tag its number.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::read::NerDataset;
+use super::dataset::NerDataset;
 use super::scheme::split_tag;
 use crate::{DataError, Result};
 
@@ -32,24 +31,24 @@ impl LabelMap {
         for rule in rules.map(str::trim).filter(|rule| !rule.is_empty()) {
             let wrong = |why: &str| {
                 DataError::invalid(format!("label map `{rule}`: {why}"))
-                    .with_hint("write classes, as in `--map-label MISC=O --map-label OTH=MISC`")
+                    .with_hint("write classes, e.g. `--map-label MISC=O --map-label OTH=MISC`")
             };
             let (from, to) = rule
                 .split_once('=')
                 .ok_or_else(|| wrong("there is no `=`"))?;
             let (from, to) = (from.trim(), to.trim());
             if from.is_empty() || to.is_empty() {
-                return Err(wrong("a side of the `=` is empty"));
+                return Err(wrong("one side of the `=` is empty"));
             }
             if from == "O" {
-                return Err(wrong("`O` is no class and cannot be renamed"));
+                return Err(wrong("`O` is not a class and cannot be renamed"));
             }
             if [from, to]
                 .into_iter()
                 .filter_map(split_tag)
                 .any(|(p, _)| "BIES".contains(p))
             {
-                return Err(wrong("a side is a tag, not a class"));
+                return Err(wrong("one side is a tag, not a class"));
             }
             match map.0.insert(from.to_owned(), to.to_owned()) {
                 Some(before) if before != to => {
@@ -78,23 +77,13 @@ impl LabelMap {
     }
 
     /// All tags of a sentence after renaming.
-    #[must_use]
-    pub fn apply_all(&self, tags: &[String]) -> Vec<String> {
+    pub(super) fn apply_all(&self, tags: &[String]) -> Vec<String> {
         tags.iter().map(|tag| self.apply(tag)).collect()
     }
 }
 
-impl FromStr for LabelMap {
-    type Err = DataError;
-
-    fn from_str(text: &str) -> Result<Self> {
-        Self::parse(&[text])
-    }
-}
-
 /// The labels of a classifier: a list whose positions are the class numbers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelSet {
     labels: Vec<String>,
     ids: HashMap<String, usize>,
@@ -151,7 +140,7 @@ impl LabelSet {
     /// The labels as given, as from a model's `id2label`.
     ///
     /// # Errors
-    /// If there are none, or one stands twice.
+    /// If there are none or one is repeated.
     pub fn from_labels(labels: Vec<String>) -> Result<Self> {
         if labels.is_empty() {
             return Err(DataError::invalid("the list of labels is empty"));
@@ -159,9 +148,7 @@ impl LabelSet {
         let count = labels.len();
         let set = Self::indexed(labels);
         if set.ids.len() < count {
-            return Err(DataError::invalid(
-                "a label stands twice in the list of labels",
-            ));
+            return Err(DataError::invalid("the list of labels repeats one"));
         }
         Ok(set)
     }
@@ -244,32 +231,22 @@ impl LabelSet {
     }
 }
 
-impl TryFrom<Vec<String>> for LabelSet {
-    type Error = DataError;
-
-    fn try_from(labels: Vec<String>) -> Result<Self> {
-        Self::from_labels(labels)
-    }
-}
-
-impl From<LabelSet> for Vec<String> {
-    fn from(set: LabelSet) -> Self {
-        set.labels
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::read::NerSentence;
+    use super::super::dataset::NerSentence;
     use super::*;
 
     fn dataset(tags: &[&str]) -> NerDataset {
         let tags: Vec<String> = tags.iter().map(|t| (*t).to_owned()).collect();
-        NerDataset::from_sentences(vec![NerSentence {
+        let sentence = NerSentence {
             tokens: tags.iter().map(|_| "x".to_owned()).collect(),
             tags,
             line: 3,
-        }])
+        };
+        NerDataset {
+            sentences: vec![sentence],
+            ..NerDataset::default()
+        }
     }
 
     #[test]
@@ -297,12 +274,8 @@ mod tests {
             (labels.tag(0), labels.tag(8), labels.tag(99)),
             ("B-PER", "O", "O")
         );
-        let json = serde_json::to_string(&labels).expect("serialises");
-        assert_eq!(
-            serde_json::from_str::<LabelSet>(&json).expect("reads"),
-            labels
-        );
-        assert!(serde_json::from_str::<LabelSet>(r#"["O","O"]"#).is_err());
+        let twice = ["O", "O"].map(str::to_owned).to_vec();
+        assert!(LabelSet::from_labels(twice).is_err());
     }
 
     #[test]
@@ -321,13 +294,6 @@ mod tests {
         let map = LabelMap::parse(&["MISC=O", "LOCderiv=MISC, OTH=MISC"]).expect("parses");
         let mapped = ["B-MISC", "I-LOCderiv", "B-OTH", "O", "B-PER"].map(|tag| map.apply(tag));
         assert_eq!(mapped, ["O", "I-MISC", "B-MISC", "O", "B-PER"]);
-        assert_eq!(
-            "MISC=O"
-                .parse::<LabelMap>()
-                .expect("parses")
-                .apply("I-MISC"),
-            "O"
-        );
         for wrong in [
             "MISC",
             "=O",

@@ -2,19 +2,20 @@
 //!
 //! 1. [`read_ner`] reads CoNLL-U with `name=` in MISC (DaNE), column files (IOB2, CoNLL-2003) and
 //!    JSON Lines, turns IOB1 and BIOES into IOB2 ([`Scheme`]) and renames classes ([`LabelMap`]);
-//! 2. [`LabelSet`] orders the labels and [`align()`] puts them on word pieces, in windows;
-//!    [`merge_windows`] brings one prediction per word back;
+//! 2. [`align()`] cuts words into windows of word pieces; for training [`labels_for`] numbers the
+//!    tags with a [`LabelSet`] and puts them on the pieces; [`Windows::merge`] brings predictions
+//!    back to words;
 //! 3. [`score()`] gives entity-level precision, recall and F1 as `seqeval` does, in both of its
-//!    modes, and [`stats`] says how sure one may be of the figure.
+//!    modes, [`bootstrap`] how certain they are, and [`Evaluation`] both together.
 //!
 //! # Rules for bad input
 //!
 //! | input | rule |
 //! | --- | --- |
-//! | orphan `I-X` (after `O` or another class) under IOB2 | kept as it stands and counted in [`NerDataset::orphans`]; [`Mode::Default`] lets it open an entity, [`Mode::Strict`] ignores it |
+//! | orphan `I-X` (after `O` or another class) under IOB2 | kept and counted in [`NerDataset::orphans`]; [`Mode::Default`] lets it open an entity, [`Mode::Strict`] ignores it |
 //! | the same under IOB1 or BIOES | becomes `B-X`, as these schemes mean it |
 //! | a tag that the scheme does not know | error with file and line |
-//! | a label the training data lacks | no loss is taken there ([`NerWindow::labels`] is `None`), its entities count as missed; [`LabelSet::unseen`] lists them |
+//! | a label the training data lacks | no loss is taken there ([`labels_for`] gives `None`), its entities count as missed; [`LabelSet::unseen`] lists them |
 //! | several blank lines | one sentence boundary |
 //! | a JSON record without tokens | skipped, counted in [`NerDataset::skipped`] |
 //! | one column only, a changing number of columns, a token without `name=` | error with file and line |
@@ -22,44 +23,47 @@
 //! | bytes that are not UTF-8 | error with the line of the first |
 
 mod abbreviations;
-pub mod align;
+mod align;
 mod columns;
 mod conllu;
 pub mod dane;
 #[cfg(feature = "hub")]
 pub mod dane_download;
-pub mod error_table;
+mod dataset;
+mod error_table;
+mod evaluation;
 mod jsonl;
-pub mod labels;
-pub mod names;
+mod labels;
+mod names;
 mod persons;
-pub mod perturb;
-pub mod read;
-pub mod scheme;
-pub mod score;
-pub mod sentences;
-pub mod spans;
-pub mod stats;
-pub mod tag_file;
-pub mod text_entities;
-pub mod words;
+mod perturb;
+mod read;
+mod scheme;
+mod score;
+mod sentences;
+mod spans;
+mod stats;
+mod tag_file;
+mod text_entities;
+mod window_labels;
+mod words;
 
-pub use align::{
-    Alignment, NerWindow, WordPieces, WordPlace, align, merge_windows, piece_pairs, place_words,
-    predicted_tags,
-};
+pub use align::{Windows, WordPlace, align};
+pub use dataset::{NerDataset, NerSentence};
 pub use error_table::{EntityText, ErrorKind, ErrorTable, NerError, error_table};
+pub use evaluation::Evaluation;
 pub use labels::{LabelMap, LabelSet, UnseenLabel};
 pub use names::NameGroup;
-pub use perturb::{Perturbation, RobustnessReport, RobustnessRow, perturb};
-pub use read::{NerDataset, NerFormat, NerSentence, ReadOptions, read_ner, read_ner_text};
+pub use perturb::{Perturbation, perturb};
+pub use read::{NerFormat, ReadOptions, read_ner, read_ner_text};
 pub use scheme::Scheme;
-pub use score::{ClassScore, NerReport, piece_f1_original, score};
-pub use sentences::{CharOffsets, sentences};
+pub use score::{ClassScore, Confusion, NerReport, piece_f1_original, score};
+pub use sentences::sentences;
 pub use spans::{EntitySpan, Mode, entities};
 pub use stats::{
     Interval, Resampling, Significance, Summary, bootstrap, paired_bootstrap, paired_randomization,
 };
-pub use tag_file::{TagFile, check_same_tokens, read_tags, write_tags};
-pub use text_entities::{TextEntity, inline, redact, text_entities};
+pub use tag_file::{check_same_tokens, read_tags};
+pub use text_entities::{TextEntity, inline, redact, replace, text_entities};
+pub use window_labels::{Alignment, labels_for};
 pub use words::{Word, words};

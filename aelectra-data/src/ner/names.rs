@@ -23,9 +23,7 @@ pub enum NameGroup {
 }
 
 impl NameGroup {
-    /// Its first names.
-    #[must_use]
-    pub const fn first_names(self) -> &'static [&'static str] {
+    pub(super) const fn first_names(self) -> &'static [&'static str] {
         match self {
             Self::DanishFemale => &DANISH_FEMALE,
             Self::DanishMale => &DANISH_MALE,
@@ -34,9 +32,7 @@ impl NameGroup {
         }
     }
 
-    /// Its surnames.
-    #[must_use]
-    pub const fn surnames(self) -> &'static [&'static str] {
+    pub(super) const fn surnames(self) -> &'static [&'static str] {
         match self {
             Self::DanishFemale | Self::DanishMale => &DANISH_SURNAMES,
             Self::MinorityFemale | Self::MinorityMale => &MINORITY_SURNAMES,

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::dataset::NerSentence;
 use super::names::{NameGroup, is_first_name, is_surname};
-use super::read::NerSentence;
 use super::spans::{Mode, entities};
 use crate::Result;
 use crate::rng::KeyedRng;
@@ -42,7 +42,7 @@ fn change_persons(
     sentences.iter().map(sentence).collect()
 }
 
-/// What the sentences themselves say about names.
+/// Names as the sentences themselves use them.
 #[derive(Default)]
 struct Known {
     /// Every token of a person.

@@ -5,13 +5,10 @@
 
 use std::collections::HashSet;
 
-use serde::{Deserialize, Serialize};
-
+use super::dataset::NerSentence;
 use super::names::NameGroup;
 use super::persons;
-use super::read::NerSentence;
 use super::spans::{Mode, entities};
-use super::stats::Interval;
 use crate::rng::KeyedRng;
 use crate::{DataError, Result};
 
@@ -70,30 +67,6 @@ impl Perturbation {
     }
 }
 
-/// The result of one perturbation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RobustnessRow {
-    /// The perturbation's name.
-    pub name: String,
-    /// Micro F1 on the changed sentences.
-    pub f1: f64,
-    /// How much lower that is than on the sentences as they were.
-    pub drop: f64,
-    /// 95 % bootstrap interval of `f1`.
-    pub interval: Interval,
-}
-
-/// The report of `aelectra robustness`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RobustnessReport {
-    /// Micro F1 on the sentences as they are.
-    pub f1: f64,
-    /// 95 % bootstrap interval of `f1`.
-    pub interval: Interval,
-    /// One row per perturbation.
-    pub perturbations: Vec<RobustnessRow>,
-}
-
 /// The sentences, changed. The same seed makes the same changes.
 ///
 /// # Errors
@@ -105,7 +78,7 @@ pub fn perturb(
 ) -> Result<Vec<NerSentence>> {
     if let Some(sentence) = sentences.iter().find(|s| s.tokens.len() != s.tags.len()) {
         let message = format!(
-            "the sentence at line {} has not one tag a token",
+            "the sentence at line {} does not have one tag per token",
             sentence.line
         );
         return Err(DataError::invalid(message));

@@ -1,80 +1,14 @@
 //! Reading labelled sentences: which format a file has, and what all formats share.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::dataset::NerDataset;
 use super::labels::LabelMap;
 use super::scheme::{Scheme, orphans};
 use super::{columns, conllu, jsonl};
 use crate::{DataError, Result};
-
-/// A sentence with one tag per token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NerSentence {
-    /// The words.
-    pub tokens: Vec<String>,
-    /// IOB2 tags, as many as tokens.
-    pub tags: Vec<String>,
-    /// The line of the file where the first token stands, from 1; 0 if it comes from no file.
-    pub line: usize,
-}
-
-/// Labelled sentences in the order of their file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NerDataset {
-    /// Where they come from.
-    pub path: PathBuf,
-    /// The sentences, none empty.
-    pub sentences: Vec<NerSentence>,
-    /// `I-` tags that continue nothing (IOB2 only): number, and the line of the first's sentence.
-    pub orphans: (usize, usize),
-    /// JSON records without tokens, which were left out.
-    pub skipped: usize,
-}
-
-impl NerDataset {
-    /// A data set from sentences in memory.
-    #[must_use]
-    pub fn from_sentences(sentences: Vec<NerSentence>) -> Self {
-        Self {
-            sentences,
-            ..Self::default()
-        }
-    }
-
-    /// The tags of all sentences, as [`score`](super::score()) takes them.
-    #[must_use]
-    pub fn tags(&self) -> Vec<Vec<String>> {
-        self.sentences.iter().map(|s| s.tags.clone()).collect()
-    }
-
-    /// The number of tokens.
-    #[must_use]
-    pub fn tokens(&self) -> usize {
-        self.sentences.iter().map(|s| s.tokens.len()).sum()
-    }
-
-    /// What a careful user should hear about the file, one line each.
-    #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        let path = self.path.display();
-        if let (count @ 1.., line) = self.orphans {
-            warnings.push(format!(
-                "`{path}`: {count} I- tags continue no entity (the first in the sentence at line \
-                 {line}); kept as they stand. If the file is IOB1, say `--scheme iob1`"
-            ));
-        }
-        if self.skipped > 0 {
-            warnings.push(format!(
-                "`{path}`: {} records without tokens left out",
-                self.skipped
-            ));
-        }
-        warnings
-    }
-}
 
 /// The form of a file with labelled sentences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,20 +21,6 @@ pub enum NerFormat {
     Columns,
     /// One JSON object a line with `tokens` and `ner_tags` or `tags`.
     Jsonl,
-}
-
-impl std::str::FromStr for NerFormat {
-    type Err = DataError;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text.to_ascii_lowercase().as_str() {
-            "conllu" | "conll-u" => Ok(Self::Conllu),
-            "columns" | "iob2" | "iob" | "bio" | "conll" | "conll2003" | "tsv" => Ok(Self::Columns),
-            "jsonl" | "json" => Ok(Self::Jsonl),
-            _ => Err(DataError::invalid(format!("unknown format `{text}`"))
-                .with_hint("known are `conllu`, `columns` and `jsonl`")),
-        }
-    }
 }
 
 /// How to read a file.
@@ -119,19 +39,16 @@ pub struct ReadOptions {
     pub label_names: Option<Vec<String>>,
 }
 
-/// What a format's reader yields before the scheme and the renames: tokens, tags and first line.
-pub(super) type RawSentence = NerSentence;
-
 /// Reads a file of labelled sentences.
 ///
 /// * **CoNLL-U**: words with a plain number as id are tokens; ranges (`1-2`) and empty nodes
-///   (`1.1`) are passed over. The tag is the field `name=` of MISC, wherever it stands there.
+///   (`1.1`) are skipped. The tag is the field `name=` of MISC, wherever it is.
 /// * **Columns**: separated by tabs if the first data line has one, else by white space. The first
 ///   column is the token, or the second where the first counts 1, 2, 3 in every sentence (UNER).
 ///   Without [`ReadOptions::column`] the tag column is the only one whose fields are all tags of
 ///   the scheme; with four columns (CoNLL-2003: token, part of speech, chunk, entity) it is the
 ///   last; where several could be meant, reading ends with an error that names them. Lines
-///   `-DOCSTART-` and comments before a sentence's first token are passed over.
+///   `-DOCSTART-` and comments before a sentence's first token are skipped.
 /// * **JSON Lines**: `tokens` and `ner_tags` or `tags`; numbers need [`ReadOptions::label_names`].
 ///
 /// # Errors
@@ -153,7 +70,13 @@ pub fn read_ner_text(path: &Path, text: &str, options: &ReadOptions) -> Result<N
     let raw = match options.format.unwrap_or_else(|| detect(path, &lines)) {
         NerFormat::Conllu => conllu::read(path, &lines, options.scheme)?,
         NerFormat::Columns => columns::read(path, &lines, options.column, options.scheme)?,
-        NerFormat::Jsonl => jsonl::read(path, &lines, options, &mut skipped)?,
+        NerFormat::Jsonl => jsonl::read(
+            path,
+            &lines,
+            options.scheme,
+            options.label_names.as_deref(),
+            &mut skipped,
+        )?,
     };
     if raw.is_empty() {
         return Err(DataError::parse(path, 0, "at least one sentence", "none")
@@ -185,7 +108,7 @@ pub(super) fn decode<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str> {
         let line = 1 + before.iter().filter(|&&b| b == b'\n').count();
         let byte = bytes.get(error.valid_up_to()).copied().unwrap_or_default();
         DataError::parse(path, line, "UTF-8 text", format!("the byte 0x{byte:02x}"))
-            .with_hint("convert the file, as with `iconv -f latin1 -t utf-8`")
+            .with_hint("convert the file, e.g. with `iconv -f latin1 -t utf-8`")
     })
 }
 
@@ -221,19 +144,5 @@ pub(super) fn detect(path: &Path, lines: &[&str]) -> NerFormat {
         NerFormat::Conllu
     } else {
         NerFormat::Columns
-    }
-}
-
-/// The error for a tag that the scheme does not know.
-pub(super) fn unknown_tag(path: &Path, line: usize, scheme: Scheme, tag: &str) -> DataError {
-    let expected = match scheme {
-        Scheme::Iob2 | Scheme::Iob1 => "a tag `O`, `B-CLASS` or `I-CLASS`",
-        Scheme::Bioes => "a tag `O`, `B-CLASS`, `I-CLASS`, `E-CLASS` or `S-CLASS`",
-    };
-    let error = DataError::parse(path, line, expected, format!("`{tag}`"));
-    if scheme != Scheme::Bioes && Scheme::Bioes.knows(tag) {
-        error.with_hint("if the file is BIOES or BILOU, say `--scheme bioes`")
-    } else {
-        error.with_hint("is this the right column? choose it with `--column N`")
     }
 }

@@ -1,5 +1,7 @@
 //! Tagging schemes: how a row of tags spells entities, and the way from each scheme to IOB2.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{DataError, Result};
@@ -46,7 +48,7 @@ impl std::fmt::Display for Scheme {
 }
 
 impl Scheme {
-    /// Whether `tag` can stand in a file of this scheme.
+    /// Whether `tag` is valid in this scheme.
     #[must_use]
     pub fn knows(self, tag: &str) -> bool {
         let prefixes = match self {
@@ -56,12 +58,28 @@ impl Scheme {
         tag == "O" || split_tag(tag).is_some_and(|(prefix, _)| prefixes.contains(prefix))
     }
 
+    /// Refuses a tag that is not valid in this scheme.
+    pub(super) fn check(self, tag: &str, path: &Path, line: usize) -> Result<()> {
+        if self.knows(tag) {
+            return Ok(());
+        }
+        let expected = match self {
+            Self::Iob2 | Self::Iob1 => "a tag `O`, `B-CLASS` or `I-CLASS`",
+            Self::Bioes => "a tag `O`, `B-CLASS`, `I-CLASS`, `E-CLASS` or `S-CLASS`",
+        };
+        let error = DataError::parse(path, line, expected, format!("`{tag}`"));
+        Err(if self != Self::Bioes && Self::Bioes.knows(tag) {
+            error.with_hint("if the file is BIOES or BILOU, use `--scheme bioes`")
+        } else {
+            error.with_hint("is this the right column? choose it with `--column N`")
+        })
+    }
+
     /// The sentence's tags as IOB2. Tags must be [known](Self::knows).
     ///
-    /// IOB2 is returned as it stands, orphan `I-` included. In the two other schemes an inside tag
+    /// IOB2 is returned unchanged, orphan `I-` included. In the two other schemes an inside tag
     /// with no open entity of its class opens one, so that their result is always well-formed.
-    #[must_use]
-    pub fn to_iob2(self, tags: &[String]) -> Vec<String> {
+    pub(super) fn to_iob2(self, tags: &[String]) -> Vec<String> {
         if self == Self::Iob2 {
             return tags.to_vec();
         }
@@ -83,39 +101,10 @@ impl Scheme {
             })
             .collect()
     }
-
-    /// Well-formed IOB2 tags in this scheme; the inverse of [`Scheme::to_iob2`].
-    #[must_use]
-    pub fn from_iob2(self, tags: &[String]) -> Vec<String> {
-        let continues = |i: usize, class: &str| {
-            tags.get(i + 1).and_then(|tag| split_tag(tag)) == Some(('I', class))
-        };
-        let spell = |(i, tag): (usize, &String)| {
-            let Some((prefix, class)) = split_tag(tag) else {
-                return tag.clone();
-            };
-            let letter = match self {
-                Self::Iob2 => prefix,
-                Self::Iob1 => {
-                    let touches = i > 0 && split_tag(&tags[i - 1]).is_some_and(|t| t.1 == class);
-                    if prefix == 'B' && touches { 'B' } else { 'I' }
-                }
-                Self::Bioes => match (prefix, continues(i, class)) {
-                    ('B', true) => 'B',
-                    ('B', false) => 'S',
-                    (_, true) => 'I',
-                    (_, false) => 'E',
-                },
-            };
-            format!("{letter}-{class}")
-        };
-        tags.iter().enumerate().map(spell).collect()
-    }
 }
 
 /// Prefix letter and class of `B-PER`; `None` for `O` and whatever has no such form.
-#[must_use]
-pub fn split_tag(tag: &str) -> Option<(char, &str)> {
+pub(super) fn split_tag(tag: &str) -> Option<(char, &str)> {
     let (prefix, class) = tag.split_once('-')?;
     let mut letters = prefix.chars();
     match (letters.next(), letters.next()) {
@@ -127,7 +116,7 @@ pub fn split_tag(tag: &str) -> Option<(char, &str)> {
 }
 
 /// Indices of `I-` tags that continue nothing: at the start, after `O`, or after another class.
-pub fn orphans(tags: &[String]) -> impl Iterator<Item = usize> {
+pub(super) fn orphans(tags: &[String]) -> impl Iterator<Item = usize> {
     tags.iter().enumerate().filter_map(|(i, tag)| {
         let (prefix, class) = split_tag(tag)?;
         let continued = i > 0 && split_tag(&tags[i - 1]).is_some_and(|before| before.1 == class);
@@ -142,6 +131,33 @@ pub(crate) mod tests {
 
     fn tags(text: &str) -> Vec<String> {
         text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    /// Well-formed IOB2 tags in another scheme; the inverse of [`Scheme::to_iob2`].
+    fn spelled(scheme: Scheme, tags: &[String]) -> Vec<String> {
+        let continues = |i: usize, class: &str| {
+            tags.get(i + 1).and_then(|tag| split_tag(tag)) == Some(('I', class))
+        };
+        let spell = |(i, tag): (usize, &String)| {
+            let Some((prefix, class)) = split_tag(tag) else {
+                return tag.clone();
+            };
+            let letter = match scheme {
+                Scheme::Iob2 => prefix,
+                Scheme::Iob1 => {
+                    let touches = i > 0 && split_tag(&tags[i - 1]).is_some_and(|t| t.1 == class);
+                    if prefix == 'B' && touches { 'B' } else { 'I' }
+                }
+                Scheme::Bioes => match (prefix, continues(i, class)) {
+                    ('B', true) => 'B',
+                    ('B', false) => 'S',
+                    (_, true) => 'I',
+                    (_, false) => 'E',
+                },
+            };
+            format!("{letter}-{class}")
+        };
+        tags.iter().enumerate().map(spell).collect()
     }
 
     #[test]
@@ -196,7 +212,7 @@ pub(crate) mod tests {
         #[test]
         fn conversions_are_inverse(tags in iob2()) {
             for scheme in [Scheme::Iob2, Scheme::Iob1, Scheme::Bioes] {
-                prop_assert_eq!(scheme.to_iob2(&scheme.from_iob2(&tags)), tags.clone());
+                prop_assert_eq!(scheme.to_iob2(&spelled(scheme, &tags)), tags.clone());
             }
         }
     }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::spans::{EntitySpan, Mode, entities};
-use super::stats::Interval;
 use crate::{DataError, Result};
 
 /// Precision, recall and F1 of a class or an average, each 0 where its denominator is.
@@ -23,34 +22,6 @@ pub struct ClassScore {
     pub predicted: usize,
     /// Predicted entities with the class and both boundaries of a gold entity.
     pub correct: usize,
-}
-
-impl ClassScore {
-    /// The scores of counts.
-    #[must_use]
-    pub fn from_counts(correct: usize, predicted: usize, support: usize) -> Self {
-        let share = |of: usize| {
-            if of == 0 {
-                0.0
-            } else {
-                correct as f64 / of as f64
-            }
-        };
-        let (precision, recall) = (share(predicted), share(support));
-        let f1 = if correct == 0 {
-            0.0
-        } else {
-            2.0 * precision * recall / (precision + recall)
-        };
-        Self {
-            precision,
-            recall,
-            f1,
-            support,
-            predicted,
-            correct,
-        }
-    }
 }
 
 /// The figures of one set of predictions.
@@ -71,10 +42,6 @@ pub struct NerReport {
     pub classes: BTreeMap<String, ClassScore>,
     /// `micro` after MISC is turned into `O` on both sides (EuroEval's `micro_f1_no_misc`).
     pub micro_no_misc: ClassScore,
-    /// [`piece_f1_original`] for a model whose word pieces were all labelled; `None` otherwise.
-    pub piece_f1_original: Option<f64>,
-    /// 95 % bootstrap interval of `micro.f1`, where one was asked for.
-    pub interval: Option<Interval>,
     /// How gold entities and predictions with the same boundaries pair up.
     pub confusion: Confusion,
 }
@@ -116,7 +83,7 @@ pub(super) struct Counts {
 }
 
 /// Scores predictions against gold tags, which may both be any tags of the mode: they are scored
-/// as they stand, never repaired.
+/// as they are, never repaired.
 ///
 /// # Errors
 /// If the numbers of sentences or of a sentence's tokens differ, or a tag has no meaning in the
@@ -138,10 +105,8 @@ pub fn score(gold: &[Vec<String>], predicted: &[Vec<String>], mode: Mode) -> Res
         confuse(gold, predicted, &mut confusion);
     }
     let micro = sum(classes.values());
-    let no_misc: Vec<Counts> = spans_of(&without_misc(gold), &without_misc(predicted), mode)?
-        .iter()
-        .map(|(gold, predicted)| count(gold, predicted))
-        .collect();
+    let no_misc = classes.iter().filter(|(class, _)| *class != "MISC");
+    let micro_no_misc = sum(no_misc.map(|(_, counts)| counts)).score();
     let classes: BTreeMap<String, ClassScore> = classes
         .into_iter()
         .map(|(class, counts)| (class, counts.score()))
@@ -152,10 +117,8 @@ pub fn score(gold: &[Vec<String>], predicted: &[Vec<String>], mode: Mode) -> Res
         tokens: gold.iter().map(Vec::len).sum(),
         micro: micro.score(),
         macro_avg: macro_average(&classes, micro),
-        micro_no_misc: sum(&no_misc).score(),
+        micro_no_misc,
         classes,
-        piece_f1_original: None,
-        interval: None,
         confusion,
     })
 }
@@ -177,24 +140,6 @@ fn macro_average(classes: &BTreeMap<String, ClassScore>, micro: Counts) -> Class
         predicted: micro.predicted,
         correct: micro.correct,
     }
-}
-
-fn without_misc(sentences: &[Vec<String>]) -> Vec<Vec<String>> {
-    let is_misc = |tag: &str| {
-        tag.split_once('-')
-            .is_some_and(|(_, class)| class == "MISC")
-    };
-    let tag = |tag: &String| {
-        if is_misc(tag) {
-            "O".to_owned()
-        } else {
-            tag.clone()
-        }
-    };
-    sentences
-        .iter()
-        .map(|tags| tags.iter().map(tag).collect())
-        .collect()
 }
 
 fn confuse(gold: &[EntitySpan], predicted: &[EntitySpan], confusion: &mut Confusion) {
@@ -264,7 +209,27 @@ pub(super) fn sum<'a>(counts: impl IntoIterator<Item = &'a Counts>) -> Counts {
 
 impl Counts {
     pub(super) fn score(self) -> ClassScore {
-        ClassScore::from_counts(self.correct, self.predicted, self.gold)
+        let share = |of: usize| {
+            if of == 0 {
+                0.0
+            } else {
+                self.correct as f64 / of as f64
+            }
+        };
+        let (precision, recall) = (share(self.predicted), share(self.gold));
+        let f1 = if self.correct == 0 {
+            0.0
+        } else {
+            2.0 * precision * recall / (precision + recall)
+        };
+        ClassScore {
+            precision,
+            recall,
+            f1,
+            support: self.gold,
+            predicted: self.predicted,
+            correct: self.correct,
+        }
     }
 }
 
@@ -324,7 +289,6 @@ mod tests {
         assert_eq!(report.confusion.get("PER", "PER"), 1);
         let json = serde_json::to_value(&report).expect("serialises");
         assert_eq!(json["macro"]["support"], 2);
-        assert_eq!(json["piece_f1_original"], serde_json::Value::Null);
     }
 
     #[test]

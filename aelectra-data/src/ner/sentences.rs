@@ -63,15 +63,13 @@ fn ends_sentence(words: &[Word<'_>], initial: char) -> bool {
 
 /// Converts byte offsets of a text to character offsets (Unicode scalar values, as Python counts).
 #[derive(Clone, Debug)]
-pub struct CharOffsets {
+pub(super) struct CharOffsets {
     /// Byte offset of every character, and of the end.
     bytes: Vec<usize>,
 }
 
 impl CharOffsets {
-    /// The characters of a text.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
+    pub(super) fn new(text: &str) -> Self {
         let ends = std::iter::once(text.len());
         Self {
             bytes: text
@@ -83,8 +81,7 @@ impl CharOffsets {
     }
 
     /// How many characters start before a byte offset.
-    #[must_use]
-    pub fn char_at(&self, byte: usize) -> usize {
+    pub(super) fn char_at(&self, byte: usize) -> usize {
         self.bytes.partition_point(|&start| start < byte)
     }
 }

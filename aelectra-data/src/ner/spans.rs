@@ -50,7 +50,7 @@ pub struct EntitySpan {
     pub end: usize,
 }
 
-/// The entities that a sentence's tags spell, in order. Tags are taken as they stand.
+/// The entities that a sentence's tags spell, in order. Tags are not repaired.
 ///
 /// # Errors
 /// If a tag is neither `O` nor `B`, `I` (or `E`, `S` in [`Mode::Default`]) with a class. As in
@@ -111,13 +111,15 @@ fn parse(tag: &str, mode: Mode) -> Result<(char, &str)> {
             Ok((prefix, if class.is_empty() { "_" } else { class }))
         }
         _ => Err(
-            DataError::invalid(format!("`{tag}` is no tag in {mode} mode")).with_hint(match mode {
-                Mode::Default => "tags are `O`, or `B-`, `I-`, `E-`, `S-` with a class",
-                Mode::Strict => {
-                    "tags are `O`, or `B-`, `I-` with a class; `E-` and `S-` need the \
+            DataError::invalid(format!("`{tag}` is not a tag in {mode} mode")).with_hint(
+                match mode {
+                    Mode::Default => "tags are `O`, or `B-`, `I-`, `E-`, `S-` with a class",
+                    Mode::Strict => {
+                        "tags are `O`, or `B-`, `I-` with a class; `E-` and `S-` need the \
                                  default mode or `--scheme bioes`"
-                }
-            }),
+                    }
+                },
+            ),
         ),
     }
 }

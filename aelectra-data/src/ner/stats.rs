@@ -1,4 +1,4 @@
-//! How sure one may be of a figure: bootstrap intervals, a paired test, and summaries over seeds.
+//! Uncertainty of a score: bootstrap intervals, a paired test, and summaries over seeds.
 
 use serde::{Deserialize, Serialize};
 
@@ -47,9 +47,6 @@ impl Default for Resampling {
     }
 }
 
-/// Predictions of one model: for each run (seed) the tags of every sentence.
-pub type Runs<'a> = &'a [Vec<Vec<String>>];
-
 /// The 95 % percentile bootstrap interval of micro F1, resampling sentences (Efron 1979; the unit
 /// is the sentence, because entities of one sentence are not independent).
 ///
@@ -59,29 +56,16 @@ pub type Runs<'a> = &'a [Vec<Vec<String>>];
 ///
 /// # Errors
 /// As [`score`](super::score()).
-pub fn bootstrap(
+pub fn bootstrap<R: AsRef<[Vec<String>]>>(
     gold: &[Vec<String>],
-    runs: Runs<'_>,
+    runs: &[R],
     mode: Mode,
     resampling: Resampling,
 ) -> Result<Interval> {
     let runs = sentence_counts(gold, runs, mode)?;
-    let sentences = gold.len();
-    let mut figures: Vec<f64> = (0..resampling.rounds)
-        .map(|round| {
-            let mut rng = KeyedRng::new(resampling.seed, "ner bootstrap", &[round as u64]);
-            let drawn: Vec<usize> = (0..sentences)
-                .map(|_| rng.below(sentences as u64) as usize)
-                .collect();
-            let f1 = |counts: &Vec<Counts>| sum(drawn.iter().map(|&i| &counts[i])).score().f1;
-            runs.iter().map(f1).sum::<f64>() / runs.len() as f64
-        })
-        .collect();
-    figures.sort_by(f64::total_cmp);
-    Ok(Interval {
-        low: quantile(&figures, 0.025),
-        high: quantile(&figures, 0.975),
-    })
+    Ok(resample(gold.len(), resampling, |drawn| {
+        mean_f1(&runs, drawn)
+    }))
 }
 
 /// The 95 % percentile bootstrap interval of the difference of two models' micro F1 (`a - b`, means
@@ -90,36 +74,46 @@ pub fn bootstrap(
 ///
 /// # Errors
 /// As [`score`](super::score()).
-pub fn paired_bootstrap(
+pub fn paired_bootstrap<R: AsRef<[Vec<String>]>>(
     gold: &[Vec<String>],
-    a: Runs<'_>,
-    b: Runs<'_>,
+    a: &[R],
+    b: &[R],
     mode: Mode,
     resampling: Resampling,
 ) -> Result<Interval> {
-    let (a, b) = (
-        sentence_counts(gold, a, mode)?,
-        sentence_counts(gold, b, mode)?,
-    );
-    let sentences = gold.len();
+    let a = sentence_counts(gold, a, mode)?;
+    let b = sentence_counts(gold, b, mode)?;
+    Ok(resample(gold.len(), resampling, |drawn| {
+        mean_f1(&a, drawn) - mean_f1(&b, drawn)
+    }))
+}
+
+/// The middle 95 % of a figure over resamples of the sentences.
+fn resample(
+    sentences: usize,
+    resampling: Resampling,
+    figure: impl Fn(&[usize]) -> f64,
+) -> Interval {
     let mut figures: Vec<f64> = (0..resampling.rounds)
         .map(|round| {
             let mut rng = KeyedRng::new(resampling.seed, "ner bootstrap", &[round as u64]);
             let drawn: Vec<usize> = (0..sentences)
                 .map(|_| rng.below(sentences as u64) as usize)
                 .collect();
-            let mean = |runs: &[Vec<Counts>]| {
-                let f1 = |counts: &Vec<Counts>| sum(drawn.iter().map(|&i| &counts[i])).score().f1;
-                runs.iter().map(f1).sum::<f64>() / runs.len() as f64
-            };
-            mean(&a) - mean(&b)
+            figure(&drawn)
         })
         .collect();
     figures.sort_by(f64::total_cmp);
-    Ok(Interval {
+    Interval {
         low: quantile(&figures, 0.025),
         high: quantile(&figures, 0.975),
-    })
+    }
+}
+
+/// Mean over the runs of micro F1 on the drawn sentences.
+fn mean_f1(runs: &[Vec<Counts>], drawn: &[usize]) -> f64 {
+    let f1 = |counts: &Vec<Counts>| sum(drawn.iter().map(|&i| &counts[i])).score().f1;
+    runs.iter().map(f1).sum::<f64>() / runs.len() as f64
 }
 
 /// The quantile of sorted values, interpolated linearly between neighbours (numpy's default).
@@ -133,7 +127,7 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
     }
 }
 
-/// Whether two models differ.
+/// The result of a significance test.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Significance {
     /// Micro F1 of the first model, the mean over its runs.
@@ -157,10 +151,10 @@ pub struct Significance {
 ///
 /// # Errors
 /// As [`score`](super::score()), or if the models have different numbers of runs.
-pub fn paired_randomization(
+pub fn paired_randomization<R: AsRef<[Vec<String>]>>(
     gold: &[Vec<String>],
-    a: Runs<'_>,
-    b: Runs<'_>,
+    a: &[R],
+    b: &[R],
     mode: Mode,
     resampling: Resampling,
 ) -> Result<Significance> {
@@ -207,14 +201,18 @@ pub fn paired_randomization(
 }
 
 /// Counts of every sentence, for every run.
-fn sentence_counts(gold: &[Vec<String>], runs: Runs<'_>, mode: Mode) -> Result<Vec<Vec<Counts>>> {
+fn sentence_counts<R: AsRef<[Vec<String>]>>(
+    gold: &[Vec<String>],
+    runs: &[R],
+    mode: Mode,
+) -> Result<Vec<Vec<Counts>>> {
     if runs.is_empty() || gold.is_empty() {
         return Err(DataError::invalid(
-            "no predictions, or no sentences, to resample",
+            "nothing to resample: no sentences or no predictions",
         ));
     }
-    let one = |run: &Vec<Vec<String>>| {
-        let pairs = spans_of(gold, run, mode)?;
+    let one = |run: &R| {
+        let pairs = spans_of(gold, run.as_ref(), mode)?;
         Ok(pairs
             .iter()
             .map(|(gold, predicted)| count(gold, predicted))
@@ -335,6 +333,6 @@ mod tests {
         let two = [gold.clone(), gold.clone()];
         let resampling = Resampling::default();
         assert!(paired_randomization(&gold, &one, &two, Mode::Default, resampling).is_err());
-        assert!(bootstrap(&gold, &[], Mode::Default, resampling).is_err());
+        assert!(bootstrap::<Vec<_>>(&gold, &[], Mode::Default, resampling).is_err());
     }
 }

@@ -1,5 +1,4 @@
-//! Entities of running text: where they stand in characters, and the text with them marked or
-//! taken out.
+//! Entities of running text: their character offsets, and the text with them marked or redacted.
 
 use std::ops::Range;
 
@@ -19,7 +18,7 @@ pub struct TextEntity {
     pub end: usize,
     /// Its class.
     pub label: String,
-    /// The text from `start` to `end`, as it stands.
+    /// The text from `start` to `end`, unchanged.
     pub text: String,
     /// How sure the model is, from 0 to 1: the smallest of the words' probabilities.
     pub score: f64,

@@ -32,7 +32,7 @@ use super::abbreviations;
 /// A word of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Word<'a> {
-    /// Its text, as it stands.
+    /// Its text, unchanged.
     pub text: &'a str,
     /// Byte offset of its start.
     pub start: usize,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use aelectra_data::ner::{LabelSet, Mode, NerReport, NerSentence, NerWindow, align, score};
+use aelectra_data::ner::{LabelSet, Mode, NerReport, NerSentence, align, labels_for};
 use aelectra_data::rng;
 use aelectra_data::run::{ClassScore, Confusion, NerEvalEvent, NerStepEvent, RunEvent};
 use aelectra_data::vocab::WordPieceTokenizer;
@@ -23,10 +23,11 @@ use crate::config::pretrain::AttentionStart;
 use crate::error::{Result, TrainError};
 use crate::finetune::batches::epoch_batches;
 use crate::finetune::steering::Steering;
+use crate::ner::tagger::{Tagger, TaggerSettings, window_input};
+use crate::ner::{TaggerEvaluation, evaluate};
 use crate::optimizer::Adam;
 use crate::schedule::Schedule;
 use crate::sink::EventBus;
-use crate::tagger::{Tagger, TaggerSettings, window_input};
 
 /// Where the encoder comes from.
 #[derive(Debug)]
@@ -154,18 +155,18 @@ pub fn train_seed(
     .within(longest);
     let windows = align(
         &data.tokenizer,
-        &data.train,
-        &data.labels,
-        settings.alignment,
+        data.train.iter().map(|s| s.tokens.as_slice()),
         settings.max_length,
         settings.stride,
     )?;
+    let labels = labels_for(&windows, &data.train, &data.labels, settings.alignment)?;
+    let windows = windows.input_ids;
     if windows.is_empty() {
         return Err(TrainError::config(
             "the training data has no sentence to learn from",
         ));
     }
-    let lengths: Vec<usize> = windows.iter().map(|w| w.input_ids.len()).collect();
+    let lengths: Vec<usize> = windows.iter().map(Vec::len).collect();
     let layers = encoder.config().num_hidden_layers;
     let init_seed = rng::key(seed, "finetune init", &[]);
     let mut model = encoder.with_classifier(data.labels.len(), init_seed, device)?;
@@ -195,6 +196,7 @@ pub fn train_seed(
                 model,
                 &mut optimizer,
                 &windows,
+                &labels,
                 batch,
                 data.tokenizer.special().pad,
                 &schedule,
@@ -241,7 +243,9 @@ pub fn train_seed(
         } else {
             let measuring = Instant::now();
             let tagger = tagger(&model, data, settings, device)?;
-            let report = evaluate(&tagger, &data.dev)?;
+            let report = evaluate(&tagger, &data.dev, Mode::Default, None)?
+                .evaluation
+                .report;
             bus.emit(RunEvent::NerEval(eval_event(
                 &report,
                 "dev",
@@ -281,7 +285,10 @@ pub fn train_seed(
     };
     if context.test && !data.test.is_empty() {
         let measuring = Instant::now();
-        let (report, tags) = evaluate_with_tags(&tagger, &data.test)?;
+        let TaggerEvaluation {
+            evaluation, tags, ..
+        } = evaluate(&tagger, &data.test, Mode::Default, None)?;
+        let report = evaluation.report;
         bus.emit(RunEvent::NerEval(eval_event(
             &report,
             "test",
@@ -299,7 +306,7 @@ pub fn train_seed(
 
 type Loss = burn::tensor::Tensor<1>;
 
-/// One optimizer step on the windows `batch` names; returns the model, its loss and the gradient
+/// One optimizer step on the windows and their labels that `batch` names; returns the model, its loss and the gradient
 /// norm, both still on the device.
 #[expect(
     clippy::too_many_arguments,
@@ -308,7 +315,8 @@ type Loss = burn::tensor::Tensor<1>;
 pub fn step_batch(
     model: ElectraForTokenClassification,
     optimizer: &mut Adam,
-    windows: &[NerWindow],
+    windows: &[Vec<u32>],
+    labels: &[Vec<Option<usize>>],
     batch: &[usize],
     pad: u32,
     schedule: &Schedule,
@@ -316,18 +324,12 @@ pub fn step_batch(
     step: u64,
     device: &Device,
 ) -> (ElectraForTokenClassification, Loss, Loss) {
-    let length = batch
-        .iter()
-        .map(|&w| windows[w].input_ids.len())
-        .max()
-        .unwrap_or(0);
-    let input = window_input(windows, batch, length, pad, device);
+    let (input, length) = window_input(windows, batch, pad, device);
     let (positions, labels): (Vec<u32>, Vec<u32>) = batch
         .iter()
         .enumerate()
         .flat_map(|(row, &window)| {
-            windows[window]
-                .labels
+            labels[window]
                 .iter()
                 .enumerate()
                 .filter_map(move |(at, label)| {
@@ -371,32 +373,6 @@ fn tagger(
         device: device.clone().inner(),
         batch_size: 32,
     })
-}
-
-/// Entity scores of a tagger on sentences, conlleval's way.
-///
-/// # Errors
-/// When a sentence cannot be cut into windows.
-pub fn evaluate(tagger: &Tagger, sentences: &[NerSentence]) -> Result<NerReport> {
-    Ok(evaluate_with_tags(tagger, sentences)?.0)
-}
-
-/// As [`evaluate`], with the predicted tags.
-///
-/// # Errors
-/// When a sentence cannot be cut into windows.
-pub fn evaluate_with_tags(
-    tagger: &Tagger,
-    sentences: &[NerSentence],
-) -> Result<(NerReport, Vec<Vec<String>>)> {
-    let tokens: Vec<Vec<String>> = sentences.iter().map(|s| s.tokens.clone()).collect();
-    let gold: Vec<Vec<String>> = sentences.iter().map(|s| s.tags.clone()).collect();
-    let predicted: Vec<Vec<String>> = tagger
-        .tag(&tokens)?
-        .into_iter()
-        .map(|words| words.into_iter().map(|word| word.tag).collect())
-        .collect();
-    Ok((score(&gold, &predicted, Mode::Default)?, predicted))
 }
 
 fn eval_event(

@@ -16,16 +16,15 @@ use aelectra_train::config::finetune::FinetuneConfig;
 use aelectra_train::config::{Layers, recipes};
 use aelectra_train::export::ModelCard;
 use aelectra_train::finetune::{Data, Encoder, SeriesOptions, SeriesSummary, Steering, run_series};
+use aelectra_train::ner::{TaggedText, Tagger, tag_texts};
 use aelectra_train::pretrain::{PretrainSummary, Resume};
 use aelectra_train::sink::EventBus;
 use aelectra_train::stop::StopFlag;
-use aelectra_train::tagger::Tagger;
 use burn::tensor::Device;
 use clap::Args;
 use serde_json::json;
 
 use super::Global;
-use super::predict::Found;
 use super::pretrain::{Job, configure};
 use crate::common::{DeviceArgs, start_bus};
 use crate::view::View;
@@ -143,7 +142,7 @@ struct Done<'t> {
     pretrained: PretrainSummary,
     pretrained_f1: SeriesSummary,
     random_f1: SeriesSummary,
-    found: Vec<Found<'t>>,
+    found: Vec<TaggedText<'t>>,
 }
 
 /// The whole path.
@@ -300,7 +299,7 @@ fn walk<'t>(
     };
 
     let tagger = Tagger::load(&out.join("model"), device, Precision::F32)?;
-    let found = super::predict::find(&tagger, std::slice::from_ref(&args.text))?;
+    let found = tag_texts(&tagger, std::slice::from_ref(&args.text))?;
     Ok(Walk::Whole(Box::new(Done {
         pretrained,
         pretrained_f1,

@@ -1,14 +1,10 @@
 //! `aelectra evaluate`.
 
 use std::path::PathBuf;
-use std::time::Instant;
 
-use aelectra_data::ner::{
-    ErrorKind, ErrorTable, Mode, NerReport, Resampling, bootstrap, error_table, piece_f1_original,
-    score,
-};
+use aelectra_data::ner::{ErrorKind, ErrorTable, Evaluation, Mode, Resampling, error_table};
 use aelectra_model::Precision;
-use aelectra_train::tagger::Tagger;
+use aelectra_train::ner::{Tagger, TaggerEvaluation, evaluate};
 use clap::Args;
 use serde::Serialize;
 
@@ -44,18 +40,20 @@ pub(crate) struct EvaluateArgs {
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Evaluation {
+struct Evaluated {
     #[serde(flatten)]
-    report: NerReport,
-    seconds: f64,
-    sentences_per_second: f64,
+    tagger: TaggerEvaluation,
     #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<ErrorTable>,
 }
 
 pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
     let (device, _) = args.device.open()?;
-    let tagger = Tagger::load(&resolve_model(&args.model)?, &device, args.precision)?;
+    let tagger = Tagger::load(
+        &resolve_model(&args.model, global)?,
+        &device,
+        args.precision,
+    )?;
     let data = read_labelled(&args.data, &args.read.options(&[])?)?;
     for warning in tagger.tokenizer.warnings() {
         output::note(&format!("note: {warning}"));
@@ -67,57 +65,30 @@ pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
             unseen.label, unseen.tokens, unseen.line
         ));
     }
-    let tokens: Vec<Vec<String>> = data.sentences.iter().map(|s| s.tokens.clone()).collect();
-    let gold = data.tags();
-    let started = Instant::now();
-    let predicted: Vec<Vec<String>> = tagger
-        .tag(&tokens)?
-        .into_iter()
-        .map(|words| words.into_iter().map(|word| word.tag).collect())
-        .collect();
-    let seconds = started.elapsed().as_secs_f64();
-    let mut report = score(&gold, &predicted, args.mode)?;
-    report.interval = Some(bootstrap(
-        &gold,
-        std::slice::from_ref(&predicted),
-        args.mode,
-        Resampling::default(),
-    )?);
-    let pieces = tagger.piece_tags(&data.sentences)?;
-    report.piece_f1_original = pieces.map(|pairs| {
-        piece_f1_original(
-            pairs
-                .iter()
-                .map(|(gold, guess)| (gold.as_str(), guess.as_str())),
-        )
-    });
+    let resampling = Some(Resampling::default());
+    let tagger = evaluate(&tagger, &data.sentences, args.mode, resampling)?;
     let errors = match args.errors {
         None => None,
         Some(limit) => Some(limited(
-            error_table(&data.sentences, &predicted, args.mode)?,
+            error_table(&data.sentences, &tagger.tags, args.mode)?,
             limit,
         )),
     };
-    let evaluation = Evaluation {
-        report,
-        errors,
-        seconds,
-        sentences_per_second: gold.len() as f64 / seconds.max(1e-9),
-    };
+    let evaluated = Evaluated { tagger, errors };
     if global.json {
-        return output::json(&evaluation).map(|()| 0);
+        return output::json(&evaluated).map(|()| 0);
     }
-    print(&evaluation)?;
+    print(&evaluated)?;
     Ok(0)
 }
 
-fn print(evaluation: &Evaluation) -> anyhow::Result<()> {
-    print_report(&evaluation.report)?;
+fn print(Evaluated { tagger, errors }: &Evaluated) -> anyhow::Result<()> {
+    print_evaluation(&tagger.evaluation)?;
     output::line(&format!(
         "{} sentences in {:.2} s ({:.0}/s)",
-        evaluation.report.sentences, evaluation.seconds, evaluation.sentences_per_second
+        tagger.evaluation.report.sentences, tagger.seconds, tagger.sentences_per_second
     ))?;
-    evaluation.errors.as_ref().map_or(Ok(()), print_errors)
+    errors.as_ref().map_or(Ok(()), print_errors)
 }
 
 /// The table with at most `limit` errors of each kind; the counts stay those of all.
@@ -161,7 +132,8 @@ pub(crate) fn print_errors(table: &ErrorTable) -> anyhow::Result<()> {
 }
 
 /// The scores as a table.
-pub(crate) fn print_report(report: &NerReport) -> anyhow::Result<()> {
+pub(crate) fn print_evaluation(evaluation: &Evaluation) -> anyhow::Result<()> {
+    let report = &evaluation.report;
     output::line("class   precision  recall      F1  support")?;
     let row = |name: &str, s: &aelectra_data::ner::ClassScore| {
         output::line(&format!(
@@ -178,14 +150,14 @@ pub(crate) fn print_report(report: &NerReport) -> anyhow::Result<()> {
     row("micro", &report.micro)?;
     row("macro", &report.macro_avg)?;
     row("no MISC", &report.micro_no_misc)?;
-    if let Some(interval) = report.interval {
+    if let Some(interval) = evaluation.interval {
         output::line(&format!(
             "95 % interval of micro F1: {:.2}–{:.2} %",
             100.0 * interval.low,
             100.0 * interval.high
         ))?;
     }
-    if let Some(f1) = report.piece_f1_original {
+    if let Some(f1) = evaluation.piece_f1_original {
         output::line(&format!(
             "piece-level tag F1 of the original: {:.2} %",
             100.0 * f1

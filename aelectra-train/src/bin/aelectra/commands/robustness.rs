@@ -2,12 +2,9 @@
 
 use std::path::PathBuf;
 
-use aelectra_data::ner::{
-    Interval, Mode, NerSentence, Perturbation, Resampling, RobustnessReport, RobustnessRow,
-    bootstrap, perturb, score,
-};
+use aelectra_data::ner::{Interval, Mode};
 use aelectra_model::Precision;
-use aelectra_train::tagger::Tagger;
+use aelectra_train::ner::{Tagger, robustness};
 use clap::Args;
 
 use super::Global;
@@ -38,27 +35,17 @@ pub(crate) struct RobustnessArgs {
 
 pub(crate) fn run(args: &RobustnessArgs, global: Global) -> anyhow::Result<u8> {
     let (device, _) = args.device.open()?;
-    let tagger = Tagger::load(&resolve_model(&args.model)?, &device, Precision::F32)?;
+    let tagger = Tagger::load(
+        &resolve_model(&args.model, global)?,
+        &device,
+        Precision::F32,
+    )?;
     let data = read_labelled(&args.data, &args.read.options(&[])?)?;
-    let (f1, interval) = measure(&tagger, &data.sentences, args.mode)?;
-    let mut report = RobustnessReport {
-        f1,
-        interval,
-        perturbations: Vec::new(),
-    };
-    for perturbation in Perturbation::ALL {
-        let changed = perturb(&data.sentences, perturbation, args.seed)?;
-        let (f1, interval) = measure(&tagger, &changed, args.mode)?;
-        report.perturbations.push(RobustnessRow {
-            name: perturbation.name(),
-            f1,
-            drop: report.f1 - f1,
-            interval,
-        });
+    let report = robustness(&tagger, &data.sentences, args.mode, args.seed, |row| {
         if !global.quiet {
-            output::note(&format!("{}: {:.2} %", perturbation.name(), 100.0 * f1));
+            output::note(&format!("{}: {:.2} %", row.name, 100.0 * row.f1));
         }
-    }
+    })?;
     if global.json {
         return output::json(&report).map(|()| 0);
     }
@@ -77,22 +64,4 @@ pub(crate) fn run(args: &RobustnessArgs, global: Global) -> anyhow::Result<u8> {
         row(&r.name, r.f1, r.drop, r.interval)?;
     }
     Ok(0)
-}
-
-/// Micro F1 and its interval.
-fn measure(
-    tagger: &Tagger,
-    sentences: &[NerSentence],
-    mode: Mode,
-) -> anyhow::Result<(f64, Interval)> {
-    let tokens: Vec<Vec<String>> = sentences.iter().map(|s| s.tokens.clone()).collect();
-    let gold: Vec<Vec<String>> = sentences.iter().map(|s| s.tags.clone()).collect();
-    let predicted: Vec<Vec<String>> = tagger
-        .tag(&tokens)?
-        .into_iter()
-        .map(|words| words.into_iter().map(|word| word.tag).collect())
-        .collect();
-    let f1 = score(&gold, &predicted, mode)?.micro.f1;
-    let runs = std::slice::from_ref(&predicted);
-    Ok((f1, bootstrap(&gold, runs, mode, Resampling::default())?))
 }

@@ -1,23 +1,23 @@
 //! `aelectra score`: the metrics of two tag files, without a model.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aelectra_data::ner::{
-    ErrorTable, Interval, Mode, NerReport, NerSentence, Resampling, Significance, bootstrap,
-    check_same_tokens, error_table, paired_bootstrap, paired_randomization, read_tags, score,
+    ErrorTable, Evaluation, Interval, Mode, Resampling, Significance, check_same_tokens,
+    error_table, paired_bootstrap, paired_randomization, read_tags,
 };
 use clap::Args;
 use serde::Serialize;
 
 use super::Global;
-use super::evaluate::{limited, print_errors, print_report};
+use super::evaluate::{limited, print_errors, print_evaluation};
 use crate::output;
 
 /// Score predicted tags against gold ones: token and tag per line, a blank line between sentences.
-/// Tags are scored as they stand.
+/// Tags are scored as they are.
 #[derive(Args, Debug)]
 pub(crate) struct ScoreArgs {
-    /// Right tags.
+    /// Gold tags.
     #[arg(long, value_name = "FILE")]
     gold: PathBuf,
     /// Predicted tags of the same tokens.
@@ -38,7 +38,7 @@ pub(crate) struct ScoreArgs {
 #[derive(Serialize)]
 struct Scored {
     #[serde(flatten)]
-    report: NerReport,
+    evaluation: Evaluation,
     #[serde(flatten)]
     comparison: Option<Comparison>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,67 +53,41 @@ struct Comparison {
 
 pub(crate) fn run(args: &ScoreArgs, global: Global) -> anyhow::Result<u8> {
     let gold = read_tags(&args.gold, args.mode)?;
-    let predicted = read_tags(&args.predicted, args.mode)?;
-    check_same_tokens(&gold, &predicted, &args.predicted)?;
-    let mut report = score(&gold.tags, &predicted.tags, args.mode)?;
-    let runs = std::slice::from_ref(&predicted.tags);
-    report.interval = Some(bootstrap(
-        &gold.tags,
-        runs,
-        args.mode,
-        Resampling::default(),
-    )?);
+    let predictions = |path: &Path| -> anyhow::Result<Vec<Vec<String>>> {
+        let predicted = read_tags(path, args.mode)?;
+        check_same_tokens(&gold, &predicted)?;
+        Ok(predicted.tags())
+    };
+    let predicted = predictions(&args.predicted)?;
+    let (tags, mode, resampling) = (gold.tags(), args.mode, Resampling::default());
+    let evaluation = Evaluation::of_tags(&tags, &predicted, mode, Some(resampling))?;
     let comparison = match &args.against {
         None => None,
         Some(path) => {
-            let other = read_tags(path, args.mode)?;
-            check_same_tokens(&gold, &other, path)?;
-            let other = std::slice::from_ref(&other.tags);
+            let other = predictions(path)?;
+            let (ours, theirs) = ([&predicted[..]], [&other[..]]);
             Some(Comparison {
-                significance: paired_randomization(
-                    &gold.tags,
-                    runs,
-                    other,
-                    args.mode,
-                    Resampling::default(),
-                )?,
-                difference_interval: paired_bootstrap(
-                    &gold.tags,
-                    runs,
-                    other,
-                    args.mode,
-                    Resampling::default(),
-                )?,
+                significance: paired_randomization(&tags, &ours, &theirs, mode, resampling)?,
+                difference_interval: paired_bootstrap(&tags, &ours, &theirs, mode, resampling)?,
             })
         }
     };
     let errors = match args.errors {
         None => None,
-        Some(limit) => {
-            let sentences: Vec<NerSentence> = gold
-                .tokens
-                .iter()
-                .zip(&gold.tags)
-                .zip(&gold.lines)
-                .map(|((tokens, tags), &line)| NerSentence {
-                    tokens: tokens.clone(),
-                    tags: tags.clone(),
-                    line,
-                })
-                .collect();
-            let table = error_table(&sentences, &predicted.tags, args.mode)?;
-            Some(limited(table, limit))
-        }
+        Some(limit) => Some(limited(
+            error_table(&gold.sentences, &predicted, mode)?,
+            limit,
+        )),
     };
     let scored = Scored {
-        report,
+        evaluation,
         comparison,
         errors,
     };
     if global.json {
         return output::json(&scored).map(|()| 0);
     }
-    print_report(&scored.report)?;
+    print_evaluation(&scored.evaluation)?;
     if let Some(c) = &scored.comparison {
         output::line(&format!(
             "against the other: {:+.2} points (95 % interval {:+.2} to {:+.2}), p = {:.4} \

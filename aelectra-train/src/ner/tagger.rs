@@ -1,10 +1,8 @@
-//! Tagging words with a fine-tuned model: whole sentences in, one label a word out.
+//! Tagging words with a fine-tuned model: whole sentences in, one class per word out.
 
 use std::path::Path;
 
-use aelectra_data::ner::{
-    Alignment, LabelSet, NerSentence, NerWindow, align, merge_windows, place_words,
-};
+use aelectra_data::ner::{Alignment, LabelSet, Windows, align};
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::{
@@ -30,7 +28,7 @@ pub struct TaggerSettings {
 }
 
 impl TaggerSettings {
-    /// As it stands in `config.json`.
+    /// Key and value in `config.json`.
     #[must_use]
     pub fn to_config(self) -> (String, Value) {
         let value = json!({
@@ -82,11 +80,11 @@ impl TaggerSettings {
     }
 }
 
-/// A label with the probability the model gives it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct WordPrediction {
-    /// A tag such as `B-PER` or `O`.
-    pub tag: String,
+/// The most probable class and its probability.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prediction {
+    /// Number of the class in [`Tagger::labels`]; [`LabelSet::tag`] names it.
+    pub class: usize,
     /// Probability, 0 to 1.
     pub score: f32,
 }
@@ -109,11 +107,11 @@ pub struct Tagger {
 }
 
 impl Tagger {
-    /// Loads a fine-tuned model directory, for tagging in these numbers.
+    /// Loads a fine-tuned model directory for inference in a precision.
     ///
     /// # Errors
     /// When model or tokenizer are missing, damaged, or do not fit each other, or the precision is
-    /// not to be had.
+    /// unavailable on this device.
     pub fn load(dir: &Path, device: &Device, precision: Precision) -> Result<Self> {
         let source = ModelDir::open(dir)?;
         let device = device.clone().inner();
@@ -133,62 +131,40 @@ impl Tagger {
         })
     }
 
-    /// One prediction per word of each sentence (given as words).
+    /// One prediction per word of each sentence, which is given as its words.
     ///
     /// # Errors
     /// When a sentence cannot be cut into windows.
-    pub fn tag(&self, sentences: &[Vec<String>]) -> Result<Vec<Vec<WordPrediction>>> {
-        let sentences: Vec<NerSentence> = sentences
-            .iter()
-            .map(|tokens| NerSentence {
-                tags: vec!["O".to_owned(); tokens.len()],
-                tokens: tokens.clone(),
-                line: 0,
-            })
-            .collect();
-        let windows = self.windows(&sentences)?;
-        let predictions = self.predict(&windows);
-        let words: Vec<usize> = sentences.iter().map(|s| s.tokens.len()).collect();
-        Ok(merge_windows(&windows, &predictions, &words)?)
+    pub fn tag<'a, W: AsRef<str> + 'a>(
+        &self,
+        sentences: impl IntoIterator<Item = &'a [W]>,
+    ) -> Result<Vec<Vec<Prediction>>> {
+        let windows = self.windows(sentences)?;
+        Ok(windows.merge(&self.predict(&windows))?)
     }
 
-    /// The windows of labelled sentences, as this model was trained on them.
+    /// Sentences, given as their words, cut as this model was trained on them.
     ///
     /// # Errors
     /// When a sentence cannot be cut into windows.
-    pub fn windows(&self, sentences: &[NerSentence]) -> Result<Vec<NerWindow>> {
+    pub fn windows<'a, W: AsRef<str> + 'a>(
+        &self,
+        sentences: impl IntoIterator<Item = &'a [W]>,
+    ) -> Result<Windows> {
         let TaggerSettings {
-            alignment,
-            max_length,
-            stride,
+            max_length, stride, ..
         } = self.settings;
-        Ok(align(
-            &self.tokenizer,
-            sentences,
-            &self.labels,
-            alignment,
-            max_length,
-            stride,
-        )?)
+        Ok(align(&self.tokenizer, sentences, max_length, stride)?)
     }
 
     /// One prediction per position of each window.
     #[must_use]
-    pub fn predict(&self, windows: &[NerWindow]) -> Vec<Vec<WordPrediction>> {
+    pub fn predict(&self, windows: &Windows) -> Vec<Vec<Prediction>> {
+        let windows = &windows.input_ids;
         let mut predictions = vec![Vec::new(); windows.len()];
         for batch in length_sorted_batches(windows, self.batch_size) {
-            let length = batch
-                .iter()
-                .map(|&w| windows[w].input_ids.len())
-                .max()
-                .unwrap_or(0);
-            let input = window_input(
-                windows,
-                &batch,
-                length,
-                self.tokenizer.special().pad,
-                &self.device,
-            );
+            let (input, length) =
+                window_input(windows, &batch, self.tokenizer.special().pad, &self.device);
             let logits = self.model.forward(&input, &mut Noise::off());
             let probabilities: Vec<f32> = activation::softmax(logits, 2)
                 .into_data()
@@ -199,42 +175,12 @@ impl Tagger {
                 let first = row * length * classes;
                 predictions[window] = probabilities[first..]
                     .chunks_exact(classes)
-                    .take(windows[window].input_ids.len())
-                    .map(|scores| {
-                        let (best, score) = argmax(scores);
-                        WordPrediction {
-                            tag: self.labels.tag(best).to_owned(),
-                            score,
-                        }
-                    })
+                    .take(windows[window].len())
+                    .map(best)
                     .collect();
             }
         }
         predictions
-    }
-
-    /// Gold and predicted tag of every word piece, for the original's metric: each piece of a word
-    /// against the word's tag. `None` when the model's pieces were not all labelled.
-    ///
-    /// # Errors
-    /// When a sentence cannot be cut into windows.
-    pub fn piece_tags(&self, sentences: &[NerSentence]) -> Result<Option<Vec<(String, String)>>> {
-        if self.settings.alignment != Alignment::AllPieces {
-            return Ok(None);
-        }
-        let windows = self.windows(sentences)?;
-        let predictions = self.predict(&windows);
-        let words: Vec<usize> = sentences.iter().map(|s| s.tokens.len()).collect();
-        let places = place_words(&windows, &words)?;
-        let mut pairs = Vec::new();
-        for (sentence, places) in sentences.iter().zip(places) {
-            for (tag, place) in sentence.tags.iter().zip(places) {
-                for prediction in &predictions[place.window][place.start..place.end] {
-                    pairs.push((tag.clone(), prediction.tag.clone()));
-                }
-            }
-        }
-        Ok(Some(pairs))
     }
 }
 
@@ -258,40 +204,44 @@ pub fn load_tokenizer(dir: &Path, config: &ElectraConfig) -> Result<WordPieceTok
 
 /// Indices of windows in batches of similar length, so that little padding is computed.
 #[must_use]
-pub fn length_sorted_batches(windows: &[NerWindow], batch_size: usize) -> Vec<Vec<usize>> {
+pub fn length_sorted_batches(windows: &[Vec<u32>], batch_size: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..windows.len()).collect();
-    order.sort_by_key(|&index| windows[index].input_ids.len());
+    order.sort_by_key(|&index| windows[index].len());
     order
         .chunks(batch_size.max(1))
         .map(<[usize]>::to_vec)
         .collect()
 }
 
-/// A padded batch of windows.
+/// The windows that `batch` names, padded to the longest, and that length: `[batch, length]`.
 #[must_use]
 pub fn window_input(
-    windows: &[NerWindow],
+    windows: &[Vec<u32>],
     batch: &[usize],
-    length: usize,
     pad: u32,
     device: &Device,
-) -> EncoderInput {
+) -> (EncoderInput, usize) {
+    let lengths: Vec<usize> = batch.iter().map(|&window| windows[window].len()).collect();
+    let length = lengths.iter().copied().max().unwrap_or(0);
     let mut ids = vec![pad; batch.len() * length];
-    let mut lengths = Vec::with_capacity(batch.len());
     for (row, &window) in batch.iter().enumerate() {
-        let window = &windows[window].input_ids;
+        let window = &windows[window];
         ids[row * length..row * length + window.len()].copy_from_slice(window);
-        lengths.push(window.len());
     }
-    EncoderInput::new(&ids, None, &lengths, length, device)
+    let input = EncoderInput::new(&ids, None, &lengths, length, device);
+    (input, length)
 }
 
-fn argmax(scores: &[f32]) -> (usize, f32) {
-    scores
-        .iter()
-        .copied()
-        .enumerate()
-        .fold((0, f32::NEG_INFINITY), |best, next| {
-            if next.1 > best.1 { next } else { best }
-        })
+fn best(scores: &[f32]) -> Prediction {
+    let none = Prediction {
+        class: 0,
+        score: f32::NEG_INFINITY,
+    };
+    (0..).zip(scores).fold(none, |best, (class, &score)| {
+        if score > best.score {
+            Prediction { class, score }
+        } else {
+            best
+        }
+    })
 }

@@ -1,0 +1,80 @@
+//! Labelled sentences, as every file format yields them.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// A sentence with one tag per token.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NerSentence {
+    /// The words.
+    pub tokens: Vec<String>,
+    /// IOB2 tags, as many as tokens.
+    pub tags: Vec<String>,
+    /// The line of the file where the first token stands, from 1; 0 if it comes from no file.
+    pub line: usize,
+}
+
+impl NerSentence {
+    pub(super) fn push(&mut self, token: &str, tag: &str, line: usize) {
+        if self.tokens.is_empty() {
+            self.line = line;
+        }
+        self.tokens.push(token.to_owned());
+        self.tags.push(tag.to_owned());
+    }
+
+    /// Moves the sentence, if it has tokens, to `sentences` and starts the next.
+    pub(super) fn finish_into(&mut self, sentences: &mut Vec<Self>) {
+        if !self.tokens.is_empty() {
+            sentences.push(std::mem::take(self));
+        }
+    }
+}
+
+/// Labelled sentences in the order of their file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NerDataset {
+    /// Where they come from.
+    pub path: PathBuf,
+    /// The sentences, none empty.
+    pub sentences: Vec<NerSentence>,
+    /// `I-` tags that continue nothing (IOB2 only): number, and the line of the first's sentence.
+    pub orphans: (usize, usize),
+    /// JSON records without tokens, which were left out.
+    pub skipped: usize,
+}
+
+impl NerDataset {
+    /// The tags of all sentences, as [`score`](super::score()) takes them.
+    #[must_use]
+    pub fn tags(&self) -> Vec<Vec<String>> {
+        self.sentences.iter().map(|s| s.tags.clone()).collect()
+    }
+
+    /// The number of tokens.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        self.sentences.iter().map(|s| s.tokens.len()).sum()
+    }
+
+    /// Warnings about the file, one line each.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let path = self.path.display();
+        if let (count @ 1.., line) = self.orphans {
+            warnings.push(format!(
+                "`{path}`: {count} I- tags continue no entity (the first in the sentence at line \
+                 {line}); kept as they are. If the file is IOB1, use `--scheme iob1`"
+            ));
+        }
+        if self.skipped > 0 {
+            warnings.push(format!(
+                "`{path}`: {} records without tokens left out",
+                self.skipped
+            ));
+        }
+        warnings
+    }
+}

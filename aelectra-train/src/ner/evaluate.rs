@@ -1,0 +1,70 @@
+//! How well a tagger finds the entities of labelled sentences.
+
+use std::time::Instant;
+
+use aelectra_data::ner::{Alignment, Evaluation, Mode, NerSentence, Resampling, piece_f1_original};
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::ner::tagger::Tagger;
+
+/// The scores of a tagger; the keys are those of `aelectra evaluate --json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct TaggerEvaluation {
+    /// Scores and their interval.
+    #[serde(flatten)]
+    pub evaluation: Evaluation,
+    /// The predicted tag of every word.
+    #[serde(skip)]
+    pub tags: Vec<Vec<String>>,
+    /// Seconds of tagging, from words to tags.
+    pub seconds: f64,
+    /// Sentences tagged per second.
+    pub sentences_per_second: f64,
+}
+
+/// Tags sentences and scores the result against their own tags; with `resampling` also the interval
+/// of micro F1. The piece-level F1 of the original is there for models whose word pieces were all
+/// labelled in training.
+///
+/// # Errors
+/// When a sentence cannot be cut into windows, its tags have no meaning in the mode, or an interval
+/// is asked for and there is no sentence.
+pub fn evaluate(
+    tagger: &Tagger,
+    sentences: &[NerSentence],
+    mode: Mode,
+    resampling: Option<Resampling>,
+) -> Result<TaggerEvaluation> {
+    let started = Instant::now();
+    let windows = tagger.windows(sentences.iter().map(|s| s.tokens.as_slice()))?;
+    let predictions = tagger.predict(&windows);
+    let tags: Vec<Vec<String>> = windows
+        .merge(&predictions)?
+        .into_iter()
+        .map(|words| {
+            let tag = |word: crate::ner::Prediction| tagger.labels.tag(word.class).to_owned();
+            words.into_iter().map(tag).collect()
+        })
+        .collect();
+    let seconds = started.elapsed().as_secs_f64();
+
+    let gold: Vec<Vec<String>> = sentences.iter().map(|s| s.tags.clone()).collect();
+    let mut evaluation = Evaluation::of_tags(&gold, &tags, mode, resampling)?;
+    if tagger.settings.alignment == Alignment::AllPieces {
+        // Each piece of a word against the word's tag.
+        let words = gold.iter().flatten().zip(windows.words.iter().flatten());
+        let pieces = words.flat_map(|(tag, place)| {
+            predictions[place.window][place.start..place.end]
+                .iter()
+                .map(move |piece| (tag.as_str(), tagger.labels.tag(piece.class)))
+        });
+        evaluation.piece_f1_original = Some(piece_f1_original(pieces));
+    }
+    Ok(TaggerEvaluation {
+        evaluation,
+        tags,
+        seconds,
+        sentences_per_second: sentences.len() as f64 / seconds.max(1e-9),
+    })
+}

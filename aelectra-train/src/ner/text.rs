@@ -1,0 +1,149 @@
+//! From running text to entities.
+
+use aelectra_data::ner::{TextEntity, sentences, text_entities, words};
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::ner::tagger::Tagger;
+
+/// A text and the entities found in it; the keys are those of `aelectra predict --json`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TaggedText<'t> {
+    /// The text as given.
+    pub text: &'t str,
+    /// Its entities, in order.
+    pub entities: Vec<TextEntity>,
+    /// Each sentence's words with their tags.
+    #[serde(skip)]
+    pub sentences: Vec<Vec<(&'t str, String)>>,
+}
+
+/// Finds the entities of each text: splits it into words and sentences, tags the sentences of all
+/// texts together, and joins tags into entities.
+///
+/// # Errors
+/// When a sentence cannot be cut into windows, or the model has a class that is no tag.
+pub fn tag_texts<'t, S: AsRef<str>>(
+    tagger: &Tagger,
+    texts: &'t [S],
+) -> Result<Vec<TaggedText<'t>>> {
+    let cut: Vec<_> = texts
+        .iter()
+        .map(|text| {
+            let text = text.as_ref();
+            let words = words(text);
+            let ranges = sentences(text, &words);
+            (text, words, ranges)
+        })
+        .collect();
+    let surfaces: Vec<Vec<&str>> = cut
+        .iter()
+        .flat_map(|(_, words, ranges)| {
+            let surface = |range: &std::ops::Range<usize>| {
+                words[range.clone()].iter().map(|word| word.text).collect()
+            };
+            ranges.iter().map(surface)
+        })
+        .collect();
+    let mut predictions = tagger.tag(surfaces.iter().map(Vec::as_slice))?.into_iter();
+    cut.into_iter()
+        .map(|(text, words, ranges)| {
+            let mut tagged = TaggedText {
+                text,
+                entities: Vec::new(),
+                sentences: Vec::with_capacity(ranges.len()),
+            };
+            for range in ranges {
+                let predicted = predictions.next().unwrap_or_default();
+                let words = &words[range];
+                let tags: Vec<String> = predicted
+                    .iter()
+                    .map(|word| tagger.labels.tag(word.class).to_owned())
+                    .collect();
+                let scores: Vec<f64> = predicted.iter().map(|w| f64::from(w.score)).collect();
+                tagged
+                    .entities
+                    .extend(text_entities(text, words, &tags, &scores)?);
+                let words = words.iter().map(|word| word.text);
+                tagged.sentences.push(words.zip(tags).collect());
+            }
+            Ok(tagged)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use aelectra_data::ner::{Alignment, LabelSet};
+    use aelectra_data::vocab::{TokenizerOptions, WordPieceTokenizer};
+    use aelectra_model::init::Initializer;
+    use aelectra_model::{ElectraConfig, ElectraForTokenClassification};
+
+    use super::*;
+    use crate::ner::TaggerSettings;
+
+    /// Its weights are zero, so the first class, `B-PER`, is as probable as `O` and wins everywhere.
+    fn all_persons() -> Tagger {
+        let device = aelectra_model::device::for_tests();
+        let tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(String::from);
+        let config = ElectraConfig {
+            vocab_size: tokens.len(),
+            embedding_size: 8,
+            hidden_size: 8,
+            num_hidden_layers: 1,
+            num_attention_heads: 1,
+            intermediate_size: 8,
+            max_position_embeddings: 16,
+            ..ElectraConfig::default()
+        };
+        let mut zeros = Initializer::zeros(&device);
+        Tagger {
+            model: ElectraForTokenClassification::new(&config, 2, &mut zeros),
+            tokenizer: WordPieceTokenizer::from_tokens(tokens.into(), TokenizerOptions::default())
+                .expect("a vocabulary"),
+            labels: LabelSet::from_labels(vec!["B-PER".to_owned(), "O".to_owned()])
+                .expect("two labels"),
+            settings: TaggerSettings {
+                alignment: Alignment::FirstPiece,
+                max_length: 8,
+                stride: 2,
+            },
+            device,
+            batch_size: 2,
+        }
+    }
+
+    #[test]
+    fn entities_carry_the_offsets_of_their_text() {
+        let long = "æ ".repeat(20);
+        let texts = ["Åse så Bo. Han gik!", "", long.as_str()];
+        let found = tag_texts(&all_persons(), &texts).expect("tags");
+        assert_eq!(found.len(), 3);
+        let words = |text: &TaggedText<'_>| -> Vec<Vec<String>> {
+            let words = |s: &Vec<(&str, String)>| s.iter().map(|w| w.0.to_owned()).collect();
+            text.sentences.iter().map(words).collect()
+        };
+        assert_eq!(
+            words(&found[0]),
+            [vec!["Åse", "så", "Bo", "."], vec!["Han", "gik", "!"]]
+        );
+        let places: Vec<(usize, usize)> =
+            found[0].entities.iter().map(|e| (e.start, e.end)).collect();
+        let expected = [
+            (0, 3),
+            (4, 6),
+            (7, 9),
+            (9, 10),
+            (11, 14),
+            (15, 18),
+            (18, 19),
+        ];
+        assert_eq!(places, expected);
+        assert!(found[1].entities.is_empty());
+        assert_eq!(found[2].entities.len(), 20);
+        for entity in &found[0].entities {
+            assert_eq!(entity.text, texts[0][entity.bytes.clone()]);
+            assert!((entity.score - 0.5).abs() < 1e-6, "{entity:?}");
+        }
+    }
+}
