@@ -5,10 +5,6 @@
 //! from a checkpoint draws exactly what the uninterrupted run would have drawn, whatever the number
 //! of threads, without storing any generator state.
 
-/// What a stream is for. The name enters the key, so that two purposes with the same seed and
-/// indices never share numbers.
-pub type Purpose = &'static str;
-
 /// A SplitMix64 stream (Steele, Lea & Flood 2014) whose start is a hash of its key.
 #[derive(Clone, Debug)]
 pub struct KeyedRng {
@@ -23,9 +19,10 @@ pub const fn mix64(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A 64-bit key from a seed, a purpose and any number of indices.
+/// A 64-bit key from a seed, a purpose and any number of indices: two purposes with the same seed
+/// and indices never share numbers.
 #[must_use]
-pub fn key(seed: u64, purpose: Purpose, indices: &[u64]) -> u64 {
+pub fn key(seed: u64, purpose: &'static str, indices: &[u64]) -> u64 {
     let mut state = mix64(seed ^ 0x9e37_79b9_7f4a_7c15);
     for byte in purpose.bytes() {
         state = mix64(state ^ u64::from(byte)).wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -39,7 +36,7 @@ pub fn key(seed: u64, purpose: Purpose, indices: &[u64]) -> u64 {
 impl KeyedRng {
     /// The stream of a key.
     #[must_use]
-    pub fn new(seed: u64, purpose: Purpose, indices: &[u64]) -> Self {
+    pub fn new(seed: u64, purpose: &'static str, indices: &[u64]) -> Self {
         Self {
             state: key(seed, purpose, indices),
         }
@@ -69,12 +66,6 @@ impl KeyedRng {
                 return (wide >> 64) as u64;
             }
         }
-    }
-
-    /// A standard normal value (Box and Muller 1958).
-    pub fn next_normal(&mut self) -> f64 {
-        let radius = (-2.0 * (1.0 - self.next_f64()).ln()).sqrt();
-        radius * (std::f64::consts::TAU * self.next_f64()).cos()
     }
 
     /// Fisher–Yates shuffle.
@@ -124,18 +115,5 @@ mod tests {
             .map(|&c| (f64::from(c) - 1e4).powi(2) / 1e4)
             .sum();
         assert!(chi2 < 27.9, "chi-squared {chi2}");
-    }
-
-    #[test]
-    fn normal_has_unit_moments() {
-        let mut rng = KeyedRng::new(3, "normal", &[]);
-        let n = 100_000;
-        let values: Vec<f64> = (0..n).map(|_| rng.next_normal()).collect();
-        let mean = values.iter().sum::<f64>() / n as f64;
-        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n as f64;
-        assert!(
-            mean.abs() < 0.02 && (variance - 1.0).abs() < 0.03,
-            "{mean} {variance}"
-        );
     }
 }
