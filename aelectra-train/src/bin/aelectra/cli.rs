@@ -77,3 +77,65 @@ pub(crate) enum Command {
     #[command(hide = true)]
     EmbedCheck(commands::embed_check::EmbedCheckArgs),
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    fn flags_of(command: &clap::Command, known: &mut BTreeSet<String>) {
+        known.extend(
+            command
+                .get_arguments()
+                .filter_map(|a| a.get_long())
+                .map(str::to_owned),
+        );
+        for verb in command.get_subcommands() {
+            flags_of(verb, known);
+        }
+    }
+
+    fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
+        for entry in std::fs::read_dir(folder).expect("a folder of sources") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = std::fs::read_to_string(&path).expect("a source");
+                found.push((path.display().to_string(), text));
+            }
+        }
+    }
+
+    #[test]
+    fn messages_name_only_flags_that_exist() {
+        let mut known = BTreeSet::from(["features".to_owned()]);
+        flags_of(&Cli::command(), &mut known);
+        let mut texts = Vec::new();
+        for library in ["../aelectra-data/src", "../aelectra-model/src", "src"] {
+            sources(
+                &Path::new(env!("CARGO_MANIFEST_DIR")).join(library),
+                &mut texts,
+            );
+        }
+        let mut named = 0;
+        for (path, text) in texts {
+            for opening in [" --", "`--"] {
+                for rest in text.split(opening).skip(1) {
+                    let flag = rest
+                        .split(|c: char| !c.is_ascii_lowercase() && c != '-')
+                        .next();
+                    if let Some(flag) = flag.filter(|flag| flag.starts_with(|c: char| c != '-')) {
+                        named += 1;
+                        assert!(known.contains(flag), "{path}: there is no `--{flag}`");
+                    }
+                }
+            }
+        }
+        assert!(named > 30, "{named}");
+    }
+}

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use aelectra_data::corpus::{CleanOptions, CorpusOptions, SourceReport, TextLayout};
 use aelectra_data::hub::HubOptions;
-use aelectra_data::ner::{LabelMap, NerDataset, ReadOptions, Scheme, read_ner};
+use aelectra_data::ner::{LabelMap, NerDataset, NerFormat, ReadOptions, Scheme, read_ner};
 use aelectra_data::run::{EventWriter, Manifest, RunDir, utc_timestamp};
 use aelectra_model::DeviceSpec;
 use aelectra_train::sink::console::ConsoleSink;
@@ -16,6 +17,7 @@ use clap::{Args, ValueEnum};
 
 use crate::commands::Global;
 use crate::output;
+use crate::progress::StageBar;
 use crate::view::View;
 
 /// `--device`.
@@ -37,9 +39,33 @@ impl DeviceArgs {
     }
 }
 
+/// How labelled files are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NerFormatArg {
+    Auto,
+    Conllu,
+    Columns,
+    Jsonl,
+}
+
+impl From<NerFormatArg> for Option<NerFormat> {
+    fn from(format: NerFormatArg) -> Self {
+        match format {
+            NerFormatArg::Auto => None,
+            NerFormatArg::Conllu => Some(NerFormat::Conllu),
+            NerFormatArg::Columns => Some(NerFormat::Columns),
+            NerFormatArg::Jsonl => Some(NerFormat::Jsonl),
+        }
+    }
+}
+
 /// How named-entity files are read.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct NerReadArgs {
+    /// Form of the files: CoNLL-U with name=… in MISC, a token and its tag in columns, or JSON
+    /// lines; by default told from the name's extension and the first line.
+    #[arg(long, value_enum, default_value_t = NerFormatArg::Auto)]
+    pub format: NerFormatArg,
     /// Column of the tag in column files, from 1.
     #[arg(long, value_name = "N")]
     pub column: Option<usize>,
@@ -66,11 +92,11 @@ impl NerReadArgs {
             ));
         }
         Ok(ReadOptions {
+            format: self.format.into(),
             column: self.column,
             scheme: self.scheme,
             label_map: LabelMap::parse(&rules)?,
             label_names: (!self.label_names.is_empty()).then(|| self.label_names.clone()),
-            ..ReadOptions::default()
         })
     }
 }
@@ -79,6 +105,9 @@ impl NerReadArgs {
     /// The same as command-line flags, for a child process.
     pub(crate) fn flags(&self) -> Vec<String> {
         let mut flags = vec!["--scheme".to_owned(), self.scheme.to_string()];
+        if let Some(format) = self.format.to_possible_value() {
+            flags.extend(["--format".to_owned(), format.get_name().to_owned()]);
+        }
         if let Some(column) = self.column {
             flags.extend(["--column".to_owned(), column.to_string()]);
         }
@@ -247,12 +276,18 @@ pub(crate) fn start_bus(run: &RunDir, global: Global, view: &View) -> anyhow::Re
     Ok(EventBus::start(sinks)?)
 }
 
-/// The directory of a model given as such or by its name on the hub.
-pub(crate) fn resolve_model(model: &str) -> anyhow::Result<std::path::PathBuf> {
-    Ok(aelectra_data::hub::resolve(
-        model,
-        &HubOptions::from_process_env(),
-    )?)
+/// The directory of a model given as such or by its name on the hub. On a terminal a download shows
+/// its progress, unless `--json` or `--quiet`.
+pub(crate) fn resolve_model(model: &str, global: Global) -> anyhow::Result<std::path::PathBuf> {
+    let mut options = HubOptions::from_process_env();
+    let bar = Arc::new(StageBar::new());
+    if !global.json && !global.quiet {
+        let bar = Arc::clone(&bar);
+        options = options.with_progress(move |progress| bar.download(progress));
+    }
+    let directory = aelectra_data::hub::resolve(model, &options);
+    bar.finish();
+    Ok(directory?)
 }
 
 /// This machine's name, with which a process id means something.

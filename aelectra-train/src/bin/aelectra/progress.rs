@@ -1,13 +1,14 @@
-//! Progress of long readings on a terminal; silent anywhere else.
+//! Progress of long operations on a terminal; silent anywhere else.
 
 use std::io::IsTerminal;
 use std::sync::Mutex;
 
 use aelectra_data::corpus::Progress;
+use aelectra_data::hub::FileProgress;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar that follows the stages of an operation.
-pub(crate) struct StageBar(Mutex<Option<(&'static str, ProgressBar)>>);
+pub(crate) struct StageBar(Mutex<Option<(String, ProgressBar)>>);
 
 impl StageBar {
     /// A bar that is drawn at the first report, if standard error is a terminal.
@@ -15,32 +16,44 @@ impl StageBar {
         Self(Mutex::new(None))
     }
 
-    /// Takes a report.
+    /// Shows a stage of reading or training.
     pub(crate) fn report(&self, progress: Progress) {
+        let Progress {
+            stage,
+            done,
+            total,
+            unit,
+        } = progress;
+        self.show(stage, done, total, unit);
+    }
+
+    /// Shows the download of a file.
+    pub(crate) fn download(&self, progress: FileProgress<'_>) {
+        self.show(progress.file, progress.done, Some(progress.total), "bytes");
+    }
+
+    fn show(&self, stage: &str, done: u64, total: Option<u64>, unit: &'static str) {
         if !std::io::stderr().is_terminal() {
             return;
         }
         let Ok(mut slot) = self.0.lock() else { return };
-        if slot
-            .as_ref()
-            .is_none_or(|(stage, _)| *stage != progress.stage)
-        {
+        if slot.as_ref().is_none_or(|(shown, _)| shown != stage) {
             if let Some((_, bar)) = slot.take() {
                 bar.finish_and_clear();
             }
-            let bar = match progress.total {
+            let bar = match total {
                 Some(total) => ProgressBar::new(total).with_style(style(
                     "{msg:10} {wide_bar} {human_pos}/{human_len} {prefix} {eta}",
                 )),
                 None => ProgressBar::no_length()
                     .with_style(style("{msg:10} {spinner} {human_pos} {prefix} {elapsed}")),
             };
-            bar.set_message(progress.stage);
-            bar.set_prefix(progress.unit);
-            *slot = Some((progress.stage, bar));
+            bar.set_message(stage.to_owned());
+            bar.set_prefix(unit);
+            *slot = Some((stage.to_owned(), bar));
         }
         if let Some((_, bar)) = slot.as_ref() {
-            bar.set_position(progress.done);
+            bar.set_position(done);
         }
     }
 

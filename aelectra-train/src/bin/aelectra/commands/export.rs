@@ -8,8 +8,8 @@ use aelectra_model::auto::Head;
 use aelectra_model::checkpoint::{ModelDir, save_model};
 use aelectra_model::{ModelType, parameters};
 use aelectra_train::export::{ModelCard, Part, finish, pretraining_card, save_part};
+use aelectra_train::ner::load_tokenizer;
 use aelectra_train::pretrain::{checkpoint, start};
-use aelectra_train::tagger::load_tokenizer;
 use burn::module::Module;
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
@@ -81,7 +81,7 @@ pub(crate) fn run(args: &ExportArgs, global: Global) -> anyhow::Result<u8> {
     } else if let Some(checkpoint) = newest(given, args.best)? {
         from_training(args, &checkpoint, &device)?
     } else {
-        from_model(args, &device)?
+        from_model(args, &device, global)?
     };
     let mut files: Vec<PathBuf> = std::fs::read_dir(&args.out)
         .map_err(aelectra_data::DataError::io("read", &args.out))?
@@ -215,7 +215,7 @@ fn from_training(
 }
 
 /// From a model directory or a fine-tuning run, which holds one.
-fn from_model(args: &ExportArgs, device: &Device) -> anyhow::Result<(u64, String)> {
+fn from_model(args: &ExportArgs, device: &Device, global: Global) -> anyhow::Result<(u64, String)> {
     let given = Path::new(&args.checkpoint);
     let inner = match args.head {
         Some(HeadArg::Discriminator) => ["discriminator", "model"],
@@ -228,7 +228,7 @@ fn from_model(args: &ExportArgs, device: &Device) -> anyhow::Result<(u64, String
         .find(|d| d.join("config.json").is_file())
     {
         Some(inner) => inner,
-        None => resolve_model(&args.checkpoint)?,
+        None => resolve_model(&args.checkpoint, global)?,
     };
     let dir = ModelDir::open(&path)?;
     let head = match args.head {

@@ -13,7 +13,7 @@ use aelectra_train::config::pretrain::AttentionStart;
 use aelectra_train::config::{Layers, recipes};
 use aelectra_train::export::{ModelCard, attention_start};
 use aelectra_train::finetune::{Data, Encoder, SeriesOptions, Steering, run_series};
-use aelectra_train::tagger::load_tokenizer;
+use aelectra_train::ner::load_tokenizer;
 use clap::Args;
 
 use super::Global;
@@ -128,7 +128,7 @@ pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
     }
     let (device, device_name) = args.device.open()?;
     let device = device.autodiff();
-    let path = resolve_model(&args.model)?;
+    let path = resolve_model(&args.model, global)?;
     let mut source = ModelDir::open(&path)?;
     if let Some(dropout) = config.dropout {
         source.config.hidden_dropout_prob = dropout;

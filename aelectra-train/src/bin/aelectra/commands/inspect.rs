@@ -17,7 +17,7 @@ pub(crate) struct InspectArgs {
 }
 
 pub(crate) fn run(args: &InspectArgs, global: Global) -> anyhow::Result<u8> {
-    let path = resolve_model(&args.model)?;
+    let path = resolve_model(&args.model, global)?;
     let found = aelectra_model::inspect::inspect(&path)?;
     let tokenizer = WordPieceTokenizer::from_dir(&path);
     let described = tokenizer.as_ref().ok().map(|tokenizer| {

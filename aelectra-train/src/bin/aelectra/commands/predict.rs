@@ -4,11 +4,10 @@ use std::io::{BufRead, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use aelectra_data::DataError;
-use aelectra_data::ner::{TextEntity, inline, redact, sentences, text_entities, words};
+use aelectra_data::ner::{inline, redact, replace};
 use aelectra_model::Precision;
-use aelectra_train::tagger::Tagger;
+use aelectra_train::ner::{TaggedText, Tagger, tag_texts};
 use clap::{Args, ValueEnum};
-use serde::Serialize;
 
 use super::Global;
 use crate::common::{DeviceArgs, resolve_model};
@@ -61,16 +60,6 @@ enum PredictFormat {
 /// Documents tagged together: enough for batches of similar length, few enough to stream.
 const DOCUMENTS_AT_ONCE: usize = 64;
 
-/// What is found in a document.
-#[derive(Serialize)]
-pub(crate) struct Found<'t> {
-    text: &'t str,
-    /// Entities in order.
-    pub entities: Vec<TextEntity>,
-    #[serde(skip)]
-    tagged: Vec<Vec<(&'t str, String)>>,
-}
-
 pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
     let format = if global.json {
         PredictFormat::Jsonl
@@ -78,7 +67,11 @@ pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
         args.format.unwrap_or(PredictFormat::Pretty)
     };
     let (device, _) = args.device.open()?;
-    let mut tagger = Tagger::load(&resolve_model(&args.model)?, &device, args.precision)?;
+    let mut tagger = Tagger::load(
+        &resolve_model(&args.model, global)?,
+        &device,
+        args.precision,
+    )?;
     tagger.batch_size = args.batch_size.max(1);
     let mut printer = Printer {
         format,
@@ -163,51 +156,14 @@ fn stream(
 const MAX_LINE: u64 = 1 << 24;
 
 fn emit(tagger: &Tagger, documents: &[String], printer: &mut Printer) -> anyhow::Result<()> {
-    for found in find(tagger, documents)? {
+    for found in tag_texts(tagger, documents)? {
         printer.print(&found)?;
     }
     Ok(())
 }
 
-/// Tags documents.
-pub(crate) fn find<'t>(tagger: &Tagger, documents: &'t [String]) -> anyhow::Result<Vec<Found<'t>>> {
-    let mut all = Vec::new();
-    let mut cut = Vec::with_capacity(documents.len());
-    for text in documents {
-        let words = words(text);
-        let ranges = sentences(text, &words);
-        all.extend(ranges.iter().map(|range| {
-            words[range.clone()]
-                .iter()
-                .map(|word| word.text.to_owned())
-                .collect::<Vec<_>>()
-        }));
-        cut.push((words, ranges));
-    }
-    let mut predictions = tagger.tag(&all)?.into_iter();
-    let mut found = Vec::with_capacity(documents.len());
-    for (text, (words, ranges)) in documents.iter().zip(cut) {
-        let mut entities = Vec::new();
-        let mut tagged = Vec::with_capacity(ranges.len());
-        for range in ranges {
-            let predicted = predictions.next().unwrap_or_default();
-            let words = &words[range];
-            let tags: Vec<String> = predicted.iter().map(|p| p.tag.clone()).collect();
-            let scores: Vec<f64> = predicted.iter().map(|p| f64::from(p.score)).collect();
-            entities.extend(text_entities(text, words, &tags, &scores)?);
-            tagged.push(words.iter().map(|word| word.text).zip(tags).collect());
-        }
-        found.push(Found {
-            text,
-            entities,
-            tagged,
-        });
-    }
-    Ok(found)
-}
-
 /// Prints what was found as `--format pretty` does.
-pub(crate) fn print_pretty(found: &[Found<'_>]) -> anyhow::Result<()> {
+pub(crate) fn print_pretty(found: &[TaggedText<'_>]) -> anyhow::Result<()> {
     let mut printer = Printer {
         format: PredictFormat::Pretty,
         redact: false,
@@ -223,7 +179,7 @@ struct Printer {
 }
 
 impl Printer {
-    fn print(&mut self, found: &Found<'_>) -> anyhow::Result<()> {
+    fn print(&mut self, found: &TaggedText<'_>) -> anyhow::Result<()> {
         let mut out = std::io::stdout().lock();
         match self.format {
             PredictFormat::Jsonl => {
@@ -244,7 +200,7 @@ impl Printer {
                 writeln!(out)?;
             }
             PredictFormat::Conll => {
-                for sentence in &found.tagged {
+                for sentence in &found.sentences {
                     for (word, tag) in sentence {
                         let word = if self.redact && tag != "O" { "_" } else { word };
                         writeln!(out, "{word}\t{tag}")?;
@@ -260,7 +216,7 @@ impl Printer {
             }
             PredictFormat::Pretty => {
                 let marked = if self.colour {
-                    aelectra_data::ner::text_entities::replace(found.text, &found.entities, |e| {
+                    replace(found.text, &found.entities, |e| {
                         format!(
                             "\x1b[1;{}m{}\x1b[0m\x1b[2m {}\x1b[0m",
                             colour(&e.label),

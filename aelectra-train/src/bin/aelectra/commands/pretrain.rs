@@ -17,6 +17,7 @@ use aelectra_train::config::Layers;
 use aelectra_train::config::pretrain::{Objective, PretrainConfig};
 use aelectra_train::config::recipes;
 use aelectra_train::export::{Part, pretraining_card, save_part};
+use aelectra_train::ner::load_tokenizer;
 use aelectra_train::pretrain::baseline::unigram_entropy;
 use aelectra_train::pretrain::start::{Identity, fresh_model, parameter_count};
 use aelectra_train::pretrain::{
@@ -24,7 +25,6 @@ use aelectra_train::pretrain::{
 };
 use aelectra_train::sink::EventBus;
 use aelectra_train::stop::StopFlag;
-use aelectra_train::tagger::load_tokenizer;
 use burn::tensor::Device;
 use clap::Args;
 
@@ -222,6 +222,12 @@ pub(crate) struct Job {
     pub recipe: Option<String>,
 }
 
+/// A dashboard may have the terminal by now.
+const QUIET: Global = Global {
+    json: false,
+    quiet: true,
+};
+
 /// Directory of the tokenizer in a run.
 pub(crate) const RUN_TOKENIZER: &str = "tokenizer";
 
@@ -352,7 +358,7 @@ impl Job {
             validation,
             tokenizer: tokenizer.clone(),
             identity,
-            unigram_entropy: unigram_entropy(&shards),
+            unigram_entropy: unigram_entropy(&shards)?,
             stop: self.stop.clone(),
         };
         let Outcome {
@@ -382,8 +388,8 @@ impl Job {
         device: &Device,
     ) -> aelectra_train::Result<ElectraPretrainer> {
         let open = |model: &str| -> aelectra_train::Result<ModelDir> {
-            let path =
-                resolve_model(model).map_err(|error| TrainError::config(error.to_string()))?;
+            let path = resolve_model(model, QUIET)
+                .map_err(|error| TrainError::config(error.to_string()))?;
             let dir = ModelDir::open(&path)?;
             let theirs = load_tokenizer(&path, &dir.config)?;
             if theirs.fingerprint() != tokenizer.fingerprint() {

@@ -1,6 +1,5 @@
 //! `aelectra bench finetune`.
 
-use aelectra_data::ner::NerWindow;
 use aelectra_data::rng::KeyedRng;
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::init::Initializer;
@@ -39,7 +38,7 @@ pub(super) fn run(args: &FinetuneBenchArgs, global: Global) -> anyhow::Result<u8
     let device = device.autodiff();
     let (model, config) = match &args.model.model {
         Some(model) => {
-            let dir = ModelDir::open(&resolve_model(&model.to_string_lossy())?)?;
+            let dir = ModelDir::open(&resolve_model(&model.to_string_lossy(), global)?)?;
             // The classes of the directory do not matter to the time, so the head is always new.
             let (model, _) = dir.with_new_classifier(args.labels, SEED, &device)?;
             (model, dir.config)
@@ -62,19 +61,14 @@ pub(super) fn run(args: &FinetuneBenchArgs, global: Global) -> anyhow::Result<u8
         ));
     }
     let mut rng = KeyedRng::new(SEED, "bench finetune", &[]);
-    let windows: Vec<NerWindow> = (0..rows)
-        .map(|sentence| NerWindow {
-            sentence,
-            words: vec![None; length],
-            first_piece: vec![true; length],
-            input_ids: (0..length)
-                .map(|_| rng.below(config.vocab_size as u64) as u32)
-                .collect(),
-            labels: (0..length)
-                .map(|_| Some(rng.below(args.labels as u64) as usize))
-                .collect(),
+    let (windows, labels): (Vec<Vec<u32>>, Vec<Vec<Option<usize>>>) = (0..rows)
+        .map(|_| {
+            let ids = (0..length).map(|_| rng.below(config.vocab_size as u64) as u32);
+            let ids = ids.collect();
+            let labels = (0..length).map(|_| Some(rng.below(args.labels as u64) as usize));
+            (ids, labels.collect())
         })
-        .collect();
+        .unzip();
     let batch: Vec<usize> = (0..rows).collect();
     let recipe = FinetuneConfig::default();
     let mut optimizer = Adam::layerwise(
@@ -103,6 +97,7 @@ pub(super) fn run(args: &FinetuneBenchArgs, global: Global) -> anyhow::Result<u8
                 before,
                 &mut optimizer,
                 &windows,
+                &labels,
                 &batch,
                 config.pad_token_id as u32,
                 &schedule,

@@ -40,7 +40,7 @@ pub(super) fn run(args: &InferenceArgs, global: Global) -> anyhow::Result<u8> {
     let (device, device_name) = args.measure.device.open()?;
     let (mut model, config) = match &args.model.model {
         Some(model) => {
-            let dir = ModelDir::open(&resolve_model(&model.to_string_lossy())?)?;
+            let dir = ModelDir::open(&resolve_model(&model.to_string_lossy(), global)?)?;
             (AutoModel::load(&dir, &device)?.0, dir.config)
         }
         None => {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use aelectra_data::ner::{LabelSet, NerWindow, align};
+use aelectra_data::ner::{LabelSet, align, labels_for};
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::init::Initializer;
@@ -14,10 +14,10 @@ use aelectra_train::config::finetune::FinetuneConfig;
 use aelectra_train::config::{Layers, recipes};
 use aelectra_train::finetune::batches::epoch_batches;
 use aelectra_train::finetune::single::step_batch;
+use aelectra_train::ner::tagger::{length_sorted_batches, load_tokenizer, window_input};
 use aelectra_train::optimizer::Adam;
 use aelectra_train::schedule::Schedule;
 use aelectra_train::system::resident_memory;
-use aelectra_train::tagger::{length_sorted_batches, load_tokenizer, window_input};
 use burn::module::Module;
 use burn::tensor::Device;
 use clap::Args;
@@ -89,7 +89,7 @@ pub(crate) fn run(args: &TimingArgs, global: Global) -> anyhow::Result<u8> {
     };
     let (device, _) = args.device.open()?;
     let device = device.autodiff();
-    let (model, config, tokenizer) = open(args, labels.len(), &device)?;
+    let (model, config, tokenizer) = open(args, labels.len(), &device, global)?;
     let max_length = recipe
         .max_length
         .min(config.max_position_embeddings)
@@ -97,14 +97,14 @@ pub(crate) fn run(args: &TimingArgs, global: Global) -> anyhow::Result<u8> {
     let cut = |data: &aelectra_data::ner::NerDataset| {
         align(
             &tokenizer,
-            &data.sentences,
-            &labels,
-            recipe.alignment,
+            data.sentences.iter().map(|s| s.tokens.as_slice()),
             max_length,
             recipe.stride.min(max_length / 4),
         )
     };
-    let (train_windows, test_windows) = (cut(&train)?, cut(&test)?);
+    let train_windows = cut(&train)?;
+    let train_labels = labels_for(&train_windows, &train.sentences, &labels, recipe.alignment)?;
+    let test_windows = cut(&test)?.input_ids;
     let pad = tokenizer.special().pad;
 
     let mut plain = model.valid();
@@ -115,8 +115,14 @@ pub(crate) fn run(args: &TimingArgs, global: Global) -> anyhow::Result<u8> {
     let inference_peak_rss_bytes = resident_memory().1;
     let parameters = parameters::count(&plain) as u64;
     drop(plain);
-    let train_seconds_per_epoch =
-        train_epoch(model, &config, &recipe, &train_windows, pad, &device);
+    let train_seconds_per_epoch = train_epoch(
+        model,
+        &config,
+        &recipe,
+        (&train_windows.input_ids, &train_labels),
+        pad,
+        &device,
+    );
     let timing = Timing {
         parameters,
         sentences: test.sentences.len(),
@@ -134,6 +140,7 @@ fn open(
     args: &TimingArgs,
     labels: usize,
     device: &Device,
+    global: Global,
 ) -> anyhow::Result<(
     ElectraForTokenClassification,
     ElectraConfig,
@@ -144,7 +151,9 @@ fn open(
         ElectraForTokenClassification::new(config, labels, &mut init)
     };
     let tokenizer_at = |path: &Path, config: &ElectraConfig| match &args.tokenizer {
-        Some(other) => Ok(WordPieceTokenizer::from_dir(&resolve_model(other)?)?),
+        Some(other) => Ok(WordPieceTokenizer::from_dir(&resolve_model(
+            other, global,
+        )?)?),
         None => anyhow::Ok(load_tokenizer(path, config)?),
     };
     if args.model == BERT_BASE {
@@ -152,7 +161,7 @@ fn open(
         let config = bert_base(tokenizer.vocab_size());
         return Ok((fresh(&config), config, tokenizer));
     }
-    let path = resolve_model(&args.model)?;
+    let path = resolve_model(&args.model, global)?;
     let dir = ModelDir::open(&path)?;
     let tokenizer = tokenizer_at(&path, &dir.config)?;
     let model = if args.random_init {
@@ -180,7 +189,7 @@ fn bert_base(vocab_size: usize) -> ElectraConfig {
 /// Seconds for all windows, the fastest of the rounds, after one that is not counted.
 fn forward(
     model: &ElectraForTokenClassification,
-    windows: &[NerWindow],
+    windows: &[Vec<u32>],
     batch_size: usize,
     pad: u32,
     device: &Device,
@@ -188,12 +197,7 @@ fn forward(
     let batches = length_sorted_batches(windows, batch_size);
     let pass = || {
         for batch in &batches {
-            let length = batch
-                .iter()
-                .map(|&window| windows[window].input_ids.len())
-                .max()
-                .unwrap_or(1);
-            let input = window_input(windows, batch, length, pad, device);
+            let (input, _) = window_input(windows, batch, pad, device);
             let logits = model.forward(&input, &mut Noise::off());
             // Reading waits for asynchronous devices.
             std::hint::black_box(logits.into_data());
@@ -201,8 +205,7 @@ fn forward(
     };
     // A part of the work is warm-up enough for a slow model.
     for batch in batches.iter().take(4) {
-        let length = windows[batch[0]].input_ids.len();
-        let input = window_input(windows, &batch[..1], length, pad, device);
+        let (input, _) = window_input(windows, &batch[..1], pad, device);
         std::hint::black_box(model.forward(&input, &mut Noise::off()).into_data());
     }
     (0..ROUNDS)
@@ -219,11 +222,11 @@ fn train_epoch(
     mut model: ElectraForTokenClassification,
     config: &ElectraConfig,
     recipe: &FinetuneConfig,
-    windows: &[NerWindow],
+    (windows, labels): (&[Vec<u32>], &[Vec<Option<usize>>]),
     pad: u32,
     device: &Device,
 ) -> f64 {
-    let lengths: Vec<usize> = windows.iter().map(|w| w.input_ids.len()).collect();
+    let lengths: Vec<usize> = windows.iter().map(Vec::len).collect();
     let batches = epoch_batches(&lengths, recipe.batch_size, SEED, 0);
     let cells =
         |batch: &Vec<usize>| batch.len() * batch.iter().map(|&w| lengths[w]).max().unwrap_or(0);
@@ -246,6 +249,7 @@ fn train_epoch(
             model,
             &mut optimizer,
             windows,
+            labels,
             batch,
             pad,
             &schedule,
