@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use serde::Serialize;
 
 use crate::checkpoint::load::Catalog;
@@ -17,10 +17,11 @@ use crate::electra::ElectraModel;
 use crate::error::{ModelError, Result};
 use crate::heads::{ElectraForMaskedLm, ElectraForPreTraining, ElectraForTokenClassification};
 use crate::init::Initializer;
-use crate::input::{EncoderInput, Padding, int_tensor};
+use crate::input::EncoderInput;
 use crate::noise::Noise;
 use crate::parameters::{self, ParameterInfo};
 use crate::precision::Precision;
+use crate::prepared::PreparedModel;
 
 /// What stands on an encoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -219,41 +220,32 @@ impl AutoModel {
         }
     }
 
-    /// [`ElectraModel::set_precision`] of the encoder.
+    /// Makes the encoder ready for inference.
     ///
     /// # Errors
-    /// When the precision is not to be had here.
-    pub fn set_precision(&mut self, precision: Precision) -> Result<()> {
-        match self {
-            Self::Encoder(model) => model,
-            Self::PreTraining(model) => &mut model.electra,
-            Self::MaskedLm(model) => &mut model.electra,
-            Self::TokenClassification(model) => &mut model.electra,
-        }
-        .set_precision(precision)
+    /// When the precision is unavailable on the model's device.
+    pub fn prepare(self, precision: Precision) -> Result<PreparedAutoModel> {
+        Ok(PreparedAutoModel {
+            encoder: self.encoder().prepare(precision)?,
+            model: self,
+        })
     }
 
     /// Runs encoder and head once, without noise.
     #[must_use]
     pub fn forward(&self, input: &EncoderInput) -> Output {
-        let hidden = self.encoder().forward(input, &mut Noise::off());
-        let [batch, length, width] = hidden.dims();
+        self.output(self.encoder().forward(input, &mut Noise::off()))
+    }
+
+    /// The head's output for hidden states `[batch, length, hidden_size]`.
+    fn output(&self, hidden: Tensor<3>) -> Output {
         let logits = match self {
             Self::Encoder(_) => None,
             Self::PreTraining(model) => {
                 let logits = model.discriminator_predictions.forward(hidden.clone());
                 Some(logits.into_data())
             }
-            Self::MaskedLm(model) => {
-                let words = model.electra.embeddings.word_embeddings.weight.val();
-                let vocab_size = words.dims()[0];
-                let flat = hidden.clone().reshape([batch * length, width]);
-                let logits: Tensor<3> = model
-                    .generator_predictions
-                    .forward(flat, words)
-                    .reshape([batch, length, vocab_size]);
-                Some(logits.into_data())
-            }
+            Self::MaskedLm(model) => Some(model.logits(hidden.clone()).into_data()),
             Self::TokenClassification(model) => {
                 Some(model.classifier.forward(hidden.clone()).into_data())
             }
@@ -262,6 +254,21 @@ impl AutoModel {
             last_hidden_state: hidden.into_data(),
             logits,
         }
+    }
+}
+
+/// A model of any kind whose encoder is ready for inference.
+#[derive(Debug)]
+pub struct PreparedAutoModel {
+    encoder: PreparedModel,
+    model: AutoModel,
+}
+
+impl PreparedAutoModel {
+    /// [`AutoModel::forward`].
+    #[must_use]
+    pub fn forward(&self, input: &EncoderInput) -> Output {
+        self.model.output(self.encoder.forward(input))
     }
 }
 
@@ -343,20 +350,7 @@ fn checked_input(
             ));
         }
     }
-    let shape = [input_ids.len(), length];
-    let hidden: Vec<bool> = attention_mask.iter().flatten().map(|&m| m == 0).collect();
-    let at_the_end = hidden.chunks(length).all(|row| row.is_sorted());
-    let lengths = at_the_end.then(|| {
-        let real = |row: &[bool]| row.iter().filter(|&&hidden| !hidden).count();
-        hidden.chunks(length).map(real).collect()
-    });
-    let padding = hidden.contains(&true).then(|| Padding {
-        mask: Tensor::<2, Bool>::from_data(TensorData::new(hidden, shape), device),
-        lengths,
-    });
-    Ok(EncoderInput {
-        input_ids: int_tensor(&input_ids.concat(), shape, device),
-        token_type_ids: None,
-        padding,
-    })
+    let real: Vec<bool> = attention_mask.iter().flatten().map(|&m| m == 1).collect();
+    let ids = input_ids.concat();
+    Ok(EncoderInput::with_mask(&ids, None, &real, length, device))
 }

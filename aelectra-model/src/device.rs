@@ -1,4 +1,5 @@
-//! The only place that names a backend: from `--device` to a Burn device.
+//! From `--device` to a Burn device: with the folders of [`crate::kernels`] the only place that names
+//! a backend.
 
 use std::fmt;
 use std::str::FromStr;
@@ -145,26 +146,6 @@ pub fn backend_name(device: &Device) -> String {
         .map(|(name, _)| *name)
         .find(|name| text.contains(name))
         .map_or(text.clone(), str::to_owned)
-}
-
-/// Whether a device is the CPU backend our fused operations are written for, with or without
-/// autodiff.
-#[must_use]
-pub fn is_flex(device: &Device) -> bool {
-    #[cfg(feature = "flex")]
-    return device.clone().without_autodiff() == Device::flex();
-    #[cfg(not(feature = "flex"))]
-    {
-        let _ = device;
-        false
-    }
-}
-
-/// Whether a backend's own derivative of GELU is that of the exact function (burn-flex 0.22.1 has
-/// one; the others inherit the tanh approximation's).
-#[must_use]
-pub fn differentiates_gelu_exactly(device: &Device) -> bool {
-    backend_name(device) == "flex"
 }
 
 /// The device named by `AELECTRA_TEST_DEVICE` (default: the first compiled one). Panics, rather

@@ -6,6 +6,7 @@ use burn::tensor::{Int, Tensor};
 use crate::config::ElectraConfig;
 use crate::init::Initializer;
 use crate::input::EncoderInput;
+use crate::kernels;
 use crate::layers::{Embedding, LayerNorm};
 use crate::noise::Noise;
 
@@ -68,6 +69,7 @@ impl ElectraEmbeddings {
                 .unsqueeze::<3>(),
         };
         let sum = words + positions + types;
-        noise.dropout(self.layer_norm.forward(sum), self.dropout)
+        let normalised = self.layer_norm.forward(sum);
+        kernels::dropout(normalised, noise.next_dropout(self.dropout))
     }
 }

@@ -3,15 +3,13 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use crate::attention::{AttentionMask, ElectraAttention};
+use crate::attention::ElectraAttention;
 use crate::config::ElectraConfig;
-#[cfg(feature = "flex")]
-use crate::fused;
 use crate::init::Initializer;
+use crate::input::SequenceLayout;
+use crate::kernels::{self, LayerOptions, LayerWeights};
 use crate::layers::{LayerNorm, Linear};
 use crate::noise::Noise;
-#[cfg(feature = "flex")]
-use crate::precision::Precision;
 
 /// First half of the feed-forward block.
 #[derive(Module, Debug)]
@@ -46,18 +44,6 @@ pub struct ElectraLayer {
 pub struct ElectraEncoder {
     /// From the embeddings upwards.
     pub layer: Vec<ElectraLayer>,
-    /// The layers again as passes outside training read them.
-    #[cfg(feature = "flex")]
-    #[module(skip)]
-    inference: Option<Inference>,
-}
-
-/// Layers made for inference on the CPU.
-#[cfg(feature = "flex")]
-#[derive(Clone, Debug)]
-enum Inference {
-    F32(fused::InferenceEncoder<fused::PackedLinear>),
-    Int8(fused::InferenceEncoder<fused::Int8Linear>),
 }
 
 impl ElectraLayer {
@@ -76,161 +62,80 @@ impl ElectraLayer {
         }
     }
 
-    fn forward(
-        &self,
-        hidden: Tensor<3>,
-        mask: Option<AttentionMask>,
-        noise: &mut Noise,
-    ) -> Tensor<3> {
-        let attended = self.attention.forward(hidden, mask, noise);
-        let inner = self.intermediate.dense.forward_gelu(attended.clone());
-        let outer = noise.dropout(self.output.dense.forward(inner), self.output.dropout);
-        self.output.layer_norm.forward(outer + attended)
-    }
-}
-
-#[cfg(feature = "flex")]
-impl ElectraLayer {
-    /// All parameters in the order of the fused layer, heads and epsilon.
-    fn values(&self) -> fused::LayerValues {
-        let attention = &self.attention.self_attention;
-        let projection = &self.attention.output;
-        let weight = |linear: &Linear| fused::on_cpu(linear.weight.val());
-        let bias = |linear: &Linear| fused::on_cpu(linear.bias.val());
-        let norm = |norm: &LayerNorm| [norm.weight.val(), norm.bias.val()].map(fused::on_cpu);
-        let [attention_scale, attention_shift] = norm(&projection.layer_norm);
-        let [output_scale, output_shift] = norm(&self.output.layer_norm);
-        let parameters = [
-            weight(&attention.query),
-            bias(&attention.query),
-            weight(&attention.key),
-            bias(&attention.key),
-            weight(&attention.value),
-            bias(&attention.value),
-            weight(&projection.dense),
-            bias(&projection.dense),
-            attention_scale,
-            attention_shift,
-            weight(&self.intermediate.dense),
-            bias(&self.intermediate.dense),
-            weight(&self.output.dense),
-            bias(&self.output.dense),
-            output_scale,
-            output_shift,
-        ];
-        (parameters, attention.heads(), self.output.layer_norm.eps())
+    /// Rows as the kernels of their device have them, `[n, hidden]`, to the same shape:
+    ///
+    /// ```text
+    /// attended = LayerNorm(rows + dropout(projection(attention(query, key, value))))
+    /// output   = LayerNorm(attended + dropout(output(gelu(intermediate(attended)))))
+    /// ```
+    fn forward(&self, rows: Tensor<2>, layout: &SequenceLayout, noise: &mut Noise) -> Tensor<2> {
+        let options = self.options(noise);
+        kernels::of(&rows.device()).layer(rows, self.weights(), layout, &options)
     }
 
-    /// [`Self::forward`] as one fused operation on packed rows `[tokens, hidden]`.
-    fn forward_packed(
-        &self,
-        rows: Tensor<2>,
-        packing: &fused::Packing,
-        noise: &mut Noise,
-    ) -> Tensor<2> {
+    pub(crate) fn weights(&self) -> LayerWeights<Tensor<2>, Tensor<1>> {
         let attention = &self.attention.self_attention;
-        let projection = &self.attention.output;
-        let options = fused::LayerOptions {
-            heads: attention.heads(),
+        LayerWeights {
+            query: attention.query.values(),
+            key: attention.key.values(),
+            value: attention.value.values(),
+            projection: self.attention.output.dense.values(),
+            attention_norm: self.attention.output.layer_norm.values(),
+            intermediate: self.intermediate.dense.values(),
+            output: self.output.dense.values(),
+            output_norm: self.output.layer_norm.values(),
+        }
+    }
+
+    pub(crate) fn options(&self, noise: &mut Noise) -> LayerOptions {
+        LayerOptions {
+            heads: self.attention.self_attention.heads,
             eps: self.output.layer_norm.eps(),
-            packing: packing.clone(),
             dropout: [
-                noise.draw_dropout(attention.dropout()),
-                noise.draw_dropout(projection.dropout()),
-                noise.draw_dropout(self.output.dropout),
+                noise.next_dropout(self.attention.self_attention.dropout),
+                noise.next_dropout(self.attention.output.dropout),
+                noise.next_dropout(self.output.dropout),
             ],
-        };
-        let weight = |linear: &Linear| linear.weight.val().into_dispatch();
-        let bias = |linear: &Linear| linear.bias.val().into_dispatch();
-        let parameters = fused::LayerParameters {
-            query_weight: weight(&attention.query),
-            query_bias: bias(&attention.query),
-            key_weight: weight(&attention.key),
-            key_bias: bias(&attention.key),
-            value_weight: weight(&attention.value),
-            value_bias: bias(&attention.value),
-            projection_weight: weight(&projection.dense),
-            projection_bias: bias(&projection.dense),
-            attention_norm_weight: projection.layer_norm.weight.val().into_dispatch(),
-            attention_norm_bias: projection.layer_norm.bias.val().into_dispatch(),
-            intermediate_weight: weight(&self.intermediate.dense),
-            intermediate_bias: bias(&self.intermediate.dense),
-            output_weight: weight(&self.output.dense),
-            output_bias: bias(&self.output.dense),
-            output_norm_weight: self.output.layer_norm.weight.val().into_dispatch(),
-            output_norm_bias: self.output.layer_norm.bias.val().into_dispatch(),
-        };
-        fused::electra_layer(rows, parameters, options)
+        }
     }
 }
 
 impl ElectraEncoder {
-    /// Makes the copy of the layers that passes outside training read. Nothing is copied where
-    /// there is no faster way than the layers as they are.
-    #[cfg(feature = "flex")]
-    pub(crate) fn prepare(&mut self, precision: Precision) {
-        let layers = || self.layer.iter().map(ElectraLayer::values).collect();
-        self.inference = match precision {
-            Precision::F32 => fused::panels_are_available()
-                .then(|| Inference::F32(fused::InferenceEncoder::new(layers()))),
-            Precision::Int8 => Some(Inference::Int8(fused::InferenceEncoder::new(layers()))),
-        };
-    }
-
-    /// [`Self::forward`] with fused layers on packed rows `[tokens, hidden]`.
-    #[cfg(feature = "flex")]
-    pub(crate) fn forward_packed(
-        &self,
-        rows: Tensor<2>,
-        packing: &fused::Packing,
-        noise: &mut Noise,
-    ) -> Tensor<2> {
-        if let Some(inference) = &self.inference
-            && !noise.is_on()
-            && !rows.device().is_autodiff()
-        {
-            return match inference {
-                Inference::F32(encoder) => encoder.forward(rows, packing),
-                Inference::Int8(encoder) => encoder.forward(rows, packing),
-            };
-        }
-        self.layer.iter().fold(rows, |rows, layer| {
-            layer.forward_packed(rows, packing, noise)
-        })
-    }
-
     /// A new stack of the given configuration.
     pub fn new(config: &ElectraConfig, init: &mut Initializer<'_>) -> Self {
         let layer = (0..config.num_hidden_layers)
             .map(|_| ElectraLayer::new(config, init))
             .collect();
-        Self {
-            layer,
-            #[cfg(feature = "flex")]
-            inference: None,
-        }
+        Self { layer }
     }
 
-    /// `[batch, length, hidden]` to the same shape.
-    pub fn forward(
-        &self,
-        hidden: Tensor<3>,
-        mask: Option<AttentionMask>,
-        noise: &mut Noise,
-    ) -> Tensor<3> {
-        self.layer.iter().fold(hidden, |hidden, layer| {
-            layer.forward(hidden, mask.clone(), noise)
+    /// What the layers have in common; an empty stack has no heads.
+    pub(crate) fn options(&self) -> LayerOptions {
+        let first = self.layer.first();
+        first.map_or_else(LayerOptions::default, |layer| {
+            layer.options(&mut Noise::off())
         })
     }
 
+    /// Rows as the kernels of their device have them, `[n, hidden]`, to the same shape.
+    pub(crate) fn forward(
+        &self,
+        rows: Tensor<2>,
+        layout: &SequenceLayout,
+        noise: &mut Noise,
+    ) -> Tensor<2> {
+        self.layer
+            .iter()
+            .fold(rows, |rows, layer| layer.forward(rows, layout, noise))
+    }
+
     /// The output of every layer, from the lowest; the last is what [`Self::forward`] returns.
-    #[must_use]
-    pub fn forward_all(&self, hidden: Tensor<3>, mask: Option<AttentionMask>) -> Vec<Tensor<3>> {
+    pub(crate) fn forward_all(&self, rows: Tensor<2>, layout: &SequenceLayout) -> Vec<Tensor<2>> {
         let mut noise = Noise::off();
-        let mut outputs: Vec<Tensor<3>> = Vec::with_capacity(self.layer.len());
+        let mut outputs: Vec<Tensor<2>> = Vec::with_capacity(self.layer.len());
         for layer in &self.layer {
-            let input = outputs.last().unwrap_or(&hidden).clone();
-            outputs.push(layer.forward(input, mask.clone(), &mut noise));
+            let input = outputs.last().unwrap_or(&rows).clone();
+            outputs.push(layer.forward(input, layout, &mut noise));
         }
         outputs
     }

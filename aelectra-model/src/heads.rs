@@ -8,6 +8,7 @@ use crate::config::ElectraConfig;
 use crate::electra::ElectraModel;
 use crate::init::Initializer;
 use crate::input::EncoderInput;
+use crate::kernels::{self, Activation, Dense};
 use crate::layers::{LayerNorm, Linear};
 use crate::noise::Noise;
 
@@ -67,11 +68,11 @@ impl ElectraGeneratorPredictions {
     #[must_use]
     pub fn forward(&self, hidden: Tensor<2>, words: Tensor<2>) -> Tensor<2> {
         let features = self.layer_norm.forward(self.dense.forward_gelu(hidden));
-        #[cfg(feature = "flex")]
-        if crate::fused::runs_on(&features.device()) {
-            return crate::fused::linear(features, words, self.bias.val(), false);
-        }
-        features.matmul(words.transpose()) + self.bias.val().unsqueeze()
+        let dense = Dense {
+            weight: words,
+            bias: self.bias.val(),
+        };
+        kernels::linear(features, dense, Activation::None)
     }
 }
 
@@ -120,7 +121,11 @@ impl ElectraForMaskedLm {
 
     /// Logits `[batch, length, vocab_size]`.
     pub fn forward(&self, input: &EncoderInput, noise: &mut Noise) -> Tensor<3> {
-        let hidden = self.electra.forward(input, noise);
+        self.logits(self.electra.forward(input, noise))
+    }
+
+    /// Hidden states `[batch, length, hidden_size]` to logits `[batch, length, vocab_size]`.
+    pub(crate) fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
         let [batch, length, width] = hidden.dims();
         let words = self.electra.embeddings.word_embeddings.weight.val();
         let vocab_size = words.dims()[0];
@@ -172,7 +177,8 @@ impl ElectraForTokenClassification {
     /// Logits `[batch, length, classes]`.
     pub fn forward(&self, input: &EncoderInput, noise: &mut Noise) -> Tensor<3> {
         let hidden = self.electra.forward(input, noise);
-        self.classifier.forward(noise.dropout(hidden, self.dropout))
+        self.classifier
+            .forward(kernels::dropout(hidden, noise.next_dropout(self.dropout)))
     }
 
     /// Logits `[n, classes]` at chosen positions: flat indices `row * length + position`.
@@ -185,6 +191,7 @@ impl ElectraForTokenClassification {
         let hidden = self.electra.forward(input, noise);
         let [batch, length, width] = hidden.dims();
         let chosen = hidden.reshape([batch * length, width]).select(0, positions);
-        self.classifier.forward(noise.dropout(chosen, self.dropout))
+        self.classifier
+            .forward(kernels::dropout(chosen, noise.next_dropout(self.dropout)))
     }
 }

@@ -1,16 +1,77 @@
-//! What an encoder reads: token ids, token types and the lengths of the rows.
+//! What an encoder reads: token ids, token types, and which positions of the batch are real.
 
 use std::sync::Arc;
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
-/// Which positions of a batch are padding.
+/// Which positions of a padded batch are real tokens. Made once, where the batch is made; every
+/// forward pass reads it.
+#[derive(Clone, Debug)]
+pub struct SequenceLayout(Arc<Layout>);
+
+#[derive(Debug)]
+struct Layout {
+    /// Positions of a row.
+    length: usize,
+    /// Of each row the number of real tokens before it, and at the end that of all.
+    starts: Vec<usize>,
+    padding: Option<Padding>,
+}
+
+/// The padding of a batch, on its device.
 #[derive(Clone, Debug)]
 pub struct Padding {
     /// `[batch, length]`, true on padding.
     pub mask: Tensor<2, Bool>,
-    /// Real tokens of every row, where all padding comes after them.
-    pub lengths: Option<Arc<[usize]>>,
+    /// `[tokens]`: flat indices `row * length + position` of the real tokens.
+    pub real_rows: Tensor<1, Int>,
+}
+
+impl SequenceLayout {
+    /// Of rows of `length` positions, `real` where there is a token; `real` is row-major.
+    fn new(real: &[bool], length: usize, device: &Device) -> Self {
+        let rows = real.chunks_exact(length.max(1));
+        let shape = [rows.len(), length];
+        let mut starts = vec![0];
+        let mut tokens = 0;
+        for row in rows {
+            tokens += row.iter().filter(|&&real| real).count();
+            starts.push(tokens);
+        }
+        let padding = (tokens < real.len()).then(|| {
+            let mask: Vec<bool> = real.iter().map(|real| !real).collect();
+            let rows: Vec<u32> = (0..real.len() as u32)
+                .filter(|&at| real[at as usize])
+                .collect();
+            Padding {
+                mask: Tensor::from_data(TensorData::new(mask, shape), device),
+                real_rows: int_tensor(&rows, [rows.len()], device),
+            }
+        });
+        Self(Arc::new(Layout {
+            length,
+            starts,
+            padding,
+        }))
+    }
+
+    /// `[batch, length]`.
+    #[must_use]
+    pub fn dims(&self) -> [usize; 2] {
+        [self.0.starts.len() - 1, self.0.length]
+    }
+
+    /// Of each row the number of real tokens before it, and at the end that of all: `[batch + 1]`.
+    #[must_use]
+    pub fn starts(&self) -> &[usize] {
+        &self.0.starts
+    }
+
+    /// The padding, if there is any.
+    #[must_use]
+    pub fn padding(&self) -> Option<&Padding> {
+        self.0.padding.as_ref()
+    }
 }
 
 /// A padded batch on a device.
@@ -20,8 +81,8 @@ pub struct EncoderInput {
     pub input_ids: Tensor<2, Int>,
     /// `[batch, length]`; `None` means all of type 0.
     pub token_type_ids: Option<Tensor<2, Int>>,
-    /// `None` means no row is padded.
-    pub padding: Option<Padding>,
+    /// Which positions are real.
+    pub layout: SequenceLayout,
 }
 
 impl EncoderInput {
@@ -40,30 +101,41 @@ impl EncoderInput {
         length: usize,
         device: &Device,
     ) -> Self {
-        let shape = [lengths.len(), length];
-        let padding = lengths.iter().any(|&l| l < length).then(|| {
-            let mask: Vec<bool> = lengths
-                .iter()
-                .flat_map(|&l| (0..length).map(move |at| at >= l))
-                .collect();
-            Padding {
-                mask: Tensor::from_data(TensorData::new(mask, shape), device),
-                lengths: Some(lengths.into()),
-            }
-        });
+        let real: Vec<bool> = lengths
+            .iter()
+            .flat_map(|&l| (0..length).map(move |at| at < l))
+            .collect();
+        Self::with_mask(input_ids, token_type_ids, &real, length, device)
+    }
+
+    /// As [`Self::new`], with the real positions in any arrangement: `real` is true on tokens.
+    ///
+    /// # Panics
+    /// When `input_ids` or `token_type_ids` is not as long as `real`, or that is no multiple of
+    /// `length`.
+    #[must_use]
+    pub fn with_mask(
+        input_ids: &[u32],
+        token_type_ids: Option<&[u32]>,
+        real: &[bool],
+        length: usize,
+        device: &Device,
+    ) -> Self {
+        let layout = SequenceLayout::new(real, length, device);
+        let shape = layout.dims();
         Self {
             input_ids: int_tensor(input_ids, shape, device),
             token_type_ids: token_type_ids
                 .filter(|types| types.iter().any(|&t| t != 0))
                 .map(|types| int_tensor(types, shape, device)),
-            padding,
+            layout,
         }
     }
 
     /// `[batch, length]`.
     #[must_use]
     pub fn dims(&self) -> [usize; 2] {
-        self.input_ids.dims()
+        self.layout.dims()
     }
 }
 

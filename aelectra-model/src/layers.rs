@@ -1,9 +1,10 @@
 //! The layers a transformer is made of, with the parameter shapes of a checkpoint.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Int, Tensor, activation, module};
+use burn::tensor::{Int, Tensor, module};
 
 use crate::init::Initializer;
+use crate::kernels::{self, Activation, Dense, Norm};
 
 /// `y = x·Wᵀ + b`.
 #[derive(Module, Debug)]
@@ -31,22 +32,22 @@ impl Linear {
         }
     }
 
-    /// `[…, in]` to `[…, out]`.
-    pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        #[cfg(feature = "flex")]
-        if crate::fused::runs_on(&input.device()) {
-            return crate::fused::linear(input, self.weight.val(), self.bias.val(), false);
+    /// The parameters' values.
+    pub(crate) fn values(&self) -> Dense<Tensor<2>, Tensor<1>> {
+        Dense {
+            weight: self.weight.val(),
+            bias: self.bias.val(),
         }
-        module::linear(input, self.weight.val().transpose(), Some(self.bias.val()))
     }
 
-    /// [`Self::forward`] followed by [`gelu`].
+    /// `[…, in]` to `[…, out]`.
+    pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        kernels::linear(input, self.values(), Activation::None)
+    }
+
+    /// [`Self::forward`] followed by GELU in its exact form, `x·Φ(x)`.
     pub fn forward_gelu<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        #[cfg(feature = "flex")]
-        if crate::fused::runs_on(&input.device()) {
-            return crate::fused::linear(input, self.weight.val(), self.bias.val(), true);
-        }
-        gelu(self.forward(input))
+        kernels::linear(input, self.values(), Activation::Gelu)
     }
 }
 
@@ -70,8 +71,15 @@ impl LayerNorm {
         }
     }
 
+    /// The parameters' values.
+    pub(crate) fn values(&self) -> Norm<Tensor<1>> {
+        Norm {
+            weight: self.weight.val(),
+            bias: self.bias.val(),
+        }
+    }
+
     /// Added to the variance.
-    #[cfg(feature = "flex")]
     pub(crate) const fn eps(&self) -> f64 {
         self.eps
     }
@@ -102,18 +110,4 @@ impl Embedding {
     pub fn forward(&self, ids: Tensor<2, Int>) -> Tensor<3> {
         module::embedding(self.weight.val(), ids)
     }
-}
-
-/// GELU in its exact form, `x·Φ(x)`.
-///
-/// Only some backends differentiate it exactly; Burn's default derivative is that of the tanh
-/// approximation, 7e-4 away in the gradients of a golden model. Where that default would be used,
-/// the function is composed of primitives, whose derivatives are exact.
-pub fn gelu<const D: usize>(input: Tensor<D>) -> Tensor<D> {
-    let device = input.device();
-    if !device.is_autodiff() || crate::device::differentiates_gelu_exactly(&device) {
-        return activation::gelu(input);
-    }
-    let cumulative = (input.clone() * std::f64::consts::FRAC_1_SQRT_2).erf() + 1.0;
-    input * cumulative * 0.5
 }

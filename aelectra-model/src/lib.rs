@@ -2,7 +2,8 @@
 //!
 //! Since Burn 0.22 a tensor carries no backend type: the backend is a run-time property of the
 //! [`Device`](burn::tensor::Device) a tensor lives on. A model is therefore generic over backends by
-//! taking a `&Device` and naming no backend; only [`device`] names them.
+//! taking a `&Device` and naming no backend. [`device`] names them, and [`kernels`] chooses by device
+//! what an operation is computed with.
 //!
 //! Module and field names follow Hugging Face `transformers` (`modeling_electra.py`), and so do the
 //! parameters' shapes (a linear weight is `[out, in]`), so that a parameter's path is, but for a few
@@ -20,17 +21,18 @@ pub mod electra;
 pub mod embeddings;
 pub mod encoder;
 pub mod error;
-pub mod fused;
 pub mod heads;
 pub mod init;
 pub mod input;
 pub mod inspect;
+pub mod kernels;
 pub mod layers;
 pub mod local_start;
 pub mod loss;
 pub mod noise;
 pub mod parameters;
 pub mod precision;
+pub mod prepared;
 pub mod pretraining;
 
 pub use config::{ElectraConfig, ModelType};
@@ -41,4 +43,5 @@ pub use heads::{ElectraForMaskedLm, ElectraForPreTraining, ElectraForTokenClassi
 pub use input::EncoderInput;
 pub use noise::Noise;
 pub use precision::Precision;
+pub use prepared::{PreparedModel, PreparedTokenClassifier};
 pub use pretraining::{ElectraPretrainer, PretrainInput, PretrainOutput};

@@ -4,7 +4,9 @@
 //! 1e-6, which is the reference's normalisation (google-research/electra `run_pretraining.py`),
 //! not a mean of means.
 
-use burn::tensor::{Int, Tensor, activation};
+use burn::tensor::{Int, Tensor};
+
+use crate::kernels;
 
 /// Added to every count, as in the reference.
 pub const COUNT_EPSILON: f64 = 1e-6;
@@ -12,14 +14,7 @@ pub const COUNT_EPSILON: f64 = 1e-6;
 /// Negative log-likelihoods of `labels` `[n]` under `logits` `[n, classes]`, summed: `[1]`.
 #[must_use]
 pub fn cross_entropy_sum(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-    #[cfg(feature = "flex")]
-    if crate::fused::runs_on(&logits.device()) {
-        return crate::fused::cross_entropy_sum(logits, labels);
-    }
-    activation::log_softmax(logits, 1)
-        .gather(1, labels.unsqueeze_dim(1))
-        .sum()
-        .neg()
+    kernels::of(&logits.device()).cross_entropy_sum(logits, labels)
 }
 
 /// Binary cross-entropies of `labels` (0 or 1) under `logits`, both `[n]`, summed: `[1]`.

@@ -5,7 +5,6 @@
 //! `(key, draw number, element index)`, where the key stands for (seed, step, purpose): the same
 //! step draws the same noise on every backend, on any number of threads, after any restart.
 
-use burn::tensor::{Device, Shape, Tensor, TensorData};
 use rayon::prelude::*;
 
 /// The noise of one forward pass: a keyed stream of independent draws, with dropout or without.
@@ -46,85 +45,53 @@ impl Noise {
         }
     }
 
-    /// Whether this is a training pass.
-    #[must_use]
-    pub const fn is_on(&self) -> bool {
-        self.dropout
+    /// The next draw of dropout with `probability` in `[0, 1)`; `None`, and nothing drawn, where it
+    /// would be the identity.
+    pub fn next_dropout(&mut self, probability: f64) -> Option<Dropout> {
+        (probability > 0.0 && self.dropout).then(|| Dropout {
+            key: self.next_key(),
+            threshold: (probability * 4_294_967_296.0) as u32,
+            scale: (1.0 / (1.0 - probability)) as f32,
+        })
     }
 
     /// The key of the next draw.
-    fn next(&mut self) -> u64 {
+    pub fn next_key(&mut self) -> u64 {
         self.draws += 1;
         mix64(self.key ^ mix64(self.draws))
     }
+}
 
-    /// Inverted dropout: zeroes each element with probability `probability` and scales the rest by
-    /// `1 / (1 - probability)`. Any shape; the identity when noise is off.
-    pub fn dropout<const D: usize>(&mut self, input: Tensor<D>, probability: f64) -> Tensor<D> {
-        if probability <= 0.0 || !self.is_on() {
-            return input;
+/// One draw of inverted dropout: which elements it keeps is a function of their index.
+#[derive(Clone, Copy, Debug)]
+pub struct Dropout {
+    key: u64,
+    threshold: u32,
+    scale: f32,
+}
+
+impl Dropout {
+    /// 0, or `1 / (1 - probability)`, for the element at a flat index (modulo 2^32).
+    #[inline(always)]
+    #[must_use]
+    pub fn factor(&self, index: u32) -> f32 {
+        if hash32(self.key, index) < self.threshold {
+            0.0
+        } else {
+            self.scale
         }
-        let mask = dropout_mask(self.next(), input.shape(), probability, &input.device());
-        input * mask
-    }
-
-    /// The mask of the next [`Noise::dropout`] of this probability, for operations that apply it
-    /// themselves; nothing is drawn where that would be the identity.
-    #[cfg(feature = "flex")]
-    pub(crate) fn draw_dropout(&mut self, probability: f64) -> Option<crate::fused::Dropout> {
-        (probability > 0.0 && self.is_on())
-            .then(|| crate::fused::Dropout::new(self.next(), probability))
-    }
-
-    /// The key of the next [`Noise::gumbel`], for operations that draw it themselves.
-    #[cfg(feature = "flex")]
-    pub(crate) fn draw_key(&mut self) -> u64 {
-        self.next()
-    }
-
-    /// Standard Gumbel noise of a shape, in f32: `-ln(-ln(u + 1e-9) + 1e-9)`, `u` uniform
-    /// (google-research/electra `pretrain_helpers.py`, `sample_from_softmax`).
-    ///
-    /// Drawn also without dropout, since sampling the generator needs it in evaluation.
-    pub fn gumbel<const D: usize>(
-        &mut self,
-        shape: impl Into<Shape>,
-        device: &Device,
-    ) -> Tensor<D> {
-        let key = self.next();
-        let shape = shape.into();
-        let values = fill(shape.num_elements(), |index| {
-            let uniform = f64::from(hash32(key, index)) * (1.0 / 4_294_967_296.0);
-            let u = uniform as f32;
-            -((-((u + 1e-9).ln()) + 1e-9).ln())
-        });
-        Tensor::from_data(TensorData::new(values, shape), device)
     }
 }
 
-/// The mask of [`Noise::dropout`]: 0 or `1 / (1 - probability)`.
-fn dropout_mask<const D: usize>(
-    key: u64,
-    shape: Shape,
-    probability: f64,
-    device: &Device,
-) -> Tensor<D> {
-    let threshold = (probability * 4_294_967_296.0) as u32;
-    let scale = (1.0 / (1.0 - probability)) as f32;
-    let values = fill(shape.num_elements(), |index| {
-        if hash32(key, index) < threshold {
-            0.0
-        } else {
-            scale
-        }
-    });
-    // A constant of the graph: created outside autodiff's device it would still be lifted, but
-    // asking for the tensor's own device keeps it where the input is.
-    Tensor::from_data(TensorData::new(values, shape), device)
+/// Standard Gumbel noise of 32 uniform bits: `-ln(-ln(u + 1e-9) + 1e-9)`, `u` uniform in `[0, 1)`
+/// (google-research/electra `pretrain_helpers.py`, `sample_from_softmax`).
+pub(crate) fn gumbel(bits: u32) -> f32 {
+    let u = (f64::from(bits) * (1.0 / 4_294_967_296.0)) as f32;
+    -((-((u + 1e-9).ln()) + 1e-9).ln())
 }
 
 /// A vector of `len` values of `value(index)`, filled in parallel.
-fn fill(len: usize, value: impl Fn(u32) -> f32 + Sync) -> Vec<f32> {
+pub(crate) fn fill(len: usize, value: impl Fn(u32) -> f32 + Sync) -> Vec<f32> {
     let mut values = vec![0.0f32; len];
     values
         .par_chunks_mut(CHUNK)
@@ -199,16 +166,10 @@ mod tests {
 
     #[test]
     fn gumbel_has_its_moments() {
-        let device = crate::device::for_tests();
-        let noise: Tensor<1> = Noise::keyed(3).gumbel([100_000], &device);
-        let values: Vec<f32> = noise.into_data().iter::<f32>().collect();
-        let n = values.len() as f64;
-        let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / n;
-        let variance = values
-            .iter()
-            .map(|&v| (f64::from(v) - mean).powi(2))
-            .sum::<f64>()
-            / n;
+        let n = 100_000;
+        let values = (0..n).map(|i| f64::from(gumbel(hash32(3, i))));
+        let mean = values.clone().sum::<f64>() / f64::from(n);
+        let variance = values.map(|v| (v - mean).powi(2)).sum::<f64>() / f64::from(n);
         // Euler's constant and pi^2 / 6.
         assert!((mean - 0.5772).abs() < 0.02, "mean {mean}");
         assert!((variance - 1.6449).abs() < 0.05, "variance {variance}");
@@ -216,19 +177,15 @@ mod tests {
 
     #[test]
     fn draws_differ_within_a_pass_and_repeat_across_passes() {
-        let device = crate::device::for_tests();
-        let ones = Tensor::<1>::ones([64], &device);
+        let mask = |dropout: Option<Dropout>| {
+            dropout.map(|dropout| (0..64).map(|i| dropout.factor(i)).collect::<Vec<f32>>())
+        };
         let mut noise = Noise::keyed(11);
-        let first = noise.dropout(ones.clone(), 0.5).into_data();
-        let second = noise.dropout(ones.clone(), 0.5).into_data();
-        assert_ne!(first, second);
-        assert_eq!(
-            first,
-            Noise::keyed(11).dropout(ones.clone(), 0.5).into_data()
-        );
-        assert_eq!(
-            ones.clone().into_data(),
-            Noise::off().dropout(ones, 0.5).into_data()
-        );
+        let first = mask(noise.next_dropout(0.5));
+        assert!(first.is_some());
+        assert_ne!(first, mask(noise.next_dropout(0.5)));
+        assert_eq!(first, mask(Noise::keyed(11).next_dropout(0.5)));
+        assert!(Noise::off().next_dropout(0.5).is_none());
+        assert!(Noise::keyed(11).next_dropout(0.0).is_none());
     }
 }

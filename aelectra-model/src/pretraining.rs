@@ -14,6 +14,7 @@ use crate::heads::{
 };
 use crate::init::Initializer;
 use crate::input::EncoderInput;
+use crate::kernels;
 use crate::layers::Embedding;
 use crate::loss::{binary_cross_entropy_sum, cross_entropy_sum};
 use crate::noise::Noise;
@@ -177,14 +178,17 @@ impl ElectraPretrainer {
         noise: &mut Noise,
     ) -> PretrainOutput {
         let types = &input.original.token_type_ids;
-        let padding = &input.original.padding;
+        let layout = &input.original.layout;
         let (mlm_loss_sum, generator_logits) = self.mlm(input, noise);
 
         let original_ids = input.original.input_ids.clone();
         let (sampled_ids, corrupted_ids) = if input.draws_nothing() {
             (input.labels.clone(), original_ids)
         } else {
-            let sampled = samples.unwrap_or_else(|| sample(generator_logits.clone(), noise));
+            let sampled = samples.unwrap_or_else(|| {
+                let logits = generator_logits.clone();
+                kernels::of(&logits.device()).sample(logits, noise.next_key())
+            });
             let corrupted = replace_at(original_ids, input.positions.clone(), sampled.clone());
             (sampled, corrupted)
         };
@@ -199,7 +203,7 @@ impl ElectraPretrainer {
         let hidden = self
             .discriminator
             .backbone
-            .forward(embeddings, padding.clone(), noise);
+            .forward(embeddings, layout, noise);
         let logits = self.discriminator.predictions.forward(hidden);
         let discriminator_logits = detached(logits.clone());
         let rtd_loss_sum = match &input.token_weights {
@@ -258,10 +262,10 @@ impl ElectraPretrainer {
             input.original.token_type_ids.clone(),
             noise,
         );
-        let hidden =
-            self.generator
-                .backbone
-                .forward(embeddings, input.original.padding.clone(), noise);
+        let hidden = self
+            .generator
+            .backbone
+            .forward(embeddings, &input.original.layout, noise);
         let width = hidden.dims()[2];
         let drawn = hidden
             .reshape([batch * length, width])
@@ -336,24 +340,11 @@ fn detached<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
     }
 }
 
-/// Draws one id a row by adding Gumbel noise and taking the maximum (temperature 1).
-fn sample(logits: Tensor<2>, noise: &mut Noise) -> Tensor<1, Int> {
-    #[cfg(feature = "flex")]
-    if crate::fused::runs_on(&logits.device()) {
-        return crate::fused::sample(logits, noise.draw_key());
-    }
-    let gumbel = noise.gumbel::<2>(logits.shape(), &logits.device());
-    (logits + gumbel).argmax(1).squeeze_dim(1)
-}
-
 /// The most probable id of every row of `[n, vocab_size]`: `[n]`.
 #[must_use]
 pub fn best_guesses(logits: Tensor<2>) -> Tensor<1, Int> {
-    #[cfg(feature = "flex")]
-    if crate::fused::runs_on(&logits.device()) && !logits.device().is_autodiff() {
-        return crate::fused::best(logits);
-    }
-    logits.argmax(1).squeeze_dim(1)
+    let logits = detached(logits);
+    kernels::of(&logits.device()).best(logits)
 }
 
 /// `ids` with `values` written at flat `positions`, which are all different.

@@ -4,7 +4,7 @@
 mod common;
 
 use aelectra_model::init::Initializer;
-use aelectra_model::{ElectraConfig, ElectraForPreTraining, Noise};
+use aelectra_model::{ElectraConfig, ElectraForPreTraining, Noise, kernels};
 use burn::tensor::Device;
 use common::{Batch, FORWARD, Goldens, assert_close, at, devices, open, small_config, values};
 
@@ -102,38 +102,17 @@ fn an_empty_row_disturbs_nothing() {
     }
 }
 
-/// The backend's fused kernel and the composition of single operations that training uses; keyed
-/// noise with a dropout of 0 takes the second path without autodiff.
+/// Attention outside autodiff (the backend's own kernel, where the composed operations are used) and
+/// under it (single operations), wide and long enough that blocked kernels have full and partial
+/// blocks.
 #[test]
-fn fused_attention_is_the_composed_one() {
-    let device = aelectra_model::device::for_tests();
-    let model = discriminator(&device);
-    for batch in [golden_batch(), golden_batch().row(0, 0)] {
-        let input = batch.input(&device);
-        let fused = values(model.electra.forward(&input, &mut Noise::off()));
-        let composed = values(model.electra.forward(&input, &mut Noise::keyed(1)));
-        assert_close(
-            "fused",
-            &at(&batch.real(), &fused),
-            &at(&batch.real(), &composed),
-            FORWARD,
-        );
-    }
-}
-
-/// Wide and long enough that blocked kernels have full and partial blocks.
-#[test]
-fn fused_attention_at_a_larger_size() {
+fn attention_is_the_same_under_autodiff() {
     let config = ElectraConfig {
         hidden_size: 128,
         max_position_embeddings: 150,
-        hidden_dropout_prob: 0.0,
-        attention_probs_dropout_prob: 0.0,
         ..small_config()
     };
     let device = aelectra_model::device::for_tests();
-    let mut init = Initializer::random(3, 0.2, &device);
-    let model = ElectraForPreTraining::new(&config, &mut init);
     let (length, lengths) = (131, [131, 70, 1]);
     let batch = Batch {
         input_ids: (0..3 * length as u32).map(|i| i * 31 % 50).collect(),
@@ -141,13 +120,16 @@ fn fused_attention_at_a_larger_size() {
         lengths: lengths.to_vec(),
         length,
     };
-    let input = batch.input(&device);
-    let fused = values(model.electra.forward(&input, &mut Noise::off()));
-    let composed = values(model.electra.forward(&input, &mut Noise::keyed(1)));
-    assert_close(
-        "131 tokens",
-        &at(&batch.real(), &fused),
-        &at(&batch.real(), &composed),
-        FORWARD,
-    );
+    for set in kernels::all_on(&device) {
+        let [plain, autodiff] = [device.clone(), device.clone().autodiff()].map(|device| {
+            kernels::using(set, || {
+                let mut init = Initializer::random(3, 0.2, &device);
+                let model = ElectraForPreTraining::new(&config, &mut init);
+                run(&model, &batch, &device)
+            })
+        });
+        for (plain, autodiff) in plain.iter().zip(&autodiff) {
+            assert_close(set.name(), plain, autodiff, FORWARD);
+        }
+    }
 }

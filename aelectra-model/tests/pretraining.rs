@@ -5,6 +5,7 @@ mod common;
 
 use aelectra_model::init::Initializer;
 use aelectra_model::input::int_tensor;
+use aelectra_model::kernels::dropout;
 use aelectra_model::{
     ElectraConfig, ElectraForPreTraining, ElectraPretrainer, EncoderInput, Noise, PretrainInput,
     PretrainOutput,
@@ -18,7 +19,10 @@ fn dropout_keeps_the_mean_and_is_off_in_evaluation() {
     let n = 1 << 18;
     let ones = Tensor::<1>::ones([n], &device);
     for probability in [0.1, 0.5, 0.9] {
-        let dropped = values(Noise::keyed(7).dropout(ones.clone(), probability));
+        let dropped = values(dropout(
+            ones.clone(),
+            Noise::keyed(7).next_dropout(probability),
+        ));
         let mean = dropped.iter().map(|&v| f64::from(v)).sum::<f64>() / n as f64;
         // Five standard deviations of the mean of n scaled Bernoulli draws.
         let deviation = (probability / (1.0 - probability) / n as f64).sqrt();
@@ -52,7 +56,7 @@ fn dropout_keeps_the_mean_and_is_off_in_evaluation() {
 fn dropout_masks_its_gradient() {
     let device = aelectra_model::device::for_tests().autodiff();
     let input = Tensor::<1>::ones([1000], &device).require_grad();
-    let output = Noise::keyed(3).dropout(input.clone(), 0.3);
+    let output = dropout(input.clone(), Noise::keyed(3).next_dropout(0.3));
     let gradients = output.clone().sum().backward();
     let gradient = input.grad(&gradients).expect("a gradient");
     assert_eq!(values(gradient), values(output));

@@ -6,7 +6,7 @@ use std::path::Path;
 use aelectra_data::run::Manifest;
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::save_model;
-use aelectra_model::{ElectraConfig, ElectraPretrainer};
+use aelectra_model::{ElectraConfig, ElectraForTokenClassification, ElectraPretrainer};
 use serde_json::json;
 
 use crate::config::pretrain::AttentionStart;
@@ -237,6 +237,7 @@ pub fn save_part(
 pub fn save_tagger(
     dir: &Path,
     encoder: &ElectraConfig,
+    model: &ElectraForTokenClassification,
     tagger: &Tagger,
     card: &ModelCard,
 ) -> Result<()> {
@@ -247,7 +248,7 @@ pub fn save_tagger(
         aelectra_model::ModelType::Electra => "ElectraForTokenClassification",
         aelectra_model::ModelType::Bert => "BertForTokenClassification",
     };
-    save_model(dir, &config, architecture, &tagger.model)?;
+    save_model(dir, &config, architecture, model)?;
     finish(dir, &tagger.tokenizer, card, "")
 }
 

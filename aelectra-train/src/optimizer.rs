@@ -2,17 +2,16 @@
 //! norm (google-research/electra `model/optimization.py`).
 //!
 //! Burn's Adam always corrects the bias and its norm clipping is per tensor, so both are written
-//! here. A step with a gradient that is not finite leaves parameters and moments as they were; the
-//! choice is made on the device, so that no step waits for the host.
+//! here. A step with a gradient that is not finite leaves parameters and moments as they were. The
+//! arithmetic is [`aelectra_model::kernels`]' business.
 
 use std::collections::{BTreeMap, HashMap};
 
-#[cfg(feature = "flex")]
-use aelectra_model::fused;
+use aelectra_model::kernels::{self, AdamStep, AdamTensors};
 use aelectra_model::parameters;
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId, ParamMapper};
+use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::optim::GradientsParams;
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn::tensor::{Device, Shape, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::schedule::layerwise_multiplier;
@@ -132,22 +131,14 @@ impl Adam {
         loss: Tensor<1>,
         learning_rate: f64,
     ) -> (M, StepReport) {
-        let mut norm = SquaredNorm {
-            gradients: &gradients,
-            sum: None,
+        let mut take = Take {
+            optimizer: self,
+            gradients,
+            learning_rate,
+            taken: Vec::new(),
         };
-        module.visit(&mut norm);
-        let Some(sum) = norm.sum else {
-            let device = module.devices().into_iter().next().unwrap_or_default();
-            return (
-                module,
-                StepReport {
-                    grad_norm: Tensor::zeros([1], &device.inner()),
-                },
-            );
-        };
-        // A loss that is not finite makes the norm so too; a finite one adds 0.
-        let grad_norm = sum.sqrt() + loss.inner() * 0.0;
+        let module = module.map(&mut take);
+        let (taken, tensors): (Vec<Taken>, Vec<AdamTensors>) = take.taken.into_iter().unzip();
         self.steps += 1;
         let (step_size, root_scale) = if self.config.bias_correction {
             let steps = self.steps as f64;
@@ -158,28 +149,25 @@ impl Adam {
         } else {
             (1.0, 1.0)
         };
-        let limit = clipping_limit(self.config.max_grad_norm);
-        #[cfg(feature = "flex")]
-        let fused = fused::runs_on(&grad_norm.device()).then(|| {
-            let norm: f32 = grad_norm.clone().into_scalar();
-            FusedStep {
-                gradient_scale: (limit as f32 / norm).min(1.0),
-                finite: norm.is_finite(),
-            }
-        });
-        let mut update = Update {
-            #[cfg(feature = "flex")]
-            fused,
-            optimizer: self,
-            gradients,
-            // min(1, max_norm / norm), as both TensorFlow and PyTorch have it.
-            scale: (grad_norm.clone().recip() * limit).clamp_max(1.0),
-            finite: grad_norm.clone().is_finite(),
-            learning_rate,
+        let step = AdamStep {
+            beta1: self.config.beta1,
+            beta2: self.config.beta2,
+            epsilon: self.config.epsilon,
             step_size,
             root_scale,
+            max_grad_norm: clipping_limit(self.config.max_grad_norm),
         };
-        let module = module.map(&mut update);
+        let loss = loss.inner();
+        let (tensors, grad_norm) = kernels::of(&loss.device()).adam(&step, loss, tensors);
+        let mut put = Put {
+            optimizer: self,
+            updated: taken
+                .into_iter()
+                .zip(tensors)
+                .map(|(taken, tensors)| (taken.id, (taken, tensors)))
+                .collect(),
+        };
+        let module = module.map(&mut put);
         (module, StepReport { grad_norm })
     }
 
@@ -255,175 +243,83 @@ fn is_decayed(path: &str) -> bool {
     !(path.ends_with("bias") || path.contains("layer_norm"))
 }
 
-struct SquaredNorm<'g> {
-    gradients: &'g GradientsParams,
-    sum: Option<Tensor<1>>,
-}
-
-impl ModuleVisitor for SquaredNorm<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            let squares = sum_of_squares(gradient);
-            self.sum = Some(match self.sum.take() {
-                None => squares,
-                Some(sum) => sum + squares,
-            });
-        }
-    }
-}
-
-/// Sum of the squares of all elements, `[1]`.
-fn sum_of_squares<const D: usize>(values: Tensor<D>) -> Tensor<1> {
-    #[cfg(feature = "flex")]
-    if fused::runs_on(&values.device()) {
-        let device = values.device();
-        let len = values.shape().num_elements();
-        let sum = fused::sum_of_squares(values.reshape([len])) as f32;
-        return Tensor::from_floats([sum], &device);
-    }
-    (values.clone() * values).sum()
-}
-
-/// What the fused update reads from the device before it begins; on the CPU that waits for nothing.
-#[cfg(feature = "flex")]
-#[derive(Clone, Copy)]
-struct FusedStep {
-    gradient_scale: f32,
-    finite: bool,
-}
-
-struct Update<'a> {
-    #[cfg(feature = "flex")]
-    fused: Option<FusedStep>,
-    optimizer: &'a mut Adam,
-    gradients: GradientsParams,
-    scale: Tensor<1>,
-    finite: Tensor<1, Bool>,
-    learning_rate: f64,
-    step_size: f64,
-    root_scale: f64,
-}
-
-impl ModuleMapper for Update<'_> {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(gradient) = self.gradients.remove::<D>(param.id) else {
-            return param;
-        };
-        let Some(group) = self.optimizer.groups.get(&param.id).copied() else {
-            return param;
-        };
-        let (id, tensor, mapper) = param.consume();
-        let tracked = tensor.is_require_grad();
-        let autodiff = tensor.device().is_autodiff();
-        let shape = tensor.dims();
-        let len: usize = shape.iter().product();
-
-        let old = tensor.inner().reshape([len]);
-        #[cfg(feature = "flex")]
-        if let Some(fused) = self.fused {
-            let new = self.fused_update(fused, id, group, old, gradient.reshape([len]));
-            return rebuilt(id, new.reshape(shape), mapper, autodiff, tracked);
-        }
-        let gradient = gradient.reshape([len]) * self.scale.clone();
-        let moments = self.optimizer.moments.remove(&id);
-        let config = self.optimizer.config;
-        let (first, second) = match &moments {
-            None => (
-                gradient.clone() * (1.0 - config.beta1),
-                gradient.clone() * gradient * (1.0 - config.beta2),
-            ),
-            Some(Moments { first, second }) => (
-                first.clone() * config.beta1 + gradient.clone() * (1.0 - config.beta1),
-                second.clone() * config.beta2 + gradient.clone() * gradient * (1.0 - config.beta2),
-            ),
-        };
-        let root = second.clone().sqrt() * self.root_scale + config.epsilon;
-        let mut update = first.clone() * self.step_size / root;
-        if group.weight_decay > 0.0 {
-            update = update + old.clone() * group.weight_decay;
-        }
-        let new = old.clone() - update * (self.learning_rate * group.multiplier);
-
-        let finite = self.finite.clone().expand([len]);
-        let choose = |new: Tensor<1>, old: Tensor<1>| old.mask_where(finite.clone(), new);
-        let moments = match moments {
-            Some(old) => Moments {
-                first: choose(first, old.first),
-                second: choose(second, old.second),
-            },
-            None => Moments {
-                first: choose(first.clone(), first.zeros_like()),
-                second: choose(second.clone(), second.zeros_like()),
-            },
-        };
-        self.optimizer.moments.insert(id, moments);
-        let new = choose(new, old).reshape(shape);
-        rebuilt(id, new, mapper, autodiff, tracked)
-    }
-}
-
-/// The parameter with a new value, as it was before.
-fn rebuilt<const D: usize>(
+/// What a parameter is besides its value.
+struct Taken {
     id: ParamId,
-    mut value: Tensor<D>,
-    mapper: ParamMapper<Tensor<D>>,
+    shape: Shape,
     autodiff: bool,
     tracked: bool,
-) -> Param<Tensor<D>> {
-    if autodiff {
-        value = Tensor::from_inner(value);
-    }
-    if tracked {
-        value = value.require_grad();
-    }
-    Param::from_mapped_value(id, value, mapper)
 }
 
-#[cfg(feature = "flex")]
-impl Update<'_> {
-    /// The same update in one pass over the parameter; its new value.
-    fn fused_update(
-        &mut self,
-        step: FusedStep,
-        id: ParamId,
-        group: Group,
-        parameter: Tensor<1>,
-        gradient: Tensor<1>,
-    ) -> Tensor<1> {
-        let moments = self
-            .optimizer
-            .moments
-            .remove(&id)
-            .unwrap_or_else(|| Moments {
+/// Takes every parameter that has a gradient out of the module, so that it can be updated in place.
+struct Take<'a> {
+    optimizer: &'a mut Adam,
+    gradients: GradientsParams,
+    learning_rate: f64,
+    taken: Vec<(Taken, AdamTensors)>,
+}
+
+impl ModuleMapper for Take<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let id = param.id;
+        let Some(gradient) = self.gradients.remove::<D>(id) else {
+            return param;
+        };
+        let Some(group) = self.optimizer.groups.get(&id).copied() else {
+            return param;
+        };
+        param.map(|tensor| {
+            let device = tensor.device();
+            let taken = Taken {
+                id,
+                shape: tensor.shape(),
+                autodiff: device.is_autodiff(),
+                tracked: tensor.is_require_grad(),
+            };
+            let len = taken.shape.num_elements();
+            let parameter = tensor.inner().reshape([len]);
+            let moments = self.optimizer.moments.remove(&id);
+            let Moments { first, second } = moments.unwrap_or_else(|| Moments {
                 first: parameter.zeros_like(),
                 second: parameter.zeros_like(),
             });
-        if !step.finite {
-            self.optimizer.moments.insert(id, moments);
-            return parameter;
-        }
-        let config = self.optimizer.config;
-        let constants = fused::AdamStep {
-            gradient_scale: step.gradient_scale,
-            beta1: config.beta1 as f32,
-            beta2: config.beta2 as f32,
-            epsilon: config.epsilon as f32,
-            weight_decay: group.weight_decay as f32,
-            learning_rate: (self.learning_rate * group.multiplier) as f32,
-            step_size: self.step_size as f32,
-            root_scale: self.root_scale as f32,
+            let tensors = AdamTensors {
+                parameter,
+                gradient: gradient.reshape([len]),
+                first,
+                second,
+                learning_rate: self.learning_rate * group.multiplier,
+                weight_decay: group.weight_decay,
+            };
+            self.taken.push((taken, tensors));
+            Tensor::empty([0; D], &device)
+        })
+    }
+}
+
+/// Puts updated parameters back.
+struct Put<'a> {
+    optimizer: &'a mut Adam,
+    updated: HashMap<ParamId, (Taken, AdamTensors)>,
+}
+
+impl ModuleMapper for Put<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some((taken, updated)) = self.updated.remove(&param.id) else {
+            return param;
         };
-        let tensors = fused::AdamTensors {
-            parameter,
-            first: moments.first,
-            second: moments.second,
-        };
-        let fused::AdamTensors {
-            parameter,
-            first,
-            second,
-        } = fused::adam(constants, gradient, tensors);
-        self.optimizer.moments.insert(id, Moments { first, second });
-        parameter
+        let AdamTensors { first, second, .. } = updated;
+        let moments = Moments { first, second };
+        self.optimizer.moments.insert(taken.id, moments);
+        param.map(|_| {
+            let mut value = updated.parameter.reshape(taken.shape);
+            if taken.autodiff {
+                value = Tensor::from_inner(value);
+            }
+            if taken.tracked {
+                value = value.require_grad();
+            }
+            value
+        })
     }
 }

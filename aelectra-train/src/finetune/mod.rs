@@ -6,5 +6,5 @@ pub mod single;
 pub mod steering;
 
 pub use series::{Series, SeriesOptions, SeriesSummary, run_series};
-pub use single::{Data, Encoder, SeedResult, train_seed};
+pub use single::{Data, Encoder, SeedResult, TrainedSeed, train_seed};
 pub use steering::Steering;

@@ -119,10 +119,11 @@ pub fn run_series(
             continue;
         }
         let context = context(options, seed, rate, true);
-        let Some((tagger, result)) = train_seed(encoder, data, config, &context)? else {
+        let Some(trained) = train_seed(encoder, data, config, &context)? else {
             series.interrupted = true;
             break;
         };
+        let result = trained.result;
         let best_before = series
             .results
             .iter()
@@ -133,7 +134,8 @@ pub fn run_series(
             save_tagger(
                 &model_dir,
                 encoder.config(),
-                &tagger,
+                &trained.model,
+                &trained.tagger,
                 &card.with_result(&result),
             )?;
         }
@@ -161,7 +163,7 @@ fn choose_rate(
     for &rate in rates {
         let context = context(options, config.seed, rate, false);
         let f1 = match train_seed(encoder, data, config, &context) {
-            Ok(Some((_, result))) => result.dev_f1.unwrap_or(0.0),
+            Ok(Some(trained)) => trained.result.dev_f1.unwrap_or(0.0),
             Ok(None) => return Ok(None),
             // A rate that diverges is not chosen.
             Err(TrainError::Failed { .. }) => f64::NEG_INFINITY,

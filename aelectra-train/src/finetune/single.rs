@@ -128,6 +128,17 @@ pub struct SeedContext<'a> {
     pub test: bool,
 }
 
+/// What training one model gives.
+#[derive(Debug)]
+pub struct TrainedSeed {
+    /// The weights, outside autodiff.
+    pub model: ElectraForTokenClassification,
+    /// The same model ready for tagging.
+    pub tagger: Tagger,
+    /// How it did.
+    pub result: SeedResult,
+}
+
 /// Trains one model. `None` when a signal or a request asked to stop.
 ///
 /// # Errors
@@ -137,7 +148,7 @@ pub fn train_seed(
     data: &Data,
     config: &FinetuneConfig,
     context: &SeedContext<'_>,
-) -> Result<Option<(Tagger, SeedResult)>> {
+) -> Result<Option<TrainedSeed>> {
     let SeedContext {
         seed, device, bus, ..
     } = *context;
@@ -301,7 +312,11 @@ pub fn train_seed(
         result.test_f1_no_misc = Some(report.micro_no_misc.f1);
         result.test_tags = tags;
     }
-    Ok(Some((tagger, result)))
+    Ok(Some(TrainedSeed {
+        model: model.valid(),
+        tagger,
+        result,
+    }))
 }
 
 type Loss = burn::tensor::Tensor<1>;
@@ -362,11 +377,9 @@ fn tagger(
     settings: TaggerSettings,
     device: &Device,
 ) -> Result<Tagger> {
-    let mut model = model.valid();
-    // As the finished model will be loaded, so that its scores are the same to the last bit.
-    model.electra.set_precision(Precision::F32)?;
     Ok(Tagger {
-        model,
+        // As the finished model will be loaded, so that its scores are the same to the last bit.
+        model: model.valid().prepare(Precision::F32)?,
         tokenizer: data.tokenizer.clone(),
         labels: data.labels.clone(),
         settings,

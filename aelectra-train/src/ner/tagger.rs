@@ -5,9 +5,7 @@ use std::path::Path;
 use aelectra_data::ner::{Alignment, LabelSet, Windows, align};
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::ModelDir;
-use aelectra_model::{
-    ElectraConfig, ElectraForTokenClassification, EncoderInput, Noise, Precision,
-};
+use aelectra_model::{ElectraConfig, EncoderInput, Precision, PreparedTokenClassifier};
 use burn::tensor::{Device, activation};
 use serde_json::{Value, json};
 
@@ -93,7 +91,7 @@ pub struct Prediction {
 #[derive(Debug)]
 pub struct Tagger {
     /// The network, outside autodiff.
-    pub model: ElectraForTokenClassification,
+    pub model: PreparedTokenClassifier,
     /// Its word pieces.
     pub tokenizer: WordPieceTokenizer,
     /// Its classes.
@@ -115,8 +113,8 @@ impl Tagger {
     pub fn load(dir: &Path, device: &Device, precision: Precision) -> Result<Self> {
         let source = ModelDir::open(dir)?;
         let device = device.clone().inner();
-        let (mut model, _) = source.for_token_classification(&device)?;
-        model.electra.set_precision(precision)?;
+        let (model, _) = source.for_token_classification(&device)?;
+        let model = model.prepare(precision)?;
         let tokenizer = load_tokenizer(dir, &source.config)?;
         let labels = LabelSet::from_labels(source.config.labels()?)?;
         let settings =
@@ -165,7 +163,7 @@ impl Tagger {
         for batch in length_sorted_batches(windows, self.batch_size) {
             let (input, length) =
                 window_input(windows, &batch, self.tokenizer.special().pad, &self.device);
-            let logits = self.model.forward(&input, &mut Noise::off());
+            let logits = self.model.forward(&input);
             let probabilities: Vec<f32> = activation::softmax(logits, 2)
                 .into_data()
                 .iter::<f32>()

@@ -77,7 +77,7 @@ mod tests {
     use aelectra_data::ner::{Alignment, LabelSet};
     use aelectra_data::vocab::{TokenizerOptions, WordPieceTokenizer};
     use aelectra_model::init::Initializer;
-    use aelectra_model::{ElectraConfig, ElectraForTokenClassification};
+    use aelectra_model::{ElectraConfig, ElectraForTokenClassification, Precision};
 
     use super::*;
     use crate::ner::TaggerSettings;
@@ -98,7 +98,9 @@ mod tests {
         };
         let mut zeros = Initializer::zeros(&device);
         Tagger {
-            model: ElectraForTokenClassification::new(&config, 2, &mut zeros),
+            model: ElectraForTokenClassification::new(&config, 2, &mut zeros)
+                .prepare(Precision::F32)
+                .expect("f32 is everywhere"),
             tokenizer: WordPieceTokenizer::from_tokens(tokens.into(), TokenizerOptions::default())
                 .expect("a vocabulary"),
             labels: LabelSet::from_labels(vec!["B-PER".to_owned(), "O".to_owned()])

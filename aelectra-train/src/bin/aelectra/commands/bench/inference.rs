@@ -38,7 +38,7 @@ const SEED: u64 = 1;
 pub(super) fn run(args: &InferenceArgs, global: Global) -> anyhow::Result<u8> {
     args.measure.check()?;
     let (device, device_name) = args.measure.device.open()?;
-    let (mut model, config) = match &args.model.model {
+    let (model, config) = match &args.model.model {
         Some(model) => {
             let dir = ModelDir::open(&resolve_model(&model.to_string_lossy(), global)?)?;
             (AutoModel::load(&dir, &device)?.0, dir.config)
@@ -50,7 +50,13 @@ pub(super) fn run(args: &InferenceArgs, global: Global) -> anyhow::Result<u8> {
             (AutoModel::PreTraining(model), config)
         }
     };
-    model.set_precision(args.precision)?;
+    let parameters = match &model {
+        AutoModel::Encoder(model) => parameters::count(model),
+        AutoModel::PreTraining(model) => parameters::count(model),
+        AutoModel::MaskedLm(model) => parameters::count(model),
+        AutoModel::TokenClassification(model) => parameters::count(model),
+    };
+    let model = model.prepare(args.precision)?;
     let mut lengths = match &args.lengths {
         None => vec![args.measure.length; args.measure.batch],
         Some(path) => read_lengths(path)?,
@@ -92,12 +98,7 @@ pub(super) fn run(args: &InferenceArgs, global: Global) -> anyhow::Result<u8> {
         device: device_name,
         tokens,
         sequences: lengths.len(),
-        parameters: Some(match &model {
-            AutoModel::Encoder(model) => parameters::count(model),
-            AutoModel::PreTraining(model) => parameters::count(model),
-            AutoModel::MaskedLm(model) => parameters::count(model),
-            AutoModel::TokenClassification(model) => parameters::count(model),
-        } as u64),
+        parameters: Some(parameters as u64),
     };
     measure(workload, args.measure.warmup, args.measure.steps, || {
         for batch in &batches {

@@ -8,7 +8,8 @@ use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::init::Initializer;
 use aelectra_model::{
-    ElectraConfig, ElectraForTokenClassification, ModelType, Noise, Precision, parameters,
+    ElectraConfig, ElectraForTokenClassification, ModelType, Precision, PreparedTokenClassifier,
+    parameters,
 };
 use aelectra_train::config::finetune::FinetuneConfig;
 use aelectra_train::config::{Layers, recipes};
@@ -107,13 +108,13 @@ pub(crate) fn run(args: &TimingArgs, global: Global) -> anyhow::Result<u8> {
     let test_windows = cut(&test)?.input_ids;
     let pad = tokenizer.special().pad;
 
-    let mut plain = model.valid();
-    plain.electra.set_precision(Precision::F32)?;
+    let plain = model.valid();
+    let parameters = parameters::count(&plain) as u64;
+    let plain = plain.prepare(Precision::F32)?;
     let inner = device.clone().inner();
     let inference_seconds = forward(&plain, &test_windows, BATCH, pad, &inner);
     let inference_seconds_batch_1 = forward(&plain, &test_windows, 1, pad, &inner);
     let inference_peak_rss_bytes = resident_memory().1;
-    let parameters = parameters::count(&plain) as u64;
     drop(plain);
     let train_seconds_per_epoch = train_epoch(
         model,
@@ -188,7 +189,7 @@ fn bert_base(vocab_size: usize) -> ElectraConfig {
 
 /// Seconds for all windows, the fastest of the rounds, after one that is not counted.
 fn forward(
-    model: &ElectraForTokenClassification,
+    model: &PreparedTokenClassifier,
     windows: &[Vec<u32>],
     batch_size: usize,
     pad: u32,
@@ -198,7 +199,7 @@ fn forward(
     let pass = || {
         for batch in &batches {
             let (input, _) = window_input(windows, batch, pad, device);
-            let logits = model.forward(&input, &mut Noise::off());
+            let logits = model.forward(&input);
             // Reading waits for asynchronous devices.
             std::hint::black_box(logits.into_data());
         }
@@ -206,7 +207,7 @@ fn forward(
     // A part of the work is warm-up enough for a slow model.
     for batch in batches.iter().take(4) {
         let (input, _) = window_input(windows, &batch[..1], pad, device);
-        std::hint::black_box(model.forward(&input, &mut Noise::off()).into_data());
+        std::hint::black_box(model.forward(&input).into_data());
     }
     (0..ROUNDS)
         .map(|_| {

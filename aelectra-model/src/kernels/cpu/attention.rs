@@ -1,25 +1,28 @@
 //! Self-attention of one sequence, on rows that hold query, key and value side by side.
 
+use super::isa::Isa;
+use super::math;
 use super::matrix::{Product, View};
-use super::packing::Sequence;
-use super::simd::{self, Dropout, vectorised};
+use super::work::Sequence;
+use crate::noise::Dropout;
 
 /// What the heads of a layer have in common.
 #[derive(Clone, Copy)]
-pub(super) struct Heads<'a> {
+pub(super) struct Heads {
+    pub isa: Isa,
     /// Heads in a layer.
     pub count: usize,
     /// Hidden size, all heads together.
     pub width: usize,
     /// On the attention probabilities, `[batch, heads, length, length]`.
-    pub dropout: Option<&'a Dropout>,
+    pub dropout: Option<Dropout>,
     /// Length of a padded row.
     pub length: usize,
     /// Threads a product may use.
     pub threads: usize,
 }
 
-impl Heads<'_> {
+impl Heads {
     const fn size(&self) -> usize {
         self.width / self.count
     }
@@ -47,14 +50,14 @@ impl Heads<'_> {
 
 /// Writes the context of every token of a sequence. `first` is the sequence's first row in `qkv`
 /// `[rows, 3·width]` and `context` `[rows, width]`; the logarithms of the sums of exponentials go to
-/// `log_sums` `[heads · tokens]` where they are wanted. `scores` is room for `tokens²`.
+/// `log_sums` `[heads · tokens]`. `scores` is room for `tokens²`.
 pub(super) fn forward(
-    heads: Heads<'_>,
+    heads: Heads,
     sequence: Sequence,
     first: usize,
     qkv: &[f32],
     context: &mut [f32],
-    mut log_sums: Option<&mut [f32]>,
+    log_sums: &mut [f32],
     scores: &mut [f32],
 ) {
     let tokens = sequence.tokens;
@@ -62,19 +65,19 @@ pub(super) fn forward(
     let square = View::rows(tokens);
     for head in 0..heads.count {
         let [query, key, value] = heads.views(first, head);
-        Product::new(tokens, tokens, heads.size())
+        Product::new(heads.isa, tokens, tokens, heads.size())
             .scaled(heads.scale())
             .on(heads.threads)
             .run((scores, square), (qkv, query), (qkv, key.transposed()));
-        vectorised(
+        heads.isa.run(
             #[inline(always)]
             || {
                 for (at, row) in scores.chunks_exact_mut(tokens).enumerate() {
-                    let greatest = simd::max(row);
+                    let greatest = math::max(row);
                     for value in row.iter_mut() {
-                        *value = simd::exp(*value - greatest);
+                        *value = math::exp(*value - greatest);
                     }
-                    let sum = simd::sum(
+                    let sum = math::sum(
                         row,
                         #[inline(always)]
                         |v| v,
@@ -83,15 +86,13 @@ pub(super) fn forward(
                     for value in row.iter_mut() {
                         *value *= share;
                     }
-                    simd::drop_row(row, heads.dropout, heads.mask_row(sequence, head, at));
-                    if let Some(log_sums) = &mut log_sums {
-                        log_sums[head * tokens + at] = greatest + sum.ln();
-                    }
+                    math::drop_row(row, heads.dropout, heads.mask_row(sequence, head, at));
+                    log_sums[head * tokens + at] = greatest + sum.ln();
                 }
             },
         );
         let to = View::part(first * heads.width + head * heads.size(), heads.width);
-        Product::new(tokens, heads.size(), tokens)
+        Product::new(heads.isa, tokens, heads.size(), tokens)
             .on(heads.threads)
             .run((context, to), (scores, square), (qkv, value));
     }
@@ -109,7 +110,7 @@ pub(super) struct Saved<'a> {
 /// computed again rather than kept: they are the largest activations of a layer. `scratch` is room
 /// for `2 · tokens²`.
 pub(super) fn backward(
-    heads: Heads<'_>,
+    heads: Heads,
     sequence: Sequence,
     first: usize,
     saved: Saved<'_>,
@@ -125,7 +126,7 @@ pub(super) fn backward(
     for head in 0..heads.count {
         let [query, key, value] = heads.views(first, head);
         let context = View::part(first * heads.width + head * size, heads.width);
-        Product::new(tokens, tokens, size)
+        Product::new(heads.isa, tokens, tokens, size)
             .scaled(scale)
             .on(heads.threads)
             .run(
@@ -133,7 +134,7 @@ pub(super) fn backward(
                 (saved.qkv, query),
                 (saved.qkv, key.transposed()),
             );
-        vectorised(
+        heads.isa.run(
             #[inline(always)]
             || {
                 for (at, (row, dropped)) in scores
@@ -143,27 +144,31 @@ pub(super) fn backward(
                 {
                     let log_sum = saved.log_sums[head * tokens + at];
                     for (value, dropped) in row.iter_mut().zip(dropped.iter_mut()) {
-                        *value = simd::exp(*value - log_sum);
+                        *value = math::exp(*value - log_sum);
                         *dropped = *value;
                     }
-                    simd::drop_row(dropped, heads.dropout, heads.mask_row(sequence, head, at));
+                    math::drop_row(dropped, heads.dropout, heads.mask_row(sequence, head, at));
                 }
             },
         );
         // Of the values: dropped probabilities, transposed, times the context's gradient.
-        Product::new(tokens, size, tokens).on(heads.threads).run(
-            (gradient, value),
-            (dropped, square.transposed()),
-            (context_gradient, context),
-        );
+        Product::new(heads.isa, tokens, size, tokens)
+            .on(heads.threads)
+            .run(
+                (gradient, value),
+                (dropped, square.transposed()),
+                (context_gradient, context),
+            );
         // Of the dropped probabilities.
-        Product::new(tokens, tokens, size).on(heads.threads).run(
-            (dropped, square),
-            (context_gradient, context),
-            (saved.qkv, value.transposed()),
-        );
+        Product::new(heads.isa, tokens, tokens, size)
+            .on(heads.threads)
+            .run(
+                (dropped, square),
+                (context_gradient, context),
+                (saved.qkv, value.transposed()),
+            );
         // Of the scores: p · (dp - Σ p·dp), where the sum is context · its gradient.
-        vectorised(
+        heads.isa.run(
             #[inline(always)]
             || {
                 for (at, (row, gradients)) in scores
@@ -171,9 +176,9 @@ pub(super) fn backward(
                     .zip(dropped.chunks_exact_mut(tokens))
                     .enumerate()
                 {
-                    simd::drop_row(gradients, heads.dropout, heads.mask_row(sequence, head, at));
+                    math::drop_row(gradients, heads.dropout, heads.mask_row(sequence, head, at));
                     let from = context.start + at * context.row;
-                    let mean = simd::sum2(
+                    let mean = math::sum2(
                         &saved.context[from..from + size],
                         &context_gradient[from..from + size],
                         #[inline(always)]
@@ -185,11 +190,11 @@ pub(super) fn backward(
                 }
             },
         );
-        Product::new(tokens, size, tokens)
+        Product::new(heads.isa, tokens, size, tokens)
             .scaled(scale)
             .on(heads.threads)
             .run((gradient, query), (scores, square), (saved.qkv, key));
-        Product::new(tokens, size, tokens)
+        Product::new(heads.isa, tokens, size, tokens)
             .scaled(scale)
             .on(heads.threads)
             .run(

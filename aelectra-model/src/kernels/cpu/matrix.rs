@@ -2,6 +2,8 @@
 
 use rayon::prelude::*;
 
+use super::isa::Isa;
+
 /// Where the elements of a matrix lie in a slice.
 #[derive(Clone, Copy)]
 pub(super) struct View {
@@ -37,33 +39,46 @@ impl View {
         }
     }
 
-    /// Elements a slice must have to hold `rows` by `columns` of this view.
-    const fn needs(self, rows: usize, columns: usize) -> usize {
-        self.start + (rows - 1) * self.row + (columns - 1) * self.column + 1
+    /// Elements a slice must have to hold `rows` by `columns` of this view, both at least 1.
+    fn needs(self, rows: usize, columns: usize) -> usize {
+        let last = |count: usize, stride: usize| (count - 1).checked_mul(stride);
+        last(rows, self.row)
+            .and_then(|row| row.checked_add(last(columns, self.column)?))
+            .and_then(|at| at.checked_add(self.start)?.checked_add(1))
+            .unwrap_or(usize::MAX)
+    }
+
+    /// Whether two of `rows` by `columns` elements may lie in one place.
+    const fn overlaps_itself(self, rows: usize, columns: usize) -> bool {
+        let rows_apart = self.column >= 1 && self.row >= (columns - 1) * self.column + 1;
+        let columns_apart = self.row >= 1 && self.column >= (rows - 1) * self.row + 1;
+        !(rows_apart || columns_apart)
     }
 }
 
 /// How a product is computed.
 #[derive(Clone, Copy)]
 pub(super) struct Product {
+    isa: Isa,
     /// Rows of the result.
-    pub m: usize,
+    m: usize,
     /// Columns of the result.
-    pub n: usize,
+    n: usize,
     /// Summed dimension.
-    pub k: usize,
+    k: usize,
     /// Factor of the product.
-    pub alpha: f32,
+    alpha: f32,
     /// Whether the product is added to what the result held.
-    pub accumulate: bool,
+    accumulate: bool,
     /// Threads that may share the work.
-    pub threads: usize,
+    threads: usize,
 }
 
 impl Product {
     /// `m × k` times `k × n` on one thread.
-    pub(super) const fn new(m: usize, n: usize, k: usize) -> Self {
+    pub(super) const fn new(isa: Isa, m: usize, n: usize, k: usize) -> Self {
         Self {
+            isa,
             m,
             n,
             k,
@@ -91,7 +106,7 @@ impl Product {
     /// `result = alpha · a·b`, or `+=`. Every element of `result` within its view is written.
     ///
     /// # Panics
-    /// When a slice is too short for its view.
+    /// When a slice is too short for its view, or elements of the result lie in one place.
     pub(super) fn run(self, result: (&mut [f32], View), a: (&[f32], View), b: (&[f32], View)) {
         let Self { m, n, k, .. } = self;
         if m == 0 || n == 0 {
@@ -99,6 +114,7 @@ impl Product {
         }
         let ((result, to), (a, from_a), (b, from_b)) = (result, a, b);
         assert!(k > 0, "an empty sum");
+        assert!(!to.overlaps_itself(m, n), "a result that overlaps itself");
         assert!(to.needs(m, n) <= result.len(), "the result is too short");
         assert!(from_a.needs(m, k) <= a.len(), "the left side is too short");
         assert!(from_b.needs(k, n) <= b.len(), "the right side is too short");
@@ -110,8 +126,9 @@ impl Product {
         let kept = if self.accumulate { 1.0 } else { 0.0 };
         // SAFETY: gemm reads the m×k and k×n elements of the two factors and reads and writes the
         // m×n of the result, at the given strides from the given pointers; the assertions show that
-        // the last of them lies within its slice, and strides are not negative. The result is
-        // borrowed exclusively, so it does not overlap the factors. gemm computes
+        // the last of them lies within its slice, strides are not negative, and no two elements of
+        // the result share a place, so that threads may write them. The result is borrowed
+        // exclusively, so it does not overlap the factors. gemm computes
         // `dst = alpha·dst + beta·lhs·rhs` (its alpha scales what was there) and does not read dst
         // when told not to.
         unsafe {
@@ -141,7 +158,7 @@ impl Product {
 }
 
 /// Rows up to which [`linear`] leaves the weight where it is.
-pub(super) const FEW_ROWS: usize = 64;
+const FEW_ROWS: usize = 64;
 /// Outputs below which a task is not worth handing to another thread.
 const LEAST_OUTPUTS: usize = 64;
 
@@ -151,6 +168,7 @@ const LEAST_OUTPUTS: usize = 64;
 /// its own order. For a single short sentence that copy costs as much as the product; there the
 /// result is computed transposed, which needs the weight as it is, and is then turned around itself.
 pub(super) fn linear(
+    isa: Isa,
     (result, to): (&mut [f32], View),
     rows: &[f32],
     weight: &[f32],
@@ -159,7 +177,7 @@ pub(super) fn linear(
 ) {
     let from = View::rows(inputs);
     if n > FEW_ROWS {
-        Product::new(n, outputs, inputs).on(threads).run(
+        Product::new(isa, n, outputs, inputs).on(threads).run(
             (result, to),
             (rows, from),
             (weight, from.transposed()),
@@ -169,7 +187,7 @@ pub(super) fn linear(
     let mut turned = vec![0.0; outputs * n];
     let product = |(turned, weight): (&mut [f32], &[f32])| {
         let to = View::rows(n).transposed();
-        Product::new(n, turned.len() / n, inputs).run(
+        Product::new(isa, n, turned.len() / n, inputs).run(
             (turned, to),
             (rows, from),
             (weight, from.transposed()),

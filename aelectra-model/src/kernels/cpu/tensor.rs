@@ -13,9 +13,8 @@ pub(super) fn contiguous(tensor: FlexTensor) -> FlexTensor {
     }
 }
 
-/// What a tensor of the CPU backend holds, its elements one after the other; nothing is copied where
-/// they are that already.
-pub(crate) fn on_cpu<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
+/// The contiguous CPU storage of a tensor outside autodiff; copies only if it is strided.
+pub(super) fn on_cpu<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
     match tensor.try_into_primitive::<Flex>() {
         Ok(tensor) => contiguous(tensor),
         Err(_) => unreachable!("only called for tensors of the CPU backend"),
@@ -41,4 +40,15 @@ pub(super) fn from_vec(values: Vec<f32>, like: &FlexTensor) -> FlexTensor {
 /// A tensor of a shape.
 pub(super) fn shaped(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
+}
+
+/// A contiguous tensor that is all of its storage, for writing it in place.
+pub(super) fn whole(tensor: FlexTensor) -> FlexTensor {
+    let elements = tensor.shape().num_elements();
+    if tensor.as_slice::<f32>().is_some() && tensor.storage::<f32>().len() == elements {
+        tensor
+    } else {
+        let shape = tensor.shape();
+        shaped(slice(&contiguous(tensor)).to_vec(), shape)
+    }
 }

@@ -5,25 +5,21 @@
 //! summed exactly in 32 bits; attention, GELU and LayerNorm stay in 32-bit floats. Needs AVX-512
 //! VNNI.
 
-use super::encoder::{InferenceLinear, RowsMut};
-use super::kernel::Rows;
-use super::simd::{self, vectorised};
+use super::{PreparedLinear, RowsMut};
+use crate::kernels::Dense;
+use crate::kernels::cpu::isa::Isa;
+use crate::kernels::cpu::isa::tile::Rows;
+use crate::kernels::cpu::isa::vnni::{COLUMNS, GROUP, Group, ROWS, Vnni};
+use crate::kernels::cpu::math;
 
-/// Columns of the result computed together: four vectors of 16.
-const COLUMNS: usize = 64;
-/// Rows of the result computed together; with [`COLUMNS`] they leave registers for the factors.
-const ROWS: usize = 6;
-/// Products the instruction sums into one 32-bit number.
-const GROUP: usize = 4;
 /// Added to activations, which the instruction wants unsigned.
 const OFFSET: i32 = 128;
 
-/// Four weights of each of the columns of a block.
-type Group = [i8; GROUP * COLUMNS];
-
 /// A linear layer in 8 bits.
 #[derive(Debug)]
-pub(crate) struct Int8Linear {
+pub(super) struct LinearInt8 {
+    isa: Isa,
+    vnni: Vnni,
     inputs: usize,
     outputs: usize,
     blocks: Vec<Block>,
@@ -39,17 +35,8 @@ struct Block {
     bias: [f32; COLUMNS],
 }
 
-/// Whether this machine has the instruction.
-#[must_use]
-pub fn is_available() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return simd::has_avx512() && is_x86_feature_detected!("avx512vnni");
-    #[cfg(not(target_arch = "x86_64"))]
-    false
-}
-
-impl InferenceLinear for Int8Linear {
-    fn new(weight: &[f32], bias: &[f32]) -> Self {
+impl LinearInt8 {
+    pub(super) fn new(isa: Isa, vnni: Vnni, Dense { weight, bias }: Dense<&[f32]>) -> Self {
         let outputs = bias.len();
         let inputs = weight.len() / outputs;
         let empty = Block {
@@ -78,18 +65,22 @@ impl InferenceLinear for Int8Linear {
             block.bias[column] = bias[output];
         }
         Self {
+            isa,
+            vnni,
             inputs,
             outputs,
             blocks,
         }
     }
+}
 
+impl PreparedLinear for LinearInt8 {
     fn forward(&self, from: Rows<'_>, to: RowsMut<'_>, gelu: bool) {
         let RowsMut {
             values: result,
             stride,
         } = to;
-        let rows = Rounded::new(from, self.inputs);
+        let rows = Rounded::new(self.isa, from, self.inputs);
         for (number, block) in self.blocks.iter().enumerate() {
             let first = number * COLUMNS;
             let width = COLUMNS.min(self.outputs - first);
@@ -99,8 +90,8 @@ impl InferenceLinear for Int8Linear {
                 .zip(rows.scales.chunks(ROWS))
                 .zip(result.chunks_mut(ROWS * stride))
             {
-                let sums = products(tile, rows.groups, &block.weights);
-                vectorised(
+                let sums = self.vnni.products(tile, rows.groups, &block.weights);
+                self.isa.run(
                     #[inline(always)]
                     || {
                         for ((sums, row_scale), row) in
@@ -115,7 +106,7 @@ impl InferenceLinear for Int8Linear {
                             }
                             if gelu {
                                 for value in &mut values {
-                                    *value = simd::gelu(*value);
+                                    *value = math::gelu(*value);
                                 }
                             }
                             row[columns.clone()].copy_from_slice(&values[..width]);
@@ -136,13 +127,13 @@ struct Rounded {
 }
 
 impl Rounded {
-    fn new(rows: Rows<'_>, width: usize) -> Self {
+    fn new(isa: Isa, rows: Rows<'_>, width: usize) -> Self {
         let groups = width.div_ceil(GROUP);
         let n = rows.values.len() / rows.stride;
         // What fills a last group has weights of 0.
         let mut values = vec![[0u8; GROUP]; n * groups];
         let mut scales = vec![0.0; n];
-        vectorised(
+        isa.run(
             #[inline(always)]
             || {
                 for ((row, values), scale) in rows
@@ -153,11 +144,18 @@ impl Rounded {
                     .zip(&mut scales)
                 {
                     let greatest = greatest_magnitude(row);
-                    *scale = if greatest > 0.0 {
-                        greatest / 127.0
-                    } else {
-                        1.0
-                    };
+                    // 0, or NaN where something is not finite: then the whole row is.
+                    let poison = math::sum(
+                        row,
+                        #[inline(always)]
+                        |v| v * 0.0,
+                    );
+                    *scale = poison
+                        + if greatest > 0.0 {
+                            greatest / 127.0
+                        } else {
+                            1.0
+                        };
                     let factor = 1.0 / *scale;
                     // Adding 1.5 * 2^23 leaves the nearest integer in the low bits.
                     let shift = 12_582_912.0 + OFFSET as f32;
@@ -203,88 +201,35 @@ fn greatest_magnitude(row: &[f32]) -> f32 {
             *lane
         };
     }
-    super::simd::max(&lanes)
-}
-
-/// Sums of products of up to [`ROWS`] rows of `groups` with a block of columns.
-fn products(rows: &[[u8; GROUP]], groups: usize, block: &[Group]) -> [[i32; COLUMNS]; ROWS] {
-    assert!(is_available(), "built only where the instruction is");
-    let mut sums = [[0; COLUMNS]; ROWS];
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: the processor has the features, as just asserted.
-    unsafe {
-        match rows.len() / groups {
-            6 => vnni::products::<6>(rows, groups, block, &mut sums),
-            5 => vnni::products::<5>(rows, groups, block, &mut sums),
-            4 => vnni::products::<4>(rows, groups, block, &mut sums),
-            3 => vnni::products::<3>(rows, groups, block, &mut sums),
-            2 => vnni::products::<2>(rows, groups, block, &mut sums),
-            _ => vnni::products::<1>(rows, groups, block, &mut sums),
-        }
-    }
-    sums
-}
-
-#[cfg(target_arch = "x86_64")]
-mod vnni {
-    use std::arch::x86_64::{
-        __m512i, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_si512,
-        _mm512_storeu_si512,
-    };
-
-    use super::{COLUMNS, GROUP, Group, ROWS};
-
-    /// Vectors in a row of the result.
-    const VECTORS: usize = COLUMNS / 16;
-
-    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    pub(super) fn products<const N: usize>(
-        rows: &[[u8; GROUP]],
-        groups: usize,
-        block: &[Group],
-        sums: &mut [[i32; COLUMNS]; ROWS],
-    ) {
-        let row: [&[[u8; GROUP]]; N] =
-            std::array::from_fn(|at| &rows[at * groups..(at + 1) * groups]);
-        let mut acc = [[_mm512_setzero_si512(); VECTORS]; N];
-        for (group, weights) in block[..groups].iter().enumerate() {
-            let mut vectors = [_mm512_setzero_si512(); VECTORS];
-            for (vector, bytes) in vectors.iter_mut().zip(weights.as_chunks::<64>().0) {
-                // SAFETY: reads the 64 bytes of the array, from any address.
-                *vector = unsafe { _mm512_loadu_si512(bytes.as_ptr().cast::<__m512i>()) };
-            }
-            for at in 0..N {
-                let values = _mm512_set1_epi32(i32::from_ne_bytes(row[at][group]));
-                for vector in 0..VECTORS {
-                    acc[at][vector] = _mm512_dpbusd_epi32(acc[at][vector], values, vectors[vector]);
-                }
-            }
-        }
-        for (acc, sums) in acc.iter().zip(sums) {
-            for (vector, sums) in acc.iter().zip(sums.as_chunks_mut::<16>().0) {
-                // SAFETY: writes the 64 bytes of the array, to any address.
-                unsafe { _mm512_storeu_si512(sums.as_mut_ptr().cast::<__m512i>(), *vector) };
-            }
-        }
-    }
+    math::max(&lanes)
 }
 
 #[cfg(test)]
+#[allow(clippy::print_stderr)]
 mod tests {
     use super::*;
 
     /// Sums of 8-bit products are exact, so the only error is that of rounding the factors.
     #[test]
     fn products_are_those_of_the_rounded_factors() {
-        if !is_available() {
+        let isas = Isa::all().iter();
+        let Some((isa, vnni)) = isas.filter_map(|&isa| Some((isa, isa.vnni()?))).next() else {
+            eprintln!("skipped: no AVX-512 VNNI on this machine");
             return;
-        }
+        };
         for (n, inputs, outputs) in [(1, 4, 1), (7, 33, 65), (13, 256, 130), (6, 7, 64)] {
             let value = |at: usize| ((at * 7919 % 2003) as f32 - 1001.0) / 500.0;
             let x: Vec<f32> = (0..n * inputs).map(value).collect();
             let w: Vec<f32> = (0..outputs * inputs).map(|at| value(at + 17)).collect();
             let bias: Vec<f32> = (0..outputs).map(|at| at as f32).collect();
-            let linear = Int8Linear::new(&w, &bias);
+            let linear = LinearInt8::new(
+                isa,
+                vnni,
+                Dense {
+                    weight: &w,
+                    bias: &bias,
+                },
+            );
             let stride = outputs + 3;
             let mut out = vec![-1.0; n * stride];
             let from = Rows {
@@ -316,6 +261,23 @@ mod tests {
                     -1.0,
                     "written outside its columns"
                 );
+            }
+        }
+    }
+
+    /// What is not a number must not come out as one.
+    #[test]
+    fn a_row_that_is_not_finite_stays_so() {
+        for isa in Isa::all() {
+            for bad in [f32::NAN, f32::INFINITY] {
+                let mut values = vec![1.0; 40];
+                values[33] = bad;
+                let rows = Rows {
+                    values: &values,
+                    stride: 20,
+                };
+                let scales = Rounded::new(*isa, rows, 20).scales;
+                assert!(scales[0].is_finite() && scales[1].is_nan(), "{scales:?}");
             }
         }
     }

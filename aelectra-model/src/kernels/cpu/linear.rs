@@ -10,9 +10,11 @@ use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
+use super::isa::Isa;
 use super::matrix::{self, Product, View};
 use super::rows;
 use super::tensor::{contiguous, from_vec, shaped, slice};
+use crate::kernels::Dense;
 
 /// Rows of activations one thread takes at a time.
 const BLOCK_ROWS: usize = 128;
@@ -24,35 +26,31 @@ trait LinearBackend: Backend {
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
+        isa: Isa,
         gelu: bool,
     ) -> FloatTensor<Self>;
 }
 
-/// Rows `[…, in]`, weight `[out, in]`, bias `[out]` to `[…, out]`, through GELU if `gelu`.
-pub(crate) fn linear<const D: usize>(
-    input: Tensor<D>,
-    weight: Tensor<2>,
-    bias: Tensor<1>,
+/// Rows `[n, in]`, weight `[out, in]`, bias `[out]` to `[n, out]`, through GELU if `gelu`.
+pub(super) fn linear(
+    isa: Isa,
+    input: Tensor<2>,
+    dense: Dense<Tensor<2>, Tensor<1>>,
     gelu: bool,
-) -> Tensor<D> {
-    let mut shape = input.dims();
-    let inputs = shape[D - 1];
-    let rows = shape[..D - 1].iter().product::<usize>();
-    shape[D - 1] = weight.dims()[0];
-    Tensor::<2>::from_dispatch(<Dispatch as LinearBackend>::fused_linear(
-        input.reshape([rows, inputs]).into_dispatch(),
-        weight.into_dispatch(),
-        bias.into_dispatch(),
+) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as LinearBackend>::fused_linear(
+        input.into_dispatch(),
+        dense.weight.into_dispatch(),
+        dense.bias.into_dispatch(),
+        isa,
         gelu,
     ))
-    .reshape(shape)
 }
 
 /// The output and, if `keep` and there is a GELU, what went into it.
 fn forward(
-    input: &FlexTensor,
-    weight: &FlexTensor,
-    bias: &FlexTensor,
+    isa: Isa,
+    [input, weight, bias]: [&FlexTensor; 3],
     gelu: bool,
     keep: bool,
 ) -> (FlexTensor, Option<Vec<f32>>) {
@@ -62,6 +60,7 @@ fn forward(
     let mut y = vec![0.0; n * outputs];
     let threads = rayon::current_num_threads();
     matrix::linear(
+        isa,
         (&mut y, View::rows(outputs)),
         x,
         w,
@@ -71,17 +70,18 @@ fn forward(
     let block = BLOCK_ROWS * outputs;
     let shape = [n, outputs];
     if !gelu {
-        y.par_chunks_mut(block).for_each(|y| rows::add_bias(y, b));
+        y.par_chunks_mut(block)
+            .for_each(|y| rows::add_bias(isa, y, b));
         (shaped(y, shape), None)
     } else if keep {
         let mut activated = vec![0.0; y.len()];
         y.par_chunks_mut(block)
             .zip(activated.par_chunks_mut(block))
-            .for_each(|(y, activated)| rows::bias_gelu(y, b, activated));
+            .for_each(|(y, activated)| rows::bias_gelu(isa, y, b, activated));
         (shaped(activated, shape), Some(y))
     } else {
         y.par_chunks_mut(block)
-            .for_each(|y| rows::bias_gelu_in_place(y, b));
+            .for_each(|y| rows::bias_gelu_in_place(isa, y, b));
         (shaped(y, shape), None)
     }
 }
@@ -95,10 +95,11 @@ impl LinearBackend for Flex {
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
+        isa: Isa,
         gelu: bool,
     ) -> FloatTensor<Self> {
         let [input, weight, bias] = [input, weight, bias].map(contiguous);
-        forward(&input, &weight, &bias, gelu, false).0
+        forward(isa, [&input, &weight, &bias], gelu, false).0
     }
 }
 
@@ -107,6 +108,7 @@ struct LinearBackward;
 
 #[derive(Clone, Debug)]
 struct Kept {
+    isa: Isa,
     input: FlexTensor,
     weight: FlexTensor,
     bias: FlexTensor,
@@ -120,6 +122,7 @@ impl Backward<Flex, 3> for LinearBackward {
     fn backward(self, ops: Ops<Kept, 3>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let gradient = contiguous(grads.consume::<Flex>(&ops.node));
         let kept = ops.state;
+        let isa = kept.isa;
         let (inputs, outputs) = (width(&kept.input), kept.weight.shape()[0]);
         let mut scaled = Vec::new();
         if let Some(before) = &kept.before {
@@ -130,7 +133,7 @@ impl Backward<Flex, 3> for LinearBackward {
                 .zip(slice(before).par_chunks(block))
                 .for_each(|(gradient, before)| {
                     let mut unused = vec![0.0; before.len()];
-                    rows::gelu_backward(before, gradient, &mut unused);
+                    rows::gelu_backward(isa, before, gradient, &mut unused);
                 });
         }
         let gradient = if kept.before.is_some() {
@@ -143,7 +146,7 @@ impl Backward<Flex, 3> for LinearBackward {
         let [input, weight, bias] = ops.parents;
         if let Some(node) = input {
             let mut dx = vec![0.0; n * inputs];
-            Product::new(n, inputs, outputs).on(threads).run(
+            Product::new(isa, n, inputs, outputs).on(threads).run(
                 (&mut dx, View::rows(inputs)),
                 (gradient, View::rows(outputs)),
                 (slice(&kept.weight), View::rows(inputs)),
@@ -152,7 +155,7 @@ impl Backward<Flex, 3> for LinearBackward {
         }
         if let Some(node) = weight {
             let mut dw = vec![0.0; outputs * inputs];
-            Product::new(outputs, inputs, n).on(threads).run(
+            Product::new(isa, outputs, inputs, n).on(threads).run(
                 (&mut dw, View::rows(inputs)),
                 (gradient, View::rows(outputs).transposed()),
                 (slice(&kept.input), View::rows(inputs)),
@@ -161,7 +164,7 @@ impl Backward<Flex, 3> for LinearBackward {
         }
         if let Some(node) = bias {
             let mut db = vec![0.0; outputs];
-            rows::add_column_sums(&mut db, gradient);
+            rows::add_column_sums(isa, &mut db, gradient);
             grads.register::<Flex>(node.id, from_vec(db, &kept.bias));
         }
     }
@@ -172,6 +175,7 @@ impl<C: CheckpointStrategy> LinearBackend for Autodiff<Flex, C> {
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
+        isa: Isa,
         gelu: bool,
     ) -> FloatTensor<Self> {
         let nodes = [input.node(), weight.node(), bias.node()];
@@ -183,9 +187,10 @@ impl<C: CheckpointStrategy> LinearBackend for Autodiff<Flex, C> {
             .stateful()
         {
             OpsKind::Tracked(prep) => {
-                let (output, before) = forward(&input, &weight, &bias, gelu, true);
+                let (output, before) = forward(isa, [&input, &weight, &bias], gelu, true);
                 let before = before.map(|before| from_vec(before, &output));
                 let kept = Kept {
+                    isa,
                     input,
                     weight,
                     bias,
@@ -193,7 +198,9 @@ impl<C: CheckpointStrategy> LinearBackend for Autodiff<Flex, C> {
                 };
                 prep.finish(kept, output)
             }
-            OpsKind::UnTracked(prep) => prep.finish(forward(&input, &weight, &bias, gelu, false).0),
+            OpsKind::UnTracked(prep) => {
+                prep.finish(forward(isa, [&input, &weight, &bias], gelu, false).0)
+            }
         }
     }
 }

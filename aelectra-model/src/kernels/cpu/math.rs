@@ -1,55 +1,14 @@
 //! Elementwise mathematics that the compiler vectorises: exponential, GELU, the keyed dropout mask.
 //!
-//! The functions are plain scalar code, always inlined into loops that [`vectorised`] compiles for
-//! the widest vectors of the machine it runs on.
+//! The functions are plain scalar code, always inlined into loops that [`Isa::run`](super::isa::Isa)
+//! compiles for the vectors of an instruction set. They use fused multiply-adds; where a processor
+//! has none (x86-64 before AVX2) those are calls, correct and slow.
 
-use crate::noise::hash32;
+use crate::noise::Dropout;
 
 /// Floats summed side by side, so that a sum is vectorised and its order does not depend on the
 /// width of the machine's vectors.
 const LANES: usize = 16;
-
-/// Whether this machine has AVX-512 with the parts that compilers use together.
-pub(super) fn has_avx512() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512vl")
-        && is_x86_feature_detected!("avx512dq")
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("fma");
-    #[cfg(not(target_arch = "x86_64"))]
-    false
-}
-
-/// Runs `work` compiled for the widest vector unit present (AVX-512, AVX2 with FMA, or what the
-/// target has anyway), chosen at run time. `work` must be a closure marked `#[inline(always)]`.
-#[inline(always)]
-pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if has_avx512() {
-            // SAFETY: the processor has every feature the function is compiled for.
-            return unsafe { with_avx512(work) };
-        }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            // SAFETY: the processor has every feature the function is compiled for.
-            return unsafe { with_avx2(work) };
-        }
-    }
-    work()
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
-fn with_avx512<R>(work: impl FnOnce() -> R) -> R {
-    work()
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn with_avx2<R>(work: impl FnOnce() -> R) -> R {
-    work()
-}
 
 /// `e^x` to about one unit in the last place; 0 below -87.3 and no greater than `e^88`.
 ///
@@ -139,7 +98,7 @@ pub(super) fn ln(x: f32) -> f32 {
     (exponent as f32).mul_add(LN2, 2.0 * z * p)
 }
 
-/// Standard Gumbel noise of 32 uniform bits, as [`crate::noise::Noise::gumbel`] has it.
+/// Standard Gumbel noise of 32 uniform bits, as [`crate::noise::gumbel`] has it.
 #[inline(always)]
 pub(super) fn gumbel(bits: u32) -> f32 {
     // In two halves: the conversion of 32 bits at once has no vector instruction before AVX-512.
@@ -200,39 +159,10 @@ fn fold(mut lanes: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> f32 {
     lanes[0]
 }
 
-/// One draw of dropout: which elements it keeps is a function of their index.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Dropout {
-    key: u64,
-    threshold: u32,
-    scale: f32,
-}
-
-impl Dropout {
-    /// Zeroes with `probability` in `[0, 1)`, scales the rest by `1 / (1 - probability)`.
-    pub(crate) fn new(key: u64, probability: f64) -> Self {
-        Self {
-            key,
-            threshold: (probability * 4_294_967_296.0) as u32,
-            scale: (1.0 / (1.0 - probability)) as f32,
-        }
-    }
-
-    /// 0, or the scale, for the element at a flat index (modulo 2^32).
-    #[inline(always)]
-    pub(crate) fn factor(&self, index: u32) -> f32 {
-        if hash32(self.key, index) < self.threshold {
-            0.0
-        } else {
-            self.scale
-        }
-    }
-}
-
 /// Multiplies a row by its dropout mask; its first element has flat index `first`. Nothing happens
 /// where there is no dropout.
 #[inline(always)]
-pub(super) fn drop_row(row: &mut [f32], dropout: Option<&Dropout>, first: usize) {
+pub(super) fn drop_row(row: &mut [f32], dropout: Option<Dropout>, first: usize) {
     if let Some(dropout) = dropout {
         for (offset, value) in row.iter_mut().enumerate() {
             *value *= dropout.factor((first as u32).wrapping_add(offset as u32));
@@ -295,8 +225,7 @@ mod tests {
         }
         for i in 0..100_000u32 {
             let bits = i.wrapping_mul(42_949);
-            let u = (f64::from(bits) / 4_294_967_296.0) as f32;
-            let theirs = -((-((u + 1e-9).ln()) + 1e-9).ln());
+            let theirs = crate::noise::gumbel(bits);
             assert!(
                 (gumbel(bits) - theirs).abs() < 1e-5 * theirs.abs().max(1.0),
                 "{bits}"

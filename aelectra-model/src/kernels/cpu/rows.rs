@@ -1,10 +1,13 @@
 //! Operations on rows of activations: bias, dropout, residual, LayerNorm, and their gradients.
 
-use super::simd::{self, Dropout, vectorised};
+use super::isa::Isa;
+use super::math;
+use crate::kernels::Norm;
+use crate::noise::Dropout;
 
 /// Adds a bias to every row.
-pub(super) fn add_bias(rows: &mut [f32], bias: &[f32]) {
-    vectorised(
+pub(super) fn add_bias(isa: Isa, rows: &mut [f32], bias: &[f32]) {
+    isa.run(
         #[inline(always)]
         || {
             for row in rows.chunks_exact_mut(bias.len()) {
@@ -17,8 +20,8 @@ pub(super) fn add_bias(rows: &mut [f32], bias: &[f32]) {
 }
 
 /// Adds every row to `sums`.
-pub(super) fn add_column_sums(sums: &mut [f32], rows: &[f32]) {
-    vectorised(
+pub(super) fn add_column_sums(isa: Isa, sums: &mut [f32], rows: &[f32]) {
+    isa.run(
         #[inline(always)]
         || {
             for row in rows.chunks_exact(sums.len()) {
@@ -31,15 +34,15 @@ pub(super) fn add_column_sums(sums: &mut [f32], rows: &[f32]) {
 }
 
 /// `pre += bias`, and `out = gelu(pre)`.
-pub(super) fn bias_gelu(pre: &mut [f32], bias: &[f32], out: &mut [f32]) {
-    vectorised(
+pub(super) fn bias_gelu(isa: Isa, pre: &mut [f32], bias: &[f32], out: &mut [f32]) {
+    isa.run(
         #[inline(always)]
         || {
             let width = bias.len();
             for (pre, out) in pre.chunks_exact_mut(width).zip(out.chunks_exact_mut(width)) {
                 for ((pre, out), bias) in pre.iter_mut().zip(out).zip(bias) {
                     *pre += bias;
-                    *out = simd::gelu(*pre);
+                    *out = math::gelu(*pre);
                 }
             }
         },
@@ -47,13 +50,13 @@ pub(super) fn bias_gelu(pre: &mut [f32], bias: &[f32], out: &mut [f32]) {
 }
 
 /// `pre = gelu(pre + bias)`.
-pub(super) fn bias_gelu_in_place(pre: &mut [f32], bias: &[f32]) {
-    vectorised(
+pub(super) fn bias_gelu_in_place(isa: Isa, pre: &mut [f32], bias: &[f32]) {
+    isa.run(
         #[inline(always)]
         || {
             for row in pre.chunks_exact_mut(bias.len()) {
                 for (value, bias) in row.iter_mut().zip(bias) {
-                    *value = simd::gelu(*value + bias);
+                    *value = math::gelu(*value + bias);
                 }
             }
         },
@@ -62,12 +65,12 @@ pub(super) fn bias_gelu_in_place(pre: &mut [f32], bias: &[f32]) {
 
 /// From `pre` and the gradient of `gelu(pre)`, in place, to `gelu(pre)` in `out` and the gradient of
 /// `pre`.
-pub(super) fn gelu_backward(pre: &[f32], gradient: &mut [f32], out: &mut [f32]) {
-    vectorised(
+pub(super) fn gelu_backward(isa: Isa, pre: &[f32], gradient: &mut [f32], out: &mut [f32]) {
+    isa.run(
         #[inline(always)]
         || {
             for ((&pre, gradient), out) in pre.iter().zip(gradient).zip(out) {
-                let (value, derivative) = simd::gelu_with_derivative(pre);
+                let (value, derivative) = math::gelu_with_derivative(pre);
                 *out = value;
                 *gradient *= derivative;
             }
@@ -75,35 +78,47 @@ pub(super) fn gelu_backward(pre: &[f32], gradient: &mut [f32], out: &mut [f32]) 
     );
 }
 
-/// Parameters of a LayerNorm.
+/// A LayerNorm's parameters and what it adds to the variance.
 #[derive(Clone, Copy)]
-pub(super) struct Norm<'a> {
+pub(super) struct LayerNorm<'a> {
     pub weight: &'a [f32],
     pub bias: &'a [f32],
     pub eps: f32,
 }
 
+impl<'a> LayerNorm<'a> {
+    pub(super) const fn new(norm: Norm<&'a [f32]>, eps: f64) -> Self {
+        Self {
+            weight: norm.weight,
+            bias: norm.bias,
+            eps: eps as f32,
+        }
+    }
+}
+
 /// Where the rows of dropout's mask begin: packed row `r` of a sequence is row `padded + r - first`
 /// of the mask.
-#[derive(Clone, Copy)]
-pub(super) struct Masked<'a> {
-    pub dropout: Option<&'a Dropout>,
+#[derive(Clone, Copy, Default)]
+pub(super) struct Masked {
+    pub dropout: Option<Dropout>,
     /// Mask row of the first row given.
     pub row: usize,
 }
 
-/// `LayerNorm(dropout(rows + bias) + residual)`, in place; without a bias where the rows have it. The normalised rows before weight and
-/// bias go to `normalised`, the inverse deviations to `inverse`, where these are wanted.
+/// `LayerNorm(dropout(rows + bias) + residual)`, in place; without a bias where the rows have it. The
+/// normalised rows before weight and bias, and the inverse deviations, go to `saved` where these are
+/// wanted.
 pub(super) fn residual_norm(
+    isa: Isa,
     rows: &mut [f32],
     bias: Option<&[f32]>,
-    masked: Masked<'_>,
+    masked: Masked,
     residual: &[f32],
-    norm: Norm<'_>,
+    norm: LayerNorm<'_>,
     mut saved: Option<(&mut [f32], &mut [f32])>,
 ) {
     let width = norm.weight.len();
-    vectorised(
+    isa.run(
         #[inline(always)]
         || {
             let count = 1.0 / width as f32;
@@ -117,16 +132,16 @@ pub(super) fn residual_norm(
                         *value += bias;
                     }
                 }
-                simd::drop_row(row, masked.dropout, (masked.row + at) * width);
+                math::drop_row(row, masked.dropout, (masked.row + at) * width);
                 for (value, residual) in row.iter_mut().zip(residual) {
                     *value += residual;
                 }
-                let mean = simd::sum(
+                let mean = math::sum(
                     row,
                     #[inline(always)]
                     |v| v,
                 ) * count;
-                let variance = simd::sum(
+                let variance = math::sum(
                     row,
                     #[inline(always)]
                     |v| (v - mean) * (v - mean),
@@ -148,9 +163,9 @@ pub(super) fn residual_norm(
 }
 
 /// `normalised · weight + bias`.
-pub(super) fn scale_shift(normalised: &[f32], norm: Norm<'_>, out: &mut [f32]) {
+pub(super) fn scale_shift(isa: Isa, normalised: &[f32], norm: LayerNorm<'_>, out: &mut [f32]) {
     let width = norm.weight.len();
-    vectorised(
+    isa.run(
         #[inline(always)]
         || {
             for (row, out) in normalised
@@ -180,11 +195,11 @@ pub(super) struct NormGradients<'a> {
 /// With `g` the output's gradient times the weight, the input's is
 /// `inverse · (g - mean(g) - normalised · mean(g · normalised))`.
 pub(super) fn residual_norm_backward(
+    isa: Isa,
     gradient: &mut [f32],
-    normalised: &[f32],
-    inverses: &[f32],
+    (normalised, inverses): (&[f32], &[f32]),
     weight: &[f32],
-    masked: Masked<'_>,
+    masked: Masked,
     dropped: &mut [f32],
     parameters: NormGradients<'_>,
 ) {
@@ -193,7 +208,7 @@ pub(super) fn residual_norm_backward(
         weight: weight_gradient,
         bias: bias_gradient,
     } = parameters;
-    vectorised(
+    isa.run(
         #[inline(always)]
         || {
             let count = 1.0 / width as f32;
@@ -215,12 +230,12 @@ pub(super) fn residual_norm_backward(
                 for (value, weight) in row.iter_mut().zip(weight) {
                     *value *= weight;
                 }
-                let mean = simd::sum(
+                let mean = math::sum(
                     row,
                     #[inline(always)]
                     |v| v,
                 ) * count;
-                let slope = simd::sum2(
+                let slope = math::sum2(
                     row,
                     normalised,
                     #[inline(always)]
@@ -232,7 +247,7 @@ pub(super) fn residual_norm_backward(
                     *value = inverse * (*value - mean - x * slope);
                     *dropped = *value;
                 }
-                simd::drop_row(dropped, masked.dropout, (masked.row + at) * width);
+                math::drop_row(dropped, masked.dropout, (masked.row + at) * width);
             }
         },
     );

@@ -1,5 +1,4 @@
-//! The softmax cross-entropy over a vocabulary, and what else is read off its logits: the best
-//! guesses and samples.
+//! The softmax cross-entropy over a vocabulary; its gradient is written over the logits.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,22 +12,26 @@ use burn::tensor::{Int, Tensor};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::simd::{self, vectorised};
-use super::tensor::{contiguous, shaped, slice};
-use crate::noise::hash32;
+use super::isa::Isa;
+use super::math;
+use super::tensor::{contiguous, shaped, slice, whole};
 
 #[backend_extension(Autodiff, Flex)]
 trait CrossEntropyBackend: Backend {
     /// Logits `[n, classes]`, labels `[n]` to the summed negative log-likelihood `[1]`.
-    fn fused_cross_entropy(logits: FloatTensor<Self>, labels: IntTensor<Self>)
-    -> FloatTensor<Self>;
+    fn fused_cross_entropy(
+        logits: FloatTensor<Self>,
+        labels: IntTensor<Self>,
+        isa: Isa,
+    ) -> FloatTensor<Self>;
 }
 
 /// Negative log-likelihoods of `labels` `[n]` under `logits` `[n, classes]`, summed: `[1]`.
-pub(crate) fn cross_entropy_sum(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+pub(super) fn cross_entropy_sum(isa: Isa, logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
     Tensor::from_dispatch(<Dispatch as CrossEntropyBackend>::fused_cross_entropy(
         logits.into_dispatch(),
         labels.into_dispatch(),
+        isa,
     ))
 }
 
@@ -41,20 +44,20 @@ fn indices(labels: FlexTensor) -> Vec<usize> {
 }
 
 /// The summed loss and the logarithm of every row's sum of exponentials.
-fn forward(logits: &FlexTensor, labels: &[usize]) -> (f32, Vec<f32>) {
+fn forward(isa: Isa, logits: &FlexTensor, labels: &[usize]) -> (f32, Vec<f32>) {
     let classes = logits.shape()[1];
     let (losses, log_sums): (Vec<f32>, Vec<f32>) = slice(logits)
         .par_chunks_exact(classes)
         .zip(labels)
         .map(|(row, &label)| {
-            let log_sum = vectorised(
+            let log_sum = isa.run(
                 #[inline(always)]
                 || {
-                    let greatest = simd::max(row);
-                    let sum = simd::sum(
+                    let greatest = math::max(row);
+                    let sum = math::sum(
                         row,
                         #[inline(always)]
-                        |v| simd::exp(v - greatest),
+                        |v| math::exp(v - greatest),
                     );
                     greatest + sum.ln()
                 },
@@ -69,8 +72,12 @@ impl CrossEntropyBackend for Flex {
     fn fused_cross_entropy(
         logits: FloatTensor<Self>,
         labels: IntTensor<Self>,
+        isa: Isa,
     ) -> FloatTensor<Self> {
-        shaped(vec![forward(&contiguous(logits), &indices(labels)).0], [1])
+        shaped(
+            vec![forward(isa, &contiguous(logits), &indices(labels)).0],
+            [1],
+        )
     }
 }
 
@@ -79,6 +86,7 @@ struct CrossEntropyBackward;
 
 #[derive(Clone, Debug)]
 struct Kept {
+    isa: Isa,
     /// Taken once, so that the gradient can be written over it.
     logits: Arc<Mutex<Option<FlexTensor>>>,
     labels: Arc<Vec<usize>>,
@@ -98,18 +106,18 @@ impl Backward<Flex, 1> for CrossEntropyBackward {
         let Some(mut logits) = logits else {
             unreachable!("burn-autodiff runs a node's backward pass once");
         };
-        let classes = logits.shape()[1];
+        let (isa, classes) = (kept.isa, logits.shape()[1]);
         let gradient = logits.storage_mut::<f32>();
         gradient
             .par_chunks_exact_mut(classes)
             .zip(&*kept.labels)
             .zip(&*kept.log_sums)
             .for_each(|((row, &label), &log_sum)| {
-                vectorised(
+                isa.run(
                     #[inline(always)]
                     || {
                         for value in row.iter_mut() {
-                            *value = scale * simd::exp(*value - log_sum);
+                            *value = scale * math::exp(*value - log_sum);
                         }
                     },
                 );
@@ -123,12 +131,13 @@ impl<C: CheckpointStrategy> CrossEntropyBackend for Autodiff<Flex, C> {
     fn fused_cross_entropy(
         logits: FloatTensor<Self>,
         labels: IntTensor<Self>,
+        isa: Isa,
     ) -> FloatTensor<Self> {
         let nodes = [logits.node()];
         // Made contiguous from its first element, so that the storage is the rows.
         let logits = whole(logits.primitive().clone());
         let labels = indices(labels);
-        let (loss, log_sums) = forward(&logits, &labels);
+        let (loss, log_sums) = forward(isa, &logits, &labels);
         match CrossEntropyBackward
             .prepare::<C>(nodes)
             .compute_bound()
@@ -136,6 +145,7 @@ impl<C: CheckpointStrategy> CrossEntropyBackend for Autodiff<Flex, C> {
         {
             OpsKind::Tracked(prep) => {
                 let kept = Kept {
+                    isa,
                     logits: Arc::new(Mutex::new(Some(logits))),
                     labels: Arc::new(labels),
                     log_sums: Arc::new(log_sums),
@@ -145,74 +155,4 @@ impl<C: CheckpointStrategy> CrossEntropyBackend for Autodiff<Flex, C> {
             OpsKind::UnTracked(prep) => prep.finish(shaped(vec![loss], [1])),
         }
     }
-}
-
-/// A contiguous tensor that is all of its storage.
-fn whole(tensor: FlexTensor) -> FlexTensor {
-    let elements = tensor.shape().num_elements();
-    if tensor.as_slice::<f32>().is_some() && tensor.storage::<f32>().len() == elements {
-        tensor
-    } else {
-        let shape = tensor.shape();
-        shaped(slice(&contiguous(tensor)).to_vec(), shape)
-    }
-}
-
-/// The greatest logit of each row of `[n, classes]`, the first of equals: `[n]`.
-pub(crate) fn best(logits: Tensor<2>) -> Tensor<1, Int> {
-    by_row(logits, |row, _| greatest(row.iter().copied()))
-}
-
-/// One class of each row of `[n, classes]`, drawn by adding Gumbel noise of `key` and taking the
-/// greatest: `[n]`.
-pub(crate) fn sample(logits: Tensor<2>, key: u64) -> Tensor<1, Int> {
-    by_row(logits, |row, number| {
-        let first = (number * row.len()) as u32;
-        // In blocks: first the noisy logits of a block, vectorised, then their greatest.
-        let mut noisy = [0.0f32; 1024];
-        let mut found = (f32::NEG_INFINITY, 0);
-        for (block, logits) in row.chunks(noisy.len()).enumerate() {
-            let start = block * noisy.len();
-            let noisy = &mut noisy[..logits.len()];
-            let block_greatest = vectorised(
-                #[inline(always)]
-                || {
-                    for (at, (noisy, logit)) in noisy.iter_mut().zip(logits).enumerate() {
-                        let index = first.wrapping_add((start + at) as u32);
-                        *noisy = logit + simd::gumbel(hash32(key, index));
-                    }
-                    simd::max(noisy)
-                },
-            );
-            if block_greatest > found.0 {
-                found = (block_greatest, start + greatest(noisy.iter().copied()));
-            }
-        }
-        found.1
-    })
-}
-
-/// The place of the greatest value, the first of equals.
-fn greatest(values: impl Iterator<Item = f32>) -> usize {
-    let mut found = (f32::NEG_INFINITY, 0);
-    for (at, value) in values.enumerate() {
-        if value > found.0 {
-            found = (value, at);
-        }
-    }
-    found.1
-}
-
-fn by_row(logits: Tensor<2>, choose: impl Fn(&[f32], usize) -> usize + Sync) -> Tensor<1, Int> {
-    let [rows, classes] = logits.dims();
-    let device = logits.device();
-    let chosen: Vec<u32> = match logits.try_into_primitive::<Flex>() {
-        Ok(logits) => slice(&contiguous(logits))
-            .par_chunks_exact(classes)
-            .enumerate()
-            .map(|(number, row)| choose(row, number) as u32)
-            .collect(),
-        Err(_) => unreachable!("only called for tensors of the CPU backend"),
-    };
-    crate::input::int_tensor(&chosen, [rows], &device)
 }

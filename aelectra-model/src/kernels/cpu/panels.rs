@@ -1,14 +1,10 @@
-//! Matrix products with a right side that was brought into the kernel's order beforehand (AVX-512).
+//! Matrix products with a right side that was brought into the kernel's order beforehand.
 //!
 //! `gemm` copies both factors into its order at every product. Weights do not change between the
 //! passes of inference, so here they are ordered once, and the left side is read where it is.
 
-use super::kernel::{self, LANES, Line, VECTORS};
-pub(super) use super::kernel::{ROWS, Rows, WIDTH};
-use super::simd;
-
-/// Panels multiplied together where there are so many.
-const PANELS: usize = 2;
+use super::isa::Isa;
+use super::isa::tile::{Factors, LANES, Line, ROWS, Rows, Tile, VECTORS, WIDTH};
 
 /// A matrix of `rows × columns` in panels of [`WIDTH`] columns, each panel row by row; what fills
 /// the last panel is zeros.
@@ -28,16 +24,11 @@ pub(super) struct Part {
     pub rows: (usize, usize),
 }
 
-/// Whether this machine has the instructions; panels are only for those that do.
-pub(crate) fn are_available() -> bool {
-    simd::has_avx512()
-}
-
 impl Panels {
     /// The transposed of `values` `[columns, rows]`: a linear layer's weight.
-    pub(super) fn transposed(values: &[f32], columns: usize, rows: usize) -> Self {
+    pub(super) fn transposed(isa: Isa, values: &[f32], columns: usize, rows: usize) -> Self {
         let mut panels = Self::default();
-        panels.fill_transposed(values, rows, [rows, columns]);
+        panels.fill_transposed(isa, values, rows, [rows, columns]);
         panels
     }
 
@@ -90,7 +81,13 @@ impl Panels {
     }
 
     /// Takes the transposed of the matrix whose `columns` rows are `stride` apart in `values`.
-    pub(super) fn fill_transposed(&mut self, values: &[f32], stride: usize, shape: [usize; 2]) {
+    pub(super) fn fill_transposed(
+        &mut self,
+        isa: Isa,
+        values: &[f32],
+        stride: usize,
+        shape: [usize; 2],
+    ) {
         self.resize(shape);
         let [rows, columns] = shape;
         for panel in 0..columns.div_ceil(WIDTH) {
@@ -109,7 +106,7 @@ impl Panels {
                             block[..deep].copy_from_slice(&values[from..from + deep]);
                         }
                     }
-                    let block = kernel::transposed(&block);
+                    let block = isa.transposed(&block);
                     for (at, block) in block.iter().enumerate().take(deep) {
                         lines[(row + at) * VECTORS + vector].0 = *block;
                     }
@@ -128,67 +125,88 @@ impl Panels {
     #[inline(always)]
     pub(super) fn multiply(
         &self,
-        left: Rows<'_>,
-        rows: usize,
+        isa: Isa,
+        (left, rows): (Rows<'_>, usize),
         part: Part,
         start: Option<&[[f32; WIDTH]]>,
         mut take: impl FnMut(&mut [[f32; WIDTH]], usize, usize),
     ) {
-        let (first, count) = part.rows;
         let end = part.panels.0 + part.panels.1;
-        if rows == 0 || part.panels.1 == 0 {
-            return;
-        }
-        assert!(
-            count > 0 && first + count <= self.rows,
-            "rows of the panels"
-        );
-        assert!(end * self.rows * VECTORS <= self.lines.len(), "panels");
-        assert!(
-            (rows - 1) * left.stride + count <= left.values.len(),
-            "the left side"
-        );
-        assert!(are_available(), "built only where the instructions are");
-        let panel_lines =
-            |panel: usize| &self.lines[(panel * self.rows + first) * VECTORS..][..count * VECTORS];
-        let start_of = |panel: usize| start.map_or(&[0.0; WIDTH], |start| &start[panel]);
         let mut tile = [[0.0; WIDTH]; ROWS];
         let mut panel = part.panels.0;
         while panel < end {
-            let together = PANELS.min(end - panel);
-            let high = ROWS / together;
-            // The last tiles ask for the panels that come next, each for one vector of a row.
-            let vectors = together * VECTORS;
-            let asking = rows.div_ceil(high).saturating_sub(vectors);
-            for (number, row) in (0..rows).step_by(high).enumerate() {
-                let height = high.min(rows - row);
-                let ahead = number.checked_sub(asking).map_or(0, |asked| {
-                    (together + asked / VECTORS) * self.rows * VECTORS + asked % VECTORS * count
-                });
-                let left = Rows {
-                    values: &left.values[row * left.stride..],
-                    ..left
-                };
-                let lines = panel_lines(panel);
-                // SAFETY: the instructions are there and the left side is long enough for all rows,
-                // both as asserted above.
-                unsafe {
-                    if together == PANELS {
-                        let lines = [lines, panel_lines(panel + 1)];
-                        let start = [start_of(panel), start_of(panel + 1)];
-                        kernel::product_of_two(left, height, lines, start, ahead, &mut tile);
-                    } else {
-                        let (lines, start) = ([lines], [start_of(panel)]);
-                        kernel::product_of_one(left, height, lines, start, ahead, &mut tile);
-                    }
-                }
-                for (at, tile) in tile.chunks_exact_mut(high).enumerate() {
-                    take(&mut tile[..height], row, panel + at);
-                }
+            let work = Work {
+                isa,
+                left,
+                rows,
+                part,
+                start,
+                panel,
+            };
+            if end - panel >= 2 && isa.panels_together() == 2 {
+                self.multiply_panels::<2>(work, &mut tile, &mut take);
+                panel += 2;
+            } else {
+                self.multiply_panels::<1>(work, &mut tile, &mut take);
+                panel += 1;
             }
-            panel += together;
         }
     }
+
+    #[inline(always)]
+    fn multiply_panels<const P: usize>(
+        &self,
+        work: Work<'_>,
+        tile: &mut Tile,
+        take: &mut impl FnMut(&mut [[f32; WIDTH]], usize, usize),
+    ) {
+        let Work { left, rows, .. } = work;
+        let (first, count) = work.part.rows;
+        let lines: [&[Line]; P] = std::array::from_fn(|at| {
+            let panel = &self.lines[(work.panel + at) * self.rows * VECTORS..];
+            &panel[first * VECTORS..(first + count) * VECTORS]
+        });
+        let start: [&[f32; WIDTH]; P] = std::array::from_fn(|at| {
+            let start = work.start.map(|start| &start[work.panel + at]);
+            start.unwrap_or(&[0.0; WIDTH])
+        });
+        let high = ROWS / P;
+        // The last tiles ask for the panels that come next, each for one vector of a row.
+        let vectors = P * VECTORS;
+        let asking = rows.div_ceil(high).saturating_sub(vectors);
+        for (number, row) in (0..rows).step_by(high).enumerate() {
+            let height = high.min(rows - row);
+            let ahead = number.checked_sub(asking).map_or(0, |asked| {
+                (P + asked / VECTORS) * self.rows * VECTORS + asked % VECTORS * count
+            });
+            let factors = Factors {
+                left: Rows {
+                    values: &left.values[row * left.stride..],
+                    ..left
+                },
+                height,
+                lines,
+                start,
+                ahead,
+            };
+            work.isa.product(&factors, tile);
+            for (at, tile) in tile.chunks_exact_mut(high).enumerate() {
+                take(&mut tile[..height], row, work.panel + at);
+            }
+        }
+    }
+}
+
+/// A column of tiles.
+#[derive(Clone, Copy)]
+struct Work<'a> {
+    isa: Isa,
+    left: Rows<'a>,
+    rows: usize,
+    part: Part,
+    start: Option<&'a [[f32; WIDTH]]>,
+    /// The first panel.
+    panel: usize,
 }
 
 #[cfg(test)]
@@ -199,16 +217,19 @@ mod tests {
         ((at * 7919 % 2003) as f32 - 1001.0) / 500.0
     }
 
+    fn every<T: Copy>(sizes: &[T]) -> impl Iterator<Item = (Isa, T)> {
+        let isas = Isa::all().iter();
+        isas.flat_map(|&isa| sizes.iter().map(move |&size| (isa, size)))
+    }
+
     fn matrix(rows: usize, columns: usize) -> Vec<f32> {
         (0..rows * columns).map(value).collect()
     }
 
     #[test]
     fn both_ways_of_filling_give_the_same_panels() {
-        if !are_available() {
-            return;
-        }
-        for (rows, columns) in [(1, 1), (16, 16), (17, 33), (40, 31), (64, 96)] {
+        let sizes = [(1, 1), (16, 16), (17, 33), (40, 31), (64, 96)];
+        for (isa, (rows, columns)) in every(&sizes) {
             let values = matrix(rows, columns);
             let turned: Vec<f32> = (0..columns * rows)
                 .map(|at| values[at % rows * columns + at / rows])
@@ -217,7 +238,7 @@ mod tests {
             // Larger first, so that what is left of it would show.
             by_rows.fill(&matrix(80, 120), 120, [80, 120]);
             by_rows.fill(&values, columns, [rows, columns]);
-            let by_columns = Panels::transposed(&turned, columns, rows);
+            let by_columns = Panels::transposed(isa, &turned, columns, rows);
             let used = columns.div_ceil(WIDTH) * rows * VECTORS;
             for (a, b) in by_rows.lines[..used].iter().zip(&by_columns.lines) {
                 assert_eq!(a.0, b.0, "{rows}×{columns}");
@@ -227,15 +248,13 @@ mod tests {
 
     #[test]
     fn products_are_sums_of_products() {
-        if !are_available() {
-            return;
-        }
-        for (n, rows, columns, stride) in [
+        let sizes = [
             (1, 1, 1, 1),
             (12, 16, 32, 16),
             (31, 7, 70, 9),
             (13, 40, 33, 41),
-        ] {
+        ];
+        for (isa, (n, rows, columns, stride)) in every(&sizes) {
             let left = matrix(n, stride);
             let right = matrix(rows, columns);
             let mut panels = Panels::default();
@@ -258,7 +277,7 @@ mod tests {
                     values: &left,
                     stride,
                 };
-                panels.multiply(rows_of, n, part, begin, |tile, first, panel| {
+                panels.multiply(isa, (rows_of, n), part, begin, |tile, first, panel| {
                     for (row, tile) in tile.iter().enumerate() {
                         for (column, value) in tile.iter().enumerate() {
                             let at = panel * WIDTH + column;

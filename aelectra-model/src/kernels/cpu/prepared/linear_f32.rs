@@ -2,52 +2,62 @@
 
 use rayon::prelude::*;
 
-use super::encoder::{
-    AttentionScratch, Heads, InferenceLinear, Layer, Layers, RowsMut, add_and_norm, attention,
-    stride,
-};
-use super::packing::Packing;
-use super::panels::{Panels, Part, Rows, WIDTH};
-use super::simd::{self, vectorised};
+use super::attention::{AttentionScratch, Heads, attention};
+use super::{Layer, Layers, PreparedLinear, RowsMut, stride};
+use crate::input::SequenceLayout;
+use crate::kernels::Dense;
+use crate::kernels::cpu::isa::Isa;
+use crate::kernels::cpu::isa::tile::{Rows, WIDTH};
+use crate::kernels::cpu::panels::{Panels, Part};
+use crate::kernels::cpu::work::{sequences, tokens};
+use crate::kernels::cpu::{math, rows};
 
 /// Tokens up to which threads share the columns of a product rather than the rows.
 const FEW_TOKENS: usize = 64;
 
 /// A linear layer whose weight is in panels.
 #[derive(Debug)]
-pub(crate) struct PackedLinear {
+pub(super) struct LinearF32 {
+    isa: Isa,
     weight: Panels,
     /// Padded with zeros to whole panels.
     bias: Vec<[f32; WIDTH]>,
 }
 
-impl InferenceLinear for PackedLinear {
-    fn new(weight: &[f32], bias: &[f32]) -> Self {
+impl LinearF32 {
+    pub(super) fn new(isa: Isa, Dense { weight, bias }: Dense<&[f32]>) -> Self {
         let (outputs, inputs) = (bias.len(), weight.len() / bias.len());
         let mut padded = vec![[0.0; WIDTH]; outputs.div_ceil(WIDTH)];
         padded.as_flattened_mut()[..outputs].copy_from_slice(bias);
         Self {
-            weight: Panels::transposed(weight, outputs, inputs),
+            isa,
+            weight: Panels::transposed(isa, weight, outputs, inputs),
             bias: padded,
         }
     }
+}
 
+impl PreparedLinear for LinearF32 {
     fn forward(&self, from: Rows<'_>, to: RowsMut<'_>, gelu: bool) {
         self.part(from, to, self.weight.whole(), 0, gelu);
     }
 
-    fn forward_short(layers: &Layers<Self>, rows: &[f32], packing: &Packing) -> Option<Vec<f32>> {
+    fn forward_short(
+        layers: &Layers<Self>,
+        rows: &[f32],
+        layout: &SequenceLayout,
+    ) -> Option<Vec<f32>> {
         let threads = rayon::current_num_threads();
         let share = Share::new(layers, threads)?;
-        (packing.tokens() <= FEW_TOKENS).then(|| {
+        (tokens(layout) <= FEW_TOKENS).then(|| {
             layers.layers.iter().fold(rows.to_vec(), |rows, layer| {
-                forward_shared(layer, layers, &rows, packing, share)
+                forward_shared(layer, layers, &rows, layout, share)
             })
         })
     }
 }
 
-impl PackedLinear {
+impl LinearF32 {
     /// A part of the outputs, with the bias, to columns `column..` of `to`.
     fn part(&self, from: Rows<'_>, to: RowsMut<'_>, part: Part, column: usize, gelu: bool) {
         let RowsMut {
@@ -59,9 +69,9 @@ impl PackedLinear {
         let first = part.panels.0;
         let start = Some(&self.bias[..]);
         self.weight
-            .multiply(from, n, part, start, |tile, row, panel| {
+            .multiply(self.isa, (from, n), part, start, |tile, row, panel| {
                 if gelu {
-                    gelu_in_place(tile);
+                    gelu_in_place(self.isa, tile);
                 }
                 let columns = WIDTH.min(width - panel * WIDTH);
                 let at = column + (panel - first) * WIDTH;
@@ -82,7 +92,7 @@ impl PackedLinear {
         };
         let mut term = vec![0.0; n * width];
         self.weight
-            .multiply(rows, n, part, None, |tile, row, panel| {
+            .multiply(self.isa, (rows, n), part, None, |tile, row, panel| {
                 let columns = panel * WIDTH..width.min((panel + 1) * WIDTH);
                 let to = term[row * width..].chunks_mut(width);
                 for (to, tile) in to.zip(tile) {
@@ -93,7 +103,11 @@ impl PackedLinear {
     }
 
     fn add_bias(&self, rows: &mut [f32]) {
-        super::rows::add_bias(rows, &self.bias.as_flattened()[..self.weight.columns()]);
+        rows::add_bias(
+            self.isa,
+            rows,
+            &self.bias.as_flattened()[..self.weight.columns()],
+        );
     }
 }
 
@@ -108,12 +122,12 @@ fn copy(tile: &[f32; WIDTH], to: &mut [f32]) {
     }
 }
 
-fn gelu_in_place(rows: &mut [[f32; WIDTH]]) {
-    vectorised(
+fn gelu_in_place(isa: Isa, rows: &mut [[f32; WIDTH]]) {
+    isa.run(
         #[inline(always)]
         || {
             for value in rows.as_flattened_mut() {
-                *value = simd::gelu(*value);
+                *value = math::gelu(*value);
             }
         },
     );
@@ -129,7 +143,7 @@ struct Share {
 
 impl Share {
     /// `None` where the shares of the heads would not be whole panels, or there is nothing to share.
-    fn new(layers: &Layers<PackedLinear>, threads: usize) -> Option<Self> {
+    fn new(layers: &Layers<LinearF32>, threads: usize) -> Option<Self> {
         let heads = layers.heads.div_ceil(threads);
         let size = layers.hidden / layers.heads;
         let whole = (heads * size).is_multiple_of(WIDTH) && layers.hidden.is_multiple_of(WIDTH);
@@ -144,14 +158,14 @@ impl Share {
 /// projections into them to its term of the projection out of them, as tensor parallelism does across
 /// machines: threads meet twice in a layer, not at every product.
 fn forward_shared(
-    layer: &Layer<PackedLinear>,
-    common: &Layers<PackedLinear>,
+    layer: &Layer<LinearF32>,
+    common: &Layers<LinearF32>,
     rows: &[f32],
-    packing: &Packing,
+    layout: &SequenceLayout,
     share: Share,
 ) -> Vec<f32> {
     let Layers { hidden, inner, .. } = *common;
-    let n = packing.tokens();
+    let n = tokens(layout);
     let size = hidden / common.heads;
     let input = Rows {
         values: rows,
@@ -183,8 +197,12 @@ fn forward_shared(
             }
             let mut context = vec![0.0; n * width];
             let mut scratch = AttentionScratch::default();
-            let heads = Heads { count, size };
-            for sequence in packing.sequences() {
+            let heads = Heads {
+                isa: common.isa,
+                count,
+                size,
+            };
+            for sequence in sequences(layout) {
                 let qkv = Rows {
                     values: &qkv,
                     stride: qkv_stride,
@@ -200,7 +218,7 @@ fn forward_shared(
         .collect();
     let mut attended = sum(terms);
     layer.projection.add_bias(&mut attended);
-    add_and_norm(&mut attended, rows, &layer.attention_norm, common.eps);
+    common.add_and_norm(&mut attended, rows, &layer.attention_norm);
 
     let input = Rows {
         values: &attended,
@@ -234,7 +252,7 @@ fn forward_shared(
         .collect();
     let mut output = sum(terms);
     layer.output.add_bias(&mut output);
-    add_and_norm(&mut output, &attended, &layer.output_norm, common.eps);
+    common.add_and_norm(&mut output, &attended, &layer.output_norm);
     output
 }
 

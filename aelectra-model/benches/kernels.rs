@@ -1,14 +1,16 @@
-//! The fused CPU operations beside the composition of primitives they stand for.
+//! Every set of kernels of the CPU beside the composition of primitives it stands for.
 //!
-//! `cargo bench -p aelectra-model --bench fused` prints one line per size: milliseconds of a forward
-//! pass, and of a forward and a backward pass with dropout, with both and their ratio. For figures
+//! `cargo bench -p aelectra-model --bench kernels` prints one line per size and set: milliseconds of a
+//! forward pass of a prepared model, and of a forward and a backward pass with dropout. For figures
 //! beside PyTorch see `tests/peer`.
 #![allow(clippy::print_stdout, clippy::expect_used, reason = "a benchmark")]
 
 use std::time::Instant;
 
 use aelectra_model::init::Initializer;
-use aelectra_model::{ElectraConfig, ElectraForPreTraining, EncoderInput, Noise, fused};
+use aelectra_model::{
+    ElectraConfig, ElectraForPreTraining, EncoderInput, Noise, Precision, kernels,
+};
 use burn::tensor::Device;
 
 /// Median milliseconds of `work`, after one run that is not counted.
@@ -38,28 +40,29 @@ fn milliseconds(batch: usize, length: usize, training: bool) -> f64 {
         .map(|at| (at as u32 * 31) % 30_000 + 5)
         .collect();
     let input = EncoderInput::new(&ids, None, &vec![length; batch], length, &device);
-    median(|| {
-        if training {
+    if training {
+        return median(|| {
             let logits = model.forward(&input, &mut Noise::keyed(1));
             std::hint::black_box(logits.powi_scalar(2).sum().backward());
-        } else {
-            std::hint::black_box(model.forward(&input, &mut Noise::off()).into_data());
-        }
+        });
+    }
+    let prepared = model
+        .electra
+        .prepare(Precision::F32)
+        .expect("f32 is everywhere");
+    median(|| {
+        std::hint::black_box(prepared.forward(&input).into_data());
     })
 }
 
 fn main() {
     for (batch, length) in [(1, 32), (8, 64), (16, 128)] {
         for training in [false, true] {
-            let [ours, composed] = [true, false].map(|enabled| {
-                fused::set_enabled(enabled);
-                milliseconds(batch, length, training)
-            });
             let what = if training { "training" } else { "inference" };
-            println!(
-                "{what} {batch}×{length}: fused {ours:.1} ms, composed {composed:.1} ms, ratio {:.2}",
-                ours / composed
-            );
+            for set in kernels::all_on(&Device::flex()) {
+                let time = kernels::using(set, || milliseconds(batch, length, training));
+                println!("{what} {batch}×{length}: {} {time:.1} ms", set.name());
+            }
         }
     }
 }

@@ -1,0 +1,215 @@
+//! The model's arithmetic in Burn's primitives: it runs on every backend, and is what every other
+//! set of kernels must agree with.
+//!
+//! Rows are those of the padded batch, `[batch · length, width]`; attention does not see padding.
+
+use burn::tensor::ops::AttentionModuleOptions;
+use burn::tensor::{Bool, Int, Tensor, TensorData, activation, module};
+
+use super::adam::{AdamStep, AdamTensors};
+use super::weights::{Dense, LayerOptions, LayerWeights, Norm};
+use super::{Activation, Kernels, PreparedEncoder};
+use crate::input::SequenceLayout;
+use crate::noise::{self, Dropout};
+
+/// The set that overrides nothing.
+#[derive(Debug)]
+pub(super) struct Composed;
+
+impl Kernels for Composed {
+    fn name(&self) -> &'static str {
+        "composed"
+    }
+}
+
+/// Rows `[n, in]` to `[n, out]`.
+pub(super) fn linear(
+    rows: Tensor<2>,
+    Dense { weight, bias }: Dense<Tensor<2>, Tensor<1>>,
+    activation: Activation,
+) -> Tensor<2> {
+    let out = module::linear(rows, weight.transpose(), Some(bias));
+    match activation {
+        Activation::None => out,
+        Activation::Gelu => gelu(out),
+    }
+}
+
+/// GELU in its exact form, `x·Φ(x)`.
+///
+/// Under autodiff it is composed of primitives whose derivatives are exact: Burn's default
+/// derivative is that of the tanh approximation, 7e-4 away in the gradients of a golden model.
+pub(super) fn gelu<const D: usize>(input: Tensor<D>) -> Tensor<D> {
+    if !input.device().is_autodiff() {
+        return activation::gelu(input);
+    }
+    let cumulative = (input.clone() * std::f64::consts::FRAC_1_SQRT_2).erf() + 1.0;
+    input * cumulative * 0.5
+}
+
+/// A transformer layer, post-LayerNorm as in BERT: `[batch · length, hidden]` to the same shape.
+pub(super) fn layer(
+    rows: Tensor<2>,
+    weights: LayerWeights<Tensor<2>, Tensor<1>>,
+    layout: &SequenceLayout,
+    options: &LayerOptions,
+) -> Tensor<2> {
+    let [attention_dropout, projection_dropout, output_dropout] = options.dropout;
+    let project = |dense| linear(rows.clone(), dense, Activation::None);
+    let context = attention(
+        [weights.query, weights.key, weights.value].map(project),
+        layout,
+        options.heads,
+        attention_dropout,
+    );
+    let projected = linear(context, weights.projection, Activation::None);
+    let attended = layer_norm(
+        dropout(projected, projection_dropout) + rows,
+        weights.attention_norm,
+        options.eps,
+    );
+    let inner = linear(attended.clone(), weights.intermediate, Activation::Gelu);
+    let outer = linear(inner, weights.output, Activation::None);
+    layer_norm(
+        dropout(outer, output_dropout) + attended,
+        weights.output_norm,
+        options.eps,
+    )
+}
+
+fn layer_norm(rows: Tensor<2>, norm: Norm<Tensor<1>>, eps: f64) -> Tensor<2> {
+    module::layer_norm(rows, norm.weight, Some(norm.bias), eps)
+}
+
+/// Multi-head self-attention, `softmax(q·kᵀ / √d)·v`, of query, key and value
+/// `[batch · length, hidden]`.
+fn attention(
+    qkv: [Tensor<2>; 3],
+    layout: &SequenceLayout,
+    heads: usize,
+    probability_dropout: Option<Dropout>,
+) -> Tensor<2> {
+    let [batch, length] = layout.dims();
+    let width = qkv[0].dims()[1];
+    let size = width / heads;
+    let [query, key, value] =
+        qkv.map(|rows| -> Tensor<4> { rows.reshape([batch, length, heads, size]).swap_dims(1, 2) });
+    // True on padding, `[batch, 1, 1, length]`.
+    let mask: Option<Tensor<4, Bool>> = layout
+        .padding()
+        .map(|padding| padding.mask.clone().reshape([batch, 1, 1, length]));
+    let context = if probability_dropout.is_some() || query.device().is_autodiff() {
+        let mut scores = query.matmul(key.transpose()) * (1.0 / (size as f64).sqrt());
+        if let Some(mask) = mask {
+            // Any large negative number; -10,000 is what the reference adds (modeling.py).
+            scores = scores + mask.float() * -10_000.0;
+        }
+        dropout(activation::softmax(scores, 3), probability_dropout).matmul(value)
+    } else {
+        // The backend's fused kernel, which has no dropout and no backward pass.
+        let mask = mask.map(|mask| mask.expand([batch, heads, length, length]));
+        let options = AttentionModuleOptions::default();
+        module::attention(query, key, value, mask, None, options)
+    };
+    context.swap_dims(1, 2).reshape([batch * length, width])
+}
+
+/// Values times the mask of a dropout, which is made on the host.
+pub(super) fn dropout<const D: usize>(values: Tensor<D>, dropout: Option<Dropout>) -> Tensor<D> {
+    let Some(dropout) = dropout else {
+        return values;
+    };
+    let shape = values.shape();
+    let mask = noise::fill(shape.num_elements(), |index| dropout.factor(index));
+    // On the device of the input, autodiff or not: a constant of its graph.
+    let mask = Tensor::from_data(TensorData::new(mask, shape), &values.device());
+    values * mask
+}
+
+/// Negative log-likelihoods of `labels` `[n]` under `logits` `[n, classes]`, summed: `[1]`.
+pub(super) fn cross_entropy_sum(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    activation::log_softmax(logits, 1)
+        .gather(1, labels.unsqueeze_dim(1))
+        .sum()
+        .neg()
+}
+
+/// One class a row, drawn by adding Gumbel noise of `key` and taking the greatest: `[n]`.
+pub(super) fn sample(logits: Tensor<2>, key: u64) -> Tensor<1, Int> {
+    let shape = logits.shape();
+    let values = noise::fill(shape.num_elements(), |index| {
+        noise::gumbel(noise::hash32(key, index))
+    });
+    let noise = Tensor::from_data(TensorData::new(values, shape), &logits.device());
+    best(logits + noise)
+}
+
+/// The greatest logit of each row, the first of equals: `[n]`.
+pub(super) fn best(logits: Tensor<2>) -> Tensor<1, Int> {
+    logits.argmax(1).squeeze_dim(1)
+}
+
+/// A step of Adam for all parameters. Whether it is taken is decided on the device, so that no step
+/// waits for the host.
+pub(super) fn adam(
+    step: &AdamStep,
+    loss: Tensor<1>,
+    parameters: Vec<AdamTensors>,
+) -> (Vec<AdamTensors>, Tensor<1>) {
+    let mut squares = parameters
+        .iter()
+        .map(|one| (one.gradient.clone() * one.gradient.clone()).sum());
+    let Some(first) = squares.next() else {
+        return (parameters, loss.zeros_like());
+    };
+    // A loss that is not finite makes the norm so too; a finite one adds 0.
+    let norm = squares.fold(first, |sum, squares| sum + squares).sqrt() + loss * 0.0;
+    // min(1, max_norm / norm), as both TensorFlow and PyTorch have it.
+    let scale = (norm.clone().recip() * step.max_grad_norm).clamp_max(1.0);
+    let finite = norm.clone().is_finite();
+    let updated = parameters
+        .into_iter()
+        .map(|old| adam_one(step, old, scale.clone(), finite.clone()))
+        .collect();
+    (updated, norm)
+}
+
+fn adam_one(
+    step: &AdamStep,
+    old: AdamTensors,
+    scale: Tensor<1>,
+    finite: Tensor<1, Bool>,
+) -> AdamTensors {
+    let gradient = old.gradient.clone() * scale;
+    let first = old.first.clone() * step.beta1 + gradient.clone() * (1.0 - step.beta1);
+    let second = old.second.clone() * step.beta2 + gradient.clone() * gradient * (1.0 - step.beta2);
+    let root = second.clone().sqrt() * step.root_scale + step.epsilon;
+    let mut update = first.clone() * step.step_size / root;
+    if old.weight_decay > 0.0 {
+        update = update + old.parameter.clone() * old.weight_decay;
+    }
+    let parameter = old.parameter.clone() - update * old.learning_rate;
+    let finite = finite.expand([old.parameter.dims()[0]]);
+    let choose = |new: Tensor<1>, old: Tensor<1>| old.mask_where(finite.clone(), new);
+    AdamTensors {
+        parameter: choose(parameter, old.parameter),
+        first: choose(first, old.first),
+        second: choose(second, old.second),
+        ..old
+    }
+}
+
+/// Layers as they are.
+#[derive(Debug)]
+pub(super) struct Layers {
+    pub layers: Vec<LayerWeights<Tensor<2>, Tensor<1>>>,
+    pub options: LayerOptions,
+}
+
+impl PreparedEncoder for Layers {
+    fn forward(&self, rows: Tensor<2>, layout: &SequenceLayout) -> Tensor<2> {
+        self.layers.iter().fold(rows, |rows, weights| {
+            layer(rows, weights.clone(), layout, &self.options)
+        })
+    }
+}

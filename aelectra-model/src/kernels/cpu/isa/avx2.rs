@@ -1,0 +1,99 @@
+//! AVX2 with FMA.
+#![cfg(target_arch = "x86_64")]
+
+use std::arch::x86_64::{
+    _mm256_broadcast_ss, _mm256_fmadd_ps, _mm256_load_ps, _mm256_loadu_ps, _mm256_setzero_ps,
+    _mm256_storeu_ps,
+};
+
+use super::tile::{Factors, LANES, Line, ROWS, Rows, Tile, VECTORS, WIDTH, groups};
+
+/// Rows whose sums with a line of a panel, two vectors each, leave registers for the factors.
+const HIGH: usize = 6;
+/// Floats in a vector.
+const HALF: usize = LANES / 2;
+
+/// Runs `work` compiled for these instructions.
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn run<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}
+
+/// Rows of the left side times panels.
+///
+/// # Safety
+/// The factors must have been checked, and the processor must have AVX2 and FMA.
+pub(super) unsafe fn product<const P: usize>(factors: &Factors<'_, P>, tile: &mut Tile) {
+    for panel in 0..P {
+        let tile = &mut tile[panel * (ROWS / P)..];
+        for (first, height) in groups(factors.height, HIGH) {
+            for vector in 0..VECTORS {
+                let left = Rows {
+                    values: &factors.left.values[first * factors.left.stride..],
+                    ..factors.left
+                };
+                let lines = factors.lines[panel];
+                let start = factors.start[panel];
+                let to = &mut tile[first..];
+                macro_rules! heights {
+                    ($($rows:literal)*) => {
+                        match height {
+                            // SAFETY: as the caller vouches for.
+                            $($rows => unsafe { rows::<$rows>(left, lines, start, vector, to) },)*
+                            _ => unreachable!("groups of at most {HIGH} rows"),
+                        }
+                    };
+                }
+                heights!(1 2 3 4 5 6);
+            }
+        }
+    }
+}
+
+/// `M` rows times one line of every row of a panel.
+///
+/// # Safety
+/// `left` must hold `M` rows as long as the panel has rows; AVX2 and FMA must be there.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn rows<const M: usize>(
+    left: Rows<'_>,
+    lines: &[Line],
+    start: &[f32; WIDTH],
+    vector: usize,
+    to: &mut [[f32; WIDTH]],
+) {
+    let Rows { values, stride } = left;
+    let first = vector * LANES;
+    let mut sums = [[_mm256_setzero_ps(); 2]; M];
+    for half in 0..2 {
+        // SAFETY: reads 32 bytes of the array, from any address.
+        let start = unsafe { _mm256_loadu_ps(start[first + half * HALF..].as_ptr()) };
+        for sums in &mut sums {
+            sums[half] = start;
+        }
+    }
+    for (step, lines) in lines.as_chunks::<VECTORS>().0.iter().enumerate() {
+        let line = &lines[vector].0;
+        let right = [0, HALF].map(
+            #[inline(always)]
+            |half| unsafe {
+                // SAFETY: 32 bytes of the line, at an address that 32 divides.
+                _mm256_load_ps(line.as_ptr().add(half))
+            },
+        );
+        for row in 0..M {
+            // SAFETY: element `row * stride + step` of the left side, which the caller vouches for.
+            let left = _mm256_broadcast_ss(unsafe { values.get_unchecked(row * stride + step) });
+            for half in 0..2 {
+                sums[row][half] = _mm256_fmadd_ps(left, right[half], sums[row][half]);
+            }
+        }
+    }
+    for (sums, to) in sums.iter().zip(to) {
+        for half in 0..2 {
+            let to = &mut to[first + half * HALF..][..HALF];
+            // SAFETY: writes the 32 bytes of the slice, to any address.
+            unsafe { _mm256_storeu_ps(to.as_mut_ptr(), sums[half]) };
+        }
+    }
+}

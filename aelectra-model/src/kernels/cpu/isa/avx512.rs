@@ -1,0 +1,174 @@
+//! AVX-512.
+#![cfg(target_arch = "x86_64")]
+
+use std::arch::x86_64::{
+    _MM_HINT_T0, _mm_prefetch, _mm512_castpd_ps, _mm512_castps_pd, _mm512_fmadd_ps, _mm512_load_ps,
+    _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_storeu_ps,
+    _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+};
+
+use super::tile::{Factors, LANES, ROWS, Rows, Tile, VECTORS};
+
+/// Runs `work` compiled for these instructions.
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+pub(super) fn run<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}
+
+/// Rows of the left side times one panel, or two at once: the first half of `tile` for one, the
+/// second for the other.
+///
+/// # Safety
+/// The factors must have been checked, and the processor must have AVX-512F.
+#[inline(always)]
+pub(super) unsafe fn product<const P: usize>(factors: &Factors<'_, P>, tile: &mut Tile) {
+    macro_rules! heights {
+        ($($rows:literal)*) => {
+            match factors.height {
+                // SAFETY: as the caller vouches for.
+                $($rows if $rows <= ROWS / P => unsafe { rows::<$rows, P>(factors, tile) },)*
+                _ => unreachable!("checked factors"),
+            }
+        };
+    }
+    heights!(1 2 3 4 5 6 7 8 9 10 11 12);
+}
+
+/// At every step the line that lies `ahead` lines after the first panel's is asked for, so that it is
+/// in the cache in time.
+///
+/// # Safety
+/// As of [`product`], with `M` rows of the left side.
+#[target_feature(enable = "avx512f")]
+unsafe fn rows<const M: usize, const P: usize>(factors: &Factors<'_, P>, tile: &mut Tile) {
+    let Factors {
+        left: Rows { values, stride },
+        lines,
+        start,
+        ahead,
+        ..
+    } = *factors;
+    // Loops rather than closures: those would be functions without the feature.
+    let mut sums = [[[_mm512_setzero_ps(); VECTORS]; P]; M];
+    for panel in 0..P {
+        for vector in 0..VECTORS {
+            // SAFETY: reads 64 bytes of the array, from any address.
+            let start = unsafe { _mm512_loadu_ps(start[panel][vector * LANES..].as_ptr()) };
+            for sums in &mut sums {
+                sums[panel][vector] = start;
+            }
+        }
+    }
+    let steps = lines[0].len() / VECTORS;
+    let mut from = values.as_ptr();
+    let mut at = [std::ptr::null(); P];
+    for panel in 0..P {
+        at[panel] = lines[panel].as_ptr();
+    }
+    let mut ahead = lines[0].as_ptr().wrapping_add(ahead);
+    macro_rules! step {
+        ($step:expr) => {
+            let mut right = [[_mm512_setzero_ps(); VECTORS]; P];
+            for panel in 0..P {
+                for vector in 0..VECTORS {
+                    // SAFETY: a line of this step; 64 bytes at an address that 64 divides.
+                    right[panel][vector] =
+                        unsafe { _mm512_load_ps(at[panel].add($step * VECTORS + vector).cast()) };
+                }
+            }
+            for row in 0..M {
+                // SAFETY: element `row * stride + step` of the left side, which the caller
+                // vouches for.
+                let left = _mm512_set1_ps(unsafe { *from.add(row * stride + $step) });
+                for panel in 0..P {
+                    for vector in 0..VECTORS {
+                        let sum = &mut sums[row][panel][vector];
+                        *sum = _mm512_fmadd_ps(left, right[panel][vector], *sum);
+                    }
+                }
+            }
+        };
+    }
+    // Four steps of two panels at a time: fewer instructions between the products. With one
+    // panel there are more rows, whose addresses would not stay in registers.
+    let together = if P == 1 { 1 } else { 4 };
+    let whole = steps / together * together;
+    let mut done = 0;
+    while done < whole {
+        step!(0);
+        if P > 1 {
+            step!(1);
+            step!(2);
+            step!(3);
+        }
+        for line in 0..together {
+            _mm_prefetch::<_MM_HINT_T0>(ahead.wrapping_add(line).cast());
+        }
+        ahead = ahead.wrapping_add(together);
+        from = from.wrapping_add(together);
+        for at in &mut at {
+            *at = at.wrapping_add(together * VECTORS);
+        }
+        done += together;
+    }
+    while done < steps {
+        step!(0);
+        from = from.wrapping_add(1);
+        for at in &mut at {
+            *at = at.wrapping_add(VECTORS);
+        }
+        done += 1;
+    }
+    for panel in 0..P {
+        for row in 0..M {
+            let to = &mut tile[panel * (ROWS / P) + row];
+            for vector in 0..VECTORS {
+                let to = &mut to[vector * LANES..(vector + 1) * LANES];
+                // SAFETY: writes the 64 bytes of the slice, to any address.
+                unsafe { _mm512_storeu_ps(to.as_mut_ptr(), sums[row][panel][vector]) };
+            }
+        }
+    }
+}
+
+/// The transposed of a block.
+#[target_feature(enable = "avx512f")]
+pub(super) fn transposed(block: &[[f32; LANES]; LANES]) -> [[f32; LANES]; LANES] {
+    let mut a = [_mm512_setzero_ps(); LANES];
+    for (vector, row) in a.iter_mut().zip(block) {
+        // SAFETY: reads the 64 bytes of the array, from any address.
+        *vector = unsafe { _mm512_loadu_ps(row.as_ptr()) };
+    }
+    // Pairs of rows.
+    let mut b = a;
+    for i in 0..LANES / 2 {
+        b[2 * i] = _mm512_unpacklo_ps(a[2 * i], a[2 * i + 1]);
+        b[2 * i + 1] = _mm512_unpackhi_ps(a[2 * i], a[2 * i + 1]);
+    }
+    // Fours: vector 4i + j holds columns j, j + 4, j + 8, j + 12 of rows 4i to 4i + 3.
+    for i in 0..LANES / 4 {
+        for half in 0..2 {
+            let low = _mm512_castps_pd(b[4 * i + half]);
+            let high = _mm512_castps_pd(b[4 * i + half + 2]);
+            a[4 * i + 2 * half] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
+            a[4 * i + 2 * half + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
+        }
+    }
+    // Eights: columns j and j + 8, then j + 4 and j + 12, of eight rows.
+    for i in [0, 8] {
+        for j in 0..4 {
+            b[i + j] = _mm512_shuffle_f32x4::<0x88>(a[i + j], a[i + j + 4]);
+            b[i + j + 4] = _mm512_shuffle_f32x4::<0xdd>(a[i + j], a[i + j + 4]);
+        }
+    }
+    for j in 0..8 {
+        a[j] = _mm512_shuffle_f32x4::<0x88>(b[j], b[j + 8]);
+        a[j + 8] = _mm512_shuffle_f32x4::<0xdd>(b[j], b[j + 8]);
+    }
+    let mut columns = [[0.0; LANES]; LANES];
+    for (column, vector) in columns.iter_mut().zip(a) {
+        // SAFETY: writes the 64 bytes of the array, to any address.
+        unsafe { _mm512_storeu_ps(column.as_mut_ptr(), vector) };
+    }
+    columns
+}

@@ -1,0 +1,143 @@
+//! Kernels for the CPU backend `flex`, one set for each instruction set of the machine.
+//!
+//! Fewer, larger steps than Burn's primitives, with gradients written by hand, on packed rows: the
+//! real tokens of the batch, so that no padding is computed. They enter through Burn's backend
+//! extension where they have gradients.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `layer/` | a whole transformer layer, forward and backward |
+//! | `prepared/` | inference: weights ordered once, in 32 bits or in 8, and pieces of the batch taken through all layers |
+//! | `linear.rs` | linear layer with its bias, and GELU where one follows |
+//! | `cross_entropy.rs`, `sampling.rs` | what is read off the logits of a vocabulary |
+//! | `adam.rs` | the optimizer |
+//! | `attention.rs` | attention of one sequence on interleaved query, key, value rows, without copies, for training |
+//! | `rows.rs` | bias, GELU, dropout, residual, LayerNorm over rows |
+//! | `work.rs` | which rows are which sequence; how a batch is cut into pieces |
+//! | `matrix.rs` | matrix products on checked slices (`gemm`) |
+//! | `panels.rs` | products with a right side that was ordered beforehand |
+//! | `math.rs` | exponential, GELU, logarithm, sums, as loops that vectorise |
+//! | `isa/` | instruction sets: detection, the tile of a product, 8-bit products |
+//! | `tensor.rs` | between tensors and slices |
+//!
+//! What each gained is in EXPERIMENTS.md.
+
+mod adam;
+mod attention;
+mod cross_entropy;
+mod isa;
+mod layer;
+mod linear;
+mod math;
+mod matrix;
+mod panels;
+mod prepared;
+mod rows;
+mod sampling;
+mod tensor;
+mod work;
+
+use std::sync::LazyLock;
+
+use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
+use isa::Isa;
+
+use super::{
+    Activation, AdamStep, AdamTensors, Dense, Family, Kernels, LayerOptions, LayerWeights,
+    PreparedEncoder,
+};
+use crate::error::Result;
+use crate::input::SequenceLayout;
+use crate::precision::Precision;
+
+pub(super) const FAMILY: Family = Family {
+    serves: |device| device.clone().without_autodiff() == Device::flex(),
+    sets: || &SETS,
+};
+
+/// One set for each instruction set.
+static SETS: LazyLock<Vec<&'static dyn Kernels>> = LazyLock::new(|| {
+    static CPU: LazyLock<Vec<CpuKernels>> =
+        LazyLock::new(|| Isa::all().iter().copied().map(CpuKernels).collect());
+    CPU.iter().map(|set| set as &dyn Kernels).collect()
+});
+
+/// Kernels compiled for an instruction set.
+#[derive(Debug)]
+struct CpuKernels(Isa);
+
+impl Kernels for CpuKernels {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    /// Only the real tokens.
+    fn enter(&self, hidden: Tensor<3>, layout: &SequenceLayout) -> Tensor<2> {
+        let [batch, length, width] = hidden.dims();
+        let rows = hidden.reshape([batch * length, width]);
+        match layout.padding() {
+            Some(padding) => rows.select(0, padding.real_rows.clone()),
+            None => rows,
+        }
+    }
+
+    /// Padding comes out as zeros.
+    fn leave(&self, rows: Tensor<2>, layout: &SequenceLayout) -> Tensor<3> {
+        let ([batch, length], [_, width]) = (layout.dims(), rows.dims());
+        let rows = match layout.padding() {
+            Some(padding) => Tensor::<2>::zeros([batch * length, width], &rows.device())
+                .select_assign(0, padding.real_rows.clone(), rows, IndexingUpdateOp::Add),
+            None => rows,
+        };
+        rows.reshape([batch, length, width])
+    }
+
+    fn layer(
+        &self,
+        rows: Tensor<2>,
+        weights: LayerWeights<Tensor<2>, Tensor<1>>,
+        layout: &SequenceLayout,
+        options: &LayerOptions,
+    ) -> Tensor<2> {
+        layer::layer(self.0, rows, weights, layout, options)
+    }
+
+    fn prepare(
+        &self,
+        layers: Vec<LayerWeights<Tensor<2>, Tensor<1>>>,
+        options: LayerOptions,
+        precision: Precision,
+    ) -> Result<Box<dyn PreparedEncoder>> {
+        prepared::prepare(self.0, layers, options, precision)
+    }
+
+    fn linear(
+        &self,
+        rows: Tensor<2>,
+        dense: Dense<Tensor<2>, Tensor<1>>,
+        activation: Activation,
+    ) -> Tensor<2> {
+        linear::linear(self.0, rows, dense, activation == Activation::Gelu)
+    }
+
+    fn cross_entropy_sum(&self, logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+        cross_entropy::cross_entropy_sum(self.0, logits, labels)
+    }
+
+    fn sample(&self, logits: Tensor<2>, key: u64) -> Tensor<1, Int> {
+        sampling::sample(self.0, logits, key)
+    }
+
+    fn best(&self, logits: Tensor<2>) -> Tensor<1, Int> {
+        sampling::best(logits)
+    }
+
+    fn adam(
+        &self,
+        step: &AdamStep,
+        loss: Tensor<1>,
+        parameters: Vec<AdamTensors>,
+    ) -> (Vec<AdamTensors>, Tensor<1>) {
+        adam::adam(self.0, step, loss, parameters)
+    }
+}

@@ -1,0 +1,236 @@
+//! Kernels: the operations a model is made of, as fast as a device has them.
+//!
+//! [`Kernels`] is the one extension point. Each operation has a default, composed of Burn's
+//! primitives ([`composed`]), which runs on every backend and is the reference of the tests. A set
+//! of kernels is a folder with an implementation that overrides what it does better, and one line in
+//! [`of`]; model files call `kernels::of(&device)` and name no backend.
+//!
+//! | set | devices | overrides |
+//! | --- | --- | --- |
+//! | [`composed`] | all | nothing |
+//! | `cpu` | `flex` | everything but plain dropout, for each instruction set of [`cpu::isa`](cpu) |
+//!
+//! Sets draw the same noise and agree within rounding: `tests/kernels.rs` holds every set of a
+//! device against `composed`, values and gradients, at odd sizes.
+
+mod adam;
+mod composed;
+#[cfg(feature = "flex")]
+mod cpu;
+mod weights;
+
+use std::cell::Cell;
+use std::fmt::Debug;
+use std::sync::LazyLock;
+
+use burn::tensor::{Device, Int, Tensor};
+
+pub use adam::{AdamStep, AdamTensors};
+pub use weights::{Dense, LayerOptions, LayerWeights, Norm, PARAMETERS};
+
+use crate::error::{ModelError, Result};
+use crate::input::SequenceLayout;
+use crate::noise::Dropout;
+use crate::precision::Precision;
+
+/// What follows a linear layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// Nothing.
+    None,
+    /// GELU in its exact form, `x·Φ(x)`.
+    Gelu,
+}
+
+/// A set of kernels. Rows are `[n, width]`; which rows of a batch there are is the set's business,
+/// between [`enter`](Kernels::enter) and [`leave`](Kernels::leave).
+pub trait Kernels: Debug + Sync {
+    /// What the set is called in `doctor` and in tests.
+    fn name(&self) -> &'static str;
+
+    /// From `[batch, length, width]` to the rows that [`layer`](Kernels::layer) works on: here all
+    /// of them, padding included.
+    fn enter(&self, hidden: Tensor<3>, _layout: &SequenceLayout) -> Tensor<2> {
+        let [batch, length, width] = hidden.dims();
+        hidden.reshape([batch * length, width])
+    }
+
+    /// Back to `[batch, length, width]`. What stands on padding is nobody's business.
+    fn leave(&self, rows: Tensor<2>, layout: &SequenceLayout) -> Tensor<3> {
+        let ([batch, length], [_, width]) = (layout.dims(), rows.dims());
+        rows.reshape([batch, length, width])
+    }
+
+    /// A transformer layer on the rows that [`enter`](Kernels::enter) gave.
+    fn layer(
+        &self,
+        rows: Tensor<2>,
+        weights: LayerWeights<Tensor<2>, Tensor<1>>,
+        layout: &SequenceLayout,
+        options: &LayerOptions,
+    ) -> Tensor<2> {
+        composed::layer(rows, weights, layout, options)
+    }
+
+    /// Makes layers ready for inference: whatever pays to be done once is done here.
+    ///
+    /// # Errors
+    /// When this set does not compute in that precision on this machine.
+    fn prepare(
+        &self,
+        layers: Vec<LayerWeights<Tensor<2>, Tensor<1>>>,
+        options: LayerOptions,
+        precision: Precision,
+    ) -> Result<Box<dyn PreparedEncoder>> {
+        match precision {
+            Precision::F32 => Ok(Box::new(composed::Layers { layers, options })),
+            Precision::Int8 => Err(unavailable(precision, "the CPU kernels of device `flex`")),
+        }
+    }
+
+    /// A linear layer: `[n, in]` to `[n, out]`.
+    fn linear(
+        &self,
+        rows: Tensor<2>,
+        dense: Dense<Tensor<2>, Tensor<1>>,
+        activation: Activation,
+    ) -> Tensor<2> {
+        composed::linear(rows, dense, activation)
+    }
+
+    /// Flat values `[n]` with some of them dropped and the rest scaled; element `i` of the mask is
+    /// [`Dropout::factor`] of `i`.
+    fn dropout(&self, values: Tensor<1>, dropout: Dropout) -> Tensor<1> {
+        composed::dropout(values, Some(dropout))
+    }
+
+    /// Negative log-likelihoods of `labels` `[n]` under `logits` `[n, classes]`, summed: `[1]`.
+    fn cross_entropy_sum(&self, logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+        composed::cross_entropy_sum(logits, labels)
+    }
+
+    /// One class for each row of `logits` `[n, classes]`, outside autodiff, drawn by adding Gumbel
+    /// noise of `key` and taking the greatest: `[n]`.
+    fn sample(&self, logits: Tensor<2>, key: u64) -> Tensor<1, Int> {
+        composed::sample(logits, key)
+    }
+
+    /// The greatest logit of each row of `[n, classes]`, outside autodiff, the first of equals: `[n]`.
+    fn best(&self, logits: Tensor<2>) -> Tensor<1, Int> {
+        composed::best(logits)
+    }
+
+    /// One step of Adam for all parameters, and the norm of all gradients before clipping, `[1]`. A
+    /// step whose norm or `loss` `[1]` is not finite leaves parameters and moments as they were. The
+    /// gradients given back mean nothing.
+    fn adam(
+        &self,
+        step: &AdamStep,
+        loss: Tensor<1>,
+        parameters: Vec<AdamTensors>,
+    ) -> (Vec<AdamTensors>, Tensor<1>) {
+        composed::adam(step, loss, parameters)
+    }
+}
+
+/// Layers made ready for inference by [`Kernels::prepare`].
+pub trait PreparedEncoder: Debug + Send + Sync {
+    /// The rows that the same set's [`Kernels::enter`] gave through all layers.
+    fn forward(&self, rows: Tensor<2>, layout: &SequenceLayout) -> Tensor<2>;
+}
+
+/// The environment variable that leaves only the composed operations with `0`.
+pub const SWITCH: &str = "AELECTRA_FUSED";
+
+/// Sets of kernels for one kind of device.
+struct Family {
+    serves: fn(&Device) -> bool,
+    /// What this machine can run, the fastest first; never empty.
+    sets: fn() -> &'static [&'static dyn Kernels],
+}
+
+/// Every family beside the composed operations.
+const FAMILIES: &[Family] = &[
+    #[cfg(feature = "flex")]
+    cpu::FAMILY,
+];
+
+static COMPOSED: composed::Composed = composed::Composed;
+
+thread_local! {
+    static CHOSEN: Cell<Option<&'static dyn Kernels>> = const { Cell::new(None) };
+}
+
+/// The kernels of a device: the fastest set this machine has for it.
+#[must_use]
+pub fn of(device: &Device) -> &'static dyn Kernels {
+    static SWITCHED_ON: LazyLock<bool> =
+        LazyLock::new(|| std::env::var(SWITCH).map_or(true, |value| value != "0"));
+    if let Some(chosen) = CHOSEN.get() {
+        return chosen;
+    }
+    let family = FAMILIES.iter().find(|family| (family.serves)(device));
+    let sets = family
+        .filter(|_| *SWITCHED_ON)
+        .map(|family| (family.sets)());
+    sets.and_then(|sets| sets.first().copied())
+        .unwrap_or(&COMPOSED)
+}
+
+/// Every set of kernels that serves a device, the fastest first, the composed one last.
+#[must_use]
+pub fn all_on(device: &Device) -> Vec<&'static dyn Kernels> {
+    let mut sets: Vec<&'static dyn Kernels> = FAMILIES
+        .iter()
+        .filter(|family| (family.serves)(device))
+        .flat_map(|family| (family.sets)().iter().copied())
+        .collect();
+    sets.push(&COMPOSED);
+    sets
+}
+
+/// Runs `work` with a set of kernels in place of [`of`]'s choice, on this thread: for tests and
+/// benchmarks. The set must serve the devices that `work` uses.
+pub fn using<R>(kernels: &'static dyn Kernels, work: impl FnOnce() -> R) -> R {
+    struct Restore(Option<&'static dyn Kernels>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            CHOSEN.set(self.0);
+        }
+    }
+    let _restore = Restore(CHOSEN.replace(Some(kernels)));
+    work()
+}
+
+/// Drops out elements of a tensor of any shape, numbered row-major, if there is anything to drop.
+pub fn dropout<const D: usize>(values: Tensor<D>, dropout: Option<Dropout>) -> Tensor<D> {
+    let Some(dropout) = dropout else {
+        return values;
+    };
+    let shape = values.dims();
+    let flat = values.reshape([shape.iter().product::<usize>()]);
+    of(&flat.device()).dropout(flat, dropout).reshape(shape)
+}
+
+/// A linear layer on the last dimension: `[…, in]` to `[…, out]`.
+pub fn linear<const D: usize>(
+    input: Tensor<D>,
+    dense: Dense<Tensor<2>, Tensor<1>>,
+    activation: Activation,
+) -> Tensor<D> {
+    let mut shape = input.dims();
+    let rows = shape[..D - 1].iter().product::<usize>();
+    let rows = input.reshape([rows, shape[D - 1]]);
+    shape[D - 1] = dense.weight.dims()[0];
+    of(&rows.device())
+        .linear(rows, dense, activation)
+        .reshape(shape)
+}
+
+/// That a precision needs what is not there.
+fn unavailable(precision: Precision, missing: &str) -> ModelError {
+    ModelError::invalid(format!(
+        "precision {precision} is unavailable: it needs {missing}"
+    ))
+    .with_hint("use --precision f32")
+}
