@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use aelectra_data::run::Manifest;
+use aelectra_data::run::{Manifest, PretrainMetrics};
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::save_model;
 use aelectra_model::{ElectraConfig, ElectraForTokenClassification, ElectraPretrainer};
@@ -12,7 +12,6 @@ use serde_json::json;
 use crate::config::pretrain::AttentionStart;
 use crate::error::{Result, TrainError};
 use crate::finetune::single::SeedResult;
-use crate::metrics::PretrainMetrics;
 use crate::ner::Tagger;
 use crate::pretrain::checkpoint::TrainState;
 
@@ -71,24 +70,19 @@ impl ModelCard {
         let mut card = self.clone();
         card.metrics
             .push(("held out, at step".to_owned(), step.to_string()));
+        let loss = |value: f64| format!("{value:.4}");
+        let percent = |value: f64| format!("{:.2} %", 100.0 * value);
         for (name, value) in [
-            ("MLM loss (nats)", format!("{:.4}", metrics.mlm_loss)),
-            ("RTD loss (nats)", format!("{:.4}", metrics.rtd_loss)),
-            (
-                "RTD accuracy",
-                format!("{:.2} %", 100.0 * metrics.rtd_accuracy),
-            ),
+            ("MLM loss (nats)", metrics.mlm_loss.map(loss)),
+            ("RTD loss (nats)", metrics.rtd_loss.map(loss)),
+            ("RTD accuracy", metrics.rtd_accuracy.map(percent)),
             (
                 "accuracy of \"all original\"",
-                format!("{:.2} %", 100.0 * metrics.rtd_baseline),
+                metrics.rtd_baseline.map(percent),
             ),
-            (
-                "RTD AUC",
-                metrics
-                    .rtd_auc
-                    .map_or("–".to_owned(), |auc| format!("{auc:.4}")),
-            ),
+            ("RTD AUC", metrics.rtd_auc.map(loss)),
         ] {
+            let value = value.unwrap_or_else(|| "–".to_owned());
             card.metrics.push((name.to_owned(), value));
         }
         card

@@ -1,6 +1,6 @@
 //! Pretraining metrics, from plain numbers.
 
-use serde::{Deserialize, Serialize};
+use aelectra_data::run::PretrainMetrics;
 
 /// Sums over any number of batches; [`PretrainTotals::summary`] divides.
 #[derive(Clone, Debug, Default)]
@@ -19,39 +19,30 @@ pub struct PretrainTotals {
     pub detections: Vec<(f32, bool)>,
 }
 
-/// What is reported of pretraining, on training or on held-out data.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct PretrainMetrics {
-    /// `mlm_loss · mlm_weight + rtd_loss · rtd_weight`.
-    pub loss: f64,
-    /// Mean negative log-likelihood of the drawn positions, nats.
-    pub mlm_loss: f64,
-    /// Share of drawn positions where the best guess is right.
-    pub mlm_accuracy: f64,
-    /// Share of drawn positions where the sample is right.
-    pub sampled_accuracy: f64,
-    /// Mean cross-entropy of replaced-token detection, nats.
-    pub rtd_loss: f64,
-    /// Share of real tokens judged rightly (logit above 0 means "replaced").
-    pub rtd_accuracy: f64,
-    /// What "all original" scores: the share of tokens that are original.
-    pub rtd_baseline: f64,
-    /// Of the tokens called replaced, the share that is; 0 when none is called so.
-    pub rtd_precision: f64,
-    /// Of the replaced tokens, the share that is found.
-    pub rtd_recall: f64,
-    /// Probability that a replaced token has a higher logit than an original one; `None` when only
-    /// one of the two kinds occurs.
-    pub rtd_auc: Option<f64>,
-}
-
 impl PretrainTotals {
-    /// Divides the sums. `mlm_weight` and `rtd_weight` are those of the total loss.
+    /// Divides the sums. `mlm_weight` and `rtd_weight` are those of the total loss; a weight of 0
+    /// leaves the discriminator untrained, so nothing is said of it. The generator's metrics are
+    /// NaN when nothing was drawn.
     #[must_use]
     pub fn summary(&self, mlm_weight: f64, rtd_weight: f64) -> PretrainMetrics {
-        let tokens = self.detections.len() as f64;
         let masked = self.masked as f64;
-        let ratio = |a: f64, b: f64| if b > 0.0 { a / b } else { 0.0 };
+        let mlm_loss = self.mlm_loss_sum / masked;
+        let mut metrics = PretrainMetrics {
+            loss: Some(mlm_loss * mlm_weight),
+            mlm_loss: Some(mlm_loss),
+            mlm_accuracy: Some(self.mlm_correct as f64 / masked),
+            sampled_accuracy: Some(self.sampled_correct as f64 / masked),
+            ..PretrainMetrics::default()
+        };
+        if rtd_weight > 0.0 && !self.detections.is_empty() {
+            self.add_detection(&mut metrics, mlm_loss * mlm_weight, rtd_weight);
+        }
+        metrics
+    }
+
+    fn add_detection(&self, metrics: &mut PretrainMetrics, generator: f64, rtd_weight: f64) {
+        let tokens = self.detections.len() as f64;
+        let ratio = |a: f64, b: f64| Some(if b > 0.0 { a / b } else { 0.0 });
         let count = |test: &dyn Fn(f32, bool) -> bool| {
             self.detections
                 .iter()
@@ -61,20 +52,14 @@ impl PretrainTotals {
         let replaced = count(&|_, label| label);
         let called = count(&|logit, _| logit > 0.0);
         let found = count(&|logit, label| logit > 0.0 && label);
-        let mlm_loss = ratio(self.mlm_loss_sum, masked);
-        let rtd_loss = ratio(self.rtd_loss_sum, tokens);
-        PretrainMetrics {
-            loss: mlm_loss * mlm_weight + rtd_loss * rtd_weight,
-            mlm_loss,
-            mlm_accuracy: ratio(self.mlm_correct as f64, masked),
-            sampled_accuracy: ratio(self.sampled_correct as f64, masked),
-            rtd_loss,
-            rtd_accuracy: ratio(tokens - called - replaced + 2.0 * found, tokens),
-            rtd_baseline: ratio(tokens - replaced, tokens),
-            rtd_precision: ratio(found, called),
-            rtd_recall: ratio(found, replaced),
-            rtd_auc: auc(&self.detections),
-        }
+        let rtd_loss = self.rtd_loss_sum / tokens;
+        metrics.loss = Some(generator + rtd_loss * rtd_weight);
+        metrics.rtd_loss = Some(rtd_loss);
+        metrics.rtd_accuracy = ratio(tokens - called - replaced + 2.0 * found, tokens);
+        metrics.rtd_baseline = ratio(tokens - replaced, tokens);
+        metrics.rtd_precision = ratio(found, called);
+        metrics.rtd_recall = ratio(found, replaced);
+        metrics.rtd_auc = auc(&self.detections);
     }
 }
 
@@ -128,18 +113,37 @@ mod tests {
             (-3.0, false),
         ];
         let totals = PretrainTotals {
+            masked: 1,
             detections,
             rtd_loss_sum: 3.0,
             ..PretrainTotals::default()
         };
         let metrics = totals.summary(1.0, 50.0);
-        assert!((metrics.rtd_accuracy - 4.0 / 6.0).abs() < 1e-12);
-        assert!((metrics.rtd_baseline - 0.5).abs() < 1e-12);
-        assert!((metrics.rtd_precision - 2.0 / 3.0).abs() < 1e-12);
-        assert!((metrics.rtd_recall - 2.0 / 3.0).abs() < 1e-12);
-        assert!((metrics.loss - 25.0).abs() < 1e-12);
-        // Of 9 pairs, 8 are in order.
-        assert!((metrics.rtd_auc.unwrap_or(0.0) - 8.0 / 9.0).abs() < 1e-12);
+        for (value, expected) in [
+            (metrics.rtd_accuracy, 4.0 / 6.0),
+            (metrics.rtd_baseline, 0.5),
+            (metrics.rtd_precision, 2.0 / 3.0),
+            (metrics.rtd_recall, 2.0 / 3.0),
+            (metrics.loss, 25.0),
+            // Of 9 pairs, 8 are in order.
+            (metrics.rtd_auc, 8.0 / 9.0),
+        ] {
+            let value = value.expect("measured");
+            assert!((value - expected).abs() < 1e-12, "{value} {expected}");
+        }
+        let generator_only = totals.summary(1.0, 0.0);
+        assert_eq!(
+            (generator_only.rtd_loss, generator_only.loss),
+            (None, Some(0.0))
+        );
+    }
+
+    #[test]
+    fn steps_without_a_finite_gradient_are_nan_not_perfect() {
+        let metrics = PretrainTotals::default().summary(1.0, 50.0);
+        assert!(metrics.loss.is_some_and(f64::is_nan));
+        assert!(metrics.mlm_accuracy.is_some_and(f64::is_nan));
+        assert_eq!(metrics.rtd_accuracy, None);
     }
 
     #[test]
@@ -152,6 +156,6 @@ mod tests {
             detections: vec![(0.0, false)],
             ..Default::default()
         };
-        assert_eq!(totals.summary(1.0, 50.0).rtd_accuracy, 1.0);
+        assert_eq!(totals.summary(1.0, 50.0).rtd_accuracy, Some(1.0));
     }
 }

@@ -120,7 +120,9 @@ pub fn summaries(root: &Path, now: f64) -> Result<Vec<RunSummary>> {
 
 #[cfg(test)]
 mod tests {
-    use aelectra_data::run::{EndEvent, EndReason, EventWriter, RunEvent, StartEvent, StepEvent};
+    use aelectra_data::run::{
+        EndEvent, EndReason, EventWriter, PretrainMetrics, RunEvent, StartEvent, StepEvent,
+    };
 
     use super::*;
 
@@ -135,16 +137,19 @@ mod tests {
             ..StartEvent::default()
         };
         writer
-            .append_at(0.0, RunEvent::Start(start))
+            .append_at(0.0, &RunEvent::Start(start))
             .expect("written");
         for step in 1..=9000 {
             let event = StepEvent {
                 step,
-                loss: Some(1.0 / step as f64),
+                metrics: PretrainMetrics {
+                    loss: Some(1.0 / step as f64),
+                    ..PretrainMetrics::default()
+                },
                 ..StepEvent::default()
             };
             writer
-                .append_at(step as f64, RunEvent::Step(event))
+                .append_at(step as f64, &RunEvent::Step(event))
                 .expect("written");
         }
         let running = RunSummary::read(dir.path(), 9001.0).expect("read");
@@ -159,7 +164,7 @@ mod tests {
             ..EndEvent::default()
         };
         writer
-            .append_at(9001.0, RunEvent::End(end))
+            .append_at(9001.0, &RunEvent::End(end))
             .expect("written");
         let all = summaries(root.path(), 1e9).expect("listed");
         assert_eq!(all.len(), 1);

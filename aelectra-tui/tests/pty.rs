@@ -352,7 +352,7 @@ fn a_stop_from_the_live_view_lies_in_control() {
         .expect("opened");
     let end = aelectra_data::run::EndEvent::default();
     writer
-        .append(aelectra_data::run::RunEvent::End(end))
+        .append(&aelectra_data::run::RunEvent::End(end))
         .expect("written");
     assert_eq!(session.finish(), 0);
     session.assert_restored();
@@ -370,7 +370,7 @@ fn without_a_terminal_there_are_plain_lines() {
         .expect("opened");
     let end = aelectra_data::run::EndEvent::default();
     writer
-        .append(aelectra_data::run::RunEvent::End(end))
+        .append(&aelectra_data::run::RunEvent::End(end))
         .expect("written");
     let output = std::process::Command::new(example())
         .arg(&run)

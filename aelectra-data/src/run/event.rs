@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::control::ControlRequest;
+use super::metrics::{PretrainMetrics, StepSeconds};
+use super::numbers::{Visit, VisitMut, numbers};
 
 /// One event; `kind` in the file is the variant in snake case.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -41,6 +43,31 @@ pub enum RunEvent {
     /// A kind this version does not know; readers pass over it. It cannot be written.
     #[serde(skip_serializing)]
     Unknown(String),
+}
+
+impl RunEvent {
+    /// Calls `f` with each number the event can carry, under its name in the file.
+    pub fn visit(&self, f: &mut Visit<'_>) {
+        match self {
+            Self::Step(event) => event.visit(f),
+            Self::Eval(event) => event.visit(f),
+            Self::NerStep(event) => event.visit(f),
+            Self::NerEval(event) => event.visit(f),
+            Self::System(event) => event.visit(f),
+            _ => {}
+        }
+    }
+
+    pub(super) fn visit_mut(&mut self, f: &mut VisitMut<'_>) {
+        match self {
+            Self::Step(event) => event.visit_mut(f),
+            Self::Eval(event) => event.visit_mut(f),
+            Self::NerStep(event) => event.visit_mut(f),
+            Self::NerEval(event) => event.visit_mut(f),
+            Self::System(event) => event.visit_mut(f),
+            _ => {}
+        }
+    }
 }
 
 /// A process began to train.
@@ -101,36 +128,9 @@ pub struct StartEvent {
 pub struct ResumedEvent {
     /// The checkpoint's step: the last step that counts.
     pub step: u64,
-    /// The highest step logged before, where it lies beyond `step`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub superseded: Option<u64>,
-    /// In fine-tuning: the seed whose steps are meant. Absent: the pretraining steps.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seed: Option<u64>,
     /// The checkpoint, relative to the run directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<String>,
-}
-
-/// Where the seconds of one training step went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct StepSeconds {
-    /// Waiting for the batch.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub data: Option<f64>,
-    /// Both networks' forward passes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub forward: Option<f64>,
-    /// Backward pass.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub backward: Option<f64>,
-    /// Clipping and update.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub optimizer: Option<f64>,
-    /// The whole step.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub total: Option<f64>,
 }
 
 /// Pretraining metrics, averaged over the steps since the previous `step` event.
@@ -141,36 +141,9 @@ pub struct StepEvent {
     /// The step at which the run will end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_steps: Option<u64>,
-    /// Generator loss + weighted discriminator loss.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub loss: Option<f64>,
-    /// Generator: cross-entropy over masked positions, nats.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mlm_loss: Option<f64>,
-    /// Discriminator: binary cross-entropy over non-padding positions, nats, unweighted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rtd_loss: Option<f64>,
-    /// Share of masked positions where the generator's best guess is the original.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mlm_accuracy: Option<f64>,
-    /// Share of masked positions where the generator's sample is the original.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sampled_accuracy: Option<f64>,
-    /// Share of positions the discriminator judged rightly.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rtd_accuracy: Option<f64>,
-    /// What "everything is original" would score in `rtd_accuracy`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rtd_baseline: Option<f64>,
-    /// Share of positions called replaced that were.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rtd_precision: Option<f64>,
-    /// Share of replaced positions that were called so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rtd_recall: Option<f64>,
-    /// Area under the discriminator's ROC curve.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rtd_auc: Option<f64>,
+    /// Losses and scores.
+    #[serde(flatten)]
+    pub metrics: PretrainMetrics,
     /// Learning rate of this step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lr: Option<f64>,
@@ -184,8 +157,8 @@ pub struct StepEvent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_per_second: Option<f64>,
     /// Where the time of an average step went.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub step_seconds: Option<StepSeconds>,
+    #[serde(default, skip_serializing_if = "StepSeconds::is_empty")]
+    pub step_seconds: StepSeconds,
     /// Resident memory of the process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rss_bytes: Option<u64>,
@@ -194,7 +167,10 @@ pub struct StepEvent {
     pub skipped_steps: Option<u64>,
 }
 
-/// Pretraining metrics on held-out data; the numbers are defined as in [`StepEvent`].
+numbers!(StepEvent: [metrics] [step_seconds] lr grad_norm tokens_per_second;
+    counts tokens_seen rss_bytes skipped_steps);
+
+/// Pretraining metrics on held-out data.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EvalEvent {
     /// The step whose weights were measured.
@@ -208,37 +184,12 @@ pub struct EvalEvent {
     /// How long it took; an ETA counts it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
-    /// See [`StepEvent::loss`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub loss: Option<f64>,
-    /// See [`StepEvent::mlm_loss`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mlm_loss: Option<f64>,
-    /// See [`StepEvent::rtd_loss`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rtd_loss: Option<f64>,
-    /// See [`StepEvent::mlm_accuracy`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mlm_accuracy: Option<f64>,
-    /// See [`StepEvent::sampled_accuracy`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sampled_accuracy: Option<f64>,
-    /// See [`StepEvent::rtd_accuracy`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rtd_accuracy: Option<f64>,
-    /// See [`StepEvent::rtd_baseline`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rtd_baseline: Option<f64>,
-    /// See [`StepEvent::rtd_precision`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rtd_precision: Option<f64>,
-    /// See [`StepEvent::rtd_recall`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rtd_recall: Option<f64>,
-    /// See [`StepEvent::rtd_auc`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rtd_auc: Option<f64>,
+    /// Losses and scores.
+    #[serde(flatten)]
+    pub metrics: PretrainMetrics,
 }
+
+numbers!(EvalEvent: [metrics] seconds; counts examples);
 
 /// Fine-tuning metrics of one step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -272,6 +223,8 @@ pub struct NerStepEvent {
     pub tokens_per_second: Option<f64>,
 }
 
+numbers!(NerStepEvent: loss lr grad_norm tokens_per_second);
+
 /// Precision, recall, F1 and support of one entity class, shares in 0..=1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClassScore {
@@ -300,9 +253,6 @@ pub struct Confusion {
     pub labels: Vec<String>,
     /// `counts[gold][predicted]`, as many rows and columns as labels.
     pub counts: Vec<Vec<u64>>,
-    /// Entities with the right label and overlapping but wrong boundaries.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub boundary_errors: Option<u64>,
 }
 
 /// Entity scores (seqeval's definitions) on one split after an epoch.
@@ -321,9 +271,6 @@ pub struct NerEvalEvent {
     /// See [`NerStepEvent::arm`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arm: Option<String>,
-    /// Token cross-entropy on the split.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub loss: Option<f64>,
     /// Micro-averaged F1 over all classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub micro_f1: Option<f64>,
@@ -349,6 +296,8 @@ pub struct NerEvalEvent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
 }
+
+numbers!(NerEvalEvent: micro_f1 micro_precision micro_recall micro_no_misc macro_f1 seconds);
 
 /// One token of a [`SampleEvent`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -468,32 +417,6 @@ pub struct LogEvent {
     pub step: Option<u64>,
 }
 
-/// One GPU's state.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct GpuMetrics {
-    /// Its number.
-    pub index: u32,
-    /// Its name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Busy share, 0..=100.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub utilization_percent: Option<f64>,
-    /// Memory in use.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub memory_used_bytes: Option<u64>,
-    /// Memory there is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub memory_total_bytes: Option<u64>,
-    /// Temperature.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub temperature_celsius: Option<f64>,
-    /// Power draw.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub power_watts: Option<f64>,
-}
-
 /// What the machine is doing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -510,16 +433,13 @@ pub struct SystemEvent {
     /// Memory of the machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_total_bytes: Option<u64>,
-    /// Free space where the run directory lies.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub disk_free_bytes: Option<u64>,
     /// Worker threads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<u64>,
-    /// GPUs, where there are any.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub gpus: Vec<GpuMetrics>,
 }
+
+numbers!(SystemEvent: cpu_percent;
+    counts rss_bytes memory_used_bytes memory_total_bytes threads);
 
 /// Why a process left. Reasons not listed are read as `failed`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -566,4 +486,30 @@ pub struct EndEvent {
     /// More for the reader, the error for example.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_is_visited_under_its_key() {
+        let mut event = RunEvent::Step(StepEvent::default());
+        event.visit_mut(&mut |_, value| *value = Some(0.5));
+        let written = serde_json::to_value(&event).expect("writable");
+        let mut visited = Vec::new();
+        event.visit(&mut |name, value| {
+            if value.is_some() {
+                visited.push(name);
+                let key = format!("/{}", name.replace('.', "/"));
+                assert_eq!(
+                    written.pointer(&key),
+                    Some(&serde_json::json!(0.5)),
+                    "{name}"
+                );
+            }
+        });
+        // Ten metrics, five times, lr, grad_norm, tokens_per_second.
+        assert_eq!(visited.len(), 18, "{visited:?}");
+    }
 }

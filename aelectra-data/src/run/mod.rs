@@ -26,16 +26,16 @@
 //! | `kind` | fields (`?` = may be absent) | Rust |
 //! | --- | --- | --- |
 //! | `start` | `task`, `run?`, `model?`, `device?`, `total_steps?`, `total_epochs?`, `first_step?`, `batch_size?`, `sequence_length?`, `parameters?`, `seed?`, `pid?`, `host?`, `log_every?`, `eval_every?`, `checkpoint_every?` | [`StartEvent`] |
-//! | `resumed` | `step`, `superseded?`, `seed?`, `checkpoint?` | [`ResumedEvent`] |
-//! | `step` | `step`, `total_steps?`, `loss?`, `mlm_loss?`, `rtd_loss?`, `mlm_accuracy?`, `sampled_accuracy?`, `rtd_accuracy?`, `rtd_baseline?`, `rtd_precision?`, `rtd_recall?`, `rtd_auc?`, `lr?`, `grad_norm?`, `tokens_seen?`, `tokens_per_second?`, `step_seconds?` {`data?`, `forward?`, `backward?`, `optimizer?`, `total?`}, `rss_bytes?`, `skipped_steps?` | [`StepEvent`] |
-//! | `eval` | `step`, `split?`, `examples?`, `seconds?`, and the losses, accuracies and `rtd_*` of `step` | [`EvalEvent`] |
+//! | `resumed` | `step`, `checkpoint?` | [`ResumedEvent`] |
+//! | `step` | `step`, `total_steps?`, the fields of [`PretrainMetrics`], `lr?`, `grad_norm?`, `tokens_seen?`, `tokens_per_second?`, `step_seconds?` {`data?`, `forward?`, `backward?`, `optimizer?`, `total?`}, `rss_bytes?`, `skipped_steps?` | [`StepEvent`] |
+//! | `eval` | `step`, `split?`, `examples?`, `seconds?`, and the fields of [`PretrainMetrics`] | [`EvalEvent`] |
 //! | `ner_step` | `seed`, `epoch`, `step`, `total_steps?`, `total_epochs?`, `arm?`, `loss?`, `lr?`, `grad_norm?`, `tokens_per_second?` | [`NerStepEvent`] |
-//! | `ner_eval` | `seed`, `epoch`, `step?`, `split?`, `arm?`, `loss?`, `micro_f1?`, `micro_precision?`, `micro_recall?`, `micro_no_misc?`, `macro_f1?`, `classes` {label: {`precision`, `recall`, `f1`, `support`}}, `confusion?` {`labels`, `counts`, `boundary_errors?`}, `seconds?` | [`NerEvalEvent`] |
+//! | `ner_eval` | `seed`, `epoch`, `step?`, `split?`, `arm?`, `micro_f1?`, `micro_precision?`, `micro_recall?`, `micro_no_misc?`, `macro_f1?`, `classes` {label: {`precision`, `recall`, `f1`, `support`}}, `confusion?` {`labels`, `counts`}, `seconds?` | [`NerEvalEvent`] |
 //! | `sample` | `step`, `split?`, `tokens` [{`original`, `masked`, `sampled`, `replaced_probability?`, `is_replaced`}] | [`SampleEvent`] |
 //! | `checkpoint` | `step`, `path`, `best?`, `bytes?`, `seconds?` | [`CheckpointEvent`] |
 //! | `control` | `id`, `request`, `status`, `step?`, `message?` | [`ControlEvent`] |
 //! | `log` | `level`, `message`, `step?` | [`LogEvent`] |
-//! | `system` | `cpu_percent?`, `rss_bytes?`, `memory_used_bytes?`, `memory_total_bytes?`, `disk_free_bytes?`, `threads?`, `gpus?` [{`index`, `name?`, `utilization_percent?`, `memory_used_bytes?`, `memory_total_bytes?`, `temperature_celsius?`, `power_watts?`}] | [`SystemEvent`] |
+//! | `system` | `cpu_percent?`, `rss_bytes?`, `memory_used_bytes?`, `memory_total_bytes?`, `threads?` | [`SystemEvent`] |
 //! | `end` | `reason`, `exit_code`, `step?`, `message?` | [`EndEvent`] |
 //!
 //! Readers ignore kinds and fields they do not know ([`RunEvent::Unknown`]); fields are added
@@ -45,28 +45,30 @@
 //! # Continuing
 //!
 //! A run that is continued from a checkpoint of step n appends a `resumed` event with that step:
-//! everything a dead process logged beyond n is void from there on ([`supersede`]).
+//! the `step`, `eval`, `sample` and `checkpoint` events of later steps before it are void.
 
 mod control;
 mod dir;
 mod event;
 mod line;
 mod manifest;
+mod metrics;
+mod numbers;
 mod reader;
-mod supersede;
 mod writer;
 
 pub use control::{ControlRequest, clear_control, poll_control, request_control};
 pub use dir::{Pointer, RunDir, new_run_id, utc_timestamp};
 pub use event::{
     CheckpointEvent, ClassScore, Confusion, ControlEvent, ControlStatus, EndEvent, EndReason,
-    EvalEvent, GpuMetrics, LogEvent, LogLevel, NerEvalEvent, NerStepEvent, ResumedEvent, RunEvent,
-    SampleEvent, SampleToken, StartEvent, StepEvent, StepSeconds, SystemEvent,
+    EvalEvent, LogEvent, LogLevel, NerEvalEvent, NerStepEvent, ResumedEvent, RunEvent, SampleEvent,
+    SampleToken, StartEvent, StepEvent, SystemEvent,
 };
 pub use line::{Envelope, SCHEMA_VERSION};
 pub use manifest::Manifest;
+pub use metrics::{PretrainMetrics, StepSeconds};
+pub use numbers::Visit;
 pub use reader::EventReader;
-pub use supersede::{is_superseded_by, supersede};
 pub use writer::EventWriter;
 
 /// Seconds since the Unix epoch, the `t` of an event; 0 on a clock before 1970.

@@ -5,7 +5,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::event::RunEvent;
-use super::line::{Envelope, SCHEMA_VERSION};
+use super::line::{Envelope, Line, SCHEMA_VERSION};
 use super::unix_time;
 use crate::error::{DataError, Result};
 
@@ -50,7 +50,7 @@ impl EventWriter {
     /// # Errors
     /// When the disk is full or the file is gone; the event is then not in the file, its `seq` is
     /// used by the next one, and appending may be tried again.
-    pub fn append(&mut self, event: RunEvent) -> Result<u64> {
+    pub fn append(&mut self, event: &RunEvent) -> Result<u64> {
         self.append_at(unix_time(), event)
     }
 
@@ -58,16 +58,11 @@ impl EventWriter {
     ///
     /// # Errors
     /// As [`EventWriter::append`].
-    pub fn append_at(&mut self, t: f64, event: RunEvent) -> Result<u64> {
+    pub fn append_at(&mut self, t: f64, event: &RunEvent) -> Result<u64> {
         let seq = self.next_seq;
-        let envelope = Envelope {
-            v: SCHEMA_VERSION,
-            seq,
-            t,
-            event,
-        };
-        let mut line = envelope.to_json().map_err(|error| {
-            DataError::invalid(format!("an event that cannot be written: {error}"))
+        let line = Line::new(SCHEMA_VERSION, seq, t, event);
+        let mut line = serde_json::to_string(&line).map_err(|error| {
+            DataError::invalid(format!("this event cannot be written: {error}"))
         })?;
         line.push('\n');
         if self.torn {
@@ -177,10 +172,10 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary directory");
         let path = dir.path().join("events.jsonl");
         let mut writer = EventWriter::open(&path).expect("new");
-        assert_eq!(writer.append(log("a")).expect("written"), 0);
+        assert_eq!(writer.append(&log("a")).expect("written"), 0);
         assert_eq!(
             writer
-                .append(log(&"long ".repeat(30_000)))
+                .append(&log(&"long ".repeat(30_000)))
                 .expect("written"),
             1
         );
@@ -194,7 +189,7 @@ mod tests {
         ] {
             fs::write(&path, [&whole[..], torn.as_bytes()].concat()).expect("written");
             let mut writer = EventWriter::open(&path).expect("mended");
-            assert_eq!(writer.append(log("b")).expect("written"), 2, "{torn:?}");
+            assert_eq!(writer.append(&log("b")).expect("written"), 2, "{torn:?}");
             let text = fs::read(&path).expect("read");
             let expected = [&whole[..], kept.as_bytes()].concat();
             assert!(
@@ -209,7 +204,7 @@ mod tests {
         // Only the newline is missing: the event counts.
         fs::write(&path, &whole[..whole.len() - 1]).expect("written");
         let mut writer = EventWriter::open(&path).expect("mended");
-        assert_eq!(writer.append(log("b")).expect("written"), 2);
+        assert_eq!(writer.append(&log("b")).expect("written"), 2);
         assert_eq!(fs::read_to_string(&path).expect("text").lines().count(), 3);
     }
 
@@ -219,7 +214,7 @@ mod tests {
         let path = dir.path().join("events.jsonl");
         fs::write(&path, "nothing").expect("written");
         let mut writer = EventWriter::open(&path).expect("mended");
-        assert_eq!(writer.append(log("a")).expect("written"), 0);
+        assert_eq!(writer.append(&log("a")).expect("written"), 0);
         assert_eq!(fs::read_to_string(&path).expect("text").lines().count(), 1);
     }
 
@@ -227,7 +222,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn a_full_disk_is_an_error_that_names_the_file() {
         let error = match EventWriter::open(Path::new("/dev/full")) {
-            Ok(mut writer) => writer.append(log("a")).expect_err("no space"),
+            Ok(mut writer) => writer.append(&log("a")).expect_err("no space"),
             Err(error) => error,
         };
         assert!(error.to_string().contains("/dev/full"), "{error}");

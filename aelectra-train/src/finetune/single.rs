@@ -426,18 +426,13 @@ fn eval_event(
         step: Some(step),
         split: Some(split.to_owned()),
         arm: context.arm.map(str::to_owned),
-        loss: None,
         micro_f1: Some(report.micro.f1),
         micro_precision: Some(report.micro.precision),
         micro_recall: Some(report.micro.recall),
         micro_no_misc: Some(report.micro_no_misc.f1),
         macro_f1: Some(report.macro_avg.f1),
         classes,
-        confusion: Some(Confusion {
-            labels,
-            counts,
-            boundary_errors: None,
-        }),
+        confusion: Some(Confusion { labels, counts }),
         seconds: Some(seconds),
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use aelectra_data::files::replace_json;
-use aelectra_data::run::RunDir;
+use aelectra_data::run::{PretrainMetrics, RunDir};
 use aelectra_model::checkpoint::{TensorSource, save_tensors};
 use aelectra_model::{ElectraPretrainer, parameters};
 use burn::tensor::{Device, TensorData};
@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::pretrain::PretrainConfig;
 use crate::error::{Result, TrainError};
-use crate::metrics::PretrainMetrics;
 use crate::optimizer::Adam;
 
 /// What a checkpoint knows besides tensors (`state.json`).

@@ -12,7 +12,7 @@ use burn::tensor::{Device, activation};
 
 use crate::config::pretrain::{Objective, PretrainConfig};
 use crate::error::Result;
-use crate::metrics::{PretrainMetrics, PretrainTotals};
+use crate::metrics::PretrainTotals;
 use crate::pretrain::batch::to_device;
 use crate::pretrain::step::add_pass;
 
@@ -27,7 +27,7 @@ pub fn evaluate(
     source: &BatchSource,
     step: u64,
     device: &Device,
-) -> Result<(PretrainMetrics, EvalEvent)> {
+) -> Result<EvalEvent> {
     let started = Instant::now();
     let device = device.clone().inner();
     let model = model.valid();
@@ -44,25 +44,13 @@ pub fn evaluate(
         };
         add_pass(&mut totals, &output, micro);
     }
-    let metrics = totals.summary(config.mlm_weight, config.effective_rtd_weight());
-    let detects = config.objective == Objective::Electra;
-    let event = EvalEvent {
+    Ok(EvalEvent {
         step,
         split: Some("validation".to_owned()),
         examples: Some((batches * rows) as u64),
         seconds: Some(started.elapsed().as_secs_f64()),
-        loss: Some(metrics.loss),
-        mlm_loss: Some(metrics.mlm_loss),
-        mlm_accuracy: Some(metrics.mlm_accuracy),
-        sampled_accuracy: Some(metrics.sampled_accuracy),
-        rtd_loss: detects.then_some(metrics.rtd_loss),
-        rtd_accuracy: detects.then_some(metrics.rtd_accuracy),
-        rtd_baseline: detects.then_some(metrics.rtd_baseline),
-        rtd_precision: detects.then_some(metrics.rtd_precision),
-        rtd_recall: detects.then_some(metrics.rtd_recall),
-        rtd_auc: metrics.rtd_auc.filter(|_| detects),
-    };
-    Ok((metrics, event))
+        metrics: totals.summary(config.mlm_weight, config.effective_rtd_weight()),
+    })
 }
 
 /// One held-out example on its way through both networks; a different one at every step.

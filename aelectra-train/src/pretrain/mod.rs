@@ -11,10 +11,8 @@ pub mod trainer;
 pub use start::{Resume, prepare_run};
 pub use trainer::{Outcome, Trainer, TrainerOptions};
 
-use aelectra_data::run::{EndEvent, EndReason, RunEvent};
+use aelectra_data::run::{EndEvent, EndReason, PretrainMetrics, RunEvent};
 use serde::Serialize;
-
-use crate::metrics::PretrainMetrics;
 
 /// What a pretraining run ends with; the keys are those of `aelectra pretrain --json`.
 #[derive(Clone, Debug, Serialize)]

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use aelectra_data::pretrain::{BatchLoader, BatchSource};
 use aelectra_data::run::{
     CheckpointEvent, ControlEvent, ControlRequest, ControlStatus, EndReason, LogEvent, LogLevel,
-    Pointer, ResumedEvent, RunDir, RunEvent, StepEvent, StepSeconds, SystemEvent, poll_control,
+    Pointer, PretrainMetrics, ResumedEvent, RunDir, RunEvent, StepEvent, StepSeconds, SystemEvent,
+    poll_control,
 };
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::ElectraPretrainer;
@@ -15,7 +16,6 @@ use burn::tensor::Device;
 
 use crate::config::pretrain::PretrainConfig;
 use crate::error::{Result, TrainError};
-use crate::metrics::PretrainMetrics;
 use crate::optimizer::Adam;
 use crate::pretrain::PretrainSummary;
 use crate::pretrain::checkpoint::{self, FORMAT, TrainState};
@@ -120,7 +120,6 @@ impl<'a> Trainer<'a> {
             bus.emit(RunEvent::Resumed(ResumedEvent {
                 step: resumed.step,
                 checkpoint: Some(relative(&options.run, &path)),
-                ..ResumedEvent::default()
             }));
             last_checkpoint = Some(resumed.step);
             state = TrainState {
@@ -348,35 +347,22 @@ impl<'a> Trainer<'a> {
             .totals
             .summary(config.mlm_weight, config.effective_rtd_weight());
         let mean = |part: usize| Some(records.iter().map(|r| r.seconds[part]).sum::<f64>() / steps);
-        let seen = read.totals.masked > 0;
-        let detects = seen && config.effective_rtd_weight() > 0.0;
-        let value = |number: f64| Some(if seen { number } else { f64::NAN });
-        let detection = |number: f64| if detects { Some(number) } else { None };
         let rss = resident_memory().0;
         self.bus.emit(RunEvent::Step(StepEvent {
             step: self.state.step,
             total_steps: Some(self.last_step()),
-            loss: value(metrics.loss),
-            mlm_loss: value(metrics.mlm_loss),
-            mlm_accuracy: value(metrics.mlm_accuracy),
-            sampled_accuracy: value(metrics.sampled_accuracy),
-            rtd_loss: detection(metrics.rtd_loss),
-            rtd_accuracy: detection(metrics.rtd_accuracy),
-            rtd_baseline: detection(metrics.rtd_baseline),
-            rtd_precision: detection(metrics.rtd_precision),
-            rtd_recall: detection(metrics.rtd_recall),
-            rtd_auc: metrics.rtd_auc.filter(|_| detects),
+            metrics,
             lr: Some(config.schedule().at(self.state.step.saturating_sub(1))),
             grad_norm: read.grad_norms.last().copied(),
             tokens_seen: Some(self.state.tokens_seen),
             tokens_per_second: Some(self.window.tokens as f64 / self.window.seconds.max(1e-9)),
-            step_seconds: Some(StepSeconds {
+            step_seconds: StepSeconds {
                 data: Some(self.waited / steps),
                 forward: mean(0),
                 backward: mean(1),
                 optimizer: mean(2),
                 total: Some(self.window.seconds / steps),
-            }),
+            },
             rss_bytes: (rss > 0).then_some(rss),
             skipped_steps: Some(self.state.skipped_steps),
         }));
@@ -387,7 +373,6 @@ impl<'a> Trainer<'a> {
             memory_used_bytes: usage.memory_used,
             memory_total_bytes: usage.memory_total,
             threads: Some(rayon::current_num_threads() as u64),
-            ..SystemEvent::default()
         }));
         self.trained_seconds += self.window.seconds;
         self.trained_tokens += self.window.tokens;
@@ -405,7 +390,8 @@ impl<'a> Trainer<'a> {
         };
         let options = &self.options;
         let step = self.state.step;
-        let (metrics, event) = evaluate(model, &options.config, source, step, &options.device)?;
+        let event = evaluate(model, &options.config, source, step, &options.device)?;
+        let metrics = event.metrics;
         self.bus.emit(RunEvent::Eval(event));
         self.bus.emit(RunEvent::Sample(sample_event(
             model,
@@ -415,7 +401,7 @@ impl<'a> Trainer<'a> {
             step,
             &options.device,
         )?));
-        self.state.held_out = Some((step, metrics.clone()));
+        self.state.held_out = Some((step, metrics));
         self.last_evaluation = Some((step, metrics));
         Ok(())
     }
@@ -440,15 +426,12 @@ impl<'a> Trainer<'a> {
         }
         let run = &self.options.run;
         let step = self.state.step;
-        let best = self.last_evaluation.as_ref().is_some_and(|(at, metrics)| {
-            *at == step && self.state.best_loss.is_none_or(|loss| metrics.loss < loss)
-        });
+        let measured = self.last_evaluation.filter(|(at, _)| *at == step);
+        let loss = measured.and_then(|(_, metrics)| metrics.loss);
         let before = self.state.best_loss;
+        let best = loss.is_some_and(|loss| before.is_none_or(|best| loss < best));
         if best {
-            self.state.best_loss = self
-                .last_evaluation
-                .as_ref()
-                .map(|(_, metrics)| metrics.loss);
+            self.state.best_loss = loss;
         }
         let path = match checkpoint::save(run, model, &self.optimizer, &self.state) {
             Ok(path) => path,

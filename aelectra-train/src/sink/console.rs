@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use aelectra_data::run::RunEvent;
+use aelectra_data::run::{PretrainMetrics, RunEvent, Visit};
 
 use crate::error::Result;
 use crate::sink::RunSink;
@@ -43,15 +43,6 @@ impl<W: Write + Send> RunSink for ConsoleSink<W> {
 /// The line of an event, if it has one.
 #[must_use]
 pub fn line(event: &RunEvent) -> Option<String> {
-    let number = |value: Option<f64>, digits: usize| match value {
-        Some(value) if value.is_finite() => format!("{value:.digits$}"),
-        Some(_) => "not finite".to_owned(),
-        None => "–".to_owned(),
-    };
-    let percent = |value: Option<f64>| match value {
-        Some(value) if value.is_finite() => format!("{:.1} %", 100.0 * value),
-        _ => "–".to_owned(),
-    };
     Some(match event {
         RunEvent::Start(start) => format!(
             "{} on {}: {} parameters, {} steps",
@@ -61,42 +52,29 @@ pub fn line(event: &RunEvent) -> Option<String> {
             start.total_steps.map_or("?".to_owned(), |n| n.to_string()),
         ),
         RunEvent::Resumed(resumed) => format!("resumed at step {}", resumed.step),
-        RunEvent::Step(step) => format!(
-            "step {:>7}{} loss {} mlm {} rtd {} acc {} (all original {}) lr {:.2e} norm {} {} tok/s",
-            step.step,
-            step.total_steps
-                .map_or(String::new(), |total| format!("/{total}")),
-            number(step.loss, 3),
-            number(step.mlm_loss, 3),
-            number(step.rtd_loss, 4),
-            percent(step.rtd_accuracy),
-            percent(step.rtd_baseline),
-            step.lr.unwrap_or(0.0),
-            number(step.grad_norm, 2),
-            number(step.tokens_per_second, 0),
-        ),
-        RunEvent::Eval(eval) => format!(
-            "held out at step {}: mlm {} rtd {} acc {} (all original {}) precision {} recall {} AUC {}",
-            eval.step,
-            number(eval.mlm_loss, 3),
-            number(eval.rtd_loss, 4),
-            percent(eval.rtd_accuracy),
-            percent(eval.rtd_baseline),
-            percent(eval.rtd_precision),
-            percent(eval.rtd_recall),
-            number(eval.rtd_auc, 3),
-        ),
-        RunEvent::NerEval(eval) => format!(
-            "{}seed {} epoch {}: {} micro-F1 {} (without MISC {})",
-            eval.arm
-                .as_deref()
-                .map_or(String::new(), |arm| format!("{arm} ")),
-            eval.seed,
-            eval.epoch,
-            eval.split.as_deref().unwrap_or("dev"),
-            percent(eval.micro_f1),
-            percent(eval.micro_no_misc),
-        ),
+        RunEvent::Step(step) => {
+            let total = step.total_steps.map(|total| format!("/{total}"));
+            let total = total.unwrap_or_default();
+            // A step's precision, recall and AUC say little; held-out lines have them.
+            let but = ["rtd_precision", "rtd_recall", "rtd_auc"];
+            let numbers = numbers(|f| step.visit(f), &but);
+            format!("step {:>7}{total} {numbers}", step.step)
+        }
+        RunEvent::Eval(eval) => {
+            let numbers = numbers(|f| eval.visit(f), &["loss"]);
+            format!("held out at step {}: {numbers}", eval.step)
+        }
+        RunEvent::NerEval(eval) => {
+            let arm = eval.arm.as_ref().map(|arm| format!("{arm} "));
+            format!(
+                "{}seed {} epoch {}: {} {}",
+                arm.unwrap_or_default(),
+                eval.seed,
+                eval.epoch,
+                eval.split.as_deref().unwrap_or("dev"),
+                numbers(|f| eval.visit(f), &[]),
+            )
+        }
         RunEvent::Checkpoint(checkpoint) => {
             format!(
                 "checkpoint at step {}: {}",
@@ -109,4 +87,81 @@ pub fn line(event: &RunEvent) -> Option<String> {
         RunEvent::Log(log) => log.message.clone(),
         _ => return None,
     })
+}
+
+/// Pretraining metrics as they stand in a line; those not measured are left out.
+#[must_use]
+pub fn metrics(metrics: &PretrainMetrics) -> String {
+    numbers(|f| metrics.visit(f), &[])
+}
+
+fn numbers(visit: impl FnOnce(&mut Visit<'_>), but: &[&str]) -> String {
+    let mut parts = Vec::new();
+    visit(&mut |name, value| {
+        if !but.contains(&name) {
+            parts.extend(value.and_then(|value| number(name, value)));
+        }
+    });
+    parts.join(" ")
+}
+
+/// A number with its short name, if it belongs in a line.
+fn number(name: &str, value: f64) -> Option<String> {
+    let percent = 100.0 * value;
+    Some(match name {
+        "loss" => format!("loss {value:.3}"),
+        "mlm_loss" => format!("mlm {value:.3}"),
+        "rtd_loss" => format!("rtd {value:.4}"),
+        "rtd_accuracy" => format!("acc {percent:.2} %"),
+        "rtd_baseline" => format!("(all original {percent:.2} %)"),
+        "rtd_precision" => format!("precision {percent:.1} %"),
+        "rtd_recall" => format!("recall {percent:.1} %"),
+        "rtd_auc" => format!("AUC {value:.3}"),
+        "lr" => format!("lr {value:.2e}"),
+        "grad_norm" => format!("norm {value:.2}"),
+        "tokens_per_second" => format!("{value:.0} tok/s"),
+        "micro_f1" => format!("micro-F1 {percent:.1} %"),
+        "micro_no_misc" => format!("(without MISC {percent:.1} %)"),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use aelectra_data::run::{NerEvalEvent, StepEvent};
+
+    use super::*;
+
+    #[test]
+    fn a_line_has_what_was_measured_and_shows_nan() {
+        let step = StepEvent {
+            step: 20,
+            total_steps: Some(200),
+            metrics: PretrainMetrics {
+                loss: Some(f64::NAN),
+                rtd_accuracy: Some(0.875),
+                rtd_recall: Some(0.5),
+                ..PretrainMetrics::default()
+            },
+            lr: Some(5e-4),
+            tokens_per_second: Some(3400.4),
+            ..StepEvent::default()
+        };
+        assert_eq!(
+            line(&RunEvent::Step(step)).as_deref(),
+            Some("step      20/200 loss NaN acc 87.50 % lr 5.00e-4 3400 tok/s")
+        );
+        let eval = NerEvalEvent {
+            seed: 2,
+            epoch: 3,
+            arm: Some("pretrained".into()),
+            micro_f1: Some(0.5),
+            micro_no_misc: Some(0.625),
+            ..NerEvalEvent::default()
+        };
+        assert_eq!(
+            line(&RunEvent::NerEval(eval)).as_deref(),
+            Some("pretrained seed 2 epoch 3: dev micro-F1 50.0 % (without MISC 62.5 %)")
+        );
+    }
 }

@@ -33,7 +33,7 @@ pub trait RunSink: Send {
 
 impl RunSink for EventWriter {
     fn handle(&mut self, time: f64, event: &RunEvent) -> Result<()> {
-        self.append_at(time, event.clone())?;
+        self.append_at(time, event)?;
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Which numbers a run measures, what they are called and how they are written.
 
-use aelectra_data::run::{EvalEvent, StepEvent, SystemEvent};
+use aelectra_data::run::Visit;
 
 use crate::format;
 
@@ -94,7 +94,7 @@ impl Unit {
 }
 
 macro_rules! metrics {
-    ($(#[$meta:meta])* $enum:ident { $($variant:ident = $label:literal, $unit:ident;)+ }) => {
+    ($(#[$meta:meta])* $enum:ident { $($variant:ident = $name:literal, $label:literal, $unit:ident;)+ }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum $enum { $(#[doc = $label] $variant,)+ }
@@ -120,124 +120,61 @@ macro_rules! metrics {
             pub const fn column(self) -> usize {
                 self as usize
             }
+
+            /// An event's numbers in column order, from its `visit`.
+            #[must_use]
+            pub fn values(visit: impl FnOnce(&mut Visit<'_>)) -> [Option<f64>; Self::ALL.len()] {
+                let mut values = [None; Self::ALL.len()];
+                visit(&mut |name, value| match name {
+                    $($name => values[Self::$variant.column()] = value,)+
+                    _ => {}
+                });
+                values
+            }
         }
     };
 }
 
 metrics! {
-    /// Numbers of pretraining steps and evaluations.
+    /// Numbers of pretraining steps and evaluations: name in the event, name on screen, unit.
     Metric {
-        Loss = "total loss", Plain;
-        MlmLoss = "MLM loss", Plain;
-        RtdLoss = "RTD loss", Plain;
-        MlmAccuracy = "MLM accuracy", Share;
-        SampledAccuracy = "sampled accuracy", Share;
-        RtdAccuracy = "accuracy", Share;
-        RtdBaseline = "all-original baseline", Share;
-        RtdPrecision = "precision", Share;
-        RtdRecall = "recall", Share;
-        RtdAuc = "AUC", Share;
-        Lr = "learning rate", Scientific;
-        GradNorm = "gradient norm", Plain;
-        TokensPerSecond = "tokens/s", PerSecond;
-        Rss = "resident memory", Bytes;
-        SkippedSteps = "skipped steps", Count;
-        DataSeconds = "data", Seconds;
-        ForwardSeconds = "forward", Seconds;
-        BackwardSeconds = "backward", Seconds;
-        OptimizerSeconds = "optimizer", Seconds;
+        Loss = "loss", "total loss", Plain;
+        MlmLoss = "mlm_loss", "MLM loss", Plain;
+        RtdLoss = "rtd_loss", "RTD loss", Plain;
+        MlmAccuracy = "mlm_accuracy", "MLM accuracy", Share;
+        SampledAccuracy = "sampled_accuracy", "sampled accuracy", Share;
+        RtdAccuracy = "rtd_accuracy", "accuracy", Share;
+        RtdBaseline = "rtd_baseline", "all-original baseline", Share;
+        RtdPrecision = "rtd_precision", "precision", Share;
+        RtdRecall = "rtd_recall", "recall", Share;
+        RtdAuc = "rtd_auc", "AUC", Share;
+        Lr = "lr", "learning rate", Scientific;
+        GradNorm = "grad_norm", "gradient norm", Plain;
+        TokensPerSecond = "tokens_per_second", "tokens/s", PerSecond;
+        Rss = "rss_bytes", "resident memory", Bytes;
+        SkippedSteps = "skipped_steps", "skipped steps", Count;
+        DataSeconds = "step_seconds.data", "data", Seconds;
+        ForwardSeconds = "step_seconds.forward", "forward", Seconds;
+        BackwardSeconds = "step_seconds.backward", "backward", Seconds;
+        OptimizerSeconds = "step_seconds.optimizer", "optimizer", Seconds;
     }
 }
 
 metrics! {
     /// Numbers of fine-tuning steps.
     NerMetric {
-        Loss = "loss", Plain;
-        Lr = "learning rate", Scientific;
-        GradNorm = "gradient norm", Plain;
-        TokensPerSecond = "tokens/s", PerSecond;
+        Loss = "loss", "loss", Plain;
+        Lr = "lr", "learning rate", Scientific;
+        GradNorm = "grad_norm", "gradient norm", Plain;
+        TokensPerSecond = "tokens_per_second", "tokens/s", PerSecond;
     }
 }
 
 metrics! {
     /// Numbers of the machine.
     SystemMetric {
-        Cpu = "process CPU, 100% = one core", Percent;
-        Rss = "resident memory", Bytes;
-        Memory = "machine memory", Bytes;
-        DiskFree = "disk free", Bytes;
-        Gpu = "GPU", Percent;
-        GpuMemory = "GPU memory", Bytes;
+        Cpu = "cpu_percent", "process CPU, 100% = one core", Percent;
+        Rss = "rss_bytes", "resident memory", Bytes;
+        Memory = "memory_used_bytes", "machine memory", Bytes;
     }
-}
-
-/// A step event's numbers in [`Metric`] order.
-#[must_use]
-pub fn step_values(event: &StepEvent) -> [Option<f64>; Metric::ALL.len()] {
-    let seconds = event.step_seconds.unwrap_or_default();
-    [
-        event.loss,
-        event.mlm_loss,
-        event.rtd_loss,
-        event.mlm_accuracy,
-        event.sampled_accuracy,
-        event.rtd_accuracy,
-        event.rtd_baseline,
-        event.rtd_precision,
-        event.rtd_recall,
-        event.rtd_auc,
-        event.lr,
-        event.grad_norm,
-        event.tokens_per_second,
-        event.rss_bytes.map(|value| value as f64),
-        event.skipped_steps.map(|value| value as f64),
-        seconds.data,
-        seconds.forward,
-        seconds.backward,
-        seconds.optimizer,
-    ]
-}
-
-/// An evaluation's numbers in [`Metric`] order.
-#[must_use]
-pub fn eval_values(event: &EvalEvent) -> [Option<f64>; Metric::ALL.len()] {
-    let mut values = [None; Metric::ALL.len()];
-    let measured = [
-        event.loss,
-        event.mlm_loss,
-        event.rtd_loss,
-        event.mlm_accuracy,
-        event.sampled_accuracy,
-        event.rtd_accuracy,
-        event.rtd_baseline,
-        event.rtd_precision,
-        event.rtd_recall,
-        event.rtd_auc,
-    ];
-    values[..measured.len()].copy_from_slice(&measured);
-    values
-}
-
-/// A system event's numbers in [`SystemMetric`] order; several GPUs are averaged and summed.
-#[must_use]
-pub fn system_values(event: &SystemEvent) -> [Option<f64>; SystemMetric::ALL.len()] {
-    let as_f64 = |value: Option<u64>| value.map(|value| value as f64);
-    let busy: Vec<f64> = event
-        .gpus
-        .iter()
-        .filter_map(|gpu| gpu.utilization_percent)
-        .collect();
-    let memory: Vec<f64> = event
-        .gpus
-        .iter()
-        .filter_map(|gpu| as_f64(gpu.memory_used_bytes))
-        .collect();
-    [
-        event.cpu_percent,
-        as_f64(event.rss_bytes),
-        as_f64(event.memory_used_bytes),
-        as_f64(event.disk_free_bytes),
-        (!busy.is_empty()).then(|| busy.iter().sum::<f64>() / busy.len() as f64),
-        (!memory.is_empty()).then(|| memory.iter().sum()),
-    ]
 }

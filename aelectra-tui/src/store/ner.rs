@@ -1,6 +1,6 @@
 //! Fine-tuning: one track a seed (and arm), scores by epoch.
 
-use aelectra_data::run::{NerEvalEvent, NerStepEvent, ResumedEvent};
+use aelectra_data::run::{NerEvalEvent, NerStepEvent};
 
 use super::metric::NerMetric;
 use super::table::Table;
@@ -113,12 +113,7 @@ impl NerStore {
         track.epoch = event.epoch;
         track.total_epochs = event.total_epochs.or(track.total_epochs);
         track.total_steps = event.total_steps.or(track.total_steps);
-        let values = [
-            event.loss,
-            event.lr,
-            event.grad_norm,
-            event.tokens_per_second,
-        ];
+        let values = NerMetric::values(|f| event.visit(f));
         track.steps.push(event.step, 0, time, &values);
     }
 
@@ -138,17 +133,6 @@ impl NerStore {
             Some(eval) if eval.epoch == event.epoch => *eval = event,
             _ if room => track.dev.insert(place, event),
             _ => {}
-        }
-    }
-
-    /// Forgets what a resumed seed will do again.
-    pub fn resumed(&mut self, event: &ResumedEvent) {
-        let Some(seed) = event.seed else { return };
-        for track in self.tracks.iter_mut().filter(|track| track.seed == seed) {
-            track.steps.truncate_after(event.step);
-            track
-                .dev
-                .retain(|eval| eval.step.is_none_or(|step| step <= event.step));
         }
     }
 
@@ -205,22 +189,5 @@ mod tests {
         assert_eq!(store.tracks[0].dev.len(), 4);
         assert_eq!(store.tracks[0].best().expect("one").epoch, 4);
         assert_eq!(store.best_f1(), Some(0.7));
-    }
-
-    #[test]
-    fn a_resumed_seed_forgets_only_its_own() {
-        let mut store = NerStore::default();
-        for seed in [1, 2] {
-            for epoch in 1..=3 {
-                store.eval(eval(seed, epoch, 0.5));
-            }
-        }
-        store.resumed(&ResumedEvent {
-            step: 10,
-            seed: Some(2),
-            ..ResumedEvent::default()
-        });
-        assert_eq!(store.tracks[0].dev.len(), 3);
-        assert_eq!(store.tracks[1].dev.len(), 1);
     }
 }

@@ -7,7 +7,7 @@ use aelectra_data::run::{
     RunEvent, SampleEvent, StartEvent, SystemEvent,
 };
 
-use super::metric::{Metric, SystemMetric, eval_values, step_values, system_values};
+use super::metric::{Metric, SystemMetric};
 use super::ner::NerStore;
 use super::rate::RateMeter;
 use super::table::{Axis, Table};
@@ -163,16 +163,13 @@ impl RunStore {
         match event {
             RunEvent::Start(event) => self.start(event, t),
             RunEvent::Resumed(event) => {
-                self.ner.resumed(&event);
-                if event.seed.is_none() {
-                    self.steps.truncate_after(event.step);
-                    self.evals.truncate_after(event.step);
-                    self.samples.retain(|sample| sample.step <= event.step);
-                    self.checkpoints.retain(|saved| saved.step <= event.step);
-                    self.nonfinite.retain(|(step, _)| *step <= event.step);
-                    if self.resumes.len() < ALERTS {
-                        self.resumes.push(event.step);
-                    }
+                self.steps.truncate_after(event.step);
+                self.evals.truncate_after(event.step);
+                self.samples.retain(|sample| sample.step <= event.step);
+                self.checkpoints.retain(|saved| saved.step <= event.step);
+                self.nonfinite.retain(|(step, _)| *step <= event.step);
+                if self.resumes.len() < ALERTS {
+                    self.resumes.push(event.step);
                 }
                 self.rate.restart();
                 self.log(
@@ -182,7 +179,7 @@ impl RunStore {
                 );
             }
             RunEvent::Step(event) => {
-                let values = step_values(&event);
+                let values = Metric::values(|f| event.visit(f));
                 for (metric, value) in Metric::ALL.iter().zip(values) {
                     if value.is_some_and(|value| !value.is_finite()) {
                         keep(&mut self.nonfinite, (event.step, *metric), ALERTS);
@@ -197,8 +194,8 @@ impl RunStore {
             }
             RunEvent::Eval(event) => {
                 let tokens = self.tokens_seen.unwrap_or(0);
-                self.evals
-                    .push(event.step, tokens, time, &eval_values(&event));
+                let values = Metric::values(|f| event.visit(f));
+                self.evals.push(event.step, tokens, time, &values);
             }
             RunEvent::NerStep(event) => {
                 self.phase(true);
@@ -224,7 +221,8 @@ impl RunStore {
             RunEvent::Control(event) => self.control(event, t),
             RunEvent::Log(event) => self.log(t, event.level, &event.message),
             RunEvent::System(event) => {
-                self.system.push(seq, 0, time, &system_values(&event));
+                let values = SystemMetric::values(|f| event.visit(f));
+                self.system.push(seq, 0, time, &values);
                 self.machine = Some(event);
             }
             RunEvent::End(event) => {
@@ -413,7 +411,7 @@ impl RunStore {
 
 #[cfg(test)]
 mod tests {
-    use aelectra_data::run::{ControlEvent, LogEvent, ResumedEvent, StepEvent};
+    use aelectra_data::run::{ControlEvent, LogEvent, PretrainMetrics, ResumedEvent, StepEvent};
 
     use super::*;
 
@@ -429,7 +427,10 @@ mod tests {
     fn step(step: u64, loss: f64) -> RunEvent {
         RunEvent::Step(StepEvent {
             step,
-            loss: Some(loss),
+            metrics: PretrainMetrics {
+                loss: Some(loss),
+                ..PretrainMetrics::default()
+            },
             ..StepEvent::default()
         })
     }

@@ -378,11 +378,4 @@ fn confusion(state: &State, track: &NerTrack, buffer: &mut Buffer, area: Rect) {
             x = text::put(buffer, x, row.y, row.right(), &written, style);
         }
     }
-    if let (Some(errors), Some(row)) = (
-        confusion.boundary_errors,
-        text::row(inner, confusion.counts.len() + 1),
-    ) {
-        let line = format!(" {errors} with the right class and wrong boundaries");
-        text::put(buffer, row.x, row.y, row.right(), &line, theme.dim);
-    }
 }

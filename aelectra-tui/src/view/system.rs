@@ -29,11 +29,6 @@ pub fn line(state: &State, buffer: &mut Buffer, area: Rect) {
                 format::bytes(total as f64)
             ));
         }
-        for gpu in machine.gpus.iter().take(4) {
-            let busy = gpu.utilization_percent.unwrap_or(0.0);
-            let used = format::bytes(gpu.memory_used_bytes.unwrap_or(0) as f64);
-            parts.push(format!("GPU{} {busy:.0}% {used}", gpu.index));
-        }
     } else if let Some(rss) = run.last(Metric::Rss) {
         parts.push(format!("RSS {}", format::bytes(rss)));
     }
@@ -195,21 +190,6 @@ fn facts(run: &RunStore) -> Vec<(&'static str, String)> {
                 .into_iter()
                 .filter_map(|(name, text)| Some((name, text?))),
         );
-    }
-    if let Some(machine) = &run.machine {
-        for gpu in &machine.gpus {
-            let mut text = gpu.name.clone().unwrap_or_else(|| "GPU".into());
-            if let Some(total) = gpu.memory_total_bytes {
-                text.push_str(&format!(", {}", format::bytes(total as f64)));
-            }
-            if let Some(celsius) = gpu.temperature_celsius {
-                text.push_str(&format!(", {celsius:.0} C"));
-            }
-            if let Some(watts) = gpu.power_watts {
-                text.push_str(&format!(", {watts:.0} W"));
-            }
-            facts.push(("GPU", text));
-        }
     }
     if let Some(manifest) = &run.manifest {
         let commit = manifest.git_commit.clone();

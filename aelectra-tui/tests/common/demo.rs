@@ -8,7 +8,7 @@ use std::path::Path;
 
 use aelectra_data::run::{
     CheckpointEvent, ClassScore, Confusion, ControlEvent, ControlRequest, ControlStatus, Envelope,
-    EvalEvent, GpuMetrics, LogEvent, LogLevel, Manifest, NerEvalEvent, NerStepEvent, RunDir,
+    EvalEvent, LogEvent, LogLevel, Manifest, NerEvalEvent, NerStepEvent, PretrainMetrics, RunDir,
     RunEvent, SampleEvent, SampleToken, StartEvent, StepEvent, StepSeconds, SystemEvent,
 };
 
@@ -31,49 +31,47 @@ pub fn step_event(step: u64, total: u64) -> StepEvent {
     StepEvent {
         step,
         total_steps: Some(total),
-        loss: Some(mlm + 50.0 * rtd),
-        mlm_loss: Some(mlm),
-        rtd_loss: Some(rtd),
-        mlm_accuracy: Some(0.02 + 0.45 * progress),
-        sampled_accuracy: Some(0.01 + 0.33 * progress),
-        rtd_accuracy: Some(baseline + 0.05 * progress + 0.006 * (noise(step, 4) - 0.5)),
-        rtd_baseline: Some(baseline),
-        rtd_precision: Some(0.15 + 0.6 * progress),
-        rtd_recall: Some(0.02 + 0.55 * progress * progress),
-        rtd_auc: Some(0.5 + 0.42 * progress.sqrt()),
+        metrics: PretrainMetrics {
+            loss: Some(mlm + 50.0 * rtd),
+            mlm_loss: Some(mlm),
+            rtd_loss: Some(rtd),
+            mlm_accuracy: Some(0.02 + 0.45 * progress),
+            sampled_accuracy: Some(0.01 + 0.33 * progress),
+            rtd_accuracy: Some(baseline + 0.05 * progress + 0.006 * (noise(step, 4) - 0.5)),
+            rtd_baseline: Some(baseline),
+            rtd_precision: Some(0.15 + 0.6 * progress),
+            rtd_recall: Some(0.02 + 0.55 * progress * progress),
+            rtd_auc: Some(0.5 + 0.42 * progress.sqrt()),
+        },
         lr: Some(5e-4 * warmup * (1.0 - progress)),
         grad_norm: Some(0.6 + 2.0 * (-8.0 * progress).exp() + 0.3 * noise(step, 5)),
         tokens_seen: Some(step * 4096),
         tokens_per_second: Some(3300.0 + 200.0 * noise(step, 6)),
-        step_seconds: Some(StepSeconds {
+        step_seconds: StepSeconds {
             data: Some(0.0012),
             forward: Some(0.45),
             backward: Some(0.71),
             optimizer: Some(0.06),
             total: Some(1.24),
-        }),
+        },
         rss_bytes: Some(734_003_200 + step % 100 * 65_536),
         skipped_steps: Some(0),
     }
 }
 
 fn eval_event(step: u64, total: u64) -> EvalEvent {
-    let train = step_event(step, total);
+    let train = step_event(step, total).metrics;
     EvalEvent {
         step,
         split: Some("validation".into()),
         examples: Some(64),
         seconds: Some(4.2),
-        loss: train.loss.map(|loss| loss + 0.3),
-        mlm_loss: train.mlm_loss.map(|loss| loss + 0.25),
-        rtd_loss: train.rtd_loss.map(|loss| loss + 0.004),
-        mlm_accuracy: train.mlm_accuracy,
-        sampled_accuracy: train.sampled_accuracy,
-        rtd_accuracy: train.rtd_accuracy,
-        rtd_baseline: train.rtd_baseline,
-        rtd_precision: train.rtd_precision,
-        rtd_recall: train.rtd_recall,
-        rtd_auc: train.rtd_auc,
+        metrics: PretrainMetrics {
+            loss: train.loss.map(|loss| loss + 0.3),
+            mlm_loss: train.mlm_loss.map(|loss| loss + 0.25),
+            rtd_loss: train.rtd_loss.map(|loss| loss + 0.004),
+            ..train
+        },
     }
 }
 
@@ -145,18 +143,13 @@ fn ner_eval(arm: &str, seed: u64, epoch: u64, split: &str) -> NerEvalEvent {
         step: Some(epoch * 40),
         split: Some(split.into()),
         arm: Some(arm.into()),
-        loss: Some(1.0 - 0.5 * reach),
         micro_f1: Some(f1),
         micro_precision: Some(f1 + 0.02),
         micro_recall: Some(f1 - 0.02),
         micro_no_misc: Some(f1 + 0.06),
         macro_f1: Some(f1 - 0.03),
         classes,
-        confusion: Some(Confusion {
-            labels,
-            counts,
-            boundary_errors: Some(14),
-        }),
+        confusion: Some(Confusion { labels, counts }),
         seconds: Some(2.5),
     }
 }
@@ -210,11 +203,11 @@ fn push_all(steps: u64, push: &mut dyn FnMut(f64, RunEvent)) {
         let mut event = step_event(step, steps + steps / 4);
         if step == steps / 3 {
             // One spike and one step that was not finite.
-            event.mlm_loss = Some(12.5);
+            event.metrics.mlm_loss = Some(12.5);
         }
         if step == steps / 2 {
-            event.loss = Some(f64::NAN);
-            event.mlm_loss = Some(f64::NAN);
+            event.metrics.loss = Some(f64::NAN);
+            event.metrics.mlm_loss = Some(f64::NAN);
             event.skipped_steps = Some(1);
         }
         push(1.25, RunEvent::Step(event));
@@ -284,17 +277,7 @@ fn system_event(step: u64) -> SystemEvent {
         rss_bytes: Some(734_003_200 + step % 1000 * 65_536),
         memory_used_bytes: Some(3_221_225_472),
         memory_total_bytes: Some(25_769_803_776),
-        disk_free_bytes: Some(80_000_000_000),
         threads: Some(2),
-        gpus: vec![GpuMetrics {
-            index: 0,
-            name: Some("made-up GPU".into()),
-            utilization_percent: Some(80.0 + 10.0 * noise(step, 10)),
-            memory_used_bytes: Some(12_884_901_888),
-            memory_total_bytes: Some(150_323_855_360),
-            temperature_celsius: Some(61.0),
-            power_watts: Some(512.0),
-        }],
     }
 }
 

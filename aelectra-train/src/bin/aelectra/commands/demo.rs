@@ -352,16 +352,21 @@ fn report(
             summary.runs.len()
         )
     };
+    let number = |value: Option<f64>, digits: usize, unit: &str, scale: f64| {
+        value.map_or("–".to_owned(), |value| {
+            format!("{:.digits$}{unit}", scale * value)
+        })
+    };
     for (name, value) in [
-        ("MLM loss, held out", format!("{:.3}", metrics.mlm_loss)),
-        ("RTD loss, held out", format!("{:.4}", metrics.rtd_loss)),
+        ("MLM loss, held out", number(metrics.mlm_loss, 3, "", 1.0)),
+        ("RTD loss, held out", number(metrics.rtd_loss, 4, "", 1.0)),
         (
             "discriminator accuracy",
-            format!("{:.2} %", 100.0 * metrics.rtd_accuracy),
+            number(metrics.rtd_accuracy, 2, " %", 100.0),
         ),
         (
             "  of \"all original\"",
-            format!("{:.2} %", 100.0 * metrics.rtd_baseline),
+            number(metrics.rtd_baseline, 2, " %", 100.0),
         ),
         ("NER F1 with pretraining", f1(pretrained_f1)),
         ("NER F1 without", f1(random_f1)),

@@ -23,7 +23,7 @@ use aelectra_train::pretrain::start::{Identity, fresh_model, parameter_count};
 use aelectra_train::pretrain::{
     Outcome, PretrainSummary, Resume, Trainer, TrainerOptions, prepare_run,
 };
-use aelectra_train::sink::EventBus;
+use aelectra_train::sink::{EventBus, console};
 use aelectra_train::stop::StopFlag;
 use burn::tensor::Device;
 use clap::Args;
@@ -180,25 +180,19 @@ pub(crate) fn run(args: &PretrainArgs, global: Global) -> anyhow::Result<u8> {
 fn report(summary: &PretrainSummary, global: Global) -> anyhow::Result<()> {
     if global.json {
         let mut value = serde_json::to_value(summary)?;
-        // A detector that saw one kind of token only has no AUC; scripts still find the key.
+        // Scripts find every key, also of what this run did not measure.
         if let Some(map) = value.as_object_mut() {
-            map.entry("rtd_auc").or_insert(serde_json::Value::Null);
+            summary.metrics.visit(&mut |name, _| {
+                map.entry(name).or_insert(serde_json::Value::Null);
+            });
         }
         return output::json(&value);
     }
-    let m = &summary.metrics;
     output::line(&format!(
-        "{} steps, {:.0} tokens/s: MLM loss {:.3}, RTD loss {:.4}, accuracy {:.2} % (all original \
-         {:.2} %), precision {:.1} %, recall {:.1} %, AUC {}\n{}",
+        "{} steps, {:.0} tokens/s: {}\n{}",
         summary.steps,
         summary.tokens_per_second,
-        m.mlm_loss,
-        m.rtd_loss,
-        100.0 * m.rtd_accuracy,
-        100.0 * m.rtd_baseline,
-        100.0 * m.rtd_precision,
-        100.0 * m.rtd_recall,
-        m.rtd_auc.map_or("–".to_owned(), |auc| format!("{auc:.3}")),
+        console::metrics(&summary.metrics),
         summary.run.display()
     ))
 }
