@@ -82,22 +82,13 @@ impl TensorBoardSink {
 
 impl RunSink for TensorBoardSink {
     fn handle(&mut self, time: f64, event: &RunEvent) -> Result<()> {
-        let (prefix, step) = match event {
-            RunEvent::Step(event) => ("train", event.step),
-            RunEvent::Eval(event) => ("validation", event.step),
-            RunEvent::NerStep(event) => ("ner", event.step),
-            RunEvent::NerEval(event) => ("ner", event.step.unwrap_or(event.epoch)),
-            _ => return Ok(()),
-        };
-        // The events' own field names are the tags, so the two records of a run never disagree.
-        let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(event) else {
+        let Some((curve, step)) = curve(event) else {
             return Ok(());
         };
-        let scalars: Vec<(String, f64)> = fields
-            .iter()
-            .filter(|(name, _)| !matches!(name.as_str(), "step" | "total_steps" | "seed" | "epoch"))
-            .filter_map(|(name, value)| Some((format!("{prefix}/{name}"), value.as_f64()?)))
-            .collect();
+        let mut scalars = Vec::new();
+        event.visit(&mut |name, value| {
+            scalars.extend(value.map(|value| (format!("{curve}/{name}"), value)));
+        });
         self.scalars(time, step, &scalars)
     }
 
@@ -106,6 +97,32 @@ impl RunSink for TensorBoardSink {
             .flush()
             .map_err(TrainError::io("write", &self.path))
     }
+}
+
+/// Where an event's numbers are drawn and at which step. Each seed, arm and split has its own
+/// curves: in one they would be a zigzag.
+fn curve(event: &RunEvent) -> Option<(String, u64)> {
+    let ner = |arm: &Option<String>, seed: u64, split: Option<&String>| {
+        let seed = format!("seed{seed}");
+        let parts = ["ner"].into_iter().chain(arm.as_deref());
+        let parts = parts
+            .chain([seed.as_str()])
+            .chain(split.map(String::as_str));
+        parts.collect::<Vec<_>>().join("/")
+    };
+    Some(match event {
+        RunEvent::Step(event) => ("train".to_owned(), event.step),
+        RunEvent::Eval(event) => {
+            let split = event.split.as_deref().unwrap_or("validation");
+            (split.to_owned(), event.step)
+        }
+        RunEvent::NerStep(event) => (ner(&event.arm, event.seed, None), event.step),
+        RunEvent::NerEval(event) => (
+            ner(&event.arm, event.seed, event.split.as_ref()),
+            event.step.unwrap_or(event.epoch),
+        ),
+        _ => return None,
+    })
 }
 
 fn put_varint(out: &mut Vec<u8>, mut value: u64) {
@@ -151,7 +168,113 @@ fn crc32c(bytes: &[u8]) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use aelectra_data::run::{EvalEvent, NerEvalEvent, NerStepEvent, PretrainMetrics};
+
     use super::*;
+
+    /// The tags and values of a file, in order; fails on a record whose checksums do not hold.
+    fn written(dir: &Path) -> Vec<(String, f32)> {
+        let file = std::fs::read_dir(dir).expect("listed").next();
+        let path = file.expect("one file").expect("readable").path();
+        let bytes = std::fs::read(path).expect("read");
+        let (mut rest, mut found) = (&bytes[..], Vec::new());
+        while !rest.is_empty() {
+            let (head, tail) = rest.split_at(12);
+            let (length, checksum) = head.split_at(8);
+            assert_eq!(masked_crc32c(length).to_le_bytes(), checksum);
+            let length = u64::from_le_bytes(length.try_into().expect("eight bytes")) as usize;
+            let (payload, tail) = tail.split_at(length);
+            assert_eq!(masked_crc32c(payload).to_le_bytes(), tail[..4]);
+            rest = &tail[4..];
+            found.extend(scalars_of(payload));
+        }
+        found
+    }
+
+    /// Of an `Event`, for values short enough that every length is one byte.
+    fn scalars_of(mut event: &[u8]) -> Vec<(String, f32)> {
+        let mut found = Vec::new();
+        while let [key, rest @ ..] = event {
+            event = match key & 7 {
+                0 => &rest[1..],
+                1 => &rest[8..],
+                5 => &rest[4..],
+                _ => {
+                    let (inside, after) = rest[1..].split_at(usize::from(rest[0]));
+                    if key >> 3 == 5 {
+                        let mut summary = inside;
+                        while let [0x0a, length, more @ ..] = summary {
+                            let (value, after) = more.split_at(usize::from(*length));
+                            let (tag, number) = value[2..].split_at(usize::from(value[1]));
+                            let tag = String::from_utf8(tag.to_vec()).expect("UTF-8");
+                            let number = number[1..].try_into().expect("four bytes");
+                            found.push((tag, f32::from_le_bytes(number)));
+                            summary = after;
+                        }
+                    }
+                    after
+                }
+            };
+        }
+        found
+    }
+
+    #[test]
+    fn seeds_arms_and_splits_have_curves_of_their_own() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let mut sink = TensorBoardSink::create(dir.path()).expect("created");
+        let step = |arm: Option<&str>, seed| {
+            RunEvent::NerStep(NerStepEvent {
+                arm: arm.map(str::to_owned),
+                seed,
+                step: 7,
+                loss: Some(0.5),
+                ..NerStepEvent::default()
+            })
+        };
+        let eval = |split: &str| {
+            RunEvent::NerEval(NerEvalEvent {
+                arm: Some("random_init".to_owned()),
+                seed: 2,
+                epoch: 1,
+                split: Some(split.to_owned()),
+                micro_f1: Some(0.25),
+                ..NerEvalEvent::default()
+            })
+        };
+        let held_out = RunEvent::Eval(EvalEvent {
+            step: 9,
+            metrics: PretrainMetrics {
+                mlm_loss: Some(2.5),
+                ..PretrainMetrics::default()
+            },
+            ..EvalEvent::default()
+        });
+        let events = [
+            step(None, 1),
+            step(Some("pretrained"), 1),
+            step(Some("pretrained"), 2),
+            eval("dev"),
+            eval("test"),
+            held_out,
+        ];
+        for event in &events {
+            sink.handle(1.0, event).expect("written");
+        }
+        sink.flush().expect("flushed");
+        let expected = [
+            ("ner/seed1/loss", 0.5),
+            ("ner/pretrained/seed1/loss", 0.5),
+            ("ner/pretrained/seed2/loss", 0.5),
+            ("ner/random_init/seed2/dev/micro_f1", 0.25),
+            ("ner/random_init/seed2/test/micro_f1", 0.25),
+            ("validation/mlm_loss", 2.5),
+        ];
+        assert_eq!(
+            written(dir.path()),
+            expected.map(|(tag, value)| (tag.to_owned(), value))
+        );
+    }
 
     #[test]
     fn checksum_of_the_rfc() {
