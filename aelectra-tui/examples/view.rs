@@ -1,6 +1,6 @@
 //! The dashboard over run directories, without the rest of the project:
 //! `view [--once] [--read-only] [--ascii] [--no-mouse] [--live] [--replay SPEED] [--theme NAME]
-//! [--svg FILE] [--json] [RUN --screenshot] [--size WxH] [--screen N] [--demo FILE_EVENTS DIR] RUN… | --root DIR`.
+//! [--svg FILE] [--json] [--size WxH] [--screen N] [--demo FILE_EVENTS DIR] RUN… | --root DIR`.
 #![allow(clippy::print_stderr, clippy::print_stdout)]
 
 use std::io::Write;
@@ -37,12 +37,6 @@ fn start() -> Result<Exit, Box<dyn std::error::Error>> {
             "--ascii" => options.ascii = Some(true),
             "--no-mouse" => options.no_mouse = true,
             "--json" => options.json = true,
-            "--screenshot" => {
-                // The picture of a page, on stdout.
-                let source = Source::Runs(runs);
-                print!("{}", aelectra_tui::screenshot(&source, &options)?);
-                return Ok(Exit::Quit);
-            }
             "--live" => live = true,
             "--replay" => options.replay = Some(value()?.trim_end_matches('x').parse()?),
             "--theme" => options.theme = Some(value()?.parse()?),

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 use aelectra_data::run::{RunDir, request_control, unix_time};
 use ratatui::crossterm::event::{Event, KeyEventKind, MouseEventKind};
 
-use crate::action::{Action, Effect, RunKey};
+use crate::action::{Action, Effect};
 use crate::error::{Result, TuiError};
 use crate::input::{Input, Keyboard};
 use crate::options::{Exit, Options, Source};
 use crate::source::{self, Switches};
-use crate::state::State;
+use crate::state::{RunKey, State};
+use crate::store::process_exists;
 use crate::terminal::{Output, Screen};
 use crate::update::update;
 use crate::view;
@@ -32,7 +33,7 @@ const TICK: Duration = Duration::from_millis(1000);
 const UNDER_WAY: usize = 2;
 
 /// The threads that read, and the way their findings come.
-pub struct Hub {
+pub(crate) struct Hub {
     send: SyncSender<Action>,
     receive: Receiver<Action>,
     followed: HashMap<RunKey, Switches>,
@@ -42,8 +43,7 @@ pub struct Hub {
 
 impl Hub {
     /// Starts to list the source's runs.
-    #[must_use]
-    pub fn start(source: &Source, replay: Option<f64>) -> Self {
+    pub(crate) fn start(source: &Source, replay: Option<f64>) -> Self {
         let (send, receive) = sync_channel(UNDER_WAY);
         let watch = source::watch(source.clone(), send.clone());
         Self {
@@ -56,7 +56,7 @@ impl Hub {
     }
 
     /// Carries out what concerns files; what concerns the terminal is handed back.
-    pub fn perform(&mut self, state: &mut State, effects: Vec<Effect>) -> Vec<Effect> {
+    pub(crate) fn perform(&mut self, state: &mut State, effects: Vec<Effect>) -> Vec<Effect> {
         let mut rest = Vec::new();
         for effect in effects {
             match effect {
@@ -92,7 +92,7 @@ impl Hub {
     }
 
     /// Applies what has arrived, for a limited time; whether anything had.
-    pub fn drain(
+    pub(crate) fn drain(
         &mut self,
         state: &mut State,
         effects: &mut Vec<Effect>,
@@ -128,9 +128,7 @@ fn control_dir(path: &Path) -> Result<std::path::PathBuf> {
     Ok(RunDir::open(path)?.control())
 }
 
-/// A state for these options.
-#[must_use]
-pub fn new_state(source: &Source, options: &Options) -> State {
+pub(crate) fn new_state(source: &Source, options: &Options) -> State {
     let mut state = State::new(options.theme_name(), options.is_ascii());
     state.read_only = options.read_only || options.replay.is_some();
     state.replay = options.replay.is_some();
@@ -144,7 +142,7 @@ pub fn new_state(source: &Source, options: &Options) -> State {
 }
 
 /// Marks all runs of a list given by hand, so that they are overlaid.
-pub fn mark_all(state: &mut State) -> Vec<Effect> {
+pub(crate) fn mark_all(state: &mut State) -> Vec<Effect> {
     let mut effects = Vec::new();
     for key in state.order.clone() {
         if state.runs[key].marked || state.overlaid().len() >= crate::state::OVERLAID {
@@ -163,10 +161,7 @@ pub fn mark_all(state: &mut State) -> Vec<Effect> {
 
 /// Runs the dashboard on a terminal until the user leaves, the terminal vanishes, or `leave` holds
 /// the number of a signal.
-///
-/// # Errors
-/// When the terminal fails.
-pub fn run_interactive(
+pub(crate) fn run_interactive(
     source: &Source,
     options: &Options,
     output: Output,
@@ -282,10 +277,7 @@ fn outside(screen: &mut Screen, dirty: &mut bool, effects: Vec<Effect>) -> Resul
 }
 
 /// Reads a source's runs to their present end: the state a snapshot is drawn from.
-///
-/// # Errors
-/// When there is no run.
-pub fn load(source: &Source, options: &Options) -> Result<State> {
+pub(crate) fn load(source: &Source, options: &Options) -> Result<State> {
     let now = unix_time();
     let mut state = new_state(source, options);
     if let Source::Runs(paths) = source {
@@ -311,11 +303,10 @@ pub fn load(source: &Source, options: &Options) -> Result<State> {
             update(&mut state, Action::Manifest(key, Box::new(manifest)));
         }
         let mut reader = aelectra_data::run::EventReader::new(&dir.events());
-        let mut lines = Vec::new();
-        loop {
-            let more = reader.poll_lines(1 << 20, &mut lines)?;
-            let (events, bad, unknown) = source::parse(&lines);
-            reader.count(bad, unknown);
+        let mut more = true;
+        while more {
+            let mut events = Vec::new();
+            more = reader.poll_chunk(1 << 20, &mut events)?;
             let batch = crate::action::Batch {
                 key,
                 events,
@@ -324,17 +315,13 @@ pub fn load(source: &Source, options: &Options) -> Result<State> {
                 ..Default::default()
             };
             update(&mut state, Action::Batch(batch));
-            if !more {
-                break;
-            }
         }
         let start = state.runs[key]
             .store
             .as_ref()
             .and_then(|run| run.start.clone());
-        state.runs[key].alive = start.and_then(|start| {
-            crate::store::status::process_exists(start.pid, start.host.as_deref())
-        });
+        state.runs[key].alive =
+            start.and_then(|start| process_exists(start.pid, start.host.as_deref()));
     }
     Ok(state)
 }

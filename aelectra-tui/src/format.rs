@@ -3,8 +3,7 @@
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// `value` with about `digits` significant digits, without an exponent between 1e-4 and 1e7.
-#[must_use]
-pub fn significant(value: f64, digits: usize) -> String {
+pub(crate) fn significant(value: f64, digits: usize) -> String {
     let size = value.abs();
     if size != 0.0 && !(1e-4..1e7).contains(&size) {
         return scientific(value);
@@ -18,8 +17,7 @@ pub fn significant(value: f64, digits: usize) -> String {
 }
 
 /// Digits after the point that a round number needs, at most six.
-#[must_use]
-pub fn digits_needed(value: f64) -> usize {
+pub(crate) fn digits_needed(value: f64) -> usize {
     (0..6)
         .find(|digits| {
             let scaled = value * 10_f64.powi(*digits);
@@ -29,8 +27,7 @@ pub fn digits_needed(value: f64) -> usize {
 }
 
 /// `5.0e-4`.
-#[must_use]
-pub fn scientific(value: f64) -> String {
+pub(crate) fn scientific(value: f64) -> String {
     if value == 0.0 {
         return "0".into();
     }
@@ -38,8 +35,7 @@ pub fn scientific(value: f64) -> String {
 }
 
 /// `999`, `12.3k`, `4.56M`, `7.89G`.
-#[must_use]
-pub fn count(value: f64) -> String {
+pub(crate) fn count(value: f64) -> String {
     let size = value.abs();
     let (scaled, suffix) = match size {
         _ if size < 9999.5 => {
@@ -55,8 +51,7 @@ pub fn count(value: f64) -> String {
 }
 
 /// [`count`] of a round number: `8000`, `10k`, `1.5M`.
-#[must_use]
-pub fn round_count(value: f64) -> String {
+pub(crate) fn round_count(value: f64) -> String {
     let written = count(value);
     let digits = written.trim_end_matches(['k', 'M', 'G']);
     if !digits.contains('.') || digits.contains('e') {
@@ -67,8 +62,7 @@ pub fn round_count(value: f64) -> String {
 }
 
 /// `512 B`, `1.5 GiB`.
-#[must_use]
-pub fn bytes(value: f64) -> String {
+pub(crate) fn bytes(value: f64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut scaled = value;
     let mut unit = 0;
@@ -85,8 +79,7 @@ pub fn bytes(value: f64) -> String {
 }
 
 /// `3.2ms`, `1.25s`, then as [`duration`].
-#[must_use]
-pub fn seconds(value: f64) -> String {
+pub(crate) fn seconds(value: f64) -> String {
     match value.abs() {
         size if size < 1e-3 => format!("{:.0}µs", value * 1e6),
         size if size < 1.0 => format!("{:.1}ms", value * 1e3),
@@ -96,8 +89,7 @@ pub fn seconds(value: f64) -> String {
 }
 
 /// `42s`, `3m05s`, `2h07m`, `3d04h`.
-#[must_use]
-pub fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     if !seconds.is_finite() {
         return "?".into();
     }
@@ -112,8 +104,7 @@ pub fn duration(seconds: f64) -> String {
 }
 
 /// The text without control characters: what a run wrote must not steer the terminal.
-#[must_use]
-pub fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c == '\t' { ' ' } else { c })
         .filter(|c| !c.is_control() && !is_direction(*c))
@@ -126,14 +117,12 @@ fn is_direction(c: char) -> bool {
 }
 
 /// The columns a text takes on a terminal.
-#[must_use]
-pub fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     text.width()
 }
 
 /// The text cut to `columns`, with `end` as its last character if it was cut.
-#[must_use]
-pub fn fit(text: &str, columns: usize, end: &str) -> String {
+pub(crate) fn fit(text: &str, columns: usize, end: &str) -> String {
     if width(text) <= columns {
         return text.to_owned();
     }
@@ -153,8 +142,7 @@ pub fn fit(text: &str, columns: usize, end: &str) -> String {
 }
 
 /// The text in rows of at most so many columns, broken at spaces where there are any.
-#[must_use]
-pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
     let mut rows = vec![String::new()];
     for word in text.split_inclusive(' ') {
@@ -175,8 +163,7 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
 }
 
 /// [`fit`], then spaces up to `columns`.
-#[must_use]
-pub fn pad(text: &str, columns: usize, end: &str) -> String {
+pub(crate) fn pad(text: &str, columns: usize, end: &str) -> String {
     let mut fitted = fit(text, columns, end);
     let missing = columns.saturating_sub(width(&fitted));
     fitted.extend(std::iter::repeat_n(' ', missing));
@@ -184,8 +171,7 @@ pub fn pad(text: &str, columns: usize, end: &str) -> String {
 }
 
 /// Letters that a terminal without UTF-8 can show, for text that is not ours to choose.
-#[must_use]
-pub fn ascii(text: &str) -> String {
+pub(crate) fn ascii(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -13,7 +13,7 @@ use ratatui::crossterm::event::Event;
 
 /// What a look at the terminal found.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Input {
+pub(crate) enum Input {
     /// Nothing in that time.
     Nothing,
     /// A key, a mouse event or a new size.
@@ -23,7 +23,7 @@ pub enum Input {
 }
 
 #[cfg(unix)]
-pub use unix::Keyboard;
+pub(crate) use unix::Keyboard;
 
 #[cfg(unix)]
 mod unix {
@@ -47,7 +47,7 @@ mod unix {
 
     /// The terminal's input.
     #[derive(Debug)]
-    pub struct Keyboard {
+    pub(crate) struct Keyboard {
         terminal: File,
         decoder: Decoder,
         resized: Arc<AtomicBool>,
@@ -56,10 +56,7 @@ mod unix {
 
     impl Keyboard {
         /// Standard input if it is a terminal, else the terminal that controls this process.
-        ///
-        /// # Errors
-        /// When there is neither.
-        pub fn open() -> io::Result<Self> {
+        pub(crate) fn open() -> io::Result<Self> {
             let stdin = io::stdin();
             let terminal = if stdin.is_terminal() {
                 File::from(stdin.as_fd().try_clone_to_owned()?)
@@ -70,10 +67,7 @@ mod unix {
         }
 
         /// Reads from an open file, a terminal or a pipe.
-        ///
-        /// # Errors
-        /// When a signal cannot be listened to.
-        pub fn over(terminal: File) -> io::Result<Self> {
+        pub(crate) fn over(terminal: File) -> io::Result<Self> {
             let resized = Arc::new(AtomicBool::new(false));
             let signal = signal_hook::flag::register(SIGWINCH, Arc::clone(&resized))?;
             Ok(Self {
@@ -85,10 +79,7 @@ mod unix {
         }
 
         /// Waits for input, at most so long.
-        ///
-        /// # Errors
-        /// When the terminal cannot be read for a reason that is not its end.
-        pub fn next(&mut self, time: Duration) -> io::Result<Input> {
+        pub(crate) fn next(&mut self, time: Duration) -> io::Result<Input> {
             if let Some(event) = self.decoder.next_event() {
                 return Ok(Input::Event(event));
             }
@@ -199,26 +190,17 @@ mod unix {
     }
 }
 
-/// The console's input, through crossterm.
 #[cfg(not(unix))]
 #[derive(Debug)]
-pub struct Keyboard;
+pub(crate) struct Keyboard;
 
 #[cfg(not(unix))]
 impl Keyboard {
-    /// The console of this process.
-    ///
-    /// # Errors
-    /// None.
-    pub fn open() -> io::Result<Self> {
+    pub(crate) fn open() -> io::Result<Self> {
         Ok(Self)
     }
 
-    /// Waits for input, at most so long.
-    ///
-    /// # Errors
-    /// When the console cannot be read.
-    pub fn next(&mut self, time: Duration) -> io::Result<Input> {
+    pub(crate) fn next(&mut self, time: Duration) -> io::Result<Input> {
         use ratatui::crossterm::event;
         if !event::poll(time)? {
             return Ok(Input::Nothing);

@@ -6,34 +6,23 @@ use crate::state::Screen;
 
 /// What a key means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// Leave the dashboard.
+pub(crate) enum Command {
     Quit,
-    /// Ctrl-C.
     Interrupt,
-    /// Ctrl-Z.
     Suspend,
     /// Draw anew.
     Repaint,
-    /// Show a screen.
     Show(Screen),
-    /// Back to where it was.
     Back,
-    /// The next pane or track.
     Next,
-    /// The previous one.
     Previous,
     /// Left: earlier.
     Left,
     /// Right: later.
     Right,
-    /// Up.
     Up,
-    /// Down.
     Down,
-    /// A page up.
     PageUp,
-    /// A page down.
     PageDown,
     /// To the beginning.
     First,
@@ -43,66 +32,49 @@ pub enum Command {
     ZoomIn,
     /// Show more of the axis.
     ZoomOut,
-    /// Show the whole axis.
     ZoomReset,
-    /// Cycle the smoothing.
     Smoothing,
-    /// Logarithmic values.
     LogScale,
-    /// Cycle the horizontal axis.
     Axis,
     /// Value under the cursor.
     Cursor,
     /// One pane over the whole screen.
     Expand,
-    /// Hold the picture still.
     Freeze,
-    /// Type a filter.
     Filter,
-    /// Mark a run for comparison.
     Mark,
     /// Make the run under the cursor the shown one.
     Open,
-    /// Differences of configuration.
     Difference,
-    /// The next theme.
     Theme,
     /// Stop with a checkpoint.
     Stop,
-    /// Checkpoint now.
     Checkpoint,
-    /// Pause or resume.
     Pause,
-    /// Evaluate now.
     Evaluate,
 }
 
 /// A row of the table.
 #[derive(Clone, Copy, Debug)]
-pub struct Binding {
-    /// The keys.
-    pub keys: &'static [Key],
-    /// What they mean.
-    pub command: Command,
+pub(crate) struct Binding {
+    pub(crate) keys: &'static [Key],
+    pub(crate) command: Command,
     /// The help; empty where the row before speaks for this one too.
-    pub help: &'static str,
+    pub(crate) help: &'static str,
     /// The heading it stands under.
-    pub group: &'static str,
+    pub(crate) group: &'static str,
 }
 
 /// A key, with Control or without; Shift is part of the character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key {
-    /// A key by its code.
+pub(crate) enum Key {
     Plain(KeyCode),
     /// Control and a letter.
     Ctrl(char),
 }
 
 impl Key {
-    /// As the help writes it.
-    #[must_use]
-    pub fn label(self) -> String {
+    pub(crate) fn label(self) -> String {
         match self {
             Self::Ctrl(letter) => format!("Ctrl-{}", letter.to_ascii_uppercase()),
             Self::Plain(code) => match code {
@@ -134,230 +106,73 @@ const fn char(letter: char) -> Key {
     Key::Plain(KeyCode::Char(letter))
 }
 
-const fn row(
-    keys: &'static [Key],
-    command: Command,
-    group: &'static str,
-    help: &'static str,
-) -> Binding {
-    Binding {
-        keys,
-        command,
-        help,
-        group,
+macro_rules! bindings {
+    ($($group:literal { $([$($key:expr),+] $command:ident $(($screen:ident))? $help:literal;)+ })+) => {
+        /// The headings of the help, in order.
+        pub(crate) const GROUPS: &[&str] = &[$($group),+];
+
+        pub(crate) const BINDINGS: &[Binding] = &[$($(Binding {
+            keys: &[$($key),+],
+            command: Command::$command $((Screen::$screen))?,
+            help: $help,
+            group: $group,
+        },)+)+];
+    };
+}
+
+bindings! {
+    "Screens" {
+        [char('1')] Show(Overview) "Overview: losses, rates";
+        [char('2')] Show(Ner) "NER: F1 and classes";
+        [char('3')] Show(Tokens) "Tokens: a sample, judged";
+        [char('4'), char('r')] Show(Runs) "Runs: choose, compare";
+        [char('5')] Show(System) "System: CPU, memory";
+        [char('6')] Show(Logs) "Logs";
+        [char('?'), Key::Plain(KeyCode::F(1))] Show(Help) "This help";
+        [char('t')] Theme "Next theme";
+        [char('f')] Freeze "Freeze, or go on";
+        [Key::Ctrl('l')] Repaint "Draw anew";
+        [Key::Ctrl('z')] Suspend "Suspend; fg comes back";
+        [Key::Plain(KeyCode::Esc)] Back "Back, cancel";
+        [char('q')] Quit "Quit the dashboard";
+        [Key::Ctrl('c')] Interrupt "Quit at once";
+    }
+    "Charts" {
+        [Key::Plain(KeyCode::Tab)] Next "Next, previous pane";
+        [Key::Plain(KeyCode::BackTab)] Previous "";
+        [char('e')] Expand "Expand, shrink the pane";
+        [char('+'), char('=')] ZoomIn "Zoom in, out";
+        [char('-')] ZoomOut "";
+        [char('0')] ZoomReset "Whole run";
+        [Key::Plain(KeyCode::Left), char('h')] Left "Pan, cursor, samples";
+        [Key::Plain(KeyCode::Right), char('l')] Right "";
+        [Key::Plain(KeyCode::End), char('G')] Follow "Follow the newest";
+        [char('v')] Cursor "Values under a cursor";
+        [char('x')] Axis "Axis: step, token, time";
+        [char('y')] LogScale "Logarithmic values";
+        [char('s')] Smoothing "EMA: 0 .6 .9 .97 .99";
+    }
+    "Lists and samples" {
+        [Key::Plain(KeyCode::Up), char('k')] Up "Up, down";
+        [Key::Plain(KeyCode::Down), char('j')] Down "";
+        [Key::Plain(KeyCode::PageUp)] PageUp "A page up, down";
+        [Key::Plain(KeyCode::PageDown)] PageDown "";
+        [Key::Plain(KeyCode::Home), char('g')] First "To the beginning";
+        [char('/')] Filter "Filter panes, runs, logs";
+        [char(' ')] Mark "Runs: mark to compare";
+        [Key::Plain(KeyCode::Enter)] Open "Runs: show this run";
+        [char('d')] Difference "Runs: config differences";
+    }
+    "The run (confirmed)" {
+        [char('S')] Stop "Checkpoint, then stop";
+        [char('C')] Checkpoint "Checkpoint now";
+        [char('P')] Pause "Pause, or resume";
+        [char('E')] Evaluate "Evaluate now";
     }
 }
 
-/// The headings of the help, in order.
-pub const GROUPS: [&str; 4] = [
-    "Screens",
-    "Charts",
-    "Lists and samples",
-    "The run (confirmed)",
-];
-
-/// The table.
-pub const BINDINGS: &[Binding] = &[
-    row(
-        &[char('1')],
-        Command::Show(Screen::Overview),
-        GROUPS[0],
-        "Overview: losses, rates",
-    ),
-    row(
-        &[char('2')],
-        Command::Show(Screen::Ner),
-        GROUPS[0],
-        "NER: F1 and classes",
-    ),
-    row(
-        &[char('3')],
-        Command::Show(Screen::Tokens),
-        GROUPS[0],
-        "Tokens: a sample, judged",
-    ),
-    row(
-        &[char('4'), char('r')],
-        Command::Show(Screen::Runs),
-        GROUPS[0],
-        "Runs: choose, compare",
-    ),
-    row(
-        &[char('5')],
-        Command::Show(Screen::System),
-        GROUPS[0],
-        "System: CPU, memory, GPU",
-    ),
-    row(&[char('6')], Command::Show(Screen::Logs), GROUPS[0], "Logs"),
-    row(
-        &[char('?'), Key::Plain(KeyCode::F(1))],
-        Command::Show(Screen::Help),
-        GROUPS[0],
-        "This help",
-    ),
-    row(&[char('t')], Command::Theme, GROUPS[0], "Next theme"),
-    row(&[char('f')], Command::Freeze, GROUPS[0], "Freeze, or go on"),
-    row(&[Key::Ctrl('l')], Command::Repaint, GROUPS[0], "Draw anew"),
-    row(
-        &[Key::Ctrl('z')],
-        Command::Suspend,
-        GROUPS[0],
-        "Suspend; fg comes back",
-    ),
-    row(
-        &[Key::Plain(KeyCode::Esc)],
-        Command::Back,
-        GROUPS[0],
-        "Back, cancel",
-    ),
-    row(&[char('q')], Command::Quit, GROUPS[0], "Quit the dashboard"),
-    row(
-        &[Key::Ctrl('c')],
-        Command::Interrupt,
-        GROUPS[0],
-        "Quit at once",
-    ),
-    row(
-        &[Key::Plain(KeyCode::Tab)],
-        Command::Next,
-        GROUPS[1],
-        "Next, previous pane",
-    ),
-    row(
-        &[Key::Plain(KeyCode::BackTab)],
-        Command::Previous,
-        GROUPS[1],
-        "",
-    ),
-    row(
-        &[char('e')],
-        Command::Expand,
-        GROUPS[1],
-        "Expand, shrink the pane",
-    ),
-    row(
-        &[char('+'), char('=')],
-        Command::ZoomIn,
-        GROUPS[1],
-        "Zoom in, out",
-    ),
-    row(&[char('-')], Command::ZoomOut, GROUPS[1], ""),
-    row(&[char('0')], Command::ZoomReset, GROUPS[1], "Whole run"),
-    row(
-        &[Key::Plain(KeyCode::Left), char('h')],
-        Command::Left,
-        GROUPS[1],
-        "Pan, cursor, samples",
-    ),
-    row(
-        &[Key::Plain(KeyCode::Right), char('l')],
-        Command::Right,
-        GROUPS[1],
-        "",
-    ),
-    row(
-        &[Key::Plain(KeyCode::End), char('G')],
-        Command::Follow,
-        GROUPS[1],
-        "Follow the newest",
-    ),
-    row(
-        &[char('v')],
-        Command::Cursor,
-        GROUPS[1],
-        "Values under a cursor",
-    ),
-    row(
-        &[char('x')],
-        Command::Axis,
-        GROUPS[1],
-        "Axis: step, token, time",
-    ),
-    row(
-        &[char('y')],
-        Command::LogScale,
-        GROUPS[1],
-        "Logarithmic values",
-    ),
-    row(
-        &[char('s')],
-        Command::Smoothing,
-        GROUPS[1],
-        "EMA: 0 .6 .9 .97 .99",
-    ),
-    row(
-        &[Key::Plain(KeyCode::Up), char('k')],
-        Command::Up,
-        GROUPS[2],
-        "Up, down",
-    ),
-    row(
-        &[Key::Plain(KeyCode::Down), char('j')],
-        Command::Down,
-        GROUPS[2],
-        "",
-    ),
-    row(
-        &[Key::Plain(KeyCode::PageUp)],
-        Command::PageUp,
-        GROUPS[2],
-        "A page up, down",
-    ),
-    row(
-        &[Key::Plain(KeyCode::PageDown)],
-        Command::PageDown,
-        GROUPS[2],
-        "",
-    ),
-    row(
-        &[Key::Plain(KeyCode::Home), char('g')],
-        Command::First,
-        GROUPS[2],
-        "To the beginning",
-    ),
-    row(
-        &[char('/')],
-        Command::Filter,
-        GROUPS[2],
-        "Filter panes, runs, logs",
-    ),
-    row(
-        &[char(' ')],
-        Command::Mark,
-        GROUPS[2],
-        "Runs: mark to compare",
-    ),
-    row(
-        &[Key::Plain(KeyCode::Enter)],
-        Command::Open,
-        GROUPS[2],
-        "Runs: show this run",
-    ),
-    row(
-        &[char('d')],
-        Command::Difference,
-        GROUPS[2],
-        "Runs: config differences",
-    ),
-    row(
-        &[char('S')],
-        Command::Stop,
-        GROUPS[3],
-        "Checkpoint, then stop",
-    ),
-    row(
-        &[char('C')],
-        Command::Checkpoint,
-        GROUPS[3],
-        "Checkpoint now",
-    ),
-    row(&[char('P')], Command::Pause, GROUPS[3], "Pause, or resume"),
-    row(&[char('E')], Command::Evaluate, GROUPS[3], "Evaluate now"),
-];
-
 /// The command of a key.
-#[must_use]
-pub fn lookup(event: &KeyEvent) -> Option<Command> {
+pub(crate) fn lookup(event: &KeyEvent) -> Option<Command> {
     BINDINGS
         .iter()
         .find(|binding| binding.keys.iter().any(|key| key.matches(event)))

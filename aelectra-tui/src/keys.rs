@@ -23,24 +23,23 @@ enum Found {
 
 /// Bytes that have come and are not yet understood.
 #[derive(Clone, Debug, Default)]
-pub struct Decoder {
+pub(crate) struct Decoder {
     bytes: Vec<u8>,
 }
 
 impl Decoder {
     /// Takes bytes as they come, however they are cut.
-    pub fn feed(&mut self, bytes: &[u8]) {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
     /// Whether the bytes so far may be the beginning of more.
-    #[must_use]
-    pub fn is_waiting(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         !self.bytes.is_empty()
     }
 
     /// The next event that is whole.
-    pub fn next_event(&mut self) -> Option<Event> {
+    pub(crate) fn next_event(&mut self) -> Option<Event> {
         while !self.bytes.is_empty() {
             match first(&self.bytes) {
                 Found::Part if self.bytes.len() > LONGEST => self.bytes.clear(),
@@ -57,7 +56,7 @@ impl Decoder {
     }
 
     /// Nothing more has come for a while: a lone escape is the key, any other beginning is dropped.
-    pub fn give_up(&mut self) -> Option<Event> {
+    pub(crate) fn give_up(&mut self) -> Option<Event> {
         let alone = self.bytes == [ESC];
         self.bytes.clear();
         alone.then(|| key(KeyCode::Esc, KeyModifiers::NONE))

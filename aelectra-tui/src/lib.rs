@@ -8,47 +8,51 @@
 //! ```
 //!
 //! [`run`] is what `aelectra dashboard` calls; [`Live`] is the same view inside a training process;
-//! [`snapshot()`] gives a page of text, [`screenshot()`] its picture, [`svg()`] a file of curves; [`RunSummary`] is a glance
-//! at a run for a list. [`update::update`] and [`view::draw`] are pure; everything that touches a
-//! terminal is in [`terminal`] and [`app`], everything that reads files in [`mod@source`].
+//! [`snapshot()`] gives a page of text, [`frame`] its cells; [`RunSummary`] is a glance at a run for
+//! a list. `update` and `view` are pure; everything that touches a terminal is in `terminal` and
+//! `app`, everything that reads files in `source`.
 //!
 //! The library writes to the terminal or standard output only in [`run`] and [`Live`].
 
-pub mod action;
-pub mod app;
-pub mod error;
-pub mod format;
-pub mod input;
-pub mod keymap;
-pub mod keys;
-pub mod live;
+mod action;
+mod app;
+mod error;
+mod format;
+mod input;
+mod keymap;
+mod keys;
+mod live;
 mod navigate;
-pub mod options;
-pub mod plain;
-pub mod screenshot;
-pub mod snapshot;
-pub mod source;
-pub mod state;
-pub mod store;
-pub mod summary;
-pub mod svg;
-pub mod terminal;
-pub mod theme;
-pub mod update;
-pub mod view;
+mod options;
+mod plain;
+mod snapshot;
+mod source;
+mod state;
+mod store;
+mod summary;
+mod svg;
+mod terminal;
+mod theme;
+mod update;
+mod view;
 
-use std::io::Write;
+#[cfg(test)]
+#[path = "../tests/inside/mod.rs"]
+mod inside;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 pub use error::{Result, TuiError};
-pub use live::Live;
+pub use live::{Leave, Live};
 pub use options::{Exit, Options, Source};
 pub use state::Screen;
 pub use summary::{RunSummary, summaries};
+pub use terminal::restore;
 pub use theme::ThemeName;
 
+use ratatui::buffer::Buffer;
 use terminal::Output;
 
 /// Shows runs as the options say: an SVG file, a text snapshot, JSON Lines, the interactive
@@ -71,34 +75,25 @@ pub fn run(source: &Source, options: &Options) -> Result<Exit> {
         }
     }
     if let Some(file) = &options.svg {
-        let content = svg(source, options)?;
-        return match std::fs::write(file, content) {
-            Ok(()) => Ok(Exit::Quit),
-            Err(source) => Err(TuiError::Io {
-                action: "write",
-                path: file.clone(),
-                source,
-            }),
-        };
+        let content = svg::curves(&app::load(source, options)?);
+        std::fs::write(file, content).map_err(|source| TuiError::Io {
+            action: "write",
+            path: file.clone(),
+            source,
+        })?;
+        return Ok(Exit::Quit);
     }
     let mut stdout = std::io::stdout().lock();
     if options.once {
         let text = snapshot(source, options)?;
-        return match stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush())
-        {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                Err(TuiError::Terminal(error))
-            }
-            _ => Ok(Exit::Quit),
-        };
+        plain::write(&mut stdout, &text)?;
+        return Ok(Exit::Quit);
     }
     if options.json {
         return plain::stream(&first_run(source)?, &mut stdout);
     }
     let Some(output) = Output::find(false) else {
-        return plain::follow(&first_run(source)?, options.plain_interval, &mut stdout);
+        return plain::follow(&first_run(source)?, &mut stdout);
     };
     drop(stdout);
     let leave = Arc::new(AtomicUsize::new(0));
@@ -143,18 +138,18 @@ pub fn snapshot(source: &Source, options: &Options) -> Result<String> {
     Ok(snapshot::text(&page(source, options)?))
 }
 
-/// The same page as an SVG picture in the theme's colours.
+/// The same page as cells with their styles.
 ///
 /// # Errors
 /// When there is no run.
-pub fn screenshot(source: &Source, options: &Options) -> Result<String> {
-    let state = page(source, options)?;
-    Ok(screenshot::svg(&snapshot::frame(&state), state.theme.name))
+pub fn frame(source: &Source, options: &Options) -> Result<Buffer> {
+    Ok(snapshot::frame(&page(source, options)?))
 }
 
 /// The state on a page of the wanted size.
 fn page(source: &Source, options: &Options) -> Result<state::State> {
     let mut state = app::load(source, options)?;
+    state.now = options.now.unwrap_or(state.now);
     let (columns, rows) = ratatui::crossterm::terminal::size()
         .ok()
         .filter(|_| Output::find(false).is_some())
@@ -171,12 +166,4 @@ fn page(source: &Source, options: &Options) -> Result<state::State> {
             .clamp(view::SMALLEST.1, 300),
     );
     Ok(state)
-}
-
-/// The curves as an SVG document.
-///
-/// # Errors
-/// When there is no run.
-pub fn svg(source: &Source, options: &Options) -> Result<String> {
-    Ok(svg::curves(&app::load(source, options)?))
 }

@@ -15,7 +15,7 @@ pub enum Source {
 }
 
 /// How to show them. `Options::default()` is an interactive dashboard.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Print one text snapshot to stdout and leave.
     pub once: bool,
@@ -33,33 +33,14 @@ pub struct Options {
     pub no_mouse: bool,
     /// Off a terminal or on request: the run's events to stdout as JSON Lines, until it ends.
     pub json: bool,
-    /// Size of a snapshot or screenshot; `None` is the terminal's, or 120 × 40.
+    /// Size of a snapshot; `None` is the terminal's, or 120 × 40.
     pub width: Option<u16>,
     /// See `width`.
     pub height: Option<u16>,
+    /// Unix time at which a snapshot is taken; `None` is now.
+    pub now: Option<f64>,
     /// The first screen.
     pub screen: Screen,
-    /// Seconds between plain lines when stdout is no terminal.
-    pub plain_interval: f64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            once: false,
-            read_only: false,
-            replay: None,
-            ascii: None,
-            theme: None,
-            svg: None,
-            no_mouse: false,
-            json: false,
-            width: None,
-            height: None,
-            screen: Screen::Overview,
-            plain_interval: 10.0,
-        }
-    }
 }
 
 /// How the user left.

@@ -12,10 +12,11 @@ use crate::options::Exit;
 use crate::store::{Metric, RunStore, Status, Unit, status};
 
 const POLL: Duration = Duration::from_millis(200);
+/// The shortest time between two lines.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// A run's state in one line of words and values.
-#[must_use]
-pub fn line(run: &RunStore, status: Status, now: f64) -> String {
+pub(crate) fn line(run: &RunStore, status: Status, now: f64) -> String {
     let mut parts = vec![status.word().to_owned()];
     match (run.step(), run.total()) {
         (Some(step), Some(total)) => parts.push(format!("step {step}/{total}")),
@@ -56,18 +57,14 @@ pub fn line(run: &RunStore, status: Status, now: f64) -> String {
     format::printable(&parts.join("  "))
 }
 
-/// Follows a run and writes a line each `interval` seconds in which something happened, warnings at
+/// Follows a run and writes a line each [`PAUSE`] in which something happened, warnings at
 /// once, until the run has ended.
-///
-/// # Errors
-/// When the run cannot be read or the output not written; a reader that has gone away is no error.
-pub fn follow(path: &Path, interval: f64, out: &mut dyn Write) -> Result<Exit> {
+pub(crate) fn follow(path: &Path, out: &mut dyn Write) -> Result<Exit> {
     let events = RunDir::open(path)?.events();
     let mut reader = EventReader::new(&events);
     let mut run = RunStore::default();
     let mut written: Option<Instant> = None;
     let mut news = false;
-    let pause = Duration::from_secs_f64(interval.clamp(0.1, 3600.0));
     loop {
         let generation = reader.generation();
         let found = reader.poll()?;
@@ -82,16 +79,16 @@ pub fn follow(path: &Path, interval: f64, out: &mut dyn Write) -> Result<Exit> {
                 && !backlog
             {
                 let text = format::printable(&log.message);
-                if !write(out, &format!("{:?}: {text}", log.level))? {
+                if !write(out, &format!("{:?}: {text}\n", log.level))? {
                     return Ok(Exit::Quit);
                 }
             }
             run.apply(envelope);
         }
         let over = matches!(status(&run, unix_time(), None), Status::Ended(_));
-        if over || news && written.is_none_or(|written| written.elapsed() >= pause) {
+        if over || news && written.is_none_or(|written| written.elapsed() >= PAUSE) {
             let now = unix_time();
-            if !write(out, &line(&run, status(&run, now, None), now))? {
+            if !write(out, &(line(&run, status(&run, now, None), now) + "\n"))? {
                 return Ok(Exit::Quit);
             }
             (written, news) = (Some(Instant::now()), false);
@@ -104,10 +101,7 @@ pub fn follow(path: &Path, interval: f64, out: &mut dyn Write) -> Result<Exit> {
 }
 
 /// Copies a run's events as JSON Lines, lines that are no events left out, until the run has ended.
-///
-/// # Errors
-/// As [`follow`].
-pub fn stream(path: &Path, out: &mut dyn Write) -> Result<Exit> {
+pub(crate) fn stream(path: &Path, out: &mut dyn Write) -> Result<Exit> {
     let events = RunDir::open(path)?.events();
     let mut reader = EventReader::new(&events);
     let mut lines = Vec::new();
@@ -120,7 +114,7 @@ pub fn stream(path: &Path, out: &mut dyn Write) -> Result<Exit> {
             };
             over = matches!(envelope.event, RunEvent::End(_));
             let text = String::from_utf8_lossy(line);
-            if !write(out, text.trim_end())? {
+            if !write(out, &format!("{}\n", text.trim_end()))? {
                 return Ok(Exit::Quit);
             }
         }
@@ -133,9 +127,9 @@ pub fn stream(path: &Path, out: &mut dyn Write) -> Result<Exit> {
     }
 }
 
-/// Writes a line; `false` when nobody reads any more.
-fn write(out: &mut dyn Write, line: &str) -> Result<bool> {
-    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+/// Writes text; `false` when nobody reads any more.
+pub(crate) fn write(out: &mut dyn Write, text: &str) -> Result<bool> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(TuiError::Terminal(error)),

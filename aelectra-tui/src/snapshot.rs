@@ -8,8 +8,7 @@ use crate::view;
 
 /// Draws the state on a page of its size, without colours or control characters; no spaces at line
 /// ends.
-#[must_use]
-pub fn text(state: &State) -> String {
+pub(crate) fn text(state: &State) -> String {
     let buffer = frame(state);
     let (width, height) = (
         usize::from(buffer.area.width),
@@ -34,9 +33,7 @@ pub fn text(state: &State) -> String {
     out
 }
 
-/// The frame itself.
-#[must_use]
-pub fn frame(state: &State) -> Buffer {
+pub(crate) fn frame(state: &State) -> Buffer {
     let (width, height) = state.size;
     let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
     view::draw(state, &mut buffer);

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use aelectra_data::run::{Envelope, EventReader, RunDir, RunEvent};
 
-use crate::action::{Action, Batch, RunKey};
+use crate::action::{Action, Batch};
 use crate::options::Source;
-use crate::store::status::process_exists;
+use crate::state::RunKey;
+use crate::store::process_exists;
 use crate::summary::{RunSummary, summaries};
 
 /// Bytes of a piece; the first is small, so that something shows at once.
@@ -25,19 +26,19 @@ const LONGEST_WAIT: f64 = 10.0;
 
 /// Switches of a follower.
 #[derive(Clone, Debug, Default)]
-pub struct Switches {
+pub(crate) struct Switches {
     stop: Arc<AtomicBool>,
     freeze: Arc<AtomicBool>,
 }
 
 impl Switches {
     /// Ends the thread at its next look.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
 
     /// Holds it, or lets it go on.
-    pub fn freeze(&self, frozen: bool) {
+    pub(crate) fn freeze(&self, frozen: bool) {
         self.freeze.store(frozen, Ordering::Relaxed);
     }
 
@@ -63,7 +64,7 @@ impl Switches {
 
 /// Follows a run until stopped or the receiver is gone. With `replay` the events come at that many
 /// times their own pace.
-pub fn follow(
+pub(crate) fn follow(
     key: RunKey,
     path: PathBuf,
     replay: Option<f64>,
@@ -103,7 +104,6 @@ struct Follower {
 impl Follower {
     /// `None` when there is nobody to send to.
     fn run(&mut self, path: &Path, replay: Option<f64>) -> Option<()> {
-        let mut lines = Vec::new();
         let mut piece = FIRST_PIECE;
         let mut manifest_read = false;
         let mut generation = self.reader.generation();
@@ -119,7 +119,8 @@ impl Follower {
                     .send(Action::Manifest(self.key, Box::new(manifest)))
                     .ok()?;
             }
-            let more = match self.reader.poll_lines(piece, &mut lines) {
+            let mut events = Vec::new();
+            let more = match self.reader.poll_chunk(piece, &mut events) {
                 Ok(more) => more,
                 Err(error) => {
                     self.send.send(Action::Failed(error.to_string())).ok()?;
@@ -134,8 +135,6 @@ impl Follower {
             generation = self.reader.generation();
             // Another run took its place: it has another manifest.
             manifest_read &= !reset;
-            let (events, bad, unknown) = parse(&lines);
-            self.reader.count(bad, unknown);
             self.remember_process(&events);
             let loaded = if more { self.loaded() } else { 1.0 };
             if let Some(speed) = replay {
@@ -214,54 +213,8 @@ fn read_manifest(path: &Path) -> aelectra_data::Result<aelectra_data::run::Manif
     RunDir::open(path)?.read_manifest()
 }
 
-/// Parses whole lines, on two threads when there are many; events, bad lines, unknown kinds.
-#[must_use]
-pub fn parse(lines: &[u8]) -> (Vec<Envelope>, u64, u64) {
-    if lines.len() < 64 * 1024 {
-        return parse_here(lines);
-    }
-    let middle = lines.len() / 2;
-    let cut = lines[middle..]
-        .iter()
-        .position(|&byte| byte == b'\n')
-        .map_or(lines.len(), |newline| middle + newline + 1);
-    let (first, second) = lines.split_at(cut);
-    std::thread::scope(|scope| {
-        let other = scope.spawn(|| parse_here(second));
-        let (mut events, mut bad, mut unknown) = parse_here(first);
-        match other.join() {
-            Ok((more, more_bad, more_unknown)) => {
-                events.extend(more);
-                bad += more_bad;
-                unknown += more_unknown;
-            }
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-        (events, bad, unknown)
-    })
-}
-
-fn parse_here(lines: &[u8]) -> (Vec<Envelope>, u64, u64) {
-    let mut events = Vec::with_capacity(lines.len() / 256);
-    let (mut bad, mut unknown) = (0, 0);
-    for line in lines.split(|&byte| byte == b'\n') {
-        if line.iter().all(u8::is_ascii_whitespace) {
-            continue;
-        }
-        match Envelope::from_json(line) {
-            Ok(envelope) => {
-                unknown += u64::from(matches!(envelope.event, RunEvent::Unknown(_)));
-                events.push(envelope);
-            }
-            Err(_) => bad += 1,
-        }
-    }
-    (events, bad, unknown)
-}
-
 /// The summaries of a source's runs now.
-#[must_use]
-pub fn list(source: &Source, now: f64) -> Vec<RunSummary> {
+pub(crate) fn list(source: &Source, now: f64) -> Vec<RunSummary> {
     match source {
         Source::Root(root) => summaries(root, now).unwrap_or_default(),
         Source::Runs(paths) => paths
@@ -272,8 +225,7 @@ pub fn list(source: &Source, now: f64) -> Vec<RunSummary> {
 }
 
 /// The summary of the run that is shown first: one file is read, however many runs there are.
-#[must_use]
-pub fn first(source: &Source, now: f64) -> Vec<RunSummary> {
+pub(crate) fn first(source: &Source, now: f64) -> Vec<RunSummary> {
     let path = match source {
         Source::Runs(paths) => paths.first().cloned(),
         Source::Root(root) => {
@@ -287,7 +239,7 @@ pub fn first(source: &Source, now: f64) -> Vec<RunSummary> {
 }
 
 /// Lists the source's runs every few seconds until the receiver is gone.
-pub fn watch(source: Source, send: SyncSender<Action>) -> Switches {
+pub(crate) fn watch(source: Source, send: SyncSender<Action>) -> Switches {
     let switches = Switches::default();
     let theirs = switches.clone();
     std::thread::spawn(move || {

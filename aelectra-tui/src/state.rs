@@ -5,16 +5,18 @@ use std::path::PathBuf;
 
 use aelectra_data::run::ControlRequest;
 
-use crate::action::RunKey;
-use crate::store::{Axis, RunStore, Status, status};
+use crate::store::{Axis, RunStore, Status, status, widened};
 use crate::summary::RunSummary;
 use crate::theme::{Theme, ThemeName};
 
+/// A run's number in [`State::runs`]; it never changes.
+pub(crate) type RunKey = usize;
+
 /// Runs overlaid at most: as many as there are line styles.
-pub const OVERLAID: usize = 6;
+pub(crate) const OVERLAID: usize = 6;
 
 /// The EMA's decays that `s` cycles through.
-pub const SMOOTHING: [f64; 5] = [0.0, 0.6, 0.9, 0.97, 0.99];
+pub(crate) const SMOOTHING: [f64; 5] = [0.0, 0.6, 0.9, 0.97, 0.99];
 
 /// The screens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,19 +66,18 @@ impl Screen {
 }
 
 /// Which part of the horizontal axis is shown.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Window {
-    /// Everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum Window {
+    #[default]
     All,
     /// The newest of this length.
     Follow(f64),
-    /// From, to.
     Fixed(f64, f64),
 }
 
 /// A question or input in front of the screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Dialog {
+pub(crate) enum Dialog {
     /// Really send this?
     Confirm(ControlRequest),
     /// Live view: detach, stop or cancel?
@@ -85,143 +86,94 @@ pub enum Dialog {
     Filter(String),
 }
 
-/// A run in the list.
 #[derive(Clone, Debug)]
-pub struct RunRow {
-    /// Its directory.
-    pub path: PathBuf,
-    /// Its id.
-    pub id: String,
+pub(crate) struct RunRow {
+    pub(crate) path: PathBuf,
+    pub(crate) id: String,
     /// What a glance at its file told.
-    pub summary: Option<RunSummary>,
+    pub(crate) summary: Option<RunSummary>,
     /// Everything, if it is shown.
-    pub store: Option<Box<RunStore>>,
+    pub(crate) store: Option<Box<RunStore>>,
     /// The share of its file read so far.
-    pub loaded: f64,
-    /// Whether its process exists, where known.
-    pub alive: Option<bool>,
-    /// Marked for comparison.
-    pub marked: bool,
+    pub(crate) loaded: f64,
+    pub(crate) alive: Option<bool>,
+    pub(crate) marked: bool,
 }
 
-/// The state.
-#[derive(Clone, Debug)]
-pub struct State {
-    /// The screen shown.
-    pub screen: Screen,
+#[derive(Clone, Debug, Default)]
+pub(crate) struct State {
+    pub(crate) screen: Screen,
     /// The screen before help.
-    pub back: Screen,
+    pub(crate) back: Screen,
     /// All runs ever listed; the index is the [`RunKey`].
-    pub runs: Vec<RunRow>,
+    pub(crate) runs: Vec<RunRow>,
     /// The order they are listed in, most recently written first.
-    pub order: Vec<RunKey>,
-    /// The run shown.
-    pub current: Option<RunKey>,
+    pub(crate) order: Vec<RunKey>,
+    pub(crate) current: Option<RunKey>,
     /// Where runs are looked for, for the waiting screen.
-    pub root: String,
-    /// Unix time.
-    pub now: f64,
+    pub(crate) root: String,
+    pub(crate) now: f64,
     /// Columns and rows of the terminal.
-    pub size: (u16, u16),
-    /// Styles.
-    pub theme: Theme,
+    pub(crate) size: (u16, u16),
+    pub(crate) theme: Theme,
     /// No control requests.
-    pub read_only: bool,
-    /// The dashboard runs inside the training process.
-    pub live: bool,
+    pub(crate) read_only: bool,
+    pub(crate) live: bool,
     /// The user chose to stop and leave when the run has ended.
-    pub leaving: bool,
+    pub(crate) leaving: bool,
     /// A replay: requests make no sense.
-    pub replay: bool,
-    /// The horizontal axis.
-    pub axis: Axis,
+    pub(crate) replay: bool,
+    pub(crate) axis: Axis,
     /// Its part that is shown.
-    pub window: Window,
-    /// Logarithmic values.
-    pub log_scale: bool,
+    pub(crate) window: Window,
+    pub(crate) log_scale: bool,
     /// Index into [`SMOOTHING`]; `None` goes by how many values there are.
-    pub smoothing: Option<usize>,
+    pub(crate) smoothing: Option<usize>,
     /// The cursor's place on the axis.
-    pub cursor: Option<f64>,
-    /// The pane with the focus.
-    pub focus: usize,
+    pub(crate) cursor: Option<f64>,
+    pub(crate) focus: usize,
     /// Only that pane is shown.
-    pub expanded: bool,
-    /// The picture is held still.
-    pub frozen: bool,
+    pub(crate) expanded: bool,
+    pub(crate) frozen: bool,
     /// A question in front.
-    pub dialog: Option<Dialog>,
+    pub(crate) dialog: Option<Dialog>,
     /// Filter of panes, runs and log lines.
-    pub filter: String,
+    pub(crate) filter: String,
     /// Log lines scrolled back from the newest.
-    pub log_back: usize,
+    pub(crate) log_back: usize,
     /// Samples paged back from the newest.
-    pub sample_back: usize,
+    pub(crate) sample_back: usize,
     /// Lines scrolled down on the tokens, NER and help screens.
-    pub scroll: usize,
+    pub(crate) scroll: usize,
     /// The NER track shown; `None` follows the active one.
-    pub track: Option<usize>,
+    pub(crate) track: Option<usize>,
     /// The row of the run list under the cursor.
-    pub run_row: usize,
+    pub(crate) run_row: usize,
     /// Show configuration differences instead of the run list.
-    pub difference: bool,
+    pub(crate) difference: bool,
     /// A message of the dashboard itself, and until when.
-    pub notice: Option<(String, f64)>,
+    pub(crate) notice: Option<(String, f64)>,
 }
 
 impl State {
-    /// A dashboard without runs.
-    #[must_use]
-    pub fn new(theme: ThemeName, ascii: bool) -> Self {
+    pub(crate) fn new(theme: ThemeName, ascii: bool) -> Self {
         Self {
-            screen: Screen::Overview,
-            back: Screen::Overview,
-            runs: Vec::new(),
-            order: Vec::new(),
-            current: None,
-            root: String::new(),
-            now: 0.0,
             size: (80, 24),
             theme: Theme::new(theme, ascii),
-            read_only: false,
-            live: false,
-            leaving: false,
-            replay: false,
-            axis: Axis::Step,
-            window: Window::All,
-            log_scale: false,
-            smoothing: None,
-            cursor: None,
-            focus: 0,
-            expanded: false,
-            frozen: false,
-            dialog: None,
-            filter: String::new(),
-            log_back: 0,
-            sample_back: 0,
-            scroll: 0,
-            track: None,
-            run_row: 0,
-            difference: false,
-            notice: None,
+            ..Self::default()
         }
     }
 
-    /// The run shown.
-    #[must_use]
-    pub fn run(&self) -> Option<&RunStore> {
+    pub(crate) fn run(&self) -> Option<&RunStore> {
         self.runs.get(self.current?)?.store.as_deref()
     }
 
-    /// The row of the run shown.
-    #[must_use]
-    pub fn row(&self) -> Option<&RunRow> {
+    pub(crate) fn row(&self) -> Option<&RunRow> {
         self.runs.get(self.current?)
     }
 
     /// The runs drawn in charts: the shown one, then the marked ones.
-    #[must_use]
-    pub fn overlaid(&self) -> Vec<RunKey> {
+    pub(crate) fn overlaid(&self) -> Vec<RunKey> {
         let marked = (0..self.runs.len()).filter(|key| {
             Some(*key) != self.current && self.runs[*key].marked && self.runs[*key].store.is_some()
         });
@@ -232,9 +184,7 @@ impl State {
             .collect()
     }
 
-    /// What the shown run is doing.
-    #[must_use]
-    pub fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> Status {
         match self.row() {
             Some(row) => row.store.as_ref().map_or(Status::Waiting, |run| {
                 // While history loads, silence is ours.
@@ -250,8 +200,7 @@ impl State {
     }
 
     /// Index of the EMA's decay. An average over ten values of sixty would only lag behind.
-    #[must_use]
-    pub fn smoothing_index(&self) -> usize {
+    pub(crate) fn smoothing_index(&self) -> usize {
         let values = self.run().map_or(0, RunStore::curve_points);
         match self.smoothing {
             Some(index) => index % SMOOTHING.len(),
@@ -262,22 +211,18 @@ impl State {
         }
     }
 
-    /// The EMA's decay.
-    #[must_use]
-    pub fn decay(&self) -> f64 {
+    pub(crate) fn decay(&self) -> f64 {
         SMOOTHING[self.smoothing_index()]
     }
 
     /// The axis, as far as the shown run has numbers for it.
-    #[must_use]
-    pub fn usable_axis(&self) -> Axis {
+    pub(crate) fn usable_axis(&self) -> Axis {
         self.run()
             .map_or(Axis::Step, |run| run.usable_axis(self.axis))
     }
 
     /// First and last place of the axis with data, over all overlaid runs.
-    #[must_use]
-    pub fn extent(&self) -> Option<(f64, f64)> {
+    pub(crate) fn extent(&self) -> Option<(f64, f64)> {
         let axis = self.usable_axis();
         let mut extent: Option<(f64, f64)> = None;
         for key in self.overlaid() {
@@ -295,31 +240,24 @@ impl State {
     }
 
     /// The part of the axis that is shown.
-    #[must_use]
-    pub fn window(&self) -> Option<(f64, f64)> {
+    pub(crate) fn window(&self) -> Option<(f64, f64)> {
         let (low, high) = self.extent()?;
-        let (from, to) = match self.window {
+        Some(widened(match self.window {
             Window::All => (low, high),
             Window::Follow(span) => ((high - span).max(low), high),
             Window::Fixed(from, to) => (from, to),
-        };
-        Some(if to > from {
-            (from, to)
-        } else {
-            (from - 0.5, from + 0.5)
-        })
+        }))
     }
 
     /// The runs that the filter lets through, in listed order.
-    #[must_use]
-    pub fn listed(&self) -> Vec<RunKey> {
+    pub(crate) fn listed(&self) -> Vec<RunKey> {
         let wanted = self.filter.to_lowercase();
         let matches = |key: &RunKey| self.runs[*key].id.to_lowercase().contains(&wanted);
         self.order.iter().copied().filter(matches).collect()
     }
 
     /// A message for a few seconds.
-    pub fn notify(&mut self, text: impl Into<String>) {
+    pub(crate) fn notify(&mut self, text: impl Into<String>) {
         self.notice = Some((crate::format::printable(&text.into()), self.now + 6.0));
     }
 }

@@ -8,8 +8,7 @@ use aelectra_data::run::{Envelope, RunDir};
 use serde::Serialize;
 
 use crate::error::{Result, TuiError};
-use crate::store::status::process_exists;
-use crate::store::{Metric, RunStore, status};
+use crate::store::{Metric, RunStore, process_exists, status};
 
 /// Bytes read from the beginning and from the end of a file.
 const HEAD: u64 = 64 * 1024;
@@ -61,15 +60,22 @@ impl RunSummary {
         }
         let start = run.start.as_ref();
         let alive = start.and_then(|start| process_exists(start.pid, start.host.as_deref()));
-        Ok(Self::of(&run, &dir, alive, now))
+        let path = dir.path().to_path_buf();
+        Ok(Self::of(&run, dir.id(), path, alive, now))
     }
 
     /// The summary of a run that was read.
-    fn of(run: &RunStore, dir: &RunDir, alive: Option<bool>, now: f64) -> Self {
+    pub(crate) fn of(
+        run: &RunStore,
+        id: String,
+        path: PathBuf,
+        alive: Option<bool>,
+        now: f64,
+    ) -> Self {
         let track = run.ner.tracks.get(run.ner.active);
         let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
         Self {
-            id: dir.id(),
+            id,
             state: status(run, now, alive).word().into(),
             task: run.start.as_ref().map(|start| start.task.clone()),
             step: run.step(),
@@ -78,7 +84,7 @@ impl RunSummary {
             rtd_accuracy: finite(run.last(Metric::RtdAccuracy)),
             best_f1: run.ner.best_f1(),
             last_event_seconds: run.last_time.map(|last| (now - last).max(0.0)),
-            path: dir.path().to_path_buf(),
+            path,
         }
     }
 }

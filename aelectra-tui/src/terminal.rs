@@ -23,8 +23,7 @@ static DRAWING: Mutex<()> = Mutex::new(());
 
 /// The output that is a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Standard output.
+pub(crate) enum Output {
     Stdout,
     /// Standard error, when stdout carries data.
     Stderr,
@@ -33,8 +32,7 @@ pub enum Output {
 impl Output {
     /// The output to draw on: stdout, or where `or_stderr` stderr; `None` if neither is a terminal
     /// that can be drawn on.
-    #[must_use]
-    pub fn find(or_stderr: bool) -> Option<Self> {
+    pub(crate) fn find(or_stderr: bool) -> Option<Self> {
         if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
             return None;
         }
@@ -48,8 +46,7 @@ impl Output {
     }
 
     /// Whether it is a terminal now; one that has hung up is none.
-    #[must_use]
-    pub fn is_terminal(self) -> bool {
+    pub(crate) fn is_terminal(self) -> bool {
         match self {
             Self::Stdout => io::stdout().is_terminal(),
             Self::Stderr => io::stderr().is_terminal(),
@@ -85,19 +82,14 @@ impl<W: Write> Write for Pen<W> {
 
 /// The terminal in raw mode on its alternate screen. Dropping it restores the terminal; a panic of
 /// any thread does too, before its message is printed.
-pub struct Screen {
-    /// What is drawn on.
-    pub terminal: Terminal<CrosstermBackend<Box<dyn Write + Send>>>,
+pub(crate) struct Screen {
+    pub(crate) terminal: Terminal<CrosstermBackend<Box<dyn Write + Send>>>,
     output: Output,
     mouse: bool,
 }
 
 impl Screen {
-    /// Takes the terminal.
-    ///
-    /// # Errors
-    /// When it refuses; it is then as it was.
-    pub fn take(output: Output, mouse: bool) -> io::Result<Self> {
+    pub(crate) fn take(output: Output, mouse: bool) -> io::Result<Self> {
         HOOK.call_once(|| {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
@@ -116,10 +108,7 @@ impl Screen {
     }
 
     /// Draws a frame; `false` when the terminal was given back behind our back, by a panic.
-    ///
-    /// # Errors
-    /// When the terminal refuses.
-    pub fn draw(&mut self, show: impl FnOnce(&mut Buffer)) -> io::Result<bool> {
+    pub(crate) fn draw(&mut self, show: impl FnOnce(&mut Buffer)) -> io::Result<bool> {
         let _drawing = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
         if TAKEN.load(Ordering::SeqCst) == 0 {
             return Ok(false);
@@ -130,10 +119,7 @@ impl Screen {
 
     /// Gives the terminal back, stops this process as Ctrl-Z would, and takes the terminal again
     /// when it is continued.
-    ///
-    /// # Errors
-    /// When the terminal refuses.
-    pub fn suspend(&mut self) -> io::Result<()> {
+    pub(crate) fn suspend(&mut self) -> io::Result<()> {
         restore();
         #[cfg(unix)]
         signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)?;
@@ -143,10 +129,7 @@ impl Screen {
 
     /// Clears the screen; the next frame is drawn whole. `Terminal::clear` would ask the terminal
     /// for its cursor first and fail where nothing answers.
-    ///
-    /// # Errors
-    /// When the terminal refuses.
-    pub fn repaint(&mut self) -> io::Result<()> {
+    pub(crate) fn repaint(&mut self) -> io::Result<()> {
         let mut writer = self.output.writer();
         execute!(writer, Clear(ClearType::All))?;
         self.terminal = Terminal::new(CrosstermBackend::new(self.output.writer()))?;

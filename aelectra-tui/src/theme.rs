@@ -62,27 +62,24 @@ impl FromStr for ThemeName {
 
 /// Styles by purpose, and whether only ASCII may be drawn.
 #[derive(Clone, Copy, Debug)]
-pub struct Theme {
-    /// Which theme it is.
-    pub name: ThemeName,
-    /// Only ASCII.
-    pub ascii: bool,
-    /// Ordinary text.
-    pub text: Style,
+pub(crate) struct Theme {
+    pub(crate) name: ThemeName,
+    pub(crate) ascii: bool,
+    pub(crate) text: Style,
     /// Labels, axes, what is less important.
-    pub dim: Style,
+    pub(crate) dim: Style,
     /// Headings and what has the focus.
-    pub strong: Style,
+    pub(crate) strong: Style,
     /// The chosen row or tab.
-    pub selected: Style,
+    pub(crate) selected: Style,
     /// All is well.
-    pub good: Style,
+    pub(crate) good: Style,
     /// Look here.
-    pub warn: Style,
+    pub(crate) warn: Style,
     /// Something failed, or is not a number.
-    pub bad: Style,
+    pub(crate) bad: Style,
     /// Lines of charts; runs when several are overlaid.
-    pub lines: [Style; 6],
+    pub(crate) lines: [Style; 6],
 }
 
 /// Okabe & Ito (2008), "Color Universal Design": told apart with any colour vision.
@@ -95,10 +92,14 @@ const OKABE_ITO: [Color; 6] = [
     Color::Rgb(213, 94, 0),
 ];
 
+impl Default for Theme {
+    fn default() -> Self {
+        Self::new(ThemeName::Dark, false)
+    }
+}
+
 impl Theme {
-    /// The styles of a theme.
-    #[must_use]
-    pub fn new(name: ThemeName, ascii: bool) -> Self {
+    pub(crate) fn new(name: ThemeName, ascii: bool) -> Self {
         let plain = Style::new();
         let fg = |color| Style::new().fg(color);
         let bold = plain.add_modifier(Modifier::BOLD);
@@ -145,26 +146,27 @@ impl Theme {
     }
 
     /// The style of a line or run by number.
-    #[must_use]
-    pub fn line(&self, index: usize) -> Style {
+    pub(crate) fn line(&self, index: usize) -> Style {
         self.lines[index % self.lines.len()]
     }
 
     /// `text`, or `plain` where only ASCII may be drawn.
-    #[must_use]
-    pub const fn pick<'a>(&self, text: &'a str, plain: &'a str) -> &'a str {
+    pub(crate) const fn pick<'a>(&self, text: &'a str, plain: &'a str) -> &'a str {
         if self.ascii { plain } else { text }
     }
 
     /// What stands for text that was cut.
-    #[must_use]
-    pub const fn ellipsis(&self) -> &'static str {
+    pub(crate) const fn ellipsis(&self) -> &'static str {
         self.pick("…", "~")
     }
 
+    /// What stands between the parts of a line.
+    pub(crate) const fn separator(&self) -> &'static str {
+        self.pick(" · ", " | ")
+    }
+
     /// Text that is not ours, in characters the terminal has.
-    #[must_use]
-    pub fn foreign(&self, text: &str) -> String {
+    pub(crate) fn foreign(&self, text: &str) -> String {
         if self.ascii {
             crate::format::ascii(text)
         } else {

@@ -4,17 +4,16 @@ use aelectra_data::run::ControlRequest;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Rect;
 
-use crate::action::{Action, Batch, Effect, RunKey};
+use crate::action::{Action, Batch, Effect};
 use crate::keymap::{Command, lookup};
 use crate::navigate;
 use crate::options::Exit;
-use crate::state::{Dialog, OVERLAID, RunRow, SMOOTHING, Screen, State, Window};
+use crate::state::{Dialog, OVERLAID, RunKey, RunRow, SMOOTHING, Screen, State, Window};
 use crate::store::{Axis, RunStore, Status};
 use crate::summary::RunSummary;
 use crate::theme::Theme;
 
-/// Applies an action.
-pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
+pub(crate) fn update(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
         Action::Key(key) => on_key(state, &key),
         Action::Mouse(mouse) => {
@@ -134,7 +133,7 @@ fn on_listed(state: &mut State, summaries: Vec<RunSummary>) -> Vec<Effect> {
 }
 
 /// Makes a run the shown one.
-pub fn open(state: &mut State, key: RunKey) -> Vec<Effect> {
+pub(crate) fn open(state: &mut State, key: RunKey) -> Vec<Effect> {
     let before = state.current.replace(key);
     state.window = Window::All;
     state.cursor = None;

@@ -6,7 +6,7 @@ use crate::format;
 
 /// How a number is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
+pub(crate) enum Unit {
     /// A loss or norm.
     Plain,
     /// A share of 1, written in percent.
@@ -15,21 +15,17 @@ pub enum Unit {
     Scientific,
     /// Tokens per second.
     PerSecond,
-    /// Bytes.
     Bytes,
-    /// Seconds.
     Seconds,
     /// Percent as such, 100 = one core.
     Percent,
-    /// A count.
     Count,
 }
 
 impl Unit {
     /// Labels of an axis: shorter still, at the cost of the full unit, and all with as many digits
     /// as the one that needs most.
-    #[must_use]
-    pub fn write_ticks(self, ticks: &[f64]) -> Vec<String> {
+    pub(crate) fn write_ticks(self, ticks: &[f64]) -> Vec<String> {
         let with = |scale: f64, end: &str| {
             let digits = ticks
                 .iter()
@@ -63,8 +59,7 @@ impl Unit {
 
     /// What round numbers of it are multiples of, among values up to this size: bytes are counted
     /// in powers of 1024.
-    #[must_use]
-    pub fn base(self, size: f64) -> f64 {
+    pub(crate) fn base(self, size: f64) -> f64 {
         let mut base = 1.0;
         if self == Self::Bytes {
             while size.abs() / base >= 1024.0 && base < 1e12 {
@@ -75,8 +70,7 @@ impl Unit {
     }
 
     /// A value with its unit, short.
-    #[must_use]
-    pub fn write(self, value: f64) -> String {
+    pub(crate) fn write(self, value: f64) -> String {
         if !value.is_finite() {
             return "NaN".into();
         }
@@ -97,33 +91,25 @@ macro_rules! metrics {
     ($(#[$meta:meta])* $enum:ident { $($variant:ident = $name:literal, $label:literal, $unit:ident;)+ }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $enum { $(#[doc = $label] $variant,)+ }
+        pub(crate) enum $enum { $(#[doc = $label] $variant,)+ }
 
         impl $enum {
-            /// All of them, in column order.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// What it is called on screen.
-            #[must_use]
-            pub const fn label(self) -> &'static str {
+            pub(crate) const fn label(self) -> &'static str {
                 match self { $(Self::$variant => $label,)+ }
             }
 
-            /// How it is written.
-            #[must_use]
-            pub const fn unit(self) -> Unit {
+            pub(crate) const fn unit(self) -> Unit {
                 match self { $(Self::$variant => Unit::$unit,)+ }
             }
 
-            /// Its column.
-            #[must_use]
-            pub const fn column(self) -> usize {
+            pub(crate) const fn column(self) -> usize {
                 self as usize
             }
 
             /// An event's numbers in column order, from its `visit`.
-            #[must_use]
-            pub fn values(visit: impl FnOnce(&mut Visit<'_>)) -> [Option<f64>; Self::ALL.len()] {
+            pub(crate) fn values(visit: impl FnOnce(&mut Visit<'_>)) -> [Option<f64>; Self::ALL.len()] {
                 let mut values = [None; Self::ALL.len()];
                 visit(&mut |name, value| match name {
                     $($name => values[Self::$variant.column()] = value,)+
@@ -163,10 +149,10 @@ metrics! {
 metrics! {
     /// Numbers of fine-tuning steps.
     NerMetric {
-        Loss = "loss", "loss", Plain;
-        Lr = "lr", "learning rate", Scientific;
-        GradNorm = "grad_norm", "gradient norm", Plain;
-        TokensPerSecond = "tokens_per_second", "tokens/s", PerSecond;
+        Loss = "loss", "NER loss", Plain;
+        Lr = "lr", "NER learning rate", Scientific;
+        GradNorm = "grad_norm", "NER gradient norm", Plain;
+        TokensPerSecond = "tokens_per_second", "NER throughput", PerSecond;
     }
 }
 

@@ -1,16 +1,17 @@
 //! What is known of a run, in bounded memory however long it is.
 
-pub mod metric;
-pub mod ner;
-pub mod rate;
-pub mod run;
-pub mod smooth;
-pub mod status;
-pub mod table;
+mod bucket;
+mod metric;
+mod ner;
+mod rate;
+mod run;
+mod smooth;
+mod status;
+mod table;
 
-pub use metric::{Metric, NerMetric, SystemMetric, Unit};
-pub use ner::{NerStore, NerTrack};
-pub use rate::RateMeter;
-pub use run::{ControlRecord, LogLine, RunStore};
-pub use status::{Status, status};
-pub use table::{Axis, Bucket, Row, Table};
+pub(crate) use bucket::Bucket;
+pub(crate) use metric::{Metric, NerMetric, SystemMetric, Unit};
+pub(crate) use ner::NerTrack;
+pub(crate) use run::{ControlRecord, LogLine, RunStore};
+pub(crate) use status::{Status, process_exists, status};
+pub(crate) use table::{Axis, Table, widened};

@@ -12,29 +12,26 @@ const TRACKS: usize = 256;
 
 /// One fine-tuning: a seed of an arm.
 #[derive(Clone, Debug)]
-pub struct NerTrack {
+pub(crate) struct NerTrack {
     /// What is compared, if the run compares.
-    pub arm: Option<String>,
-    /// Its seed.
-    pub seed: u64,
-    /// Its steps.
-    pub steps: Table,
+    pub(crate) arm: Option<String>,
+    pub(crate) seed: u64,
+    pub(crate) steps: Table,
     /// Its scores on the development data, by epoch.
-    pub dev: Vec<NerEvalEvent>,
+    pub(crate) dev: Vec<NerEvalEvent>,
     /// Its latest scores on the test data.
-    pub test: Option<NerEvalEvent>,
+    pub(crate) test: Option<NerEvalEvent>,
     /// The epoch it is in.
-    pub epoch: u64,
+    pub(crate) epoch: u64,
     /// The epochs it will take.
-    pub total_epochs: Option<u64>,
+    pub(crate) total_epochs: Option<u64>,
     /// The steps it will take.
-    pub total_steps: Option<u64>,
+    pub(crate) total_steps: Option<u64>,
 }
 
 impl NerTrack {
     /// The best development score; the earliest of equals.
-    #[must_use]
-    pub fn best(&self) -> Option<&NerEvalEvent> {
+    pub(crate) fn best(&self) -> Option<&NerEvalEvent> {
         let mut best: Option<(&NerEvalEvent, f64)> = None;
         for eval in &self.dev {
             let Some(f1) = eval.micro_f1.filter(|f1| f1.is_finite()) else {
@@ -48,8 +45,7 @@ impl NerTrack {
     }
 
     /// `pretrained seed 2`.
-    #[must_use]
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match &self.arm {
             Some(arm) => format!("{arm} seed {}", self.seed),
             None => format!("seed {}", self.seed),
@@ -57,8 +53,7 @@ impl NerTrack {
     }
 
     /// `pretrained 2`, where a heading says what the number is.
-    #[must_use]
-    pub fn short_name(&self) -> String {
+    pub(crate) fn short_name(&self) -> String {
         match &self.arm {
             Some(arm) => format!("{arm} {}", self.seed),
             None => self.seed.to_string(),
@@ -68,11 +63,10 @@ impl NerTrack {
 
 /// All fine-tunings of a run, in order of appearance.
 #[derive(Clone, Debug, Default)]
-pub struct NerStore {
-    /// The tracks.
-    pub tracks: Vec<NerTrack>,
+pub(crate) struct NerStore {
+    pub(crate) tracks: Vec<NerTrack>,
     /// The track that was last heard of.
-    pub active: usize,
+    pub(crate) active: usize,
     smoothing: f64,
 }
 
@@ -105,8 +99,7 @@ impl NerStore {
         self.tracks.get_mut(index)
     }
 
-    /// Takes a step.
-    pub fn step(&mut self, event: &NerStepEvent, time: f64) {
+    pub(crate) fn step(&mut self, event: &NerStepEvent, time: f64) {
         let Some(track) = self.track(event.arm.as_ref(), event.seed) else {
             return;
         };
@@ -118,7 +111,7 @@ impl NerStore {
     }
 
     /// Takes scores; a later word on the same epoch replaces the earlier one.
-    pub fn eval(&mut self, event: NerEvalEvent) {
+    pub(crate) fn eval(&mut self, event: NerEvalEvent) {
         let Some(track) = self.track(event.arm.as_ref(), event.seed) else {
             return;
         };
@@ -136,8 +129,7 @@ impl NerStore {
         }
     }
 
-    /// Sets the EMA's decay.
-    pub fn set_smoothing(&mut self, smoothing: f64) {
+    pub(crate) fn set_smoothing(&mut self, smoothing: f64) {
         self.smoothing = smoothing;
         for track in &mut self.tracks {
             track.steps.set_smoothing(smoothing);
@@ -145,8 +137,7 @@ impl NerStore {
     }
 
     /// The tracks' indices by arm and seed: side by side runs appear in any order.
-    #[must_use]
-    pub fn order(&self) -> Vec<usize> {
+    pub(crate) fn order(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.tracks.len()).collect();
         order.sort_by_key(|index| {
             let track = &self.tracks[*index];
@@ -156,8 +147,7 @@ impl NerStore {
     }
 
     /// The best development F1 of all tracks.
-    #[must_use]
-    pub fn best_f1(&self) -> Option<f64> {
+    pub(crate) fn best_f1(&self) -> Option<f64> {
         let best = self
             .tracks
             .iter()

@@ -6,7 +6,7 @@ const ANCHORS: usize = 128;
 /// Measures progress over the later half of what the current process has done, in wall time, so
 /// that evaluations and checkpoints count as they do for the person waiting.
 #[derive(Clone, Debug, Default)]
-pub struct RateMeter {
+pub(crate) struct RateMeter {
     anchors: Vec<(f64, u64)>,
     last: Option<(f64, u64)>,
     spacing: u64,
@@ -15,12 +15,12 @@ pub struct RateMeter {
 
 impl RateMeter {
     /// Forgets everything: a new process, or training went on after a pause.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         *self = Self::default();
     }
 
     /// A step was reached at Unix time `t`.
-    pub fn push(&mut self, t: f64, step: u64) {
+    pub(crate) fn push(&mut self, t: f64, step: u64) {
         if self.last.is_some_and(|(at, last)| step <= last || t < at) {
             self.restart();
         }
@@ -40,8 +40,7 @@ impl RateMeter {
     }
 
     /// Steps per second; `None` before there are two points to measure between.
-    #[must_use]
-    pub fn steps_per_second(&self) -> Option<f64> {
+    pub(crate) fn steps_per_second(&self) -> Option<f64> {
         let (t, step) = self.last?;
         let &(first_t, first) = self.anchors.first()?;
         let middle = first + (step - first) / 2;
@@ -52,8 +51,7 @@ impl RateMeter {
     }
 
     /// Seconds from Unix time `now` until `total` steps.
-    #[must_use]
-    pub fn eta(&self, now: f64, total: u64) -> Option<f64> {
+    pub(crate) fn eta(&self, now: f64, total: u64) -> Option<f64> {
         let (t, step) = self.last?;
         let remaining = total.saturating_sub(step) as f64 / self.steps_per_second()?;
         Some((remaining - (now - t).max(0.0)).max(0.0))

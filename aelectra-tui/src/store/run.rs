@@ -24,83 +24,72 @@ const LOG_CHARS: usize = 2000;
 
 /// A line of the log screen.
 #[derive(Clone, Debug)]
-pub struct LogLine {
-    /// Unix time.
-    pub t: f64,
-    /// How loud.
-    pub level: LogLevel,
+pub(crate) struct LogLine {
+    pub(crate) t: f64,
+    pub(crate) level: LogLevel,
     /// The text, without control characters.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 /// What became of a control request.
 #[derive(Clone, Debug)]
-pub struct ControlRecord {
-    /// Its id.
-    pub id: String,
-    /// What was asked for.
-    pub request: ControlRequest,
+pub(crate) struct ControlRecord {
+    pub(crate) id: String,
+    pub(crate) request: ControlRequest,
     /// `None`: not yet answered.
-    pub status: Option<ControlStatus>,
+    pub(crate) status: Option<ControlStatus>,
     /// The step of the answer.
-    pub step: Option<u64>,
+    pub(crate) step: Option<u64>,
     /// When it was asked for or last answered.
-    pub t: f64,
+    pub(crate) t: f64,
 }
 
-/// One run.
 #[derive(Clone, Debug)]
-pub struct RunStore {
+pub(crate) struct RunStore {
     /// How it was started, once its manifest was read.
-    pub manifest: Option<Manifest>,
+    pub(crate) manifest: Option<Manifest>,
     /// Its latest `start` event; fields a restart left out are kept from before.
-    pub start: Option<StartEvent>,
+    pub(crate) start: Option<StartEvent>,
     /// Pretraining steps, columns of [`Metric`].
-    pub steps: Table,
+    pub(crate) steps: Table,
     /// Evaluations, columns of [`Metric`].
-    pub evals: Table,
+    pub(crate) evals: Table,
     /// The machine, columns of [`SystemMetric`]; its step is the event's number.
-    pub system: Table,
+    pub(crate) system: Table,
     /// The machine's latest event in full.
-    pub machine: Option<SystemEvent>,
-    /// Fine-tunings.
-    pub ner: NerStore,
+    pub(crate) machine: Option<SystemEvent>,
+    pub(crate) ner: NerStore,
     /// The latest samples, oldest first.
-    pub samples: VecDeque<SampleEvent>,
+    pub(crate) samples: VecDeque<SampleEvent>,
     /// Checkpoints, oldest first.
-    pub checkpoints: VecDeque<CheckpointEvent>,
-    /// The log, oldest first.
-    pub logs: VecDeque<LogLine>,
+    pub(crate) checkpoints: VecDeque<CheckpointEvent>,
+    pub(crate) logs: VecDeque<LogLine>,
     /// Control requests and answers, oldest first.
-    pub controls: VecDeque<ControlRecord>,
+    pub(crate) controls: VecDeque<ControlRecord>,
     /// Steps at which a number was not finite, and which.
-    pub nonfinite: VecDeque<(u64, Metric)>,
+    pub(crate) nonfinite: VecDeque<(u64, Metric)>,
     /// Steps at which a process continued.
-    pub resumes: Vec<u64>,
+    pub(crate) resumes: Vec<u64>,
     /// The end, unless something happened after it.
-    pub end: Option<EndEvent>,
+    pub(crate) end: Option<EndEvent>,
     /// Whether it waits on request.
-    pub paused: bool,
+    pub(crate) paused: bool,
     /// The step at which it will end.
-    pub total_steps: Option<u64>,
-    /// Tokens seen.
-    pub tokens_seen: Option<u64>,
-    /// Unix time of its first event.
-    pub first_time: Option<f64>,
-    /// Unix time of its latest event.
-    pub last_time: Option<f64>,
+    pub(crate) total_steps: Option<u64>,
+    pub(crate) tokens_seen: Option<u64>,
+    pub(crate) first_time: Option<f64>,
+    pub(crate) last_time: Option<f64>,
     /// Typical seconds between events.
-    pub event_interval: Option<f64>,
+    pub(crate) event_interval: Option<f64>,
     /// How fast it goes, in the steps that [`RunStore::step`] counts.
-    pub rate: RateMeter,
+    pub(crate) rate: RateMeter,
     /// Its latest steps were of fine-tuning.
-    pub tuning: bool,
-    /// Events taken.
-    pub events: u64,
+    pub(crate) tuning: bool,
+    pub(crate) events: u64,
     /// Lines that were no events.
-    pub bad_lines: u64,
+    pub(crate) bad_lines: u64,
     /// Whether its event file is gone.
-    pub missing: bool,
+    pub(crate) missing: bool,
 }
 
 impl Default for RunStore {
@@ -144,8 +133,7 @@ fn keep<T>(queue: &mut VecDeque<T>, item: T, limit: usize) {
 }
 
 impl RunStore {
-    /// Takes the next event of the file.
-    pub fn apply(&mut self, envelope: Envelope) {
+    pub(crate) fn apply(&mut self, envelope: Envelope) {
         let Envelope { seq, t, event, .. } = envelope;
         let t = if t.is_finite() { t } else { 0.0 };
         self.events += 1;
@@ -228,7 +216,7 @@ impl RunStore {
             RunEvent::End(event) => {
                 self.paused = false;
                 let why = event.message.clone().unwrap_or_default();
-                let reason = super::Status::Ended(event.reason).word();
+                let reason = event.reason.name();
                 let text = format!("ended: {reason}, exit code {} {why}", event.exit_code);
                 let level = if event.exit_code == 0 {
                     LogLevel::Info
@@ -324,7 +312,7 @@ impl RunStore {
     }
 
     /// Notes a request of this viewer, before the run has answered.
-    pub fn requested(&mut self, id: String, request: ControlRequest, t: f64) {
+    pub(crate) fn requested(&mut self, id: String, request: ControlRequest, t: f64) {
         if self.controls.iter().any(|known| known.id == id) {
             return;
         }
@@ -339,14 +327,13 @@ impl RunStore {
     }
 
     /// Sets the decay of all smoothed curves; the machine is shown as it was measured.
-    pub fn set_smoothing(&mut self, smoothing: f64) {
+    pub(crate) fn set_smoothing(&mut self, smoothing: f64) {
         self.steps.set_smoothing(smoothing);
         self.ner.set_smoothing(smoothing);
     }
 
     /// The step it has reached, of pretraining or of the active fine-tuning.
-    #[must_use]
-    pub fn step(&self) -> Option<u64> {
+    pub(crate) fn step(&self) -> Option<u64> {
         if self.counts_tuning() {
             return self.ner.tracks.get(self.ner.active)?.steps.last_step();
         }
@@ -360,8 +347,7 @@ impl RunStore {
     }
 
     /// The step it will end at, of what [`RunStore::step`] counts.
-    #[must_use]
-    pub fn total(&self) -> Option<u64> {
+    pub(crate) fn total(&self) -> Option<u64> {
         if self.counts_tuning() {
             return self.ner.tracks.get(self.ner.active)?.total_steps;
         }
@@ -369,14 +355,12 @@ impl RunStore {
     }
 
     /// Seconds until that step at Unix time `now`.
-    #[must_use]
-    pub fn eta(&self, now: f64) -> Option<f64> {
+    pub(crate) fn eta(&self, now: f64) -> Option<f64> {
         self.rate.eta(now, self.total()?)
     }
 
     /// How many points its curves have: of pretraining, or else of the active fine-tuning.
-    #[must_use]
-    pub fn curve_points(&self) -> usize {
+    pub(crate) fn curve_points(&self) -> usize {
         let tuned = self.ner.tracks.get(self.ner.active);
         match self.steps.rows().len() {
             0 => tuned.map_or(0, |track| track.steps.rows().len()),
@@ -384,15 +368,12 @@ impl RunStore {
         }
     }
 
-    /// The latest value of a pretraining metric.
-    #[must_use]
-    pub fn last(&self, metric: Metric) -> Option<f64> {
+    pub(crate) fn last(&self, metric: Metric) -> Option<f64> {
         self.steps.last(metric.column())
     }
 
     /// The smoothed value of a pretraining metric at its latest step.
-    #[must_use]
-    pub fn last_smooth(&self, metric: Metric) -> Option<f64> {
+    pub(crate) fn last_smooth(&self, metric: Metric) -> Option<f64> {
         let smooth = self.steps.smooth(metric.column()).last();
         smooth
             .filter(|value| value.is_finite())
@@ -400,8 +381,7 @@ impl RunStore {
     }
 
     /// Whether it has the numbers for an axis; without tokens the axis is steps.
-    #[must_use]
-    pub fn usable_axis(&self, axis: Axis) -> Axis {
+    pub(crate) fn usable_axis(&self, axis: Axis) -> Axis {
         match axis {
             Axis::Tokens if self.tokens_seen.is_none() => Axis::Step,
             axis => axis,

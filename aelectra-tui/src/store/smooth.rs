@@ -1,12 +1,12 @@
 //! The debiased exponential moving average.
 
-use super::table::Bucket;
+use super::bucket::Bucket;
 
 /// An EMA divided by the weight it has gathered (as Adam debiases its moments), so that it starts
 /// at the first value instead of creeping up from zero. Values that are absent or not finite leave
 /// it as it is.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Ema {
+pub(crate) struct Ema {
     sum: f64,
     weight: f64,
 }
@@ -14,7 +14,7 @@ pub struct Ema {
 impl Ema {
     /// Takes a bucket of `count` values as `count` equal values, and returns the average so far;
     /// NaN before the first value.
-    pub fn push(&mut self, bucket: Bucket, decay: f64) -> f32 {
+    pub(crate) fn push(&mut self, bucket: Bucket, decay: f64) -> f32 {
         if bucket.count > 0 {
             let decay = decay.clamp(0.0, 0.9999).powi(i32::from(bucket.count));
             self.sum = decay * self.sum + (1.0 - decay) * f64::from(bucket.mean);

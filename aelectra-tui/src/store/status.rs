@@ -11,7 +11,7 @@ const STALE_INTERVALS: f64 = 10.0;
 
 /// What a run is doing, as far as its events tell.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Status {
+pub(crate) enum Status {
     /// No event yet.
     Waiting,
     /// It writes events.
@@ -22,42 +22,31 @@ pub enum Status {
     Stale(f64),
     /// Its process is gone without an end event.
     Crashed,
-    /// It ended.
     Ended(EndReason),
 }
 
 impl Status {
     /// In one word, as `runs list` writes it.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
             Self::Running => "running",
             Self::Paused => "paused",
             Self::Stale(_) => "stale",
             Self::Crashed => "crashed",
-            Self::Ended(reason) => match reason {
-                EndReason::Completed => "completed",
-                EndReason::Limit => "limit",
-                EndReason::Stopped => "stopped",
-                EndReason::Interrupted => "interrupted",
-                EndReason::Nonfinite => "nonfinite",
-                EndReason::Failed => "failed",
-            },
+            Self::Ended(reason) => reason.name(),
         }
     }
 
     /// Whether a request to the trainer could still be heard.
-    #[must_use]
-    pub const fn is_alive(self) -> bool {
+    pub(crate) const fn is_alive(self) -> bool {
         !matches!(self, Self::Crashed | Self::Ended(_))
     }
 }
 
 /// The status at Unix time `now`. `alive` is whether the process of the `start` event exists, where
 /// that can be known (same host).
-#[must_use]
-pub fn status(run: &RunStore, now: f64, alive: Option<bool>) -> Status {
+pub(crate) fn status(run: &RunStore, now: f64, alive: Option<bool>) -> Status {
     if let Some(end) = &run.end {
         return Status::Ended(end.reason);
     }
@@ -79,8 +68,7 @@ pub fn status(run: &RunStore, now: f64, alive: Option<bool>) -> Status {
 }
 
 /// Whether a process exists on this host; `None` where that cannot be known.
-#[must_use]
-pub fn process_exists(pid: Option<u32>, host: Option<&str>) -> Option<bool> {
+pub(crate) fn process_exists(pid: Option<u32>, host: Option<&str>) -> Option<bool> {
     let (pid, host) = (pid?, host?);
     let here = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     (here.trim() == host).then(|| std::path::Path::new(&format!("/proc/{pid}")).exists())

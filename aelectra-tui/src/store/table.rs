@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use super::bucket::Bucket;
 use super::smooth::Ema;
 
 /// Rows that stay exact at least.
@@ -15,7 +16,7 @@ const BASE: usize = 32 * 1024;
 
 /// What a chart's horizontal axis counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Axis {
+pub(crate) enum Axis {
     /// Optimizer steps.
     #[default]
     Step,
@@ -25,93 +26,37 @@ pub enum Axis {
     Time,
 }
 
+/// A stretch of an axis that is not empty, so that a single point stands in its middle.
+pub(crate) fn widened((from, to): (f64, f64)) -> (f64, f64) {
+    if to > from {
+        (from, to)
+    } else {
+        (from - 0.5, from + 0.5)
+    }
+}
+
 /// Where a row stands, and whether something is missing before it.
 #[derive(Clone, Copy, Debug)]
-pub struct Row {
+pub(crate) struct Row {
     /// First step in it.
-    pub first_step: u64,
+    pub(crate) first_step: u64,
     /// Last step in it.
-    pub last_step: u64,
+    pub(crate) last_step: u64,
     /// Tokens seen at the last step.
-    pub tokens: u64,
+    pub(crate) tokens: u64,
     /// Seconds since the run began at the last step.
-    pub time: f64,
+    pub(crate) time: f64,
     /// Steps are missing before or within this row.
-    pub gap: bool,
+    pub(crate) gap: bool,
 }
 
 impl Row {
-    /// The row's place on an axis.
-    #[must_use]
-    pub fn x(&self, axis: Axis) -> f64 {
+    pub(crate) fn x(&self, axis: Axis) -> f64 {
         match axis {
             Axis::Step => self.last_step as f64,
             Axis::Tokens => self.tokens as f64,
             Axis::Time => self.time,
         }
-    }
-}
-
-/// Values of one metric over the events of one row.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Bucket {
-    /// The smallest.
-    pub min: f32,
-    /// The largest.
-    pub max: f32,
-    /// Their mean.
-    pub mean: f32,
-    /// How many were finite.
-    pub count: u16,
-    /// How many were NaN or infinite.
-    pub nonfinite: u16,
-}
-
-impl Bucket {
-    const EMPTY: Self = Self {
-        min: f32::INFINITY,
-        max: f32::NEG_INFINITY,
-        mean: 0.0,
-        count: 0,
-        nonfinite: 0,
-    };
-
-    /// A bucket of one value or none.
-    #[must_use]
-    pub fn of(value: Option<f64>) -> Self {
-        // A finite f64 beyond f32 counts as infinite: it could not be drawn either.
-        match value.map(|value| value as f32) {
-            None => Self::EMPTY,
-            Some(value) if value.is_finite() => Self {
-                min: value,
-                max: value,
-                mean: value,
-                count: 1,
-                nonfinite: 0,
-            },
-            Some(_) => Self {
-                nonfinite: 1,
-                ..Self::EMPTY
-            },
-        }
-    }
-
-    fn merge(&mut self, other: Self) {
-        let (n, m) = (f64::from(self.count), f64::from(other.count));
-        if n + m > 0.0 {
-            let sum = f64::from(self.mean) * n + f64::from(other.mean) * m;
-            self.mean = (sum / (n + m)) as f32;
-        }
-        self.min = self.min.min(other.min);
-        self.max = self.max.max(other.max);
-        self.count = self.count.saturating_add(other.count);
-        self.nonfinite = self.nonfinite.saturating_add(other.nonfinite);
-    }
-
-    /// Whether it holds a finite value.
-    #[must_use]
-    pub fn is_some(&self) -> bool {
-        self.count > 0
     }
 }
 
@@ -134,7 +79,7 @@ impl Column {
 
 /// Rows and columns of one kind of event.
 #[derive(Clone, Debug)]
-pub struct Table {
+pub(crate) struct Table {
     rows: Vec<Row>,
     columns: Vec<Column>,
     /// Rows before this index are folded.
@@ -144,13 +89,10 @@ pub struct Table {
     smoothing: f64,
     /// Typical distance of two events in steps, to notice missing ones.
     interval: Option<u64>,
-    events: u64,
 }
 
 impl Table {
-    /// A table without rows.
-    #[must_use]
-    pub fn new(columns: usize) -> Self {
+    pub(crate) fn new(columns: usize) -> Self {
         Self {
             rows: Vec::new(),
             columns: vec![Column::default(); columns],
@@ -158,13 +100,11 @@ impl Table {
             stride: 1,
             smoothing: 0.0,
             interval: None,
-            events: 0,
         }
     }
 
     /// The same table with a column that is never smoothed.
-    #[must_use]
-    pub fn exact(mut self, column: usize) -> Self {
+    pub(crate) fn exact(mut self, column: usize) -> Self {
         if let Some(column) = self.columns.get_mut(column) {
             column.exact = true;
         }
@@ -173,7 +113,7 @@ impl Table {
 
     /// Adds an event. A step that is not beyond the last one makes the rows from it on void: the
     /// file's later word counts. `None` is "not measured", NaN "measured and not finite".
-    pub fn push(&mut self, step: u64, tokens: u64, time: f64, values: &[Option<f64>]) {
+    pub(crate) fn push(&mut self, step: u64, tokens: u64, time: f64, values: &[Option<f64>]) {
         if self.last_step().is_some_and(|last| step <= last) {
             self.truncate_after(step.saturating_sub(1));
             if self.last_step().is_some_and(|last| step <= last) {
@@ -220,14 +160,13 @@ impl Table {
                 column.last = value;
             }
         }
-        self.events += 1;
         if length - self.folded >= 2 * TAIL {
             self.compact();
         }
     }
 
     /// Drops the rows beyond `step`. A folded row that reaches beyond it stays.
-    pub fn truncate_after(&mut self, step: u64) {
+    pub(crate) fn truncate_after(&mut self, step: u64) {
         let keep = self.rows.partition_point(|row| row.first_step <= step);
         if keep == self.rows.len() {
             return;
@@ -246,7 +185,7 @@ impl Table {
     }
 
     /// Sets the EMA's decay per event, 0 = no smoothing.
-    pub fn set_smoothing(&mut self, smoothing: f64) {
+    pub(crate) fn set_smoothing(&mut self, smoothing: f64) {
         if smoothing != self.smoothing {
             self.smoothing = smoothing;
             self.smooth_again();
@@ -312,62 +251,46 @@ impl Table {
         }
     }
 
-    /// The rows, oldest first.
-    #[must_use]
-    pub fn rows(&self) -> &[Row] {
+    pub(crate) fn rows(&self) -> &[Row] {
         &self.rows
     }
 
     /// A metric's buckets, as many as rows, or none if it never had a value.
-    #[must_use]
-    pub fn buckets(&self, column: usize) -> &[Bucket] {
+    pub(crate) fn buckets(&self, column: usize) -> &[Bucket] {
         &self.columns[column].buckets
     }
 
     /// A metric's debiased EMA after each row; NaN before its first value.
-    #[must_use]
-    pub fn smooth(&self, column: usize) -> &[f32] {
+    pub(crate) fn smooth(&self, column: usize) -> &[f32] {
         &self.columns[column].smooth
     }
 
     /// A metric's latest measured value, NaN included.
-    #[must_use]
-    pub fn last(&self, column: usize) -> Option<f64> {
+    pub(crate) fn last(&self, column: usize) -> Option<f64> {
         self.columns[column].last
     }
 
-    /// The last step.
-    #[must_use]
-    pub fn last_step(&self) -> Option<u64> {
+    pub(crate) fn last_step(&self) -> Option<u64> {
         self.rows.last().map(|row| row.last_step)
-    }
-
-    /// Events ever pushed.
-    #[must_use]
-    pub fn events(&self) -> u64 {
-        self.events
     }
 
     /// The rows between two places of an axis, and one more on either side for the lines that
     /// leave the picture.
-    #[must_use]
-    pub fn range(&self, axis: Axis, low: f64, high: f64) -> Range<usize> {
+    pub(crate) fn range(&self, axis: Axis, low: f64, high: f64) -> Range<usize> {
         let start = self.rows.partition_point(|row| row.x(axis) < low);
         let end = self.rows.partition_point(|row| row.x(axis) <= high);
         start.saturating_sub(1)..(end + 1).min(self.rows.len()).max(start)
     }
 
     /// The row at or before a place of an axis.
-    #[must_use]
-    pub fn at(&self, axis: Axis, x: f64) -> Option<usize> {
+    pub(crate) fn at(&self, axis: Axis, x: f64) -> Option<usize> {
         self.rows
             .partition_point(|row| row.x(axis) <= x)
             .checked_sub(1)
     }
 
     /// First and last place on an axis.
-    #[must_use]
-    pub fn extent(&self, axis: Axis) -> Option<(f64, f64)> {
+    pub(crate) fn extent(&self, axis: Axis) -> Option<(f64, f64)> {
         Some((self.rows.first()?.x(axis), self.rows.last()?.x(axis)))
     }
 }

@@ -3,13 +3,15 @@
 use aelectra_data::run::ControlRequest;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::symbols::border;
+use ratatui::widgets::{Block, Clear, Widget};
 
 use super::text;
 use crate::format;
 use crate::state::{Dialog, State};
+use crate::theme::Theme;
 
-/// Draws the question, if there is one.
-pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
+pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let lines: Vec<String> = match &state.dialog {
         None | Some(Dialog::Filter(_)) => return,
         Some(Dialog::Confirm(request)) => {
@@ -42,7 +44,7 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         width,
         height,
     };
-    border(state, buffer, frame);
+    border(&state.theme, buffer, frame);
     for (index, line) in lines.iter().enumerate() {
         let style = if index == 0 {
             state.theme.strong
@@ -54,32 +56,23 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     }
 }
 
-fn border(state: &State, buffer: &mut Buffer, frame: Rect) {
-    let theme = &state.theme;
-    let inside = usize::from(frame.width.saturating_sub(2));
-    let (flat, wall) = (theme.pick("─", "-"), theme.pick("│", "|"));
-    let corners = if theme.ascii {
-        ["+"; 4]
-    } else {
-        ["┌", "┐", "└", "┘"]
+fn border(theme: &Theme, buffer: &mut Buffer, frame: Rect) {
+    const ASCII: border::Set<'_> = border::Set {
+        top_left: "+",
+        top_right: "+",
+        bottom_left: "+",
+        bottom_right: "+",
+        vertical_left: "|",
+        vertical_right: "|",
+        horizontal_top: "-",
+        horizontal_bottom: "-",
     };
-    for y in frame.y..frame.bottom() {
-        let (left, fill, right) = if y == frame.y {
-            (corners[0], flat, corners[1])
-        } else if y + 1 == frame.bottom() {
-            (corners[2], flat, corners[3])
-        } else {
-            (wall, " ", wall)
-        };
-        let row = format!("{left}{}{right}", fill.repeat(inside));
-        // A cell keeps its old attributes unless they are reset.
-        for x in frame.x..frame.right() {
-            if let Some(cell) = buffer.cell_mut((x, y)) {
-                cell.reset();
-            }
-        }
-        text::put(buffer, frame.x, y, frame.right(), &row, theme.warn);
-    }
+    let set = if theme.ascii { ASCII } else { border::PLAIN };
+    Clear.render(frame, buffer);
+    Block::bordered()
+        .border_set(set)
+        .border_style(theme.warn)
+        .render(frame, buffer);
 }
 
 fn question(request: ControlRequest) -> &'static str {

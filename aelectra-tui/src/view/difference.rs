@@ -32,8 +32,7 @@ fn flatten(prefix: &str, value: &Value, out: &mut BTreeMap<String, String>) {
 
 /// The keys in which the configurations differ, each with one value a configuration; `None` where
 /// it has no such key.
-#[must_use]
-pub fn differences(configs: &[&Value]) -> Vec<(String, Vec<Option<String>>)> {
+pub(crate) fn differences(configs: &[&Value]) -> Vec<(String, Vec<Option<String>>)> {
     let flat: Vec<BTreeMap<String, String>> = configs
         .iter()
         .map(|config| {
@@ -55,8 +54,7 @@ pub fn differences(configs: &[&Value]) -> Vec<(String, Vec<Option<String>>)> {
         .collect()
 }
 
-/// Draws the screen.
-pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
+pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let overlaid = state.overlaid();
     let manifests: Vec<_> = overlaid
@@ -69,18 +67,11 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let inner = text::heading(buffer, area, theme, " Differences of configuration");
     if manifests.len() < 2 {
         let line = format!(
-            "Mark another run with Space; {} of {} shown runs have a manifest.",
+            "  Mark another run with Space; {} of {} shown runs have a manifest.",
             manifests.len(),
             overlaid.len()
         );
-        text::put(
-            buffer,
-            inner.x + 2,
-            inner.y,
-            inner.right(),
-            &line,
-            theme.dim,
-        );
+        text::line(buffer, inner, 0, &line, theme.dim);
         return;
     }
     let configs: Vec<&Value> = manifests
@@ -110,15 +101,8 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         }
     }
     if rows.is_empty() {
-        let line = "the configurations are equal";
-        text::put(
-            buffer,
-            inner.x + 2,
-            inner.y + 1,
-            inner.right(),
-            line,
-            theme.good,
-        );
+        let line = "  the configurations are equal";
+        text::line(buffer, inner, 1, line, theme.good);
     }
     let most = rows
         .len()

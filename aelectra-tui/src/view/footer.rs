@@ -11,13 +11,12 @@ use crate::store::ControlRecord;
 /// How long an answered request stays in view, seconds.
 const ANSWERED: f64 = 20.0;
 
-/// Draws the row.
-pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
+pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     if let Some(Dialog::Filter(_)) = &state.dialog {
         let cursor = theme.pick("▏", "_");
         let line = format!(" filter: {}{cursor}", theme.foreign(&state.filter));
-        text::put(buffer, area.x, area.y, area.right(), &line, theme.strong);
+        text::line(buffer, area, 0, &line, theme.strong);
         let keys = "Enter keeps, Esc cancels ";
         let used = area.x + crate::format::width(&line) as u16 + 1;
         text::right(buffer, used, area.y, area.right(), keys, theme.dim);
@@ -25,7 +24,7 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     }
     if let Some((notice, _)) = &state.notice {
         let line = format!(" {}", theme.foreign(notice));
-        text::put(buffer, area.x, area.y, area.right(), &line, theme.warn);
+        text::line(buffer, area, 0, &line, theme.warn);
         return;
     }
     let mut end = area.right();

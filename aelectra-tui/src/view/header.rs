@@ -10,8 +10,7 @@ use crate::format;
 use crate::state::State;
 use crate::store::{Metric, NerMetric, RunStore, Status, Unit};
 
-/// Draws the rows.
-pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
+pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let (Some(run), Some(row)) = (state.run(), state.row()) else {
         let place = if state.root.is_empty() {
@@ -20,7 +19,7 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
             format!(" in {}", theme.foreign(&state.root))
         };
         let text = format!(" waiting for a run{place}");
-        text::put(buffer, area.x, area.y, area.right(), &text, theme.warn);
+        text::line(buffer, area, 0, &text, theme.warn);
         return;
     };
     let status = state.status();
@@ -75,11 +74,7 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
             text::put(buffer, x, area.y, area.right(), &percent, theme.text);
         }
     }
-    let below = Rect {
-        y: area.y + 1,
-        ..area
-    };
-    numbers(state, run, status, buffer, below);
+    numbers(state, run, status, buffer, text::below(area, 1));
 }
 
 fn status_text(state: &State, status: Status, run: &RunStore) -> (String, Style) {
@@ -137,17 +132,13 @@ fn numbers(state: &State, run: &RunStore, status: Status, buffer: &mut Buffer, a
     if let Some(device) = run.start.as_ref().and_then(|start| start.device.as_deref()) {
         parts.push(theme.foreign(&format::printable(device)));
     }
-    let separator = theme.pick(" · ", " | ");
-    let mut x = area.x + 1;
-    for (index, part) in parts.iter().enumerate() {
-        let lead = if index == 0 { "" } else { separator };
-        let width = format::width(lead) + format::width(part);
-        if usize::from(area.right().saturating_sub(x)) < width {
-            break;
-        }
-        x = text::put(buffer, x, area.y, area.right(), lead, theme.dim);
-        x = text::put(buffer, x, area.y, area.right(), part, theme.text);
-    }
+    let row = Rect {
+        x: area.x + 1,
+        width: area.width.saturating_sub(1),
+        ..area
+    };
+    let x = text::list(buffer, row, &parts, theme, theme.text);
+    let separator = theme.separator();
     let mut alerts = Vec::new();
     if let Some((step, metric)) = run.nonfinite.back() {
         alerts.push(format!("NaN in {} at step {step}", metric.label()));
@@ -179,8 +170,7 @@ fn numbers(state: &State, run: &RunStore, status: Status, buffer: &mut Buffer, a
 }
 
 /// `1 234 567`: digits in threes, so that a long step can be read.
-#[must_use]
-pub fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {

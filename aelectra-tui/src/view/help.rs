@@ -15,7 +15,7 @@ const KEYS: u16 = 15;
 /// Keys and what they do, by group; with blank rows between the groups where they are wanted.
 fn table(state: &State, blanks: bool) -> Vec<(String, String, Style)> {
     let mut lines: Vec<(String, String, Style)> = Vec::new();
-    for group in GROUPS {
+    for &group in GROUPS {
         if blanks && !lines.is_empty() {
             lines.push((String::new(), String::new(), state.theme.text));
         }
@@ -35,8 +35,7 @@ fn table(state: &State, blanks: bool) -> Vec<(String, String, Style)> {
     lines
 }
 
-/// Draws the screen.
-pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
+pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let columns = usize::from(WidthClass::of(area.width).columns().min(2));
     let width = usize::from(area.width) / columns;
     let rows = usize::from(area.height);
@@ -76,13 +75,7 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     }
     if first < most {
         let y = area.bottom().saturating_sub(1);
-        text::right(
-            buffer,
-            area.x,
-            y,
-            area.right(),
-            " more below ",
-            state.theme.warn,
-        );
+        let (more, style) = (" more below ", state.theme.warn);
+        text::right(buffer, area.x, y, area.right(), more, style);
     }
 }

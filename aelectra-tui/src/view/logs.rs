@@ -24,13 +24,11 @@ fn lines(state: &State) -> impl DoubleEndedIterator<Item = &LogLine> {
 }
 
 /// How many lines the filter lets through.
-#[must_use]
-pub fn matching(state: &State) -> usize {
+pub(crate) fn matching(state: &State) -> usize {
     lines(state).count()
 }
 
-/// The log screen.
-pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
+pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let count = matching(state);
     let back = state.log_back.min(count.saturating_sub(1));
     let place = if back == 0 {
@@ -45,7 +43,7 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
 }
 
 /// The end of the log, for the overview.
-pub fn tail(state: &State, buffer: &mut Buffer, area: Rect) {
+pub(crate) fn tail(state: &State, buffer: &mut Buffer, area: Rect) {
     newest(state, buffer, area, 0, false);
 }
 
@@ -72,7 +70,7 @@ fn newest(state: &State, buffer: &mut Buffer, area: Rect, back: usize, wrap: boo
     }
     if entries.is_empty() && height > 0 {
         let text = "  nothing logged yet";
-        text::put(buffer, area.x, area.y, area.right(), text, theme.dim);
+        text::line(buffer, area, 0, text, theme.dim);
     }
     // The oldest line may not fit whole: its end is shown.
     let mut skip = used.saturating_sub(height);
@@ -106,8 +104,7 @@ fn newest(state: &State, buffer: &mut Buffer, area: Rect, back: usize, wrap: boo
 }
 
 /// The time of day in UTC: the standard library knows no other.
-#[must_use]
-pub fn clock(t: f64) -> String {
+pub(crate) fn clock(t: f64) -> String {
     let seconds = if t.is_finite() {
         t.max(0.0) as u64 % 86_400
     } else {

@@ -2,22 +2,23 @@
 //!
 //! Top to bottom: tabs, two lines about the run, the screen, one line of keys or questions.
 
-pub mod canvas;
-pub mod chart;
-pub mod dialog;
-pub mod difference;
-pub mod footer;
-pub mod header;
-pub mod help;
-pub mod logs;
-pub mod ner;
-pub mod overview;
-pub mod runs;
-pub mod scale;
-pub mod system;
-pub mod tabs;
-pub mod text;
-pub mod tokens;
+pub(crate) mod chart;
+pub(crate) mod curve;
+pub(crate) mod dialog;
+pub(crate) mod difference;
+pub(crate) mod footer;
+pub(crate) mod grid;
+pub(crate) mod header;
+pub(crate) mod help;
+pub(crate) mod logs;
+pub(crate) mod ner;
+pub(crate) mod overview;
+pub(crate) mod runs;
+pub(crate) mod scale;
+pub(crate) mod system;
+pub(crate) mod tabs;
+pub(crate) mod text;
+pub(crate) mod tokens;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -25,11 +26,11 @@ use ratatui::layout::Rect;
 use crate::state::{Screen, State};
 
 /// The smallest terminal that is drawn on.
-pub const SMALLEST: (u16, u16) = (60, 16);
+pub(crate) const SMALLEST: (u16, u16) = (60, 16);
 
 /// How much fits side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum WidthClass {
+pub(crate) enum WidthClass {
     /// 60 to 79 columns: one pane.
     Narrow,
     /// 80 to 119 columns: two.
@@ -39,9 +40,7 @@ pub enum WidthClass {
 }
 
 impl WidthClass {
-    /// The class of a width.
-    #[must_use]
-    pub const fn of(width: u16) -> Self {
+    pub(crate) const fn of(width: u16) -> Self {
         match width {
             0..80 => Self::Narrow,
             80..120 => Self::Medium,
@@ -49,9 +48,7 @@ impl WidthClass {
         }
     }
 
-    /// Charts side by side.
-    #[must_use]
-    pub const fn columns(self) -> u16 {
+    pub(crate) const fn columns(self) -> u16 {
         match self {
             Self::Narrow => 1,
             Self::Medium => 2,
@@ -61,8 +58,7 @@ impl WidthClass {
 }
 
 /// The part of the terminal between header and footer.
-#[must_use]
-pub fn body(area: Rect) -> Rect {
+pub(crate) fn body(area: Rect) -> Rect {
     Rect {
         y: area.y + 3,
         height: area.height.saturating_sub(4),
@@ -70,8 +66,7 @@ pub fn body(area: Rect) -> Rect {
     }
 }
 
-/// Draws everything.
-pub fn draw(state: &State, buffer: &mut Buffer) {
+pub(crate) fn draw(state: &State, buffer: &mut Buffer) {
     let area = *buffer.area();
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         return too_small(state, buffer, area);

@@ -5,25 +5,22 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::canvas::Pattern;
 use super::chart::{self, Chart, Data, Line};
+use super::grid::Pattern;
 use super::{WidthClass, text};
 use crate::format;
 use crate::state::State;
 use crate::store::{NerTrack, RunStore, Unit};
 
-/// Draws the screen.
-pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
+pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let Some(run) = state.run().filter(|run| !run.ner.tracks.is_empty()) else {
         let lines = [
-            "No fine-tuning in this run yet.",
-            "`aelectra finetune` writes F1 by epoch, class and seed here.",
+            "  No fine-tuning in this run yet.",
+            "  `aelectra finetune` writes F1 by epoch, class and seed here.",
         ];
         for (index, line) in lines.iter().enumerate() {
-            if let Some(row) = text::row(text::below(area, 1), index) {
-                text::put(buffer, row.x + 2, row.y, row.right(), line, theme.dim);
-            }
+            text::line(buffer, area, index + 1, line, theme.dim);
         }
         return;
     };
@@ -73,7 +70,7 @@ fn halves(area: Rect) -> (Rect, Rect) {
 }
 
 /// Micro-F1 by epoch, a line a seed, the best marked.
-pub fn f1_chart(state: &State, focus: bool, buffer: &mut Buffer, area: Rect) {
+pub(crate) fn f1_chart(state: &State, focus: bool, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let Some(run) = state.run() else { return };
     let tracks = &run.ner.tracks;
@@ -122,19 +119,19 @@ pub fn f1_chart(state: &State, focus: bool, buffer: &mut Buffer, area: Rect) {
     let best = best.map_or(String::new(), |(epoch, f1)| {
         format!("  {star} {} at epoch {epoch}", Unit::Share.write(f1))
     });
+    // Half an epoch of air on both sides, so that a single point stands in the middle.
+    let window = (0.5, last_epoch.max(2.0) + 0.5);
     let drawn = Chart {
-        title: format!("NER micro-F1 by epoch, dev{best}"),
         short: format!("NER F1{best}"),
         lines,
-        unit: Unit::Share,
-        log_scale: false,
         focus,
-        // Half an epoch of air on both sides, so that a single point stands in the middle.
-        window: (0.5, last_epoch.max(2.0) + 0.5),
         axis: None,
-        cursor: None,
-        resumes: Vec::new(),
         stars,
+        ..Chart::new(
+            &format!("NER micro-F1 by epoch, dev{best}"),
+            Unit::Share,
+            window,
+        )
     };
     chart::draw(&drawn, theme, buffer, area);
 }
@@ -199,9 +196,7 @@ fn seeds(state: &State, shown: usize, buffer: &mut Buffer, area: Rect) {
     };
     let shown_rows = rows.iter().take(1).chain(rows.iter().skip(1 + skipped));
     for (place, (line, style)) in shown_rows.enumerate() {
-        if let Some(row) = text::row(inner, place) {
-            text::put(buffer, row.x, row.y, row.right(), line, *style);
-        }
+        text::line(buffer, inner, place, line, *style);
     }
 }
 
@@ -273,9 +268,7 @@ fn classes(state: &State, track: &NerTrack, buffer: &mut Buffer, area: Rect) -> 
         " {:label_width$}{:>column$}{:>column$}{:>column$}{:>column$}",
         "", "P", "R", "F1", "n"
     );
-    if let Some(row) = text::row(inner, 0) {
-        text::put(buffer, row.x, row.y, row.right(), &head, theme.dim);
-    }
+    text::line(buffer, inner, 0, &head, theme.dim);
     let percent = |value: f64| {
         if value.is_finite() {
             format!("{:.1}", value * 100.0)
@@ -322,9 +315,7 @@ fn classes(state: &State, track: &NerTrack, buffer: &mut Buffer, area: Rect) -> 
         lines.push((text, theme.text));
     }
     for (index, (line, style)) in lines.iter().enumerate() {
-        if let Some(row) = text::row(inner, index + 1) {
-            text::put(buffer, row.x, row.y, row.right(), line, *style);
-        }
+        text::line(buffer, inner, index + 1, line, *style);
     }
     (lines.len() as u16).saturating_add(3).min(area.height)
 }
@@ -353,13 +344,11 @@ fn confusion(state: &State, track: &NerTrack, buffer: &mut Buffer, area: Rect) {
     let count = confusion.labels.len().max(1);
     let width = (usize::from(inner.width).saturating_sub(names) / count).clamp(4, 8);
     let columns = (usize::from(inner.width).saturating_sub(names) / width).min(count);
-    if let Some(row) = text::row(inner, 0) {
-        let mut head = " ".repeat(names);
-        for name in confusion.labels.iter().take(columns) {
-            head.push_str(&format!("{:>width$}", cell(name, width - 1)));
-        }
-        text::put(buffer, row.x, row.y, row.right(), &head, theme.dim);
+    let mut head = " ".repeat(names);
+    for name in confusion.labels.iter().take(columns) {
+        head.push_str(&format!("{:>width$}", cell(name, width - 1)));
     }
+    text::line(buffer, inner, 0, &head, theme.dim);
     for (index, counts) in confusion.counts.iter().enumerate() {
         let Some(row) = text::row(inner, index + 1) else {
             break;

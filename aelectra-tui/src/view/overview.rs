@@ -3,16 +3,17 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::canvas::Pattern;
 use super::chart::{self, Chart, Data, Line, plot_area};
+use super::grid::Pattern;
 use super::{WidthClass, logs, ner, system, text};
 use crate::format;
 use crate::state::State;
-use crate::store::{Metric, NerMetric, NerTrack, RunStore};
+use crate::store::{Axis, Metric, NerMetric, NerTrack, RunStore};
+use crate::theme::Theme;
 
 /// A chart of the overview.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pane {
+pub(crate) enum Pane {
     /// Metrics of pretraining.
     Metrics(&'static Group),
     /// Micro-F1 by epoch.
@@ -23,15 +24,14 @@ pub enum Pane {
 
 /// Metrics that share a scale.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Group {
-    /// The chart's title.
-    pub title: &'static str,
+pub(crate) struct Group {
+    pub(crate) title: &'static str,
     /// The same where there is little room.
-    pub short: &'static str,
+    pub(crate) short: &'static str,
     /// Each with its letter.
-    pub metrics: &'static [(Metric, char)],
+    pub(crate) metrics: &'static [(Metric, char)],
     /// Whether evaluations are drawn with the training values.
-    pub held_out: bool,
+    pub(crate) held_out: bool,
 }
 
 macro_rules! group {
@@ -46,7 +46,7 @@ macro_rules! group {
 }
 
 /// The charts of pretraining, the most important first.
-pub static GROUPS: [Group; 9] = [
+pub(crate) static GROUPS: [Group; 9] = [
     group!("Generator: MLM loss", "MLM loss", true, MlmLoss 'T'),
     group!("Discriminator: accuracy", "Discriminator", false, RtdAccuracy 'A', RtdBaseline 'o'),
     group!("Discriminator: RTD loss", "RTD loss", true, RtdLoss 'T'),
@@ -74,10 +74,7 @@ impl Pane {
         match self {
             Self::Metrics(group) => group.title,
             Self::NerF1 => "NER micro-F1 by epoch",
-            Self::NerSteps(NerMetric::Loss) => "NER loss",
-            Self::NerSteps(NerMetric::Lr) => "NER learning rate",
-            Self::NerSteps(NerMetric::GradNorm) => "NER gradient norm",
-            Self::NerSteps(NerMetric::TokensPerSecond) => "NER throughput",
+            Self::NerSteps(metric) => metric.label(),
         }
     }
 
@@ -89,8 +86,7 @@ impl Pane {
 }
 
 /// The panes that the run has numbers for and the filter lets through.
-#[must_use]
-pub fn panes(state: &State) -> Vec<Pane> {
+pub(crate) fn panes(state: &State) -> Vec<Pane> {
     let run = state.run();
     let tuning = run.is_some_and(|run| !run.ner.tracks.is_empty());
     let scored = run.is_some_and(|run| run.ner.tracks.iter().any(|track| !track.dev.is_empty()));
@@ -169,8 +165,7 @@ fn layout(state: &State, area: Rect) -> (Vec<(usize, Pane, Rect)>, Rect) {
 }
 
 /// The chart at a position and the share of its window.
-#[must_use]
-pub fn hit(state: &State, area: Rect, position: Position) -> Option<(usize, f64)> {
+pub(crate) fn hit(state: &State, area: Rect, position: Position) -> Option<(usize, f64)> {
     let (charts, _) = layout(state, super::body(area));
     let (index, _, rect) = charts
         .into_iter()
@@ -180,24 +175,22 @@ pub fn hit(state: &State, area: Rect, position: Position) -> Option<(usize, f64)
     Some((index, (f64::from(position.x) - f64::from(plot.x)) / across))
 }
 
-/// Draws the screen.
-pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
+pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let (charts, rest) = layout(state, area);
     if charts.is_empty() {
         let text = format!(" no pane matches /{}", state.theme.foreign(&state.filter));
-        text::put(
-            buffer,
-            area.x,
-            area.y,
-            area.right(),
-            &text,
-            state.theme.warn,
-        );
+        text::line(buffer, area, 0, &text, state.theme.warn);
     }
     for (index, pane, rect) in charts {
         let focus = index == state.focus;
         match pane {
-            Pane::Metrics(group) => metrics(state, group, focus, buffer, rect),
+            Pane::Metrics(group) => {
+                let drawn = Chart {
+                    focus,
+                    ..chart(state, &state.theme, group)
+                };
+                chart::draw(&drawn, &state.theme, buffer, rect);
+            }
             Pane::NerF1 => ner::f1_chart(state, focus, buffer, rect),
             Pane::NerSteps(metric) => ner_steps(state, metric, focus, buffer, rect),
         }
@@ -213,8 +206,8 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
 /// Patterns by place in a chart.
 const PATTERNS: [Pattern; 3] = [Pattern::Solid, Pattern::Dotted, Pattern::Dashed];
 
-fn metrics(state: &State, group: &Group, focus: bool, buffer: &mut Buffer, area: Rect) {
-    let theme = &state.theme;
+/// The chart of a group: one run with all its metrics, or several runs in the one that leads.
+pub(crate) fn chart<'a>(state: &'a State, theme: &Theme, group: &Group) -> Chart<'a> {
     let overlaid = state.overlaid();
     let several = overlaid.len() > 1;
     let mut lines = Vec::new();
@@ -258,10 +251,11 @@ fn metrics(state: &State, group: &Group, focus: bool, buffer: &mut Buffer, area:
                     (true, false) => PATTERNS[place % PATTERNS.len()],
                     (false, _) => PATTERNS[index % PATTERNS.len()],
                 },
-                data: Data::Curve {
+                data: Data::Column {
                     table: &run.steps,
                     column: metric.column(),
                     raw: !several && group.metrics.len() == 1,
+                    marks: false,
                 },
             });
         }
@@ -273,39 +267,35 @@ fn metrics(state: &State, group: &Group, focus: bool, buffer: &mut Buffer, area:
                 letter: 'H',
                 style: theme.line(1),
                 pattern: Pattern::Dashed,
-                data: Data::Marks {
+                data: Data::Column {
                     table: &run.evals,
                     column,
+                    raw: false,
+                    marks: true,
                 },
             });
         }
     }
     let axis = state.usable_axis();
-    let drawn = Chart {
-        title: if several && group.metrics.len() > 1 {
-            format!("{}: {}", group.short, label(group.lead()))
-        } else {
-            group.title.to_owned()
-        },
-        short: if several && group.metrics.len() > 1 {
-            label(group.lead()).to_owned()
-        } else {
-            group.short.to_owned()
-        },
+    let lead = label(group.lead());
+    let (title, short) = if several && group.metrics.len() > 1 {
+        (format!("{}: {lead}", group.short), lead)
+    } else {
+        (group.title.to_owned(), group.short)
+    };
+    let window = state.window().unwrap_or((0.0, 1.0));
+    Chart {
+        short: short.to_owned(),
         lines,
-        unit: group.metrics[0].0.unit(),
         log_scale: state.log_scale,
-        focus,
-        window: state.window().unwrap_or((0.0, 1.0)),
         axis: Some(axis),
         cursor: state.cursor,
         resumes: state.run().map_or_else(Vec::new, |run| resumes(run, axis)),
-        stars: Vec::new(),
-    };
-    chart::draw(&drawn, theme, buffer, area);
+        ..Chart::new(&title, group.metrics[0].0.unit(), window)
+    }
 }
 
-fn resumes(run: &RunStore, axis: crate::store::Axis) -> Vec<f64> {
+fn resumes(run: &RunStore, axis: Axis) -> Vec<f64> {
     let rows = run.steps.rows();
     run.resumes
         .iter()
@@ -352,33 +342,22 @@ fn ner_steps(state: &State, metric: NerMetric, focus: bool, buffer: &mut Buffer,
             letter: 'N',
             style: theme.line(0),
             pattern: Pattern::Solid,
-            data: Data::Curve {
+            data: Data::Column {
                 table: &track.steps,
                 column: metric.column(),
                 raw: true,
+                marks: false,
             },
         }]
     });
     // Fine-tuning has steps of its own; the window of pretraining does not apply.
-    let axis = crate::store::Axis::Step;
-    let extent = track.and_then(|track| track.steps.extent(axis));
-    let (from, to) = extent.unwrap_or((0.0, 1.0));
+    let extent = track.and_then(|track| track.steps.extent(Axis::Step));
+    let title = Pane::NerSteps(metric).title();
     let drawn = Chart {
-        title: Pane::NerSteps(metric).title().to_owned(),
-        short: Pane::NerSteps(metric).title().to_owned(),
         lines,
-        unit: metric.unit(),
         log_scale: state.log_scale,
         focus,
-        window: if to > from {
-            (from, to)
-        } else {
-            (from - 0.5, from + 0.5)
-        },
-        axis: Some(axis),
-        cursor: None,
-        resumes: Vec::new(),
-        stars: Vec::new(),
+        ..Chart::new(title, metric.unit(), extent.unwrap_or((0.0, 1.0)))
     };
     chart::draw(&drawn, theme, buffer, area);
 }

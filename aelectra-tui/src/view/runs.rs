@@ -6,41 +6,17 @@ use ratatui::layout::{Position, Rect};
 use super::text;
 use crate::format;
 use crate::state::{RunRow, State};
-use crate::store::{Metric, Unit, status};
+use crate::store::Unit;
+use crate::summary::RunSummary;
 
-/// What stands in the row of a run, from its data if it is shown, else from a glance at its file.
-struct Cells {
-    state: String,
-    step: Option<u64>,
-    total: Option<u64>,
-    loss: Option<f64>,
-    accuracy: Option<f64>,
-    f1: Option<f64>,
-    age: Option<f64>,
-}
-
-fn cells(state: &State, row: &RunRow) -> Cells {
-    if let Some(run) = row.store.as_deref().filter(|_| row.loaded >= 1.0) {
-        let track = run.ner.tracks.get(run.ner.active);
-        return Cells {
-            state: status(run, state.now, row.alive).word().to_owned(),
-            step: run.step(),
-            total: run.total(),
-            loss: run.last(Metric::Loss).or_else(|| track?.steps.last(0)),
-            accuracy: run.last(Metric::RtdAccuracy),
-            f1: run.ner.best_f1(),
-            age: run.last_time.map(|last| state.now - last),
-        };
-    }
-    let summary = row.summary.as_ref();
-    Cells {
-        state: summary.map_or_else(|| "?".into(), |summary| summary.state.clone()),
-        step: summary.and_then(|summary| summary.step),
-        total: summary.and_then(|summary| summary.total_steps),
-        loss: summary.and_then(|summary| summary.loss),
-        accuracy: summary.and_then(|summary| summary.rtd_accuracy),
-        f1: summary.and_then(|summary| summary.best_f1),
-        age: summary.and_then(|summary| summary.last_event_seconds),
+/// What is known of a run: from its data if it is shown, else from a glance at its file.
+fn glance(state: &State, row: &RunRow) -> Option<RunSummary> {
+    match row.store.as_deref().filter(|_| row.loaded >= 1.0) {
+        Some(run) => {
+            let (id, path) = (row.id.clone(), row.path.clone());
+            Some(RunSummary::of(run, id, path, row.alive, state.now))
+        }
+        None => row.summary.clone(),
     }
 }
 
@@ -50,8 +26,7 @@ fn first(state: &State, rows: usize) -> usize {
 }
 
 /// The row of the list at a position.
-#[must_use]
-pub fn hit(state: &State, area: Rect, position: Position) -> Option<usize> {
+pub(crate) fn hit(state: &State, area: Rect, position: Position) -> Option<usize> {
     let list = text::below(super::body(area), 2);
     if !list.contains(position) {
         return None;
@@ -60,8 +35,7 @@ pub fn hit(state: &State, area: Rect, position: Position) -> Option<usize> {
     (row < state.listed().len()).then_some(row)
 }
 
-/// Draws the screen.
-pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
+pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let listed = state.listed();
     let place = if state.root.is_empty() {
@@ -73,44 +47,27 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let inner = text::heading(buffer, area, theme, &title);
     let name_width = usize::from(area.width).saturating_sub(67).clamp(14, 48);
     let narrow = area.width < 80;
-    if let Some(row) = text::row(inner, 0) {
-        let mut head = format!(
-            "    {} {:<11} {:>15} {:>8}",
-            format::pad("run", name_width, ""),
-            "state",
-            "step",
-            "loss"
-        );
-        if !narrow {
-            head.push_str(&format!(" {:>7} {:>7} {:>7}", "RTD acc", "best F1", "age"));
-        }
-        text::put(buffer, row.x, row.y, row.right(), &head, theme.dim);
+    let name = format::pad("run", name_width, "");
+    let mut head = format!("    {name} {:<11} {:>15} {:>8}", "state", "step", "loss");
+    if !narrow {
+        head.push_str(&format!(" {:>7} {:>7} {:>7}", "RTD acc", "best F1", "age"));
     }
+    text::line(buffer, inner, 0, &head, theme.dim);
     let list = text::below(inner, 1);
     if listed.is_empty() {
-        text::put(
-            buffer,
-            list.x + 2,
-            list.y,
-            list.right(),
-            "no runs",
-            theme.dim,
-        );
+        text::line(buffer, list, 0, "  no runs", theme.dim);
     }
     let overlaid = state.overlaid();
-    for (place, key) in listed
+    let rows = usize::from(list.height);
+    let page = listed
         .iter()
         .enumerate()
-        .skip(first(state, usize::from(list.height)))
-        .enumerate()
-        .map(|(place, (index, key))| ((place, index), key))
-    {
-        let (place, index) = place;
-        let Some(row) = text::row(list, place) else {
-            break;
-        };
+        .skip(first(state, rows))
+        .take(rows);
+    for (place, (index, key)) in page.enumerate() {
         let run = &state.runs[*key];
-        let cells = cells(state, run);
+        let known = glance(state, run);
+        let known = known.as_ref();
         let slot = overlaid.iter().position(|shown| shown == key);
         let mark = match slot {
             Some(slot) => char::from_digit(slot as u32 + 1, 10).unwrap_or('?'),
@@ -123,7 +80,10 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
             " "
         };
         let name = format::pad(&theme.foreign(&run.id), name_width, theme.ellipsis());
-        let step = match (cells.step, cells.total) {
+        let step = match (
+            known.and_then(|run| run.step),
+            known.and_then(|run| run.total_steps),
+        ) {
             (Some(step), Some(total)) => {
                 format!(
                     "{}/{}",
@@ -139,15 +99,17 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         };
         let mut line = format!(
             "{pointer}{mark}  {name} {:<11} {step:>15} {:>8}",
-            cells.state,
-            value(cells.loss, Unit::Plain),
+            known.map_or("?", |run| &run.state),
+            value(known.and_then(|run| run.loss), Unit::Plain),
         );
         if !narrow {
             line.push_str(&format!(
                 " {:>7} {:>7} {:>7}",
-                value(cells.accuracy, Unit::Share),
-                value(cells.f1, Unit::Share),
-                cells.age.map_or_else(|| "-".into(), format::duration),
+                value(known.and_then(|run| run.rtd_accuracy), Unit::Share),
+                value(known.and_then(|run| run.best_f1), Unit::Share),
+                known
+                    .and_then(|run| run.last_event_seconds)
+                    .map_or_else(|| "-".into(), format::duration),
             ));
         }
         let style = if index == state.run_row {
@@ -155,6 +117,6 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         } else {
             slot.map_or(theme.text, |slot| theme.line(slot))
         };
-        text::put(buffer, row.x, row.y, row.right(), &line, style);
+        text::line(buffer, list, place, &line, style);
     }
 }

@@ -3,9 +3,8 @@
 use crate::format;
 use crate::store::{Axis, Unit};
 
-/// The vertical scale of a chart.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Scale {
+pub(crate) struct Scale {
     low: f64,
     high: f64,
     log: bool,
@@ -13,8 +12,7 @@ pub struct Scale {
 
 impl Scale {
     /// A scale that holds all values between two; `log` only where both are positive.
-    #[must_use]
-    pub fn new(low: f64, high: f64, log: bool) -> Self {
+    pub(crate) fn new(low: f64, high: f64, log: bool) -> Self {
         let log = log && low > 0.0;
         let (mut low, mut high) = if log {
             (low.ln(), high.ln())
@@ -32,8 +30,7 @@ impl Scale {
     }
 
     /// The share of the height from the bottom; `None` where the scale has no place for a value.
-    #[must_use]
-    pub fn share(&self, value: f64) -> Option<f64> {
+    pub(crate) fn share(&self, value: f64) -> Option<f64> {
         let value = if self.log {
             if value <= 0.0 {
                 return None;
@@ -46,8 +43,7 @@ impl Scale {
     }
 
     /// Round values of a unit, about `count` of them.
-    #[must_use]
-    pub fn ticks(&self, count: usize, unit: Unit) -> Vec<f64> {
+    pub(crate) fn ticks(&self, count: usize, unit: Unit) -> Vec<f64> {
         if !self.log {
             let base = unit.base(self.high.abs().max(self.low.abs()));
             return round_between(self.low / base, self.high / base, count)
@@ -70,8 +66,7 @@ impl Scale {
 }
 
 /// Multiples of 1, 2 or 5 times a power of ten between two numbers, about `count` of them.
-#[must_use]
-pub fn round_between(low: f64, high: f64, count: usize) -> Vec<f64> {
+pub(crate) fn round_between(low: f64, high: f64, count: usize) -> Vec<f64> {
     let span = high - low;
     if !span.is_finite() || span <= 0.0 || count == 0 {
         return Vec::new();
@@ -92,8 +87,7 @@ pub fn round_between(low: f64, high: f64, count: usize) -> Vec<f64> {
 }
 
 /// As [`round_between`] for seconds: round minutes, hours and days.
-#[must_use]
-pub fn round_times(low: f64, high: f64, count: usize) -> Vec<f64> {
+pub(crate) fn round_times(low: f64, high: f64, count: usize) -> Vec<f64> {
     const STEPS: [f64; 13] = [
         60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 10_800.0, 21_600.0, 43_200.0,
         86_400.0, 172_800.0,
@@ -109,18 +103,30 @@ pub fn round_times(low: f64, high: f64, count: usize) -> Vec<f64> {
     }
 }
 
-/// A place of the horizontal axis in words.
-#[must_use]
-pub fn axis_label(axis: Axis, place: f64) -> String {
-    match axis {
-        Axis::Step | Axis::Tokens => format::round_count(place.round()),
-        Axis::Time => format::duration(place),
-    }
+/// Round places of a horizontal axis of so many characters, and their labels. No axis are epochs,
+/// which are whole.
+pub(crate) fn places(
+    axis: Option<Axis>,
+    (from, to): (f64, f64),
+    width: usize,
+) -> Vec<(f64, String)> {
+    let ticks = match axis {
+        Some(Axis::Time) => round_times(from, to, (width / 10).clamp(2, 12)),
+        _ => round_between(from, to, (width / 8).clamp(2, 12)),
+    };
+    let label = |tick: f64| match axis {
+        Some(Axis::Step | Axis::Tokens) => Some(format::round_count(tick.round())),
+        Some(Axis::Time) => Some(format::duration(tick)),
+        None => (tick.fract() == 0.0).then(|| format!("{tick:.0}")),
+    };
+    ticks
+        .into_iter()
+        .filter_map(|tick| Some((tick, label(tick)?)))
+        .collect()
 }
 
 /// The axis in one word.
-#[must_use]
-pub const fn axis_name(axis: Axis) -> &'static str {
+pub(crate) const fn axis_name(axis: Axis) -> &'static str {
     match axis {
         Axis::Step => "steps",
         Axis::Tokens => "tokens",

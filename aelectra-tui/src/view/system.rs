@@ -3,15 +3,15 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::canvas::Pattern;
 use super::chart::{self, Chart, Data, Line};
+use super::grid::Pattern;
 use super::{WidthClass, text};
 use crate::format;
 use crate::state::State;
 use crate::store::{Axis, Metric, RunStore, SystemMetric};
 
 /// One line about the machine, for the overview.
-pub fn line(state: &State, buffer: &mut Buffer, area: Rect) {
+pub(crate) fn line(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let Some(run) = state.run() else { return };
     let mut parts: Vec<String> = Vec::new();
@@ -40,18 +40,13 @@ pub fn line(state: &State, buffer: &mut Buffer, area: Rect) {
             .collect();
         parts.push(format!("step: {}", split.join(", ")));
     }
-    let separator = theme.pick(" · ", " | ");
-    let mut x = area.x + 1;
-    for (index, part) in parts.iter().enumerate() {
-        let lead = if index == 0 { "" } else { separator };
-        let part = theme.foreign(part);
-        if usize::from(area.right().saturating_sub(x)) < format::width(lead) + format::width(&part)
-        {
-            break;
-        }
-        x = text::put(buffer, x, area.y, area.right(), lead, theme.dim);
-        x = text::put(buffer, x, area.y, area.right(), &part, theme.dim);
-    }
+    let parts: Vec<String> = parts.iter().map(|part| theme.foreign(part)).collect();
+    let row = Rect {
+        x: area.x + 1,
+        width: area.width.saturating_sub(1),
+        ..area
+    };
+    text::list(buffer, row, &parts, theme, theme.dim);
 }
 
 /// The parts of a step that were measured.
@@ -67,8 +62,7 @@ fn step_seconds(run: &RunStore) -> Vec<(Metric, f64)> {
     .collect()
 }
 
-/// Draws the screen.
-pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
+pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let Some(run) = state.run() else { return };
     let metrics: Vec<SystemMetric> = SystemMetric::ALL
@@ -83,15 +77,8 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         ..area
     };
     if metrics.is_empty() {
-        let line = "No system events in this run yet.";
-        text::put(
-            buffer,
-            above.x + 2,
-            above.y + 1,
-            above.right(),
-            line,
-            theme.dim,
-        );
+        let line = "  No system events in this run yet.";
+        text::line(buffer, above, 1, line, theme.dim);
     }
     let columns = WidthClass::of(area.width).columns();
     let needed = (metrics.len() as u16).div_ceil(columns).max(1);
@@ -104,39 +91,26 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
             width: above.width / columns,
             height: above.height / rows,
         };
-        let (from, to) = run.system.extent(Axis::Time).unwrap_or((0.0, 1.0));
+        let window = run.system.extent(Axis::Time).unwrap_or((0.0, 1.0));
+        let short = metric.label().split(',').next();
         let drawn = Chart {
-            title: metric.label().to_owned(),
-            short: metric
-                .label()
-                .split(',')
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
+            short: short.unwrap_or_default().to_owned(),
             lines: vec![Line {
                 label: String::new(),
                 short: String::new(),
                 letter: 'S',
                 style: theme.line(place),
                 pattern: Pattern::Solid,
-                data: Data::Curve {
+                data: Data::Column {
                     table: &run.system,
                     column: metric.column(),
                     raw: true,
+                    marks: false,
                 },
             }],
-            unit: metric.unit(),
             log_scale: state.log_scale,
-            focus: false,
-            window: if to > from {
-                (from, to)
-            } else {
-                (from - 0.5, from + 0.5)
-            },
             axis: Some(Axis::Time),
-            cursor: None,
-            resumes: Vec::new(),
-            stars: Vec::new(),
+            ..Chart::new(metric.label(), metric.unit(), window)
         };
         chart::draw(&drawn, theme, buffer, rect);
     }

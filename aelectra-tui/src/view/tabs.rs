@@ -30,8 +30,7 @@ fn places(state: &State, area: Rect) -> Vec<(Screen, u16, u16)> {
 }
 
 /// The screen whose tab is at a position.
-#[must_use]
-pub fn hit(state: &State, area: Rect, position: Position) -> Option<Screen> {
+pub(crate) fn hit(state: &State, area: Rect, position: Position) -> Option<Screen> {
     if position.y != area.y {
         return None;
     }
@@ -41,8 +40,7 @@ pub fn hit(state: &State, area: Rect, position: Position) -> Option<Screen> {
         .map(|(screen, ..)| screen)
 }
 
-/// Draws the row.
-pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
+pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let mut end = area.x;
     for (screen, start, stop) in places(state, area) {

@@ -9,7 +9,7 @@ use crate::theme::Theme;
 
 /// Writes from column `x` up to, not including, column `end`; returns the column after the text.
 /// Outside the buffer nothing happens.
-pub fn put(buffer: &mut Buffer, x: u16, y: u16, end: u16, text: &str, style: Style) -> u16 {
+pub(crate) fn put(buffer: &mut Buffer, x: u16, y: u16, end: u16, text: &str, style: Style) -> u16 {
     let area = *buffer.area();
     let end = end.min(area.right());
     if x < area.x || x >= end || y < area.y || y >= area.bottom() {
@@ -20,8 +20,16 @@ pub fn put(buffer: &mut Buffer, x: u16, y: u16, end: u16, text: &str, style: Sty
         .0
 }
 
+/// Writes a row of an area, from its top; beyond its height nothing happens. Returns the column after
+/// the text.
+pub(crate) fn line(buffer: &mut Buffer, area: Rect, index: usize, text: &str, style: Style) -> u16 {
+    row(area, index).map_or(area.x, |row| {
+        put(buffer, row.x, row.y, row.right(), text, style)
+    })
+}
+
 /// Writes pieces one after the other within a row.
-pub fn pieces(buffer: &mut Buffer, row: Rect, parts: &[(&str, Style)]) -> u16 {
+pub(crate) fn pieces(buffer: &mut Buffer, row: Rect, parts: &[(&str, Style)]) -> u16 {
     let mut x = row.x;
     for (text, style) in parts {
         x = put(buffer, x, row.y, row.right(), text, *style);
@@ -29,8 +37,29 @@ pub fn pieces(buffer: &mut Buffer, row: Rect, parts: &[(&str, Style)]) -> u16 {
     x
 }
 
+/// Writes as many whole parts as fit, with separators between them; returns the column after them.
+pub(crate) fn list(
+    buffer: &mut Buffer,
+    row: Rect,
+    parts: &[String],
+    theme: &Theme,
+    style: Style,
+) -> u16 {
+    let mut x = row.x;
+    for (index, part) in parts.iter().enumerate() {
+        let lead = if index == 0 { "" } else { theme.separator() };
+        let width = format::width(lead) + format::width(part);
+        if usize::from(row.right().saturating_sub(x)) < width {
+            break;
+        }
+        x = put(buffer, x, row.y, row.right(), lead, theme.dim);
+        x = put(buffer, x, row.y, row.right(), part, style);
+    }
+    x
+}
+
 /// Writes so that the text ends at column `end`, if it fits right of `start`.
-pub fn right(buffer: &mut Buffer, start: u16, y: u16, end: u16, text: &str, style: Style) {
+pub(crate) fn right(buffer: &mut Buffer, start: u16, y: u16, end: u16, text: &str, style: Style) {
     let width = format::width(text) as u16;
     if let Some(x) = end.checked_sub(width).filter(|x| *x >= start) {
         put(buffer, x, y, end, text, style);
@@ -38,7 +67,7 @@ pub fn right(buffer: &mut Buffer, start: u16, y: u16, end: u16, text: &str, styl
 }
 
 /// A heading with a rule to the right edge; returns what is below it.
-pub fn heading(buffer: &mut Buffer, area: Rect, theme: &Theme, text: &str) -> Rect {
+pub(crate) fn heading(buffer: &mut Buffer, area: Rect, theme: &Theme, text: &str) -> Rect {
     if area.height == 0 {
         return area;
     }
@@ -54,8 +83,7 @@ pub fn heading(buffer: &mut Buffer, area: Rect, theme: &Theme, text: &str) -> Re
 }
 
 /// What is left of an area without its first rows.
-#[must_use]
-pub fn below(area: Rect, rows: u16) -> Rect {
+pub(crate) fn below(area: Rect, rows: u16) -> Rect {
     let rows = rows.min(area.height);
     Rect {
         y: area.y + rows,
@@ -65,8 +93,7 @@ pub fn below(area: Rect, rows: u16) -> Rect {
 }
 
 /// One row of an area, from its top; `None` beyond its height.
-#[must_use]
-pub fn row(area: Rect, index: usize) -> Option<Rect> {
+pub(crate) fn row(area: Rect, index: usize) -> Option<Rect> {
     let index = u16::try_from(index).ok()?;
     (index < area.height).then(|| Rect {
         y: area.y + index,
@@ -76,8 +103,7 @@ pub fn row(area: Rect, index: usize) -> Option<Rect> {
 }
 
 /// A bar filled to a share of its width, in eighths of a cell.
-#[must_use]
-pub fn bar(share: f64, width: usize, theme: &Theme) -> String {
+pub(crate) fn bar(share: f64, width: usize, theme: &Theme) -> String {
     let share = if share.is_finite() {
         share.clamp(0.0, 1.0)
     } else {

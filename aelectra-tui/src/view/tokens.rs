@@ -17,19 +17,11 @@ const LABELS: u16 = 11;
 /// The longest a token is shown.
 const LONGEST: usize = 24;
 
-/// Draws the screen.
-pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
+pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let Some(run) = state.run().filter(|run| !run.samples.is_empty()) else {
-        let line = "No sample yet: the trainer writes one with each evaluation.";
-        text::put(
-            buffer,
-            area.x + 2,
-            area.y + 1,
-            area.right(),
-            line,
-            theme.dim,
-        );
+        let line = "  No sample yet: the trainer writes one with each evaluation.";
+        text::line(buffer, area, 1, line, theme.dim);
         return;
     };
     let last = run.samples.len() - 1 - state.sample_back.min(run.samples.len() - 1);

@@ -1,29 +1,35 @@
 //! What the dashboard promises, measured: a run of a million steps shows its first frame within
 //! 0.3 s and is loaded within 3 s; a frame at 200×50 takes less than 16 ms; memory stays below 60 MB.
 //!
-//! `cargo bench -p aelectra-tui` prints the numbers; `cargo test --benches` runs it small.
+//! `cargo test --release -p aelectra-tui speed -- --ignored --nocapture` prints the numbers.
 #![allow(clippy::print_stdout)]
-
-#[path = "../tests/common/demo.rs"]
-mod demo;
 
 use std::time::{Duration, Instant};
 
-use aelectra_tui::action::Action;
-use aelectra_tui::app::{Hub, new_state};
-use aelectra_tui::state::{Screen, State};
-use aelectra_tui::update::update;
-use aelectra_tui::{Options, Source, view};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-fn main() {
-    // cargo passes --bench only when asked to measure.
-    let measure = std::env::args().any(|argument| argument == "--bench");
-    let steps = if measure { 1_000_000 } else { 5_000 };
-    let root =
-        std::env::temp_dir().join(format!("aelectra-dashboard-bench-{}", std::process::id()));
-    let path = root.join("run");
+use super::demo;
+use crate::action::Action;
+use crate::app::{Hub, new_state};
+use crate::state::{Screen, State};
+use crate::update::update;
+use crate::{Options, Source, view};
+
+#[test]
+fn a_short_run_is_loaded_while_it_is_drawn() {
+    measure(5_000);
+}
+
+#[test]
+#[ignore = "a million steps take a minute and half a gigabyte of disk"]
+fn a_long_run_is_loaded_while_it_is_drawn() {
+    measure(1_000_000);
+}
+
+fn measure(steps: u64) {
+    let root = tempfile::tempdir().expect("temporary directory");
+    let path = root.path().join("run");
     demo::write_run(&path, steps).expect("a temporary run");
     let bytes = std::fs::metadata(path.join("events.jsonl")).map_or(0, |meta| meta.len());
     println!("{steps} steps, {:.0} MB of events", bytes as f64 / 1e6);
@@ -34,8 +40,9 @@ fn main() {
         "resident memory {before:.1} MB before, {after:.1} MB after, peak {:.1} MB",
         memory("VmHWM:")
     );
+    let run = state.run().expect("a run");
+    assert_eq!(run.steps.last_step(), Some(steps));
     frames(state);
-    std::fs::remove_dir_all(&root).expect("removed");
 }
 
 /// Processor seconds of this process, from `/proc`: what counts when others use the machine too.

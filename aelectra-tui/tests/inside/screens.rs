@@ -1,15 +1,11 @@
 //! Frames as text: every screen at three sizes, themes with their styles on one of them.
 
-#[path = "common/demo.rs"]
-mod demo;
-#[path = "common/fixture.rs"]
-mod fixture;
-
-use aelectra_tui::snapshot;
-use aelectra_tui::state::{Screen, State};
-use aelectra_tui::theme::{Theme, ThemeName};
-use aelectra_tui::view;
-use fixture::{empty, loaded, press_all, with_runs};
+use super::fixture;
+use super::fixture::{empty, loaded, press_all, with_runs};
+use crate::snapshot;
+use crate::state::{Screen, State};
+use crate::theme::{Theme, ThemeName};
+use crate::view;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
@@ -85,8 +81,8 @@ fn two_runs_overlaid_and_their_difference() {
         config: serde_json::json!({"lr": 1e-4, "batch_size": 32}),
         ..Default::default()
     };
-    let action = aelectra_tui::action::Action::Manifest(1, Box::new(manifest));
-    aelectra_tui::update::update(&mut state, action);
+    let action = crate::action::Action::Manifest(1, Box::new(manifest));
+    crate::update::update(&mut state, action);
     insta::assert_snapshot!("two_runs_list", shown(&mut state, (120, 40)));
     press_all(&mut state, "d");
     insta::assert_snapshot!("two_runs_difference", shown(&mut state, (80, 24)));
@@ -173,7 +169,7 @@ fn the_spike_and_the_nan_are_in_the_picture() {
 
 #[test]
 fn the_svg_is_well_formed_and_holds_every_chart() {
-    let svg = aelectra_tui::svg::curves(&loaded(600));
+    let svg = crate::svg::curves(&loaded(600));
     assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
     assert_eq!(svg.matches("<text").count(), svg.matches("</text>").count());
     for group in &view::overview::GROUPS {

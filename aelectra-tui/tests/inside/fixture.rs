@@ -1,20 +1,19 @@
 //! States for tests.
-#![allow(dead_code, unreachable_pub)]
 
 use std::path::PathBuf;
 
+use crate::action::{Action, Batch, Effect};
+use crate::state::State;
+use crate::summary::RunSummary;
+use crate::theme::ThemeName;
+use crate::update::update;
 use aelectra_data::run::Manifest;
-use aelectra_tui::action::{Action, Batch, Effect};
-use aelectra_tui::state::State;
-use aelectra_tui::summary::RunSummary;
-use aelectra_tui::theme::ThemeName;
-use aelectra_tui::update::update;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use crate::demo;
+use super::demo;
 
 /// A dashboard without runs.
-pub fn empty() -> State {
+pub(crate) fn empty() -> State {
     let mut state = State::new(ThemeName::Dark, false);
     state.now = demo::T0;
     state.root = "runs".into();
@@ -22,7 +21,7 @@ pub fn empty() -> State {
 }
 
 /// Summaries of runs named `run-0`, `run-1`, ….
-pub fn summaries(count: usize) -> Vec<RunSummary> {
+pub(crate) fn summaries(count: usize) -> Vec<RunSummary> {
     (0..count)
         .map(|index| RunSummary {
             id: format!("run-{index}"),
@@ -40,7 +39,7 @@ pub fn summaries(count: usize) -> Vec<RunSummary> {
 }
 
 /// A dashboard with runs, the first of them loaded with a made-up run of so many steps.
-pub fn with_runs(count: usize, steps: u64) -> State {
+pub(crate) fn with_runs(count: usize, steps: u64) -> State {
     let mut state = empty();
     update(&mut state, Action::Listed(summaries(count)));
     let manifest = Manifest {
@@ -54,7 +53,7 @@ pub fn with_runs(count: usize, steps: u64) -> State {
 }
 
 /// Loads a run with a made-up run of so many steps; the clock stands one second after its end.
-pub fn load(state: &mut State, key: usize, steps: u64) {
+pub(crate) fn load(state: &mut State, key: usize, steps: u64) {
     let events = demo::events(steps);
     let end = events.last().map_or(demo::T0, |event| event.t);
     let batch = Batch {
@@ -68,29 +67,29 @@ pub fn load(state: &mut State, key: usize, steps: u64) {
 }
 
 /// [`with_runs`] with one run.
-pub fn loaded(steps: u64) -> State {
+pub(crate) fn loaded(steps: u64) -> State {
     with_runs(1, steps)
 }
 
 /// Presses a character key.
-pub fn press(state: &mut State, key: char) -> Vec<Effect> {
+pub(crate) fn press(state: &mut State, key: char) -> Vec<Effect> {
     code(state, KeyCode::Char(key))
 }
 
 /// Presses several.
-pub fn press_all(state: &mut State, keys: &str) {
+pub(crate) fn press_all(state: &mut State, keys: &str) {
     for key in keys.chars() {
         press(state, key);
     }
 }
 
 /// Presses a key by its code.
-pub fn code(state: &mut State, code: KeyCode) -> Vec<Effect> {
+pub(crate) fn code(state: &mut State, code: KeyCode) -> Vec<Effect> {
     update(state, Action::Key(KeyEvent::new(code, KeyModifiers::NONE)))
 }
 
 /// Presses Control and a letter.
-pub fn control(state: &mut State, letter: char) -> Vec<Effect> {
+pub(crate) fn control(state: &mut State, letter: char) -> Vec<Effect> {
     let key = KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL);
     update(state, Action::Key(key))
 }

@@ -10,11 +10,12 @@
 
 use std::path::{Path, PathBuf};
 
-use aelectra_data::run::{Envelope, Manifest, RunDir, RunEvent};
-use aelectra_tui::screenshot::{animation, svg};
-use aelectra_tui::state::State;
-use aelectra_tui::{Options, Screen, Source, ThemeName, app, snapshot};
+use aelectra_data::run::{Envelope, EventReader, Manifest, RunDir, RunEvent};
+use aelectra_tui::{Options, Screen, Source, ThemeName, frame};
+use ratatui::buffer::Buffer;
 use serde_json::Value;
+
+mod picture;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -30,9 +31,7 @@ fn main() -> Outcome<()> {
         ("ner", Screen::Ner, (120, 30)),
         ("tokens", Screen::Tokens, (100, 22)),
     ] {
-        let mut state = load(out, size)?;
-        state.screen = screen;
-        let picture = svg(&snapshot::frame(&state), ThemeName::Dark);
+        let picture = picture::still(&draw(out, screen, size)?);
         std::fs::write(pictures.join(format!("{name}.svg")), picture)?;
     }
     std::fs::write(pictures.join("replay.svg"), replay(out)?)?;
@@ -90,17 +89,19 @@ fn shorten(value: &mut Value) {
     }
 }
 
-/// The state of a run at the time of its last event.
-fn load(run: &Path, size: (u16, u16)) -> Outcome<State> {
+/// A frame at the time of the run's last event.
+fn draw(run: &Path, screen: Screen, (width, height): (u16, u16)) -> Outcome<Buffer> {
+    let events = EventReader::new(&run.join("events.jsonl")).poll()?;
     let options = Options {
         ascii: Some(false),
         theme: Some(ThemeName::Dark),
+        screen,
+        width: Some(width),
+        height: Some(height),
+        now: events.last().map(|event| event.t),
         ..Options::default()
     };
-    let mut state = app::load(&Source::Runs(vec![run.to_path_buf()]), &options)?;
-    state.size = size;
-    state.now = state.run().and_then(|run| run.last_time).unwrap_or(0.0);
-    Ok(state)
+    Ok(frame(&Source::Runs(vec![run.to_path_buf()]), &options)?)
 }
 
 /// Some seconds of the run as a moving picture: pretraining, a sample, fine-tuning.
@@ -123,10 +124,8 @@ fn replay(run: &Path) -> Outcome<String> {
     let mut frames = Vec::new();
     for (count, screen) in shown {
         std::fs::write(part.join("events.jsonl"), lines[..count].join("\n") + "\n")?;
-        let mut state = load(&part, (100, 28))?;
-        state.screen = screen;
         let seconds = if screen == Screen::Tokens { 4.0 } else { 1.2 };
-        frames.push((snapshot::frame(&state), seconds));
+        frames.push((draw(&part, screen, (100, 28))?, seconds));
     }
-    Ok(animation(&frames, ThemeName::Dark))
+    Ok(picture::moving(&frames))
 }

@@ -1,22 +1,21 @@
-//! A frame as an SVG picture, in the theme's colours: for a README or a report.
+//! Frames of the dark theme as SVG pictures.
 
 use std::fmt::Write;
 
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
-
-use crate::theme::ThemeName;
+use unicode_width::UnicodeWidthStr;
 
 /// Size of a character in the picture.
 const CELL: (f64, f64) = (8.4, 17.0);
 
-/// Draws a frame. The theme decides about the background.
-#[must_use]
-pub fn svg(buffer: &Buffer, theme: ThemeName) -> String {
-    let colors = colors(theme);
-    let mut out = head(buffer, colors);
+const INK: &str = "#d8d8d8";
+const PAPER: &str = "#16181d";
+
+pub(crate) fn still(buffer: &Buffer) -> String {
+    let mut out = head(buffer);
     for row in 0..buffer.area.height {
-        out.push_str(&line(buffer, row, colors));
+        out.push_str(&line(buffer, row));
     }
     out.push_str("</svg>\n");
     out
@@ -24,21 +23,19 @@ pub fn svg(buffer: &Buffer, theme: ThemeName) -> String {
 
 /// Draws frames as one moving picture, each shown for its seconds, without end. All have the size
 /// of the first. A reader that cannot move pictures shows the last one.
-#[must_use]
-pub fn animation(frames: &[(Buffer, f64)], theme: ThemeName) -> String {
-    let colors = colors(theme);
+pub(crate) fn moving(frames: &[(Buffer, f64)]) -> String {
     let Some((first, _)) = frames.first() else {
         return String::new();
     };
     let total: f64 = frames.iter().map(|(_, seconds)| seconds).sum();
-    let mut out = head(first, colors);
+    let mut out = head(first);
     for row in 0..first.area.height {
         // What stays the same over several frames is written once.
         let mut spans: Vec<(String, f64, f64)> = Vec::new();
         let mut start = 0.0;
         for (frame, seconds) in frames {
             let content = if row < frame.area.height {
-                line(frame, row, colors)
+                line(frame, row)
             } else {
                 String::new()
             };
@@ -80,26 +77,16 @@ fn shown_for(content: &str, from: f64, to: f64, total: f64) -> String {
     )
 }
 
-type Colors = (&'static str, &'static str);
-
-/// Ink and paper.
-fn colors(theme: ThemeName) -> Colors {
-    match theme {
-        ThemeName::Light => ("#1f1f1f", "#ffffff"),
-        _ => ("#d8d8d8", "#16181d"),
-    }
-}
-
-fn head(buffer: &Buffer, (ink, paper): Colors) -> String {
+fn head(buffer: &Buffer) -> String {
     let (columns, rows) = (buffer.area.width, buffer.area.height);
     let (width, height) = (f64::from(columns) * CELL.0, f64::from(rows) * CELL.1);
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\" font-family=\"ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace\" font-size=\"14\" fill=\"{ink}\">\n<rect width=\"100%\" height=\"100%\" fill=\"{paper}\"/>\n"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\" font-family=\"ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace\" font-size=\"14\" fill=\"{INK}\">\n<rect width=\"100%\" height=\"100%\" fill=\"{PAPER}\"/>\n"
     )
 }
 
 /// One row of a frame.
-fn line(buffer: &Buffer, row: u16, (ink, paper): Colors) -> String {
+fn line(buffer: &Buffer, row: u16) -> String {
     let columns = buffer.area.width;
     let mut out = String::new();
     let mut column = 0;
@@ -113,12 +100,12 @@ fn line(buffer: &Buffer, row: u16, (ink, paper): Colors) -> String {
                 covered -= 1;
             } else {
                 let symbol = buffer[(column, row)].symbol();
-                covered = crate::format::width(symbol).saturating_sub(1);
+                covered = UnicodeWidthStr::width(symbol).saturating_sub(1);
                 text.push_str(symbol);
             }
             column += 1;
         }
-        run(&mut out, (start, column, row), &text, style, (ink, paper));
+        run(&mut out, (start, column, row), &text, style);
     }
     out
 }
@@ -136,23 +123,17 @@ fn look(cell: &Cell) -> Look {
 }
 
 /// Writes the cells of a row that look the same.
-fn run(
-    out: &mut String,
-    (start, end, row): (u16, u16, u16),
-    text: &str,
-    (color, modifier): Look,
-    (ink, paper): (&str, &str),
-) {
+fn run(out: &mut String, (start, end, row): (u16, u16, u16), text: &str, (color, modifier): Look) {
     let (x, y) = (f64::from(start) * CELL.0, f64::from(row) * CELL.1);
     let length = f64::from(end - start) * CELL.0;
-    let mut fill = hex(color).unwrap_or_else(|| ink.to_owned());
+    let mut fill = hex(color).unwrap_or_else(|| INK.to_owned());
     if modifier.contains(Modifier::REVERSED) {
         let _ = writeln!(
             out,
             "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{length:.1}\" height=\"{:.1}\" fill=\"{fill}\"/>",
             CELL.1
         );
-        fill = paper.to_owned();
+        fill = PAPER.to_owned();
     }
     if text.trim().is_empty() {
         return;
@@ -171,7 +152,7 @@ fn run(
         .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;");
-    if fill != ink {
+    if fill != INK {
         let _ = write!(more, " fill=\"{fill}\"");
     }
     // A stated length keeps the columns straight whatever font the reader has.
@@ -212,7 +193,7 @@ mod tests {
         let mut buffer = Buffer::empty(Rect::new(0, 0, 12, 1));
         buffer.set_string(0, 0, "a<b", Style::new().fg(Color::Indexed(117)));
         buffer.set_string(4, 0, "日本", Style::new());
-        let picture = svg(&buffer, ThemeName::Dark);
+        let picture = still(&buffer);
         assert!(
             picture.contains("fill=\"#87d7ff\">a&lt;b</text>"),
             "{picture}"
@@ -234,13 +215,13 @@ mod tests {
             (frame("two"), 1.0),
             (frame("two"), 2.0),
         ];
-        let picture = animation(&frames, ThemeName::Dark);
+        let picture = moving(&frames);
         assert_eq!(picture.matches("stays").count(), 1);
         assert_eq!(picture.matches("two").count(), 1);
         assert!(
             picture.contains("values=\"visible;hidden\" keyTimes=\"0.0000;0.2500\" dur=\"4.0s\""),
             "{picture}"
         );
-        assert!(animation(&[], ThemeName::Dark).is_empty());
+        assert!(moving(&[]).is_empty());
     }
 }

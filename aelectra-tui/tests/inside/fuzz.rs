@@ -1,15 +1,11 @@
 //! Whatever stands in an event file, whatever is pressed, whatever the size: no panic.
 
-#[path = "common/demo.rs"]
-mod demo;
-#[path = "common/fixture.rs"]
-mod fixture;
-
+use super::{demo, fixture};
+use crate::action::{Action, Batch};
+use crate::snapshot;
+use crate::state::{Screen, State};
+use crate::update::update;
 use aelectra_data::run::{EventReader, RunEvent};
-use aelectra_tui::action::{Action, Batch};
-use aelectra_tui::snapshot;
-use aelectra_tui::state::{Screen, State};
-use aelectra_tui::update::update;
 use proptest::prelude::*;
 use ratatui::crossterm::event::{
     KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
@@ -39,7 +35,7 @@ fn show(events: Vec<aelectra_data::run::Envelope>, size: (u16, u16)) {
         let text = snapshot::text(&state);
         assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
     }
-    let svg = aelectra_tui::svg::curves(&state);
+    let svg = crate::svg::curves(&state);
     assert!(svg.ends_with("</svg>\n"));
 }
 

@@ -1,17 +1,13 @@
 //! The reducer without a terminal: keys in, state and effects out.
 
-#[path = "common/demo.rs"]
-mod demo;
-#[path = "common/fixture.rs"]
-mod fixture;
-
+use super::fixture::{loaded, press, press_all, with_runs};
+use super::{demo, fixture};
+use crate::Exit;
+use crate::action::{Action, Batch, Effect};
+use crate::state::{Dialog, Screen, State, Window};
+use crate::store::{Axis, Status};
+use crate::update::update;
 use aelectra_data::run::{ControlRequest, EndEvent, Envelope, RunEvent};
-use aelectra_tui::Exit;
-use aelectra_tui::action::{Action, Batch, Effect};
-use aelectra_tui::state::{Dialog, Screen, State, Window};
-use aelectra_tui::store::{Axis, Status};
-use aelectra_tui::update::update;
-use fixture::{loaded, press, press_all, with_runs};
 
 #[test]
 fn the_latest_run_is_opened_and_followed() {
@@ -161,7 +157,7 @@ fn the_axis_changes_units_and_forgets_the_window() {
 #[test]
 fn smoothing_changes_the_curve_not_the_values() {
     let mut state = loaded(300);
-    let column = aelectra_tui::store::Metric::MlmLoss.column();
+    let column = crate::store::Metric::MlmLoss.column();
     let smooth = |state: &State| state.run().expect("a run").steps.smooth(column).to_vec();
     let raw = |state: &State| state.run().expect("a run").steps.buckets(column).to_vec();
     let (before, values) = (smooth(&state), raw(&state));
