@@ -208,45 +208,6 @@ impl RunDir {
     }
 }
 
-/// `YYYY-MM-DDThh:mm:ssZ`.
-#[must_use]
-pub fn utc_timestamp(time: SystemTime) -> String {
-    let (year, month, day, seconds) = civil(time);
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-/// A new run's id: `YYYYMMDD-hhmmss-task`, so that names sort by time.
-#[must_use]
-pub fn new_run_id(time: SystemTime, task: &str) -> String {
-    let (year, month, day, seconds) = civil(time);
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}-{task}")
-}
-
-/// Year, month, day and second of the day in UTC. The day count is the closed form of Howard
-/// Hinnant's "chrono-Compatible Low-Level Date Algorithms" (`civil_from_days`).
-fn civil(time: SystemTime) -> (u64, u64, u64, u64) {
-    let seconds = time
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |elapsed| elapsed.as_secs());
-    let days = seconds / 86_400 + 719_468;
-    let era = days / 146_097;
-    let day_of_era = days % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    (year, month, day, seconds % 86_400)
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -298,14 +259,5 @@ mod tests {
             RunDir::open(&runs[0].events()).expect("by its file"),
             runs[0]
         );
-    }
-
-    #[test]
-    fn dates() {
-        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
-        assert_eq!(utc_timestamp(at(0)), "1970-01-01T00:00:00Z");
-        assert_eq!(utc_timestamp(at(951_827_696)), "2000-02-29T12:34:56Z");
-        assert_eq!(utc_timestamp(at(1_798_761_599)), "2026-12-31T23:59:59Z");
-        assert_eq!(new_run_id(at(1_709_210_096), "x"), "20240229-123456-x");
     }
 }

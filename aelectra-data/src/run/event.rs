@@ -460,6 +460,21 @@ pub enum EndReason {
     Failed,
 }
 
+impl EndReason {
+    /// Its name in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Limit => "limit",
+            Self::Stopped => "stopped",
+            Self::Interrupted => "interrupted",
+            Self::Nonfinite => "nonfinite",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 impl From<String> for EndReason {
     fn from(name: String) -> Self {
         match name.as_str() {

@@ -55,10 +55,11 @@ mod manifest;
 mod metrics;
 mod numbers;
 mod reader;
+mod time;
 mod writer;
 
 pub use control::{ControlRequest, clear_control, poll_control, request_control};
-pub use dir::{Pointer, RunDir, new_run_id, utc_timestamp};
+pub use dir::{Pointer, RunDir};
 pub use event::{
     CheckpointEvent, ClassScore, Confusion, ControlEvent, ControlStatus, EndEvent, EndReason,
     EvalEvent, LogEvent, LogLevel, NerEvalEvent, NerStepEvent, ResumedEvent, RunEvent, SampleEvent,
@@ -69,12 +70,5 @@ pub use manifest::Manifest;
 pub use metrics::{PretrainMetrics, StepSeconds};
 pub use numbers::Visit;
 pub use reader::EventReader;
+pub use time::{new_run_id, unix_time, utc_timestamp};
 pub use writer::EventWriter;
-
-/// Seconds since the Unix epoch, the `t` of an event; 0 on a clock before 1970.
-#[must_use]
-pub fn unix_time() -> f64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0.0, |elapsed| elapsed.as_secs_f64())
-}

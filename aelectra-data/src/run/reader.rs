@@ -74,24 +74,15 @@ impl EventReader {
         if self.generation != generation {
             events.clear();
         }
-        for line in lines.split(|&byte| byte == b'\n') {
-            if line.iter().all(u8::is_ascii_whitespace) {
-                continue;
-            }
-            match Envelope::from_json(line) {
-                Ok(envelope) => {
-                    self.unknown += u64::from(matches!(envelope.event, RunEvent::Unknown(_)));
-                    events.push(envelope);
-                }
-                Err(_) => self.bad_lines += 1,
-            }
-        }
+        let parsed = parse(&lines, events);
+        self.bad_lines += parsed.bad;
+        self.unknown += parsed.unknown;
         self.buffer = lines;
         more
     }
 
-    /// Replaces `lines` by the next whole lines, about `bytes` bytes of them and not parsed, for a
-    /// caller that parses on several threads; `true` when there may be more.
+    /// Replaces `lines` by the next whole lines, about `bytes` bytes of them and not parsed;
+    /// `true` when there may be more.
     ///
     /// # Errors
     /// As [`EventReader::poll`].
@@ -184,12 +175,6 @@ impl EventReader {
         Ok(before != self.last_bytes)
     }
 
-    /// Counts lines parsed by a caller of [`EventReader::poll_lines`].
-    pub fn count(&mut self, bad_lines: u64, unknown: u64) {
-        self.bad_lines += bad_lines;
-        self.unknown += unknown;
-    }
-
     /// Raised each time the file turned out to be another one than before.
     #[must_use]
     pub fn generation(&self) -> u64 {
@@ -225,6 +210,59 @@ impl EventReader {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Lines that gave no event, or none of a known kind.
+#[derive(Default)]
+struct Parsed {
+    bad: u64,
+    unknown: u64,
+}
+
+/// Appends the events of whole lines, parsed on two threads when there are many.
+fn parse(lines: &[u8], events: &mut Vec<Envelope>) -> Parsed {
+    let middle = lines.len() / 2;
+    let newline = lines[middle..].iter().position(|&byte| byte == b'\n');
+    match newline {
+        Some(newline) if lines.len() >= 64 * 1024 => {
+            let (first, second) = lines.split_at(middle + newline + 1);
+            std::thread::scope(|scope| {
+                let other = scope.spawn(|| {
+                    let mut events = Vec::new();
+                    (parse_here(second, &mut events), events)
+                });
+                let mut parsed = parse_here(first, events);
+                match other.join() {
+                    Ok((theirs, more)) => {
+                        events.extend(more);
+                        parsed.bad += theirs.bad;
+                        parsed.unknown += theirs.unknown;
+                    }
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+                parsed
+            })
+        }
+        _ => parse_here(lines, events),
+    }
+}
+
+fn parse_here(lines: &[u8], events: &mut Vec<Envelope>) -> Parsed {
+    events.reserve(lines.len() / 256);
+    let mut parsed = Parsed::default();
+    for line in lines.split(|&byte| byte == b'\n') {
+        if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        match Envelope::from_json(line) {
+            Ok(envelope) => {
+                parsed.unknown += u64::from(matches!(envelope.event, RunEvent::Unknown(_)));
+                events.push(envelope);
+            }
+            Err(_) => parsed.bad += 1,
+        }
+    }
+    parsed
 }
 
 #[cfg(unix)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::event::RunEvent;
 use super::line::{Envelope, Line, SCHEMA_VERSION};
-use super::unix_time;
+use super::time::unix_time;
 use crate::error::{DataError, Result};
 
 /// Appends to `events.jsonl`. One writer a file at a time.

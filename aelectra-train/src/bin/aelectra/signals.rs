@@ -30,7 +30,7 @@ pub(crate) fn stop_flag() -> anyhow::Result<StopFlag> {
                 // that is one wish, not two.
                 if flag.requested().is_some() && signal != SIGHUP {
                     #[cfg(feature = "tui")]
-                    aelectra_tui::terminal::restore();
+                    aelectra_tui::restore();
                     signal_hook::low_level::exit(128 + signal);
                 }
                 flag.request(signal as usize);

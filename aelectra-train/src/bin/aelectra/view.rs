@@ -16,7 +16,7 @@ use crate::commands::Global;
 /// A view of a run.
 pub(crate) struct View {
     #[cfg(feature = "tui")]
-    live: Option<(JoinHandle<()>, aelectra_tui::live::Leave)>,
+    live: Option<(JoinHandle<()>, aelectra_tui::Leave)>,
     /// Whether the terminal is taken.
     taken: Arc<AtomicBool>,
 }
