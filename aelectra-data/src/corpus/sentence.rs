@@ -62,7 +62,7 @@ impl Default for SentenceSplitter {
     }
 }
 
-/// The sentences of a text, for occasional use; keep a [`SentenceSplitter`] for many texts.
+/// The sentences of a text, trimmed and not empty.
 #[must_use]
 pub fn sentences(text: &str) -> Vec<&str> {
     let mut out = Vec::new();

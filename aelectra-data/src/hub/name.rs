@@ -66,7 +66,7 @@ impl ModelName {
 
 impl fmt::Display for ModelName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.org, self.name)?;
+        f.write_str(&self.id())?;
         if self.revision != DEFAULT_REVISION {
             write!(f, "@{}", self.revision)?;
         }

@@ -1,4 +1,4 @@
-//! Danish abbreviations, for [`words`](super::words).
+//! Danish abbreviations, for [`words`](super::words()).
 
 use std::collections::HashSet;
 use std::sync::LazyLock;

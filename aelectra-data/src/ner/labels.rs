@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::dataset::NerDataset;
 use super::scheme::split_tag;
@@ -15,8 +15,7 @@ const DANE_CLASSES: [&str; 4] = ["PER", "ORG", "LOC", "MISC"];
 ///
 /// A rename is applied once to the class of a tag and keeps its `B-` or `I-`; renames are not
 /// chained.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LabelMap(BTreeMap<String, String>);
 
 impl LabelMap {

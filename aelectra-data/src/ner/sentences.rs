@@ -7,7 +7,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::abbreviations;
 use super::words::Word;
 
-/// The sentences of a text, as ranges of its [`words`].
+/// The sentences of a text, as ranges of its [`words`](super::words()).
 ///
 /// A sentence ends at `. ! ? …` with closing quotes and brackets that touch it, if white space and
 /// then no lower-case letter follow; after an abbreviation that often ends one (`osv.`) before an

@@ -1,27 +1,4 @@
 //! Words of raw Danish text, with offsets.
-//!
-//! # Rules
-//!
-//! White space separates; nothing is changed or dropped, so that the words and the gaps between
-//! them make up the text again. The unit is the grapheme cluster: a letter with its combining
-//! marks, an emoji with its modifiers or `\r\n` is never torn apart. Within a stretch without
-//! white space:
-//!
-//! * URLs (`https://…`, `www.…`) and e-mail addresses are one word, without closing punctuation;
-//! * brackets, quotation marks, `! ? ;`, dashes, other symbols and each emoji are words of their
-//!   own; runs of dots or hyphens (`...`, `--`) are one;
-//! * `.` and `,` and `:` between digits stay (`1.234,5`, `12.30`, `12:30`), also in `5,-`; a comma
-//!   or colon elsewhere is a word;
-//! * a final `.` belongs to the word in abbreviations (a list: `f.eks.`, `dr.`, `kl.`), in initials
-//!   (`H.`, `H.L.`) and in ordinal numbers, that is after one or two digits before a lower-case
-//!   word or a dash (`3. maj`); abbreviations that are also words (`kap.`, `min.`) only
-//!   count before a digit;
-//! * a `.` between a lower-case and an upper-case letter is a forgotten space (`kom.Han`);
-//! * hyphens and slashes join (`SID-huset`, `og/eller`) and stay at a word's edge (`ind-`);
-//!   apostrophes join (`90'erne`) and stay at a word's end (`Hans'`, `ha'`) unless one is open;
-//! * `#` and `@` before a letter, `-` and `+` before a digit belong to it; `%` does not.
-//!
-//! The rules follow the tokens of UD Danish-DDT, on which the NER data stand.
 
 use std::ops::Range;
 
@@ -40,7 +17,30 @@ pub struct Word<'a> {
     pub end: usize,
 }
 
-/// The words of a text, by the rules of [this module](self).
+/// The words of a text.
+///
+/// # Rules
+///
+/// White space separates; nothing is changed or dropped, so that the words and the gaps between
+/// them make up the text again. The unit is the grapheme cluster: a letter with its combining
+/// marks, an emoji with its modifiers or `\r\n` is never torn apart. Within a stretch without
+/// white space:
+///
+/// * URLs (`https://…`, `www.…`) and e-mail addresses are one word, without closing punctuation;
+/// * brackets, quotation marks, `! ? ;`, dashes, other symbols and each emoji are words of their
+///   own; runs of dots or hyphens (`...`, `--`) are one;
+/// * `.` and `,` and `:` between digits stay (`1.234,5`, `12.30`, `12:30`), also in `5,-`; a comma
+///   or colon elsewhere is a word;
+/// * a final `.` belongs to the word in abbreviations (a list: `f.eks.`, `dr.`, `kl.`), in initials
+///   (`H.`, `H.L.`) and in ordinal numbers, that is after one or two digits before a lower-case
+///   word or a dash (`3. maj`); abbreviations that are also words (`kap.`, `min.`) only
+///   count before a digit;
+/// * a `.` between a lower-case and an upper-case letter is a forgotten space (`kom.Han`);
+/// * hyphens and slashes join (`SID-huset`, `og/eller`) and stay at a word's edge (`ind-`);
+///   apostrophes join (`90'erne`) and stay at a word's end (`Hans'`, `ha'`) unless one is open;
+/// * `#` and `@` before a letter, `-` and `+` before a digit belong to it; `%` does not.
+///
+/// The rules follow the tokens of UD Danish-DDT, on which the NER data stand.
 #[must_use]
 pub fn words(text: &str) -> Vec<Word<'_>> {
     let clusters: Vec<(usize, &str)> = text.grapheme_indices(true).flat_map(part_space).collect();

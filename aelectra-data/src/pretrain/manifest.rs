@@ -17,26 +17,24 @@ pub(crate) const LAYOUT_VERSION: u32 = 1;
 /// Everything that decides the bytes of the shards and is known before reading the corpus.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
-    /// Version of the layout.
-    pub version: u32,
+    pub(crate) version: u32,
     /// The tokenizer's fingerprint.
-    pub tokenizer: String,
-    /// Size of its vocabulary.
-    pub vocab_size: usize,
+    pub(crate) tokenizer: String,
+    pub(crate) vocab_size: usize,
     /// Its special tokens.
     pub special: SpecialIds,
     /// Longest example in tokens.
-    pub max_length: usize,
+    pub(crate) max_length: usize,
     /// How examples were built.
     pub packing: Packing,
     /// Share of documents for validation.
-    pub validation: f64,
+    pub(crate) validation: f64,
     /// Seed of the random choices of packing.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// How the corpus is read.
-    pub corpus: CorpusOptions,
+    pub(crate) corpus: CorpusOptions,
     /// The files, sorted by path.
-    pub sources: Vec<Source>,
+    pub(crate) sources: Vec<Source>,
 }
 
 /// A difference between two plans.
@@ -143,10 +141,8 @@ pub struct ShardManifest {
     /// What it was made from.
     #[serde(flatten)]
     pub plan: Plan,
-    /// Number of examples of the training split.
-    pub train_examples: u64,
-    /// Number of examples of the validation split.
-    pub validation_examples: u64,
+    pub(crate) train_examples: u64,
+    pub(crate) validation_examples: u64,
     /// Decompressed size and hash of each source, in order.
     pub digests: Vec<crate::corpus::SourceDigest>,
     /// What became of each chunk.

@@ -1,6 +1,6 @@
 //! Pretraining examples, shards, sampling and masking.
 //!
-//! [`prepare`] turns a corpus into token shards (`shard.rs` has the format); a [`ShardSet`] maps them into memory;
+//! [`prepare()`] turns a corpus into token shards (`shard.rs` has the format); a [`ShardSet`] maps them into memory;
 //! a [`BatchSource`] turns a step number into a shuffled, masked [`PretrainBatch`], and a
 //! [`BatchLoader`] does so ahead of the training loop.
 //!

@@ -39,7 +39,7 @@ impl std::fmt::Debug for ShardSet {
 }
 
 impl ShardSet {
-    /// Opens a directory that [`prepare`](super::prepare) finished.
+    /// Opens a directory that [`prepare`](super::prepare()) finished.
     ///
     /// # Errors
     /// When it is unfinished, or a shard is missing, damaged or of another tokenizer;

@@ -7,7 +7,7 @@
 //! of every run of text it has seen ([`Encoder`]).
 //!
 //! One thing differs from Hugging Face on purpose: the names of special tokens written in a text
-//! ("[MASK]") are text here, as in Google's `tokenization.py`, not special tokens.
+//! (`[MASK]`) are text here, as in Google's `tokenization.py`, not special tokens.
 
 mod chars;
 mod encoder;
