@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use memmap2::Mmap;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::ShardManifest;
+use super::manifest::{ShardEntry, ShardManifest};
 use super::shard::{Example, HEADER_BYTES, Header, Split, damaged};
 use crate::error::{DataError, Result};
 
@@ -16,6 +16,33 @@ struct Shard {
     map: Mmap,
     /// The index of its first example in its split.
     first: usize,
+}
+
+impl Shard {
+    /// Maps a file and checks it against its entry in the manifest and its own checksums.
+    fn open(path: PathBuf, first: usize, entry: &ShardEntry, tokenizer: &str) -> Result<Self> {
+        let file = File::open(&path).map_err(DataError::io("open", &path))?;
+        // SAFETY: shards are written under another name and renamed, and never changed afterwards
+        // by this program; a file that another program truncates while it is mapped would end the
+        // process, which is the known limit of every memory map.
+        let map = unsafe { Mmap::map(&file) }.map_err(DataError::io("map", &path))?;
+        let header = Header::read(&path, &map)?;
+        let digits = header.vocabulary.iter().map(|byte| format!("{byte:02x}"));
+        let (vocabulary, checksum) = (digits.collect(), format!("{:016x}", header.checksum));
+        let found: (String, u64, String) = (vocabulary, header.examples as u64, checksum);
+        if found != (tokenizer.to_owned(), entry.examples, entry.xxh3.clone()) {
+            return Err(damaged(&path, "its header does not match manifest.json"));
+        }
+        if xxh3_64(&map[HEADER_BYTES..]) != header.checksum {
+            return Err(damaged(&path, "its content does not match its checksum"));
+        }
+        Ok(Self {
+            path,
+            header,
+            map,
+            first,
+        })
+    }
 }
 
 /// The examples of a shard directory, mapped into memory.
@@ -51,37 +78,9 @@ impl ShardSet {
             let mut first = 0;
             for entry in manifest.shards(split) {
                 let path = dir.join(&entry.file);
-                let file = File::open(&path).map_err(DataError::io("open", &path))?;
-                // SAFETY: shards are written under another name and renamed, and never changed
-                // afterwards by this program; a file that another program truncates while it is
-                // mapped would end the process, which is the known limit of every memory map.
-                let map = unsafe { Mmap::map(&file) }.map_err(DataError::io("map", &path))?;
-                let header = Header::read(&path, &map)?;
-                let expected = (&manifest.plan.tokenizer, entry.examples, &entry.xxh3);
-                let vocabulary: String = header
-                    .vocabulary
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect();
-                let checksum = format!("{:016x}", header.checksum);
-                let problem = if expected != (&vocabulary, header.examples as u64, &checksum) {
-                    "its header does not match manifest.json"
-                } else if xxh3_64(&map[HEADER_BYTES..]) != header.checksum {
-                    "its content does not match its checksum"
-                } else {
-                    ""
-                };
-                if !problem.is_empty() {
-                    return Err(damaged(&path, problem));
-                }
-                let examples = header.examples;
-                shards[split as usize].push(Shard {
-                    path,
-                    header,
-                    map,
-                    first,
-                });
-                first += examples;
+                let shard = Shard::open(path, first, entry, &manifest.plan.tokenizer)?;
+                first += shard.header.examples;
+                shards[split as usize].push(shard);
             }
         }
         Ok(Self { manifest, shards })
