@@ -1,43 +1,18 @@
 //! Running the `aelectra` binary from outside.
 
-use std::path::PathBuf;
 use std::process::{Command, Output};
 
-/// The binary: `AELECTRA_BIN`, or the one beside this test. `cargo test --workspace` has built it,
-/// because `aelectra-train` has integration tests; for `-p aelectra-tests` alone it is built here
-/// if it is not there at all.
+/// The binary, built with this test, in an environment that sets nothing of ours.
 pub(crate) fn aelectra() -> Command {
-    static BINARY: std::sync::LazyLock<PathBuf> = std::sync::LazyLock::new(|| {
-        if let Some(path) = std::env::var_os("AELECTRA_BIN") {
-            return PathBuf::from(path);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aelectra"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("AELECTRA_") {
+            command.env_remove(name);
         }
-        let test = std::env::current_exe().expect("a test has a path");
-        let folder = test
-            .parent()
-            .and_then(|deps| deps.parent())
-            .expect("target/debug/deps");
-        let binary = folder.join("aelectra");
-        if binary.is_file() {
-            return binary;
-        }
-        let mut build = Command::new(env!("CARGO"));
-        build.args([
-            "build",
-            "--quiet",
-            "-p",
-            "aelectra-train",
-            "--bin",
-            "aelectra",
-        ]);
-        if folder.ends_with("release") {
-            build.arg("--release");
-        }
-        let built = build.status().expect("cargo runs");
-        assert!(built.success(), "the binary does not build");
-        binary
-    });
-    let mut command = Command::new(&*BINARY);
+    }
     command.env("NO_COLOR", "1");
+    // The width of help texts.
+    command.env("COLUMNS", "100");
     command
 }
 
