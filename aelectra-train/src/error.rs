@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use aelectra_data::DataError;
+use aelectra_data::hub::HubError;
 use aelectra_model::ModelError;
 
 /// `Result` with [`TrainError`].
@@ -15,6 +16,9 @@ pub enum TrainError {
     /// Wrong or unreadable data.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A model that is neither a directory nor to be got from the hub.
+    #[error(transparent)]
+    Hub(#[from] HubError),
     /// Wrong or unreadable model.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -92,15 +96,19 @@ impl TrainError {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Data(error) => error.hint(),
+            Self::Hub(error) => error.hint(),
             Self::Model(error) => error.hint(),
             Self::Config { hint, .. } | Self::Failed { hint, .. } => hint.as_deref(),
             Self::Io { .. } => None,
         }
     }
 
-    /// Whether the input is at fault (exit code 2) rather than the work (exit code 1).
+    /// What a program should exit with: 2 when the input is at fault, 1 when the work is.
     #[must_use]
-    pub const fn is_input(&self) -> bool {
-        !matches!(self, Self::Failed { .. })
+    pub const fn exit_code(&self) -> i32 {
+        match self {
+            Self::Failed { .. } => 1,
+            _ => 2,
+        }
     }
 }

@@ -7,13 +7,13 @@ use aelectra_data::run::{Manifest, PretrainMetrics};
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::save_model;
 use aelectra_model::{ElectraConfig, ElectraForTokenClassification, ElectraPretrainer};
-use serde_json::json;
 
 use crate::config::pretrain::AttentionStart;
 use crate::error::{Result, TrainError};
 use crate::finetune::single::SeedResult;
 use crate::ner::Tagger;
 use crate::pretrain::checkpoint::TrainState;
+use crate::settings::AelectraSettings;
 
 /// What a model's `README.md` says, taken from its run.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +35,7 @@ pub struct ModelCard {
 impl ModelCard {
     /// With the scores of a fine-tuned model.
     #[must_use]
-    pub fn with_result(&self, result: &SeedResult) -> Self {
+    pub(crate) fn with_result(&self, result: &SeedResult) -> Self {
         let mut card = self.clone();
         card.facts
             .push(("seed".to_owned(), result.seed.to_string()));
@@ -66,7 +66,7 @@ impl ModelCard {
 
     /// With the held-out metrics of a pretraining run.
     #[must_use]
-    pub fn with_pretraining(&self, step: u64, metrics: &PretrainMetrics) -> Self {
+    pub(crate) fn with_pretraining(&self, step: u64, metrics: &PretrainMetrics) -> Self {
         let mut card = self.clone();
         card.metrics
             .push(("held out, at step".to_owned(), step.to_string()));
@@ -90,7 +90,7 @@ impl ModelCard {
 
     /// The card as Markdown with a YAML head, as the hub reads it.
     #[must_use]
-    pub fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         let mut out = String::from("---\nlanguage: da\nlibrary_name: transformers\n");
         if let Some(licence) = &self.licence {
             let _ = writeln!(out, "license: {licence}");
@@ -135,7 +135,7 @@ impl Part {
     }
 }
 
-/// What a pretraining run is described by: all of it stands in the run directory, so that a card
+/// What a pretraining run is described by: all of it is in the run directory, so that a card
 /// written by the run and one written later from a checkpoint are the same.
 #[must_use]
 pub fn pretraining_card(manifest: &Manifest, state: &TrainState) -> ModelCard {
@@ -177,22 +177,6 @@ pub fn pretraining_card(manifest: &Manifest, state: &TrainState) -> ModelCard {
     }
 }
 
-/// Key in `config.json` for what this program knows of a model beyond its architecture.
-const CONFIG_KEY: &str = "aelectra";
-
-/// Where attention began when a model directory of this program was pretrained; `None` where it
-/// does not say.
-#[must_use]
-pub fn attention_start(config: &ElectraConfig) -> Option<AttentionStart> {
-    config
-        .other
-        .get(CONFIG_KEY)?
-        .get("attention_start")?
-        .as_str()?
-        .parse()
-        .ok()
-}
-
 /// Writes one network of a pretraining run as a model directory. `start` is where its attention
 /// began, so that a comparison with random weights can begin there too.
 ///
@@ -208,9 +192,11 @@ pub fn save_part(
     start: AttentionStart,
 ) -> Result<()> {
     let mut config = config.clone();
-    config
-        .other
-        .insert(CONFIG_KEY.to_owned(), json!({ "attention_start": start }));
+    let settings = AelectraSettings {
+        attention_start: Some(start),
+        ..AelectraSettings::default()
+    };
+    settings.put(&mut config);
     let config = &config;
     match part {
         Part::Discriminator => save_model(
@@ -228,7 +214,7 @@ pub fn save_part(
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn save_tagger(
+pub(crate) fn save_tagger(
     dir: &Path,
     encoder: &ElectraConfig,
     model: &ElectraForTokenClassification,
@@ -236,8 +222,13 @@ pub fn save_tagger(
     card: &ModelCard,
 ) -> Result<()> {
     let mut config = encoder.clone().with_labels(tagger.labels.labels());
-    let (key, settings) = tagger.settings.to_config();
-    config.other.insert(key, settings);
+    let settings = AelectraSettings {
+        alignment: Some(tagger.settings.alignment),
+        max_length: Some(tagger.settings.max_length),
+        stride: Some(tagger.settings.stride),
+        ..AelectraSettings::of(encoder)
+    };
+    settings.put(&mut config);
     let architecture = match config.model_type {
         aelectra_model::ModelType::Electra => "ElectraForTokenClassification",
         aelectra_model::ModelType::Bert => "BertForTokenClassification",

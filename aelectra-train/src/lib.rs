@@ -7,6 +7,7 @@
 #![recursion_limit = "256"]
 
 pub mod config;
+pub mod end;
 pub mod error;
 pub mod export;
 pub mod finetune;
@@ -14,7 +15,9 @@ pub mod metrics;
 pub mod ner;
 pub mod optimizer;
 pub mod pretrain;
+pub mod record;
 pub mod schedule;
+pub mod settings;
 pub mod sink;
 pub mod stop;
 pub mod system;

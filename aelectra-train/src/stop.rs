@@ -23,10 +23,4 @@ impl StopFlag {
             signal => Some(signal),
         }
     }
-
-    /// The shared number, for a signal handler: 0 or the signal.
-    #[must_use]
-    pub fn shared(&self) -> Arc<AtomicUsize> {
-        Arc::clone(&self.0)
-    }
 }

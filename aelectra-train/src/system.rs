@@ -36,7 +36,7 @@ pub fn processor_seconds() -> f64 {
 
 /// Processor use of this process between two readings, and memory of the machine.
 #[derive(Debug)]
-pub struct ProcessMeter {
+pub(crate) struct ProcessMeter {
     system: sysinfo::System,
     pid: Option<sysinfo::Pid>,
     read: Instant,
@@ -44,7 +44,7 @@ pub struct ProcessMeter {
 
 /// One reading.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Usage {
+pub(crate) struct Usage {
     /// 100 is one core.
     pub cpu_percent: Option<f64>,
     /// Bytes in use on the machine.
@@ -56,7 +56,7 @@ pub struct Usage {
 impl ProcessMeter {
     /// Starts measuring.
     #[must_use]
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let mut meter = Self {
             system: sysinfo::System::new(),
             pid: sysinfo::get_current_pid().ok(),
@@ -80,7 +80,7 @@ impl ProcessMeter {
     }
 
     /// Use since the last reading.
-    pub fn read(&mut self) -> Usage {
+    pub(crate) fn read(&mut self) -> Usage {
         // Below this the system's counters have not moved, see sysinfo's documentation.
         if self.read.elapsed() < sysinfo::MINIMUM_CPU_UPDATE_INTERVAL {
             return Usage::default();

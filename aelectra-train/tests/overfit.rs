@@ -6,8 +6,8 @@ use aelectra_data::rng::KeyedRng;
 use aelectra_data::run::PretrainMetrics;
 use aelectra_train::config::pretrain::PretrainConfig;
 use aelectra_train::optimizer::Adam;
-use aelectra_train::pretrain::start::fresh_model;
 use aelectra_train::pretrain::step::{read_records, train_step};
+use aelectra_train::pretrain::weights::fresh_model;
 
 const ROWS: usize = 4;
 const LENGTH: usize = 16;

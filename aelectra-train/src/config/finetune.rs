@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use aelectra_data::ner::Alignment;
 
+use super::load::Configuration;
+use super::recipes::{self, Recipe};
 use crate::error::{Result, TrainError};
 use crate::optimizer::AdamConfig;
 
@@ -78,36 +80,36 @@ impl Default for FinetuneConfig {
     }
 }
 
-impl FinetuneConfig {
-    /// Checks values that do not depend on data.
-    ///
-    /// # Errors
-    /// Names the first value out of range.
-    pub fn validate(&self) -> Result<()> {
+impl Configuration for FinetuneConfig {
+    const RECIPES: &'static [Recipe] = &recipes::FINETUNING;
+
+    fn validate(&self) -> Result<()> {
         let fail = |message: String| Err(TrainError::config(message));
         if self.epochs == 0 {
-            return fail("epochs is 0".to_owned());
+            return fail("`epochs` is 0; expected at least 1".to_owned());
         }
         if self.batch_size == 0 {
-            return fail("batch_size is 0".to_owned());
+            return fail("`batch_size` is 0; expected at least 1".to_owned());
         }
         if self.learning_rates.is_empty() {
-            return fail("learning_rates is empty".to_owned());
+            return fail("`learning_rates` is empty; expected at least one".to_owned());
         }
         if !(0.0..1.0).contains(&self.warmup_share) {
             return fail(format!(
-                "warmup_share is {}, outside [0, 1)",
+                "`warmup_share` is {}; expected a value in [0, 1)",
                 self.warmup_share
             ));
         }
         if let Some(dropout) = self.dropout
             && !(0.0..1.0).contains(&dropout)
         {
-            return fail(format!("dropout is {dropout}, outside [0, 1)"));
+            return fail(format!(
+                "`dropout` is {dropout}; expected a value in [0, 1)"
+            ));
         }
         if !(self.layerwise_decay > 0.0 && self.layerwise_decay <= 1.0) {
             return fail(format!(
-                "layerwise_decay is {}, outside (0, 1]",
+                "`layerwise_decay` is {}; expected a value in (0, 1]",
                 self.layerwise_decay
             ));
         }

@@ -5,6 +5,8 @@ use aelectra_data::pretrain::Packing;
 use aelectra_model::ElectraConfig;
 use serde::{Deserialize, Serialize};
 
+use super::load::Configuration;
+use super::recipes::{self, Recipe};
 use crate::error::{Result, TrainError};
 use crate::optimizer::AdamConfig;
 use crate::schedule::Schedule;
@@ -79,18 +81,6 @@ pub enum AttentionStart {
     Reference,
     /// The neighbourhood: a deviation with which small models learn within minutes.
     Local,
-}
-
-impl std::str::FromStr for AttentionStart {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "reference" => Ok(Self::Reference),
-            "local" => Ok(Self::Local),
-            _ => Err(format!("`{text}` is neither reference nor local")),
-        }
-    }
 }
 
 /// The parts of [`ElectraConfig`] a recipe chooses.
@@ -234,40 +224,46 @@ impl PretrainConfig {
     pub fn micro_batch(&self) -> usize {
         self.micro_batch_size.unwrap_or(self.batch_size)
     }
+}
 
-    /// Checks values that do not depend on data.
-    ///
-    /// # Errors
-    /// Names the first value out of range.
-    pub fn validate(&self) -> Result<()> {
+impl Configuration for PretrainConfig {
+    const RECIPES: &'static [Recipe] = &recipes::PRETRAINING;
+
+    fn validate(&self) -> Result<()> {
         let fail = |message: String| Err(TrainError::config(message));
         if self.batch_size == 0 {
-            return fail("batch_size is 0".to_owned());
+            return fail("`batch_size` is 0; expected at least 1".to_owned());
         }
         let micro = self.micro_batch();
         if micro == 0 || !self.batch_size.is_multiple_of(micro) {
             return fail(format!(
-                "micro_batch_size {micro} does not divide batch_size {}",
+                "`micro_batch_size` {micro} does not divide `batch_size` {}",
                 self.batch_size
             ));
         }
         if !(0.0..=1.0).contains(&self.mask_prob) || self.mask_prob == 0.0 {
-            return fail(format!("mask_prob is {}, outside (0, 1]", self.mask_prob));
+            return fail(format!(
+                "`mask_prob` is {}; expected a value in (0, 1]",
+                self.mask_prob
+            ));
         }
         if !(self.generator_size > 0.0 && self.generator_size <= 1.0) {
             return fail(format!(
-                "generator_size is {}, outside (0, 1]",
+                "`generator_size` is {}; expected a value in (0, 1]",
                 self.generator_size
             ));
         }
         if self.schedule_steps == 0 {
-            return fail("schedule_steps is 0".to_owned());
+            return fail("`schedule_steps` is 0; expected at least 1".to_owned());
         }
         if !(self.learning_rate.is_finite() && self.learning_rate >= 0.0) {
-            return fail(format!("learning_rate is {}", self.learning_rate));
+            return fail(format!(
+                "`learning_rate` is {}; expected a finite value of at least 0",
+                self.learning_rate
+            ));
         }
         if self.log_every == 0 {
-            return fail("log_every is 0; metrics are read at least once".to_owned());
+            return fail("`log_every` is 0; expected at least 1".to_owned());
         }
         Ok(())
     }

@@ -4,8 +4,11 @@ use std::path::Path;
 
 use crate::error::{Result, TrainError};
 
-/// Pretraining recipes by name.
-pub const PRETRAINING: [(&str, &str); 5] = [
+/// A recipe's name and text.
+pub type Recipe = (&'static str, &'static str);
+
+/// Pretraining recipes.
+pub(crate) const PRETRAINING: [Recipe; 5] = [
     (
         "aelectra-small-cased",
         include_str!("../../../assets/recipes/aelectra-small-cased.toml"),
@@ -25,8 +28,8 @@ pub const PRETRAINING: [(&str, &str); 5] = [
     ("demo", include_str!("../../../assets/recipes/demo.toml")),
 ];
 
-/// Fine-tuning recipes by name.
-pub const FINETUNING: [(&str, &str); 3] = [
+/// Fine-tuning recipes.
+pub(crate) const FINETUNING: [Recipe; 3] = [
     (
         "electra",
         include_str!("../../../assets/recipes/finetune-electra.toml"),
@@ -45,7 +48,7 @@ pub const FINETUNING: [(&str, &str); 3] = [
 ///
 /// # Errors
 /// When it is neither; the message lists the known ones.
-pub fn find(name: &str, known: &[(&str, &str)]) -> Result<String> {
+pub(crate) fn find(name: &str, known: &[Recipe]) -> Result<String> {
     if let Some((_, text)) = known.iter().find(|(known, _)| *known == name) {
         return Ok((*text).to_owned());
     }
@@ -57,6 +60,6 @@ pub fn find(name: &str, known: &[(&str, &str)]) -> Result<String> {
         return std::fs::read_to_string(path).map_err(TrainError::io("read", path));
     }
     let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-    Err(TrainError::config(format!("there is no recipe `{name}`"))
-        .with_hint(format!("recipes are {}, or a .toml file", names.join(", "))))
+    Err(TrainError::config(format!("unknown recipe `{name}`"))
+        .with_hint(format!("give one of {}, or a .toml file", names.join(", "))))
 }

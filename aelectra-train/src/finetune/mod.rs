@@ -1,10 +1,12 @@
 //! Fine-tuning for named entities: one seed, and series of seeds.
 
 pub mod batches;
-pub mod series;
+mod run;
+mod series;
 pub mod single;
-pub mod steering;
+mod steering;
 
+pub use run::{Finished, Job, Session, run};
 pub use series::{Series, SeriesOptions, SeriesSummary, run_series};
-pub use single::{Data, Encoder, SeedResult, TrainedSeed, train_seed};
+pub use single::{Data, Encoder, SeedResult};
 pub use steering::Steering;

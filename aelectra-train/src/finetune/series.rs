@@ -7,7 +7,7 @@ use aelectra_data::files::replace_file;
 use aelectra_data::ner::Summary;
 use aelectra_data::run::{LogEvent, LogLevel, RunDir, RunEvent};
 use burn::tensor::Device;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::finetune::FinetuneConfig;
 use crate::error::{Result, TrainError};
@@ -47,7 +47,7 @@ pub struct Series {
 }
 
 /// A series in numbers; the keys are those of `aelectra finetune --json`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SeriesSummary {
     /// Mean micro F1 on test, or on dev where there is no test data.
     pub f1_mean: f64,
@@ -60,7 +60,7 @@ pub struct SeriesSummary {
     /// Mean micro F1 on test without MISC.
     pub f1_no_misc_mean: Option<f64>,
     /// Which split `f1_*` are of.
-    pub split: &'static str,
+    pub split: String,
     /// Every seed.
     pub runs: Vec<SeedResult>,
     /// The seed with the highest F1 on dev (on test no seed is chosen).
@@ -235,7 +235,7 @@ impl Series {
             f1_min: summary.min,
             f1_max: summary.max,
             f1_no_misc_mean: Summary::of(&no_misc).map(|s| s.mean),
-            split,
+            split: split.to_owned(),
             runs: self
                 .results
                 .iter()

@@ -111,7 +111,7 @@ pub struct SeedResult {
 
 /// What surrounds one seed.
 #[derive(Debug)]
-pub struct SeedContext<'a> {
+pub(crate) struct SeedContext<'a> {
     /// The seed of head, data order and dropout.
     pub seed: u64,
     /// Peak learning rate.
@@ -143,7 +143,7 @@ pub struct TrainedSeed {
 ///
 /// # Errors
 /// When data cannot be aligned, or the loss is not finite.
-pub fn train_seed(
+pub(crate) fn train_seed(
     encoder: &Encoder<'_>,
     data: &Data,
     config: &FinetuneConfig,
@@ -173,9 +173,7 @@ pub fn train_seed(
     let labels = labels_for(&windows, &data.train, &data.labels, settings.alignment)?;
     let windows = windows.input_ids;
     if windows.is_empty() {
-        return Err(TrainError::config(
-            "the training data has no sentence to learn from",
-        ));
+        return Err(TrainError::config("the training data has no sentences"));
     }
     let lengths: Vec<usize> = windows.iter().map(Vec::len).collect();
     let layers = encoder.config().num_hidden_layers;
@@ -238,11 +236,11 @@ pub fn train_seed(
                 }));
                 if !mean.is_finite() {
                     return Err(TrainError::failed(format!(
-                        "the loss of seed {seed} is not finite in epoch {}; try a lower learning \
-                         rate than {}",
+                        "the loss of seed {seed} is not finite in epoch {} at learning rate {:e}",
                         epoch + 1,
                         context.learning_rate
-                    )));
+                    ))
+                    .with_hint("try a lower learning rate"));
                 }
             }
         }

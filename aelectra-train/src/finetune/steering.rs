@@ -42,7 +42,7 @@ impl<'a> Steering<'a> {
 
     /// Between two steps: carries out requests and waits while paused. `true` when training is to
     /// end.
-    pub fn is_over(&self, step: u64) -> bool {
+    pub(crate) fn is_over(&self, step: u64) -> bool {
         loop {
             self.look(step);
             if self.signals.requested().is_some() || self.stopped.load(Ordering::Relaxed) {
@@ -53,12 +53,6 @@ impl<'a> Steering<'a> {
             }
             std::thread::sleep(LOOK / 2);
         }
-    }
-
-    /// Whether a request, not a signal, asked to stop.
-    #[must_use]
-    pub fn was_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
     }
 
     fn look(&self, step: u64) {
@@ -99,11 +93,11 @@ impl<'a> Steering<'a> {
             ControlRequest::Pause => self.paused.store(true, Ordering::Relaxed),
             ControlRequest::Resume => self.paused.store(false, Ordering::Relaxed),
             ControlRequest::Checkpoint => {
-                let why = "a fine-tuning keeps each finished seed, not single steps";
+                let why = "fine-tuning saves finished seeds, not single steps";
                 return (ControlStatus::Refused, Some(why));
             }
             ControlRequest::Evaluate => {
-                let why = "a fine-tuning evaluates after every epoch";
+                let why = "fine-tuning evaluates after every epoch";
                 return (ControlStatus::Refused, Some(why));
             }
         }
@@ -131,7 +125,6 @@ mod tests {
         }
         std::thread::sleep(LOOK);
         assert!(steering.is_over(2) && steering.is_over(3));
-        assert!(steering.was_stopped());
         bus.flush();
         let events = EventReader::new(&run.events()).poll().expect("read");
         let answers: Vec<ControlStatus> = events

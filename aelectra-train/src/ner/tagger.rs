@@ -7,12 +7,9 @@ use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::{ElectraConfig, EncoderInput, Precision, PreparedTokenClassifier};
 use burn::tensor::{Device, activation};
-use serde_json::{Value, json};
 
 use crate::error::{Result, TrainError};
-
-/// Key in `config.json` under which a fine-tuned model keeps what tagging with it needs.
-const SETTINGS_KEY: &str = "aelectra";
+use crate::settings::AelectraSettings;
 
 /// How sentences were cut and labelled in training; kept with the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,36 +23,16 @@ pub struct TaggerSettings {
 }
 
 impl TaggerSettings {
-    /// Key and value in `config.json`.
-    #[must_use]
-    pub fn to_config(self) -> (String, Value) {
-        let value = json!({
-            "alignment": self.alignment,
-            "max_length": self.max_length,
-            "stride": self.stride,
-        });
-        (SETTINGS_KEY.to_owned(), value)
-    }
-
     /// From a configuration; models fine-tuned elsewhere get first-piece labels and the longest
     /// window they allow.
     #[must_use]
     pub fn from_config(config: &ElectraConfig, model_max_length: usize) -> Self {
         let max_length = config.max_position_embeddings.min(model_max_length);
-        let stored = config.other.get(SETTINGS_KEY);
-        let number = |key: &str| {
-            stored
-                .and_then(|s| s.get(key))
-                .and_then(Value::as_u64)
-                .map(|n| n as usize)
-        };
+        let stored = AelectraSettings::of(config);
         let wanted = Self {
-            alignment: stored
-                .and_then(|s| s.get("alignment").cloned())
-                .and_then(|value| serde_json::from_value(value).ok())
-                .unwrap_or_default(),
-            max_length: number("max_length").unwrap_or(max_length),
-            stride: number("stride").unwrap_or(max_length / 4),
+            alignment: stored.alignment.unwrap_or_default(),
+            max_length: stored.max_length.unwrap_or(max_length),
+            stride: stored.stride.unwrap_or(max_length / 4),
         };
         wanted.within(max_length)
     }

@@ -12,7 +12,7 @@ const EXAMPLES: usize = 20_000;
 ///
 /// # Errors
 /// When a shard cannot be read.
-pub fn unigram_entropy(shards: &ShardSet) -> Result<Option<f64>> {
+pub(crate) fn unigram_entropy(shards: &ShardSet) -> Result<Option<f64>> {
     let special = shards.manifest().plan.special;
     let mut counts = vec![0u64; shards.vocab_size()];
     let len = shards.len(Split::Train);

@@ -44,13 +44,13 @@ pub struct TrainState {
 }
 
 /// Version of [`TrainState`].
-pub const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 
 /// Writes `checkpoints/step-N` under a temporary name, flushed to disk, then renames it.
 ///
 /// # Errors
 /// When it cannot be written; what was there before is untouched.
-pub fn save(
+pub(crate) fn save(
     run: &RunDir,
     model: &ElectraPretrainer,
     optimizer: &Adam,
@@ -98,7 +98,7 @@ fn write(
 ///
 /// # Errors
 /// When a file is missing or damaged.
-pub fn load(
+pub(crate) fn load(
     dir: &Path,
     model: ElectraPretrainer,
     optimizer: &mut Adam,
@@ -199,7 +199,7 @@ pub fn list(run: &RunDir) -> Vec<(u64, PathBuf)> {
 
 /// The checkpoints to delete: all but the newest `keep`, the multiples of `every`, and `best`.
 #[must_use]
-pub fn expendable(steps: &[u64], keep: usize, every: u64, best: Option<u64>) -> Vec<u64> {
+pub(crate) fn expendable(steps: &[u64], keep: usize, every: u64, best: Option<u64>) -> Vec<u64> {
     let mut newest_first = steps.to_vec();
     newest_first.sort_unstable_by(|a, b| b.cmp(a));
     newest_first

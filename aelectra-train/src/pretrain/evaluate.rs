@@ -21,7 +21,7 @@ use crate::pretrain::step::add_pass;
 ///
 /// # Errors
 /// When a shard cannot be read.
-pub fn evaluate(
+pub(crate) fn evaluate(
     model: &ElectraPretrainer,
     config: &PretrainConfig,
     source: &BatchSource,
@@ -57,7 +57,7 @@ pub fn evaluate(
 ///
 /// # Errors
 /// When a shard cannot be read.
-pub fn sample_event(
+pub(crate) fn sample_event(
     model: &ElectraPretrainer,
     config: &PretrainConfig,
     source: &BatchSource,

@@ -1,17 +1,21 @@
 //! Pretraining: the loop, its run directory, and continuing it.
 
-pub mod baseline;
+mod baseline;
 pub mod batch;
 pub mod checkpoint;
-pub mod evaluate;
-pub mod start;
+mod evaluate;
+mod fit;
+mod run;
+mod start;
 pub mod step;
-pub mod trainer;
+mod trainer;
+pub mod weights;
 
-pub use start::{Resume, prepare_run};
-pub use trainer::{Outcome, Trainer, TrainerOptions};
+pub use run::{Job, RUN_TOKENIZER, Session, run};
+pub use start::Resume;
+pub use weights::InitialModels;
 
-use aelectra_data::run::{EndEvent, EndReason, PretrainMetrics, RunEvent};
+use aelectra_data::run::{EndEvent, EndReason, PretrainMetrics};
 use serde::Serialize;
 
 /// What a pretraining run ends with; the keys are those of `aelectra pretrain --json`.
@@ -41,14 +45,14 @@ pub struct PretrainSummary {
 }
 
 impl PretrainSummary {
-    /// The event that ends a run with this summary.
+    /// What the last event of a run with this summary says.
     #[must_use]
-    pub fn end_event(&self) -> RunEvent {
-        RunEvent::End(EndEvent {
+    pub fn end_event(&self) -> EndEvent {
+        EndEvent {
             reason: self.reason,
             exit_code: self.exit_code,
             step: Some(self.steps),
             ..EndEvent::default()
-        })
+        }
     }
 }

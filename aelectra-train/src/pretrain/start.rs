@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use aelectra_data::run::RunDir;
-use aelectra_model::local_start::start_locally;
-use aelectra_model::{ElectraPretrainer, parameters};
+use aelectra_model::ElectraPretrainer;
 use burn::tensor::Device;
 use serde_json::Value;
 
 use crate::config::differences;
-use crate::config::pretrain::{AttentionStart, FREE_KEYS, PretrainConfig};
+use crate::config::pretrain::{FREE_KEYS, PretrainConfig};
 use crate::error::{Result, TrainError};
 use crate::optimizer::Adam;
 use crate::pretrain::checkpoint::{self, TrainState};
+use crate::record;
 
 /// Whether to continue, and from where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,34 +42,42 @@ impl FromStr for Resume {
 
 /// Where a run stands before its first step in this process.
 #[derive(Debug)]
-pub struct Start {
+pub(crate) struct Start {
     /// Weights.
     pub model: ElectraPretrainer,
     /// Moments.
     pub optimizer: Adam,
     /// The checkpoint continued from, if any.
     pub resumed: Option<(PathBuf, TrainState)>,
-    /// What the reader should know, e.g. that a damaged checkpoint was passed over.
+    /// What the reader should know, e.g. that a damaged checkpoint was skipped.
     pub warnings: Vec<String>,
+}
+
+/// Makes the networks when they are needed: most runs need only one of the two.
+#[derive(Debug)]
+pub(crate) struct Weights<B, F> {
+    /// The architecture, to read a checkpoint into.
+    pub blank: B,
+    /// The weights of a new run.
+    pub fresh: F,
 }
 
 /// Decides between beginning and continuing, and reads the checkpoint.
 ///
-/// A damaged checkpoint is passed over for the one before it, with a warning. `fresh` makes the
-/// weights of a new run.
+/// A damaged checkpoint is skipped for the one before it, with a warning.
 ///
 /// # Errors
 /// When the directory already holds a checkpoint and `resume` is [`Resume::No`]; when there is nothing to
 /// continue and it must; when the configuration, tokenizer or data differ from the checkpoint's and
 /// `force` is not set (the message lists the differences).
-pub fn prepare_run(
+pub(crate) fn prepare_run(
     run: &RunDir,
     resume: &Resume,
     force: bool,
     config: &PretrainConfig,
     identity: &Identity,
     device: &Device,
-    fresh: impl Fn() -> Result<ElectraPretrainer>,
+    weights: Weights<impl Fn() -> ElectraPretrainer, impl FnOnce() -> Result<ElectraPretrainer>>,
 ) -> Result<Start> {
     let candidates: Vec<PathBuf> = match resume {
         Resume::From(path) => vec![checkpoint_path(path)],
@@ -80,18 +88,14 @@ pub fn prepare_run(
     };
     match resume {
         Resume::No if !candidates.is_empty() => {
-            return Err(TrainError::config(format!(
-                "`{}` already holds a run",
-                run.path().display()
-            ))
-            .with_hint("continue it with `--resume auto`, or give another `--out`"));
+            return Err(record::occupied(run));
         }
         Resume::Last if candidates.is_empty() => {
             return Err(TrainError::config(format!(
                 "`{}` has no checkpoint to continue from",
                 run.path().display()
             ))
-            .with_hint("`--resume auto` begins a new run where there is none"));
+            .with_hint("`--resume auto` starts a new run where there is none"));
         }
         _ => {}
     }
@@ -101,14 +105,14 @@ pub fn prepare_run(
             let state = match checkpoint::load_state(path) {
                 Ok(state) => state,
                 Err(error) => {
-                    warnings.push(format!("checkpoint passed over: {error}"));
+                    warnings.push(format!("skipping unreadable checkpoint: {error}"));
                     continue;
                 }
             };
             if !force {
                 check_same(config, identity, &state)?;
             }
-            let model = fresh()?;
+            let model = (weights.blank)();
             let mut optimizer = Adam::new(config.optimizer, &model);
             match checkpoint::load(path, model, &mut optimizer, device) {
                 Ok((model, state)) => {
@@ -120,7 +124,7 @@ pub fn prepare_run(
                         warnings,
                     });
                 }
-                Err(error) => warnings.push(format!("checkpoint passed over: {error}")),
+                Err(error) => warnings.push(format!("skipping unreadable checkpoint: {error}")),
             }
         }
         if !candidates.is_empty() {
@@ -131,7 +135,7 @@ pub fn prepare_run(
             )));
         }
     }
-    let model = fresh()?;
+    let model = (weights.fresh)()?;
     let optimizer = Adam::new(config.optimizer, &model);
     Ok(Start {
         model,
@@ -143,7 +147,7 @@ pub fn prepare_run(
 
 /// What a run was trained on; a continuation must have the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// Fingerprint of the tokenizer.
     pub tokenizer: String,
     /// Hash of the shards' plan.
@@ -181,37 +185,8 @@ fn check_same(config: &PretrainConfig, identity: &Identity, state: &TrainState) 
         return Ok(());
     }
     Err(TrainError::config(format!(
-        "the run was begun with another configuration:\n{}",
+        "the run was started with a different configuration:\n{}",
         changed.join("\n")
     ))
     .with_hint("give the same recipe and settings, or `--force` to continue with the new ones"))
-}
-
-/// A new pair of networks from the configuration's seed.
-#[must_use]
-pub fn fresh_model(
-    config: &PretrainConfig,
-    vocab_size: usize,
-    pad_token_id: usize,
-    device: &Device,
-) -> ElectraPretrainer {
-    let discriminator = config.discriminator(vocab_size, pad_token_id);
-    let generator = discriminator.generator(config.effective_generator_size());
-    let seed = aelectra_data::rng::key(config.seed, "init", &[]);
-    let mut init =
-        aelectra_model::init::Initializer::random(seed, discriminator.initializer_range, device);
-    let model = ElectraPretrainer::new(&discriminator, &generator, &mut init);
-    match config.model.attention_start {
-        AttentionStart::Reference => model,
-        AttentionStart::Local => {
-            let head_size = discriminator.hidden_size / discriminator.num_attention_heads;
-            start_locally(model, head_size, discriminator.initializer_range)
-        }
-    }
-}
-
-/// Number of trained parameters, shared ones once.
-#[must_use]
-pub fn parameter_count(model: &ElectraPretrainer) -> usize {
-    parameters::count(model)
 }

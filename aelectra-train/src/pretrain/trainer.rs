@@ -28,7 +28,7 @@ use crate::system::{ProcessMeter, resident_memory};
 
 /// What surrounds a run.
 #[derive(Debug)]
-pub struct TrainerOptions {
+pub(crate) struct TrainerOptions {
     /// Where everything goes.
     pub run: RunDir,
     /// Autodiff device.
@@ -47,15 +47,13 @@ pub struct TrainerOptions {
     pub tokenizer: WordPieceTokenizer,
     /// What the run is trained on.
     pub identity: Identity,
-    /// Only passed on to the summary.
-    pub unigram_entropy: Option<f64>,
     /// Set by signals.
     pub stop: StopFlag,
 }
 
 /// The result of a run: the networks and the summary.
 #[derive(Debug)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// The trained networks.
     pub model: ElectraPretrainer,
     /// What the last checkpoint says.
@@ -66,7 +64,7 @@ pub struct Outcome {
 
 /// A run in progress.
 #[derive(Debug)]
-pub struct Trainer<'a> {
+pub(crate) struct Trainer<'a> {
     options: TrainerOptions,
     bus: &'a EventBus,
     optimizer: Adam,
@@ -153,7 +151,7 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// When the last checkpoint cannot be written or the data loader fails.
-    pub fn run(options: TrainerOptions, bus: &'a EventBus, start: Start) -> Result<Outcome> {
+    pub(crate) fn run(options: TrainerOptions, bus: &'a EventBus, start: Start) -> Result<Outcome> {
         let (trainer, model) = Self::new(options, bus, start);
         trainer.run_to_end(model)
     }
@@ -167,7 +165,7 @@ impl<'a> Trainer<'a> {
         {
             self.evaluate(&model)?;
         }
-        if self.last_checkpoint != Some(self.state.step) {
+        if self.last_checkpoint != Some(self.state.step) || self.improved() {
             self.checkpoint(&model)?;
         }
         let metrics = self
@@ -176,7 +174,7 @@ impl<'a> Trainer<'a> {
         let summary = PretrainSummary {
             steps: self.state.step,
             metrics,
-            unigram_entropy: self.options.unigram_entropy,
+            unigram_entropy: None,
             tokens_per_second: self.trained_tokens as f64 / self.trained_seconds.max(1e-9),
             peak_rss_bytes: resident_memory().1,
             skipped_steps: self.state.skipped_steps,
@@ -246,9 +244,11 @@ impl<'a> Trainer<'a> {
                 }
             }
             if every(step, self.options.config.eval_every) {
-                self.evaluate(&model)?;
+                self.evaluate_and_keep(&model)?;
             }
-            if every(step, self.options.config.checkpoint_every) {
+            if every(step, self.options.config.checkpoint_every)
+                && self.last_checkpoint != Some(step)
+            {
                 self.checkpoint_or_warn(&model);
             }
         }
@@ -309,7 +309,7 @@ impl<'a> Trainer<'a> {
                         return Ok(Some((EndReason::Stopped, 0)));
                     }
                     ControlRequest::Checkpoint => self.checkpoint_or_warn(model),
-                    ControlRequest::Evaluate => self.evaluate(model)?,
+                    ControlRequest::Evaluate => self.evaluate_and_keep(model)?,
                     ControlRequest::Pause => paused = true,
                     ControlRequest::Resume => paused = false,
                 }
@@ -406,6 +406,30 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
+    /// An evaluation during the run. The best weights so far are kept, except where the
+    /// configuration wants no checkpoint before the end.
+    fn evaluate_and_keep(&mut self, model: &ElectraPretrainer) -> Result<()> {
+        self.evaluate(model)?;
+        if self.options.config.checkpoint_every > 0 && self.improved() {
+            self.checkpoint_or_warn(model);
+        }
+        Ok(())
+    }
+
+    /// The held-out loss of the weights of this step, if they were measured.
+    fn measured_loss(&self) -> Option<f64> {
+        let (_, metrics) = self
+            .last_evaluation
+            .filter(|(at, _)| *at == self.state.step)?;
+        metrics.loss
+    }
+
+    /// Whether the weights of this step were measured and are the best so far.
+    fn improved(&self) -> bool {
+        self.measured_loss()
+            .is_some_and(|loss| self.state.best_loss.is_none_or(|best| loss < best))
+    }
+
     /// A checkpoint during the run: when the disk is full the run goes on with a warning, and the
     /// checkpoints there are stay whole.
     fn checkpoint_or_warn(&mut self, model: &ElectraPretrainer) {
@@ -426,12 +450,10 @@ impl<'a> Trainer<'a> {
         }
         let run = &self.options.run;
         let step = self.state.step;
-        let measured = self.last_evaluation.filter(|(at, _)| *at == step);
-        let loss = measured.and_then(|(_, metrics)| metrics.loss);
+        let best = self.improved();
         let before = self.state.best_loss;
-        let best = loss.is_some_and(|loss| before.is_none_or(|best| loss < best));
         if best {
-            self.state.best_loss = loss;
+            self.state.best_loss = self.measured_loss();
         }
         let path = match checkpoint::save(run, model, &self.optimizer, &self.state) {
             Ok(path) => path,

@@ -6,18 +6,17 @@ use crate::commands;
 
 /// Danish ELECTRA from raw text to named entities.
 ///
-/// A typical path: `vocab` learns word pieces from text, `prepare` turns text into shards,
-/// `pretrain` trains a generator and a discriminator on them, `finetune` makes the discriminator a
-/// named-entity tagger, `evaluate` scores it and `predict` uses it. `demo` does all of this on a
-/// built-in sample.
+/// The usual path: `vocab` trains a vocabulary, `prepare` packs text into shards, `pretrain` trains a
+/// generator and a discriminator on them, `finetune` turns the discriminator into a named-entity
+/// tagger, `evaluate` scores it and `predict` runs it. `demo` does all of this on a built-in sample.
 #[derive(Parser, Debug)]
 #[command(name = "aelectra", version, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// Print one JSON document (or JSON Lines) to standard output, and nothing else there.
-    #[arg(long, global = true)]
+    /// Print one JSON document (or JSON Lines) to standard output and nothing else.
+    #[arg(long, global = true, help_heading = "Global")]
     pub json: bool,
-    /// Say less on standard error.
-    #[arg(long, short, global = true)]
+    /// Print less to standard error.
+    #[arg(long, short, global = true, help_heading = "Global")]
     pub quiet: bool,
     /// What to do.
     #[command(subcommand)]
@@ -27,11 +26,11 @@ pub(crate) struct Cli {
 /// The verbs.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Run the whole path on the built-in sample, in about two minutes on a CPU.
+    /// Run the whole path on the built-in sample; takes a few minutes on a CPU.
     Demo(commands::demo::DemoArgs),
-    /// Learn a WordPiece vocabulary from text.
+    /// Train a WordPiece vocabulary.
     Vocab(commands::vocab::VocabArgs),
-    /// Turn text into shards of token ids.
+    /// Tokenize text and pack it into shards.
     Prepare(commands::prepare::PrepareArgs),
     /// Pretrain a generator and a discriminator on shards.
     Pretrain(commands::pretrain::PretrainArgs),
@@ -41,16 +40,16 @@ pub(crate) enum Command {
     Evaluate(commands::evaluate::EvaluateArgs),
     /// Find named entities in text.
     Predict(commands::predict::PredictArgs),
-    /// Fine-tune, score and time several models on one data set: the table.
+    /// Fine-tune, score and time several models on one data set and print a comparison table.
     Compare(commands::compare::CompareArgs),
     /// Time one model on a data set; what `compare` runs, one process a model.
     #[command(hide = true)]
     CompareTiming(commands::compare::timing::TimingArgs),
-    /// Score a fine-tuned model on lower-cased, misspelt and otherwise changed text.
+    /// Score a fine-tuned model on lower-cased, misspelt and otherwise perturbed text.
     Robustness(commands::robustness::RobustnessArgs),
-    /// Get public data sets.
+    /// Download public data sets.
     Data(commands::data::DataSetArgs),
-    /// Score predicted tags against gold ones, without a model.
+    /// Score predicted tags against gold tags, without a model.
     Score(commands::score::ScoreArgs),
     /// Show a model's architecture, parameters and tokenizer.
     Inspect(commands::inspect::InspectArgs),
@@ -59,14 +58,14 @@ pub(crate) enum Command {
     /// Watch runs in the terminal.
     #[cfg(feature = "tui")]
     Dashboard(commands::dashboard::DashboardArgs),
-    /// List runs, show one, or steer one that trains.
+    /// List runs, show one, or control one that is training.
     #[cfg(feature = "tui")]
     Runs(commands::runs::RunsArgs),
     /// Measure how fast this machine trains, tags and prepares data.
     Bench(commands::bench::BenchArgs),
-    /// Tell what this build can compute on.
+    /// List the devices this build supports.
     Doctor,
-    /// Print a completion script for a shell.
+    /// Print a shell completion script.
     Completions {
         /// bash, elvish, fish, powershell or zsh.
         shell: clap_complete::Shell,

@@ -1,40 +1,41 @@
-//! What several commands share: devices, sinks, manifests.
+//! What several commands share: devices, the environment, and how files are read.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use aelectra_data::corpus::{CleanOptions, CorpusOptions, SourceReport, TextLayout};
 use aelectra_data::hub::HubOptions;
 use aelectra_data::ner::{LabelMap, NerDataset, NerFormat, ReadOptions, Scheme, read_ner};
-use aelectra_data::run::{EventWriter, Manifest, RunDir, utc_timestamp};
 use aelectra_model::DeviceSpec;
-use aelectra_train::sink::console::ConsoleSink;
-use aelectra_train::sink::tensorboard::TensorBoardSink;
-use aelectra_train::sink::{EventBus, RunSink};
+use aelectra_train::config::Environment;
 use burn::tensor::Device;
-use clap::{Args, ValueEnum};
+use clap::{Args, CommandFactory, ValueEnum};
 
+use crate::cli::Cli;
 use crate::commands::Global;
 use crate::output;
 use crate::progress::StageBar;
-use crate::view::View;
 
 /// `--device`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DeviceArgs {
-    /// Where to compute: flex or ndarray (CPU), wgpu[:N], cuda[:N]; those this build was made with.
+    /// Device: flex or ndarray (CPU), wgpu[:N], or cuda[:N]; `aelectra doctor` lists those in this
+    /// build.
     #[arg(long, value_name = "DEVICE", env = "AELECTRA_DEVICE")]
     pub device: Option<String>,
 }
 
 impl DeviceArgs {
-    /// The device and its name.
-    pub(crate) fn open(&self) -> anyhow::Result<(Device, String)> {
-        let spec: DeviceSpec = match &self.device {
+    /// The device as it was named, or the default one.
+    pub(crate) fn spec(&self) -> anyhow::Result<DeviceSpec> {
+        Ok(match &self.device {
             Some(name) => name.parse()?,
             None => DeviceSpec::compiled_default()?,
-        };
+        })
+    }
+
+    /// The device and its name.
+    pub(crate) fn open(&self) -> anyhow::Result<(Device, String)> {
+        let spec = self.spec()?;
         Ok((spec.open()?, spec.to_string()))
     }
 }
@@ -62,21 +63,20 @@ impl From<NerFormatArg> for Option<NerFormat> {
 /// How named-entity files are read.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct NerReadArgs {
-    /// Form of the files: CoNLL-U with name=… in MISC, a token and its tag in columns, or JSON
-    /// lines; by default told from the name's extension and the first line.
+    /// File format: CoNLL-U with name=… in MISC, columns of tokens and tags, or JSON Lines
+    /// (default: from the file name and the first line).
     #[arg(long, value_enum, default_value_t = NerFormatArg::Auto)]
     pub format: NerFormatArg,
-    /// Column of the tag in column files, from 1.
+    /// Tag column of column files, counted from 1.
     #[arg(long, value_name = "N")]
     pub column: Option<usize>,
     /// Tagging scheme of the files: iob2, iob1 or bioes.
     #[arg(long, default_value = "iob2")]
     pub scheme: Scheme,
-    /// Names of the classes that numbers in `ner_tags` of JSON lines stand for, in order, comma
-    /// separated, e.g. O,B-PER,I-PER.
+    /// Tag names for numeric `ner_tags` in JSON Lines, in order, e.g. O,B-PER,I-PER.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub label_names: Vec<String>,
-    /// Replace a class in all data, e.g. MISC=O; may be given several times.
+    /// Replace a class in all data, e.g. MISC=O; repeatable.
     #[arg(long, value_name = "A=B")]
     pub map_label: Vec<String>,
 }
@@ -86,10 +86,7 @@ impl NerReadArgs {
     pub(crate) fn options(&self, recipe: &[String]) -> anyhow::Result<ReadOptions> {
         let rules: Vec<&String> = recipe.iter().chain(&self.map_label).collect();
         if self.column == Some(0) {
-            return Err(output::usage(
-                "there is no column 0",
-                "columns are counted from 1",
-            ));
+            return Err(output::usage("--column is 0", "columns are counted from 1"));
         }
         Ok(ReadOptions {
             format: self.format.into(),
@@ -121,7 +118,7 @@ impl NerReadArgs {
     }
 }
 
-/// Reads a labelled file and tells its oddities.
+/// Reads a labelled file and prints its warnings.
 pub(crate) fn read_labelled(path: &Path, options: &ReadOptions) -> anyhow::Result<NerDataset> {
     let data = read_ner(path, options)?;
     for warning in data.warnings() {
@@ -133,18 +130,17 @@ pub(crate) fn read_labelled(path: &Path, options: &ReadOptions) -> anyhow::Resul
 /// Corpus inputs.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct CorpusArgs {
-    /// Danish text: files (.txt, .jsonl, each also .gz or .zst), directories, globs, or - for
-    /// standard input.
+    /// Text files (.txt, .jsonl, each also .gz or .zst), directories, globs, or - for standard
+    /// input.
     #[arg(long, value_name = "PATH", required = true, num_args = 1..)]
     pub input: Vec<std::path::PathBuf>,
-    /// Field of JSON lines (column of Parquet files) that holds the text.
+    /// JSON Lines field (or Parquet column) that holds the text.
     #[arg(long, default_value = "text")]
     pub text_field: String,
-    /// How a .txt file divides into documents: at blank lines, or one document a file; by default
-    /// one a file where a directory or glob gave many of them without extension (Gigaword).
+    /// How to split text files into documents.
     #[arg(long, value_enum, default_value_t = TextLayoutArg::Auto)]
     pub text_layout: TextLayoutArg,
-    /// Make invalid UTF-8, NUL bytes and malformed lines an error instead of counting them.
+    /// Fail on invalid UTF-8, NUL bytes and malformed lines instead of counting them.
     #[arg(long)]
     pub strict: bool,
     /// Threads; 0 for one per core.
@@ -157,11 +153,11 @@ pub(crate) struct CorpusArgs {
 /// How text files hold documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TextLayoutArg {
-    /// Blank lines separate documents in .txt files; a file without extension is one document.
+    /// At blank lines in .txt files; a file without extension (Gigaword) is one document.
     Auto,
-    /// Blank lines separate documents.
+    /// At blank lines.
     BlankLines,
-    /// Each file is one document.
+    /// One document per file.
     WholeFile,
 }
 
@@ -175,20 +171,20 @@ impl From<TextLayoutArg> for TextLayout {
     }
 }
 
-/// Filters of documents; without any of them all documents stay as they are.
+/// Document filters; off unless given.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Cleaning")]
 pub(crate) struct CleanArgs {
-    /// Compose characters (Unicode NFC): a + ring becomes å.
+    /// Normalize to Unicode NFC (a + combining ring becomes å).
     #[arg(long)]
     pub nfc: bool,
-    /// Leave out documents of fewer characters.
+    /// Drop documents with fewer characters.
     #[arg(long, default_value_t = 0, value_name = "N", hide_default_value = true)]
     pub min_chars: usize,
-    /// Leave out documents of more characters.
+    /// Drop documents with more characters.
     #[arg(long, default_value_t = 0, value_name = "N", hide_default_value = true)]
     pub max_chars: usize,
-    /// Leave out documents with a smaller share of letters among visible characters, e.g. 0.6.
+    /// Drop documents whose share of letters among visible characters is lower, e.g. 0.6.
     #[arg(
         long,
         default_value_t = 0.0,
@@ -196,10 +192,10 @@ pub(crate) struct CleanArgs {
         hide_default_value = true
     )]
     pub min_letter_share: f64,
-    /// Leave out documents whose text occurred before.
+    /// Drop exact duplicates of earlier documents.
     #[arg(long)]
     pub drop_duplicates: bool,
-    /// Leave out documents that are almost the same as an earlier one.
+    /// Drop near-duplicates of earlier documents.
     #[arg(long)]
     pub drop_near_duplicates: bool,
 }
@@ -217,7 +213,7 @@ impl CleanArgs {
     }
 }
 
-/// Tells what was odd about the inputs, by file.
+/// Prints what was odd about the inputs, by file.
 pub(crate) fn note_oddities(sources: &[SourceReport]) {
     for source in sources {
         let counts = [
@@ -263,61 +259,68 @@ impl CorpusArgs {
     }
 }
 
-/// The sinks of a run: the event log, TensorBoard files, and lines on standard error when the
-/// `view` leaves room for them.
-pub(crate) fn start_bus(run: &RunDir, global: Global, view: &View) -> anyhow::Result<EventBus> {
-    let mut sinks: Vec<Box<dyn RunSink>> = vec![
-        Box::new(EventWriter::open(&run.events())?),
-        Box::new(TensorBoardSink::create(&run.tensorboard())?),
-    ];
-    if !global.quiet {
-        sinks.push(Box::new(ConsoleSink::new(view.lines())));
-    }
-    Ok(EventBus::start(sinks)?)
-}
-
 /// The directory of a model given as such or by its name on the hub. On a terminal a download shows
 /// its progress, unless `--json` or `--quiet`.
 pub(crate) fn resolve_model(model: &str, global: Global) -> anyhow::Result<std::path::PathBuf> {
-    let mut options = HubOptions::from_process_env();
-    let bar = Arc::new(StageBar::new());
-    if !global.json && !global.quiet {
-        let bar = Arc::clone(&bar);
-        options = options.with_progress(move |progress| bar.download(progress));
+    Ok(aelectra_data::hub::resolve(model, &hub(global))?)
+}
+
+/// Where models are looked for that are no directories; shows progress as [`resolve_model`] does.
+pub(crate) fn hub(global: Global) -> HubOptions {
+    let options = HubOptions::from_process_env();
+    if global.json || global.quiet {
+        return options;
     }
-    let directory = aelectra_data::hub::resolve(model, &options);
-    bar.finish();
-    Ok(directory?)
+    let bar = StageBar::new();
+    options.with_progress(move |progress| {
+        bar.download(progress);
+        if progress.done >= progress.total {
+            bar.finish();
+        }
+    })
 }
 
-/// This machine's name, with which a process id means something.
-pub(crate) fn host() -> Option<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-    Some(name.trim().to_owned())
+/// The environment as a layer of configurations.
+pub(crate) fn environment() -> Environment {
+    Environment::of_process(&flag_variables(&Cli::command()))
 }
 
-/// A manifest of this process.
-pub(crate) fn manifest(
-    run: &RunDir,
-    task: &str,
-    device: &str,
-    seed: u64,
-    config: serde_json::Value,
-) -> Manifest {
-    let versions = BTreeMap::from([
-        ("aelectra".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-        ("burn".to_owned(), "0.22.1".to_owned()),
-    ]);
-    Manifest {
-        id: run.id(),
-        created: utc_timestamp(std::time::SystemTime::now()),
-        task: task.to_owned(),
-        command: std::env::args().collect(),
-        config,
-        git_commit: option_env!("AELECTRA_GIT_COMMIT").map(str::to_owned),
-        versions,
-        device: device.to_owned(),
-        seed,
-        ..Manifest::default()
+/// The variables that stand for flags of a command or of its verbs.
+fn flag_variables(command: &clap::Command) -> Vec<String> {
+    let own = command
+        .get_arguments()
+        .filter_map(|argument| argument.get_env())
+        .map(|name| name.to_string_lossy().into_owned());
+    let verbs = command.get_subcommands().flat_map(flag_variables);
+    own.chain(verbs).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use aelectra_train::config::finetune::FinetuneConfig;
+    use aelectra_train::config::pretrain::PretrainConfig;
+    use aelectra_train::config::{Configuration, Sources, load};
+
+    use super::*;
+
+    fn accepts<C: Configuration>(environment: &Environment) {
+        let sources = Sources {
+            recipe: "demo",
+            environment,
+            set: &[],
+            flags: &[],
+        };
+        load::<C>(&sources).unwrap();
+    }
+
+    #[test]
+    fn a_variable_of_a_flag_is_no_key_of_any_configuration() {
+        let names = flag_variables(&Cli::command());
+        assert!(names.contains(&"AELECTRA_DEVICE".to_owned()), "{names:?}");
+        let variables = names.iter().map(|name| (name.clone(), "x".to_owned()));
+        let environment = Environment::new(variables, &names);
+        accepts::<PretrainConfig>(&environment);
+        accepts::<FinetuneConfig>(&environment);
     }
 }

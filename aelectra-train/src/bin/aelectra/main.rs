@@ -74,10 +74,7 @@ fn told_once(error: &anyhow::Error) -> String {
 fn classify(error: &anyhow::Error) -> (Option<String>, u8) {
     for cause in error.chain() {
         if let Some(error) = cause.downcast_ref::<TrainError>() {
-            return (
-                error.hint().map(str::to_owned),
-                if error.is_input() { 2 } else { 1 },
-            );
+            return (error.hint().map(str::to_owned), error.exit_code() as u8);
         }
         if let Some(error) = cause.downcast_ref::<DataError>() {
             return (error.hint().map(str::to_owned), 2);

@@ -67,6 +67,13 @@ impl StageBar {
     }
 }
 
+impl Drop for StageBar {
+    /// An error's message finds the screen free.
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

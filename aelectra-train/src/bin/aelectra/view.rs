@@ -9,6 +9,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use aelectra_data::run::RunDir;
+use aelectra_train::sink::RunSink;
+use aelectra_train::sink::console::ConsoleSink;
 use aelectra_train::stop::StopFlag;
 
 use crate::commands::Global;
@@ -47,7 +49,7 @@ impl View {
                     // means.
                     Ok(Exit::Interrupted) => stop.request(signal_hook::consts::SIGINT as usize),
                     Ok(Exit::Detached) => crate::output::note(&format!(
-                        "the run goes on; `aelectra dashboard {path}` shows it again, Ctrl-C stops \
+                        "the run continues; `aelectra dashboard {path}` shows it again, Ctrl-C stops \
                          it with a checkpoint"
                     )),
                     Ok(_) => {}
@@ -67,9 +69,13 @@ impl View {
         }
     }
 
-    /// Standard error while the terminal is free: also after the reader has left the dashboard.
-    pub(crate) fn lines(&self) -> impl Write + Send + 'static {
-        Lines(Arc::clone(&self.taken))
+    /// Lines on standard error while the terminal is free: also after the reader has left the
+    /// dashboard.
+    pub(crate) fn watchers(&self, global: Global) -> Vec<Box<dyn RunSink>> {
+        if global.quiet {
+            return Vec::new();
+        }
+        vec![Box::new(ConsoleSink::new(Lines(Arc::clone(&self.taken))))]
     }
 
     /// Waits until the reader has seen enough of the finished run. Where a signal asked to stop

@@ -7,34 +7,34 @@ use clap::Args;
 
 use super::Global;
 
-/// Watch a run in the terminal: one that trains, one that is finished, or several overlaid.
+/// Watch one or several runs in the terminal, while they train or afterwards.
 ///
-/// Without a run, the latest under runs/, or with --replay a recorded demo that is built in. Off a
-/// terminal it prints a line per interval.
+/// Without RUN it follows the latest run under runs/; with --replay and no RUN it plays a built-in
+/// demo run. When standard output is not a terminal it prints one line per interval.
 #[derive(Args, Debug)]
 pub(crate) struct DashboardArgs {
     /// Run directories.
     #[arg(value_name = "RUN")]
     run: Vec<PathBuf>,
-    /// Print one page of text and leave.
+    /// Print one page of text and exit.
     #[arg(long)]
     once: bool,
-    /// Offer no controls.
+    /// Disable the controls.
     #[arg(long)]
     read_only: bool,
-    /// Play a run back this many times faster than it was, e.g. 20x; without a run, a recorded demo.
+    /// Replay a run at this speed, e.g. 20x.
     #[arg(long, value_name = "SPEED", value_parser = speed)]
     replay: Option<f64>,
-    /// Draw with ASCII characters only.
+    /// Use ASCII characters only.
     #[arg(long)]
     ascii: bool,
-    /// dark, light, colour-blind or mono.
+    /// Colour theme: dark, light, colour-blind or mono.
     #[arg(long)]
     theme: Option<aelectra_tui::ThemeName>,
-    /// Write the curves to an SVG file and leave.
+    /// Write the curves to an SVG file and exit.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// Leave the mouse to the terminal.
+    /// Do not capture the mouse.
     #[arg(long)]
     no_mouse: bool,
 }

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use super::Global;
 use crate::output;
 
-/// Get public data sets.
+/// Download public data sets.
 #[derive(Args, Debug)]
 pub(crate) struct DataSetArgs {
     #[command(subcommand)]
@@ -18,17 +18,17 @@ pub(crate) struct DataSetArgs {
 
 #[derive(Subcommand, Debug)]
 enum DataSet {
-    /// DaNE, named entities on the Danish Dependency Treebank (CC BY-SA 4.0): downloads it from its
-    /// publisher and checks it; without a network it says what to place where.
+    /// DaNE, named entities on the Danish Dependency Treebank (CC BY-SA 4.0). Downloads it from its
+    /// publisher and verifies it; offline, it says which files to place where.
     Dane(DaneArgs),
 }
 
 #[derive(Args, Debug)]
 struct DaneArgs {
-    /// Directory to write.
+    /// Output directory.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// An archive that is already on this machine; nothing is downloaded.
+    /// Local archive to unpack instead of downloading.
     #[arg(long, value_name = "FILE")]
     archive: Option<PathBuf>,
 }

@@ -6,27 +6,27 @@ use std::time::Instant;
 use aelectra_data::corpus::CorpusOptions;
 use aelectra_data::ner::{LabelSet, NerSentence, ReadOptions, read_ner};
 use aelectra_data::pretrain::{PrepareOptions, prepare};
-use aelectra_data::run::{EndEvent, EndReason, LogEvent, RunDir, RunEvent, new_run_id};
+use aelectra_data::run::{EndEvent, EndReason, LogEvent, RunDir, RunEvent};
 use aelectra_data::vocab::{
     TokenizerOptions, VocabularyOptions, WordPieceTokenizer, train_vocabulary,
 };
-use aelectra_model::Precision;
 use aelectra_model::checkpoint::ModelDir;
+use aelectra_model::{DeviceSpec, Precision};
 use aelectra_train::config::finetune::FinetuneConfig;
-use aelectra_train::config::{Layers, recipes};
+use aelectra_train::config::pretrain::PretrainConfig;
+use aelectra_train::config::{self, Sources};
 use aelectra_train::export::ModelCard;
 use aelectra_train::finetune::{Data, Encoder, SeriesOptions, SeriesSummary, Steering, run_series};
 use aelectra_train::ner::{TaggedText, Tagger, tag_texts};
-use aelectra_train::pretrain::{PretrainSummary, Resume};
+use aelectra_train::pretrain::{self, PretrainSummary};
 use aelectra_train::sink::EventBus;
 use aelectra_train::stop::StopFlag;
-use burn::tensor::Device;
+use aelectra_train::{TrainError, end, record};
 use clap::Args;
 use serde_json::json;
 
 use super::Global;
-use super::pretrain::{Job, configure};
-use crate::common::{DeviceArgs, start_bus};
+use crate::common::{DeviceArgs, environment};
 use crate::view::View;
 use crate::{output, signals};
 
@@ -34,30 +34,30 @@ use crate::{output, signals};
 /// and without pretraining, evaluation, tagging. Needs no network and no other file.
 #[derive(Args, Debug)]
 pub(crate) struct DemoArgs {
-    /// A sentence to tag in the end.
+    /// Sentence to tag at the end.
     #[arg(
         value_name = "TEXT",
         default_value = "Mette Lindholm fra Roskilde Kommune mødte Jonas Krogh i Aarhus."
     )]
     text: String,
-    /// Where everything goes; a new folder under runs/ if not given.
+    /// Run directory (default: a new one under runs/).
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArgs,
-    /// Seed of everything random.
+    /// Random seed.
     #[arg(long, default_value_t = 42)]
     seed: u64,
-    /// Print plain lines also on a terminal.
+    /// Print plain lines even on a terminal (no dashboard).
     #[arg(long)]
     no_dashboard: bool,
-    /// Set a pretraining key, e.g. to make a smoke test shorter; may be given several times.
+    /// Set a pretraining key, e.g. to shorten a smoke test; repeatable.
     #[arg(long, value_name = "KEY=VALUE", hide = true)]
     set: Vec<String>,
-    /// Seeds of each fine-tuning.
+    /// Seeds per fine-tuning.
     #[arg(long, default_value_t = 3, hide = true)]
     seeds: u64,
-    /// Epochs of each fine-tuning, if not the recipe's.
+    /// Epochs per fine-tuning (default: the recipe's).
     #[arg(long, hide = true)]
     epochs: Option<u64>,
 }
@@ -87,54 +87,42 @@ const MAX_LENGTH: usize = 32;
 const RANDOM_INIT_RATES: [f64; 3] = [1e-3, 2e-3, 3e-3];
 
 pub(crate) fn run(args: &DemoArgs, global: Global) -> anyhow::Result<u8> {
+    if args.seeds == 0 {
+        return Err(output::usage("--seeds is 0", "give at least 1"));
+    }
     let started = Instant::now();
     let stop = signals::stop_flag()?;
-    let (device, device_name) = args.device.open()?;
-    let run = match &args.out {
-        Some(path) => RunDir::create_at(path)?,
-        None => RunDir::create(
-            Path::new("runs"),
-            &new_run_id(std::time::SystemTime::now(), "demo"),
-        )?,
-    };
-    if std::fs::metadata(run.events()).is_ok_and(|file| file.len() > 0) {
+    let device = args.device.spec()?;
+    let run = record::open_run(args.out.as_deref(), "demo")?;
+    if record::refuse_occupied(&run).is_err() {
         return Err(output::usage(
             format!("`{}` already holds a run", run.path().display()),
             "give another `--out`, or delete it",
         ));
     }
     let view = View::open(&run, !args.no_dashboard, global, &stop);
-    let bus = start_bus(&run, global, &view)?;
-    let walked = walk(args, &run, (&device, &device_name), &bus, &stop);
-    bus.emit(match &walked {
+    let bus = record::start_bus(&run, view.watchers(global))?;
+    let walked = walk(args, &run, device, &bus, &stop);
+    bus.emit(RunEvent::End(match &walked {
         Ok(Walk::Whole(done)) => done.pretrained.end_event(),
-        Ok(Walk::Ended(reason, code)) => end_event(*reason, *code, None),
-        Err(error) => end_event(EndReason::Failed, 1, Some(error.to_string())),
-    });
+        Ok(Walk::Ended(end)) => end.clone(),
+        Err(error) => end::failed(error),
+    }));
     drop(bus);
     let seconds = started.elapsed().as_secs_f64();
     view.close(&stop);
     match walked? {
         Walk::Whole(done) => report(args, &done, run.path(), seconds, global).map(|()| 0),
-        Walk::Ended(_, code) => Ok(code as u8),
+        Walk::Ended(end) => Ok(end.exit_code as u8),
     }
-}
-
-fn end_event(reason: EndReason, exit_code: i32, message: Option<String>) -> RunEvent {
-    RunEvent::End(EndEvent {
-        reason,
-        exit_code,
-        message,
-        ..EndEvent::default()
-    })
 }
 
 /// How far the demo came.
 enum Walk<'t> {
     /// To its end.
     Whole(Box<Done<'t>>),
-    /// Not so far, for this reason and with this exit code.
-    Ended(EndReason, i32),
+    /// Not so far.
+    Ended(EndEvent),
 }
 
 /// What came out.
@@ -149,10 +137,10 @@ struct Done<'t> {
 fn walk<'t>(
     args: &'t DemoArgs,
     run: &RunDir,
-    (device, device_name): (&Device, &str),
+    device: DeviceSpec,
     bus: &EventBus,
     stop: &StopFlag,
-) -> anyhow::Result<Walk<'t>> {
+) -> aelectra_train::Result<Walk<'t>> {
     let out = run.path().to_path_buf();
     let say = |message: String| {
         bus.emit(RunEvent::Log(LogEvent {
@@ -162,11 +150,11 @@ fn walk<'t>(
     };
 
     let sample = out.join("sample");
-    std::fs::create_dir_all(&sample)?;
+    std::fs::create_dir_all(&sample).map_err(TrainError::io("create", &sample))?;
     let prose = sample.join("prose.txt");
-    std::fs::write(&prose, PROSE)?;
-    for (name, text) in NER {
-        std::fs::write(sample.join(name), text)?;
+    for (name, text) in NER.into_iter().chain([("prose.txt", PROSE)]) {
+        let path = sample.join(name);
+        std::fs::write(&path, text).map_err(TrainError::io("write", &path))?;
     }
 
     let corpus = CorpusOptions {
@@ -207,26 +195,24 @@ fn walk<'t>(
         prepared.tokens, prepared.examples, prepared.validation_examples
     ));
 
-    let (config, _) = configure("demo", &args.set, Some(args.seed))?;
+    let environment = environment();
+    let seed = ("seed", Some(args.seed.into()));
+    let (config, _) = config::load::<PretrainConfig>(&Sources {
+        recipe: "demo",
+        environment: &environment,
+        set: &args.set,
+        flags: &[seed.clone()],
+    })?;
     let attention_start = config.model.attention_start;
-    let job = Job {
-        run: run.clone(),
+    let job = pretrain::Job {
         recipe: Some("demo".to_owned()),
-        config,
-        data: shards,
-        tokenizer: tokenizer_dir,
-        device: device.clone(),
-        device_name: device_name.to_owned(),
-        max_steps: None,
-        max_time: None,
-        resume: Resume::No,
-        force: false,
+        device,
         stop: stop.clone(),
-        init: [None, None],
+        ..pretrain::Job::new(config, shards, tokenizer_dir)?
     };
-    let (_, pretrained) = job.train(bus)?;
+    let pretrained = pretrain::Session::within(run.clone(), job)?.train(bus)?;
     if pretrained.reason != EndReason::Completed {
-        return Ok(Walk::Ended(pretrained.reason, pretrained.exit_code));
+        return Ok(Walk::Ended(pretrained.end_event()));
     }
     say(format!(
         "discriminator → {}",
@@ -234,13 +220,12 @@ fn walk<'t>(
     ));
 
     let data = ner_data(&sample, &tokenizer)?;
-    let mut layers = Layers::from_defaults(&FinetuneConfig::default())?;
-    layers.apply_toml(&recipes::find("demo", &recipes::FINETUNING)?, "recipe demo")?;
-    layers.set_value("seed", args.seed.into(), "--seed")?;
-    if let Some(epochs) = args.epochs {
-        layers.set_value("epochs", epochs.into(), "--epochs")?;
-    }
-    let with: FinetuneConfig = layers.build()?;
+    let (with, _) = config::load::<FinetuneConfig>(&Sources {
+        recipe: "demo",
+        environment: &environment,
+        set: &[],
+        flags: &[seed, ("epochs", args.epochs.map(Into::into))],
+    })?;
     // Fair to the model that has learnt nothing: the same steps, its own learning rate chosen on
     // dev, and no layer-wise decay, which would freeze its lower layers at random values.
     let without = FinetuneConfig {
@@ -249,6 +234,7 @@ fn walk<'t>(
         ..with.clone()
     };
     let source = ModelDir::open(&out.join("discriminator"))?;
+    let device = device.open()?;
     let autodiff = device.clone().autodiff();
     let card = ModelCard {
         name: "aelectra-demo".to_owned(),
@@ -261,7 +247,7 @@ fn walk<'t>(
     let arm = |encoder: &Encoder<'_>,
                config: &FinetuneConfig,
                name|
-     -> anyhow::Result<Option<SeriesSummary>> {
+     -> aelectra_train::Result<Option<SeriesSummary>> {
         let options = SeriesOptions {
             run,
             seeds: args.seeds,
@@ -291,14 +277,10 @@ fn walk<'t>(
         (pretrained, random)
     });
     let (Some(pretrained_f1), Some(random_f1)) = (pretrained_f1?, random_f1?) else {
-        return Ok(match stop.requested() {
-            Some(signal) => Walk::Ended(EndReason::Interrupted, 128 + signal as i32),
-            None if steering.was_stopped() => Walk::Ended(EndReason::Stopped, 0),
-            None => Walk::Ended(EndReason::Failed, 1),
-        });
+        return Ok(Walk::Ended(end::stopped(stop)));
     };
 
-    let tagger = Tagger::load(&out.join("model"), device, Precision::F32)?;
+    let tagger = Tagger::load(&out.join("model"), &device, Precision::F32)?;
     let found = tag_texts(&tagger, std::slice::from_ref(&args.text))?;
     Ok(Walk::Whole(Box::new(Done {
         pretrained,
@@ -379,11 +361,12 @@ fn report(
     super::predict::print_pretty(found)
 }
 
-fn ner_data(sample: &Path, tokenizer: &WordPieceTokenizer) -> anyhow::Result<Data> {
+fn ner_data(sample: &Path, tokenizer: &WordPieceTokenizer) -> aelectra_train::Result<Data> {
     let read = |name: &str| read_ner(&sample.join(name), &ReadOptions::default());
     let train = read("train.conllu")?;
     let labels = LabelSet::infer(&[&train]);
-    let sentences = |name: &str| -> anyhow::Result<Vec<NerSentence>> { Ok(read(name)?.sentences) };
+    let sentences =
+        |name: &str| -> aelectra_train::Result<Vec<NerSentence>> { Ok(read(name)?.sentences) };
     Ok(Data {
         dev: sentences("dev.conllu")?,
         test: sentences("test.conllu")?,

@@ -14,7 +14,7 @@ use crate::output;
 /// Compute `last_hidden_state` and `logits` for given token ids.
 #[derive(Args, Debug)]
 pub(crate) struct EmbedCheckArgs {
-    /// Model directory; only config.json and weights are read.
+    /// Model directory; reads only config.json and the weights.
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
     /// `{"input_ids": [[…]], "attention_mask": [[…]]}`.

@@ -18,20 +18,19 @@ pub(crate) struct EvaluateArgs {
     /// Fine-tuned model.
     #[arg(long, value_name = "DIR|ID")]
     model: String,
-    /// Labelled sentences: CoNLL-U (name=… in MISC), IOB2/CoNLL-2003 columns, or JSON lines.
+    /// Labelled sentences: CoNLL-U (name=… in MISC), IOB2/CoNLL-2003 columns, or JSON Lines.
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
-    /// `default` counts as conlleval does, `strict` takes IOB2 literally.
+    /// Scoring mode: `default` (as conlleval) or `strict` (IOB2 taken literally).
     #[arg(long, default_value = "default")]
     mode: Mode,
-    /// Also list the errors with their sentences: wrong boundaries, wrong classes, missed and
-    /// spurious entities; at most N of each kind.
+    /// Also list up to N errors of each kind with their sentences: wrong boundary, wrong class,
+    /// missed, spurious.
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "20")]
     errors: Option<usize>,
     #[command(flatten)]
     read: NerReadArgs,
-    /// Numbers the network computes in: f32, or int8 (CPU with AVX-512 VNNI), which is faster and
-    /// a little less exact
+    /// Inference precision: f32, or int8 (needs AVX-512 VNNI; faster, slightly less accurate).
     #[arg(long, value_name = "PRECISION", default_value_t)]
     precision: Precision,
     #[command(flatten)]
@@ -60,7 +59,7 @@ pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
     }
     for unseen in tagger.labels.unseen(&data) {
         output::note(&format!(
-            "note: the model does not know `{}` ({} tokens, first in the sentence at line {}); its \
+            "note: the model has no class `{}` ({} tokens, first in the sentence at line {}); its \
              entities count as missed",
             unseen.label, unseen.tokens, unseen.line
         ));

@@ -9,43 +9,41 @@ use aelectra_model::checkpoint::{ModelDir, save_model};
 use aelectra_model::{ModelType, parameters};
 use aelectra_train::export::{ModelCard, Part, finish, pretraining_card, save_part};
 use aelectra_train::ner::load_tokenizer;
-use aelectra_train::pretrain::{checkpoint, start};
+use aelectra_train::pretrain::{RUN_TOKENIZER, checkpoint, weights};
 use burn::module::Module;
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::Global;
-use super::pretrain::RUN_TOKENIZER;
 use crate::common::resolve_model;
 use crate::output;
 
-/// Write a model directory that Hugging Face tools load: config.json, model.safetensors,
-/// tokenizer files and a model card.
+/// Write a model directory in Hugging Face layout: config.json, model.safetensors, tokenizer files
+/// and a model card.
 ///
-/// From a pretraining run or one of its checkpoints, also while the run goes on; from a
-/// fine-tuning run; or from any model directory or hub name this program reads, whatever its
-/// weights' format.
+/// Exports a pretraining run (also while it trains), one of its checkpoints, a fine-tuning run, or
+/// any model directory or hub name, whatever its weight format.
 #[derive(Args, Debug)]
 pub(crate) struct ExportArgs {
-    /// Run, checkpoint (checkpoints/step-N) or model directory, or a name on the hub.
+    /// Run, checkpoint (checkpoints/step-N), model directory or hub name.
     #[arg(long, value_name = "RUN|DIR|ID")]
     checkpoint: String,
-    /// Directory to write.
+    /// Model directory to write.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// What to write; by default the discriminator of a pretraining run, and what a model
-    /// directory was saved as.
+    /// Head to export (default: the discriminator of a pretraining run, the saved head of a model
+    /// directory).
     #[arg(long, value_enum)]
     head: Option<HeadArg>,
-    /// Of a pretraining run, the checkpoint that was best on held-out data instead of the newest.
+    /// Export the checkpoint with the lowest held-out loss instead of the newest.
     #[arg(long)]
     best: bool,
-    /// Tokenizer directory, where the checkpoint comes without one.
+    /// Tokenizer directory, for checkpoints without one.
     #[arg(long, value_name = "DIR")]
     tokenizer: Option<PathBuf>,
-    /// State in the tokenizer's settings that accents are kept when it lower-cases. For models
-    /// whose vocabulary has å and whose settings forgot to say so.
+    /// Write `strip_accents: false`, for models whose vocabulary has å but whose tokenizer config
+    /// lacks it.
     #[arg(long)]
     keep_accents: bool,
     /// Licence for the model card, e.g. cc-by-4.0.
@@ -55,7 +53,7 @@ pub(crate) struct ExportArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum HeadArg {
-    /// Replaced-token detection, the model one fine-tunes.
+    /// Replaced-token detection; the model to fine-tune.
     Discriminator,
     /// Masked-language modelling.
     Generator,
@@ -134,8 +132,8 @@ fn newest(path: &Path, best: bool) -> anyhow::Result<Option<PathBuf>> {
             Some(path) => Ok(Some(path)),
             None => Err(output::usage(
                 format!("`{}` has no best checkpoint", path.display()),
-                "it has one once `eval_every` and `checkpoint_every` fall on the same step; \
-                 leave --best out for the newest",
+                "a run has one after its first evaluation on held-out data; leave --best out for \
+                 the newest",
             )),
         };
     }
@@ -185,8 +183,8 @@ fn from_training(
     let (size, pad) = (tokenizer.vocab_size(), tokenizer.special().pad as usize);
     let discriminator = state.config.discriminator(size, pad);
     let generator = discriminator.generator(state.config.effective_generator_size());
-    let fresh = start::fresh_model(&state.config, size, pad, device);
-    let model = checkpoint::load_weights(checkpoint, fresh)?;
+    let blank = weights::blank_model(&state.config, size, pad, device);
+    let model = checkpoint::load_weights(checkpoint, blank)?;
     let manifest = run
         .and_then(|run| RunDir::open(run).ok())
         .and_then(|run| run.read_manifest().ok())
@@ -294,7 +292,7 @@ impl Save<'_> {
     }
 }
 
-/// Tells a tokenizer's oddities, and mends the one that can be mended here.
+/// Prints a tokenizer's warnings, or sets the option that ends one of them.
 fn settled(
     tokenizer: WordPieceTokenizer,
     keep_accents: bool,

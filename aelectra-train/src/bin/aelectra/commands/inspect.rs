@@ -11,7 +11,7 @@ use crate::output;
 /// Show a model's architecture, parameters and tokenizer, and which heads its weights hold.
 #[derive(Args, Debug)]
 pub(crate) struct InspectArgs {
-    /// Model.
+    /// Model directory or hub name.
     #[arg(value_name = "DIR|ID")]
     model: String,
 }

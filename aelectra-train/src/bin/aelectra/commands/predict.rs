@@ -15,8 +15,8 @@ use crate::output;
 
 /// Find named entities in text.
 ///
-/// Text comes from the arguments (each is a document), from a file, or from standard input, where
-/// blank lines separate documents. Offsets count characters from the document's first.
+/// Reads text from the arguments (one document each), from a file, or from standard input, where
+/// blank lines separate documents. Offsets are in characters from the start of the document.
 #[derive(Args, Debug)]
 pub(crate) struct PredictArgs {
     /// Documents.
@@ -25,20 +25,19 @@ pub(crate) struct PredictArgs {
     /// Fine-tuned model.
     #[arg(long, value_name = "DIR|ID")]
     model: String,
-    /// File with text, or - for standard input.
+    /// Text file, or - for standard input.
     #[arg(long, value_name = "FILE|-", conflicts_with = "text")]
     input: Option<PathBuf>,
-    /// How to write: pretty, jsonl, conll or inline.
+    /// Output format.
     #[arg(long, value_enum)]
     format: Option<PredictFormat>,
-    /// Replace entities by their class, to anonymise a text.
+    /// Replace entities by their class, to anonymize a text.
     #[arg(long)]
     redact: bool,
-    /// Windows per forward pass.
+    /// Windows per batch.
     #[arg(long, default_value_t = 32)]
     batch_size: usize,
-    /// Numbers the network computes in: f32, or int8 (CPU with AVX-512 VNNI), which is faster and
-    /// a little less exact
+    /// Inference precision: f32, or int8 (needs AVX-512 VNNI; faster, slightly less accurate).
     #[arg(long, value_name = "PRECISION", default_value_t)]
     precision: Precision,
     #[command(flatten)]
@@ -47,11 +46,11 @@ pub(crate) struct PredictArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum PredictFormat {
-    /// Marked in the text, in colour on a terminal.
+    /// Marked in the text, in colour on a terminal (default).
     Pretty,
-    /// One JSON object a document.
+    /// One JSON object per document.
     Jsonl,
-    /// One word and tag a line.
+    /// One word and tag per line.
     Conll,
     /// `[Ib Bo](PER)`.
     Inline,
@@ -83,7 +82,7 @@ pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
     }
     match args.input.as_deref() {
         None if std::io::stdin().is_terminal() => Err(output::usage(
-            "no text was given",
+            "no text given",
             "give text as arguments, `--input FILE`, or pipe it in",
         )),
         None => stream(

@@ -14,46 +14,46 @@ use crate::progress::StageBar;
 
 /// Tokenize text and pack it into shards for `aelectra pretrain`.
 ///
-/// Interrupted at any point, the same command continues where it was.
+/// If interrupted, run the same command again to continue.
 #[derive(Args, Debug)]
 pub(crate) struct PrepareArgs {
     #[command(flatten)]
     corpus: CorpusArgs,
-    /// Tokenizer directory, as `aelectra vocab` writes it.
+    /// Tokenizer directory, e.g. from `aelectra vocab`.
     #[arg(long, value_name = "DIR")]
     tokenizer: PathBuf,
-    /// Directory to write.
+    /// Shard directory to write.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Longest example in word pieces.
+    /// Maximum length of an example, in pieces.
     #[arg(long, default_value_t = 128)]
     max_length: usize,
-    /// How sentences become examples: `full` throws no token away and keeps the order, `electra`
-    /// builds examples as the original did.
+    /// How to pack sentences into examples.
     #[arg(long, value_enum, default_value_t = PackingArg::Full)]
     packing: PackingArg,
-    /// Share of documents to hold out for validation.
+    /// Share of documents held out for validation.
     #[arg(long, default_value_t = 0.01, value_name = "SHARE")]
     validation: f64,
-    /// Seed of the packing's random choices.
+    /// Random seed of the packing.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Also say what each filter of the cleaning options would leave out, without doing it; filters
-    /// that are not given are tried with suggested limits.
+    /// Report what each cleaning filter would drop, without dropping it; filters that are not
+    /// given are tried with suggested limits.
     #[arg(long)]
     report_cleaning: bool,
-    /// Where to write the report of the run as JSON; by default beside the shards, as
-    /// OUT.report.json, so that OUT itself depends on text and options alone.
+    /// JSON report to write (default: OUT.report.json, beside the shards).
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Delete shards that were made with other options instead of refusing.
+    /// Delete shards that were prepared with other options instead of refusing.
     #[arg(long)]
     restart: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum PackingArg {
+    /// Keep every token, in order.
     Full,
+    /// As in google-research/electra.
     Electra,
 }
 
@@ -123,8 +123,11 @@ pub(crate) fn run(args: &PrepareArgs, global: Global) -> anyhow::Result<u8> {
 fn beside(out: &Path) -> anyhow::Result<PathBuf> {
     let Some(name) = out.file_name() else {
         return Err(output::usage(
-            format!("`{}` has no name of its own", out.display()),
-            "give a directory by name, or the report's place with --report",
+            format!(
+                "`{}` has no file name to put the report beside",
+                out.display()
+            ),
+            "give a named directory, or `--report FILE`",
         ));
     };
     let mut name = name.to_os_string();
@@ -151,7 +154,7 @@ fn cleaning_table(report: &CleaningReport) -> String {
         ),
     ];
     let mut lines = vec![format!(
-        "what cleaning would leave out of {} documents, {:.1} MB (each filter by itself):",
+        "cleaning would drop, of {} documents, {:.1} MB (each filter by itself):",
         report.documents,
         report.bytes as f64 / 1e6
     )];

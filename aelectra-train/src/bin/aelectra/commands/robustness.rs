@@ -11,7 +11,7 @@ use super::Global;
 use crate::common::{DeviceArgs, NerReadArgs, read_labelled, resolve_model};
 use crate::output;
 
-/// Score a fine-tuned model on changed copies of labelled sentences: lower case, no Danish letters,
+/// Score a fine-tuned model on perturbed copies of labelled sentences: lower case, no Danish letters,
 /// typing errors, missing spaces, initials, other names.
 #[derive(Args, Debug)]
 pub(crate) struct RobustnessArgs {
@@ -21,10 +21,10 @@ pub(crate) struct RobustnessArgs {
     /// Labelled sentences.
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
-    /// `default` counts as conlleval does, `strict` takes IOB2 literally.
+    /// Scoring mode: `default` (as conlleval) or `strict` (IOB2 taken literally).
     #[arg(long, default_value = "default")]
     mode: Mode,
-    /// Seed of typing errors and names.
+    /// Random seed of the perturbations.
     #[arg(long, default_value_t = 0, value_name = "N")]
     seed: u64,
     #[command(flatten)]

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use super::Global;
 use crate::output;
 
-/// List runs, show one, or ask the trainer of one for something.
+/// List runs, show one, or control one that is training.
 #[derive(Args, Debug)]
 pub(crate) struct RunsArgs {
     #[command(subcommand)]
@@ -18,29 +18,29 @@ pub(crate) struct RunsArgs {
 
 #[derive(Subcommand, Debug)]
 enum Action {
-    /// All runs under a folder.
+    /// List all runs in a directory.
     List {
-        /// Folder that holds run directories.
+        /// Directory that holds run directories.
         #[arg(default_value = "runs")]
         root: PathBuf,
     },
-    /// One page about a run.
+    /// Show one page about a run.
     Show(Target),
     /// Write a checkpoint and stop.
     Stop(Target),
-    /// Write a checkpoint and go on.
+    /// Write a checkpoint and continue.
     Checkpoint(Target),
-    /// Measure on held-out data now.
+    /// Evaluate on held-out data now.
     Evaluate(Target),
-    /// Wait until resumed.
+    /// Pause until resumed.
     Pause(Target),
-    /// Go on after a pause.
+    /// Continue after a pause.
     Resume(Target),
 }
 
 #[derive(Args, Debug)]
 struct Target {
-    /// Run directory; the latest under runs/ if not given.
+    /// Run directory (default: the latest under runs/).
     run: Option<PathBuf>,
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &RunsArgs, global: Global) -> anyhow::Result<u8> {
     ) {
         return Err(output::usage(
             format!("run `{}` is not running: {}", summary.id, summary.state),
-            "`aelectra runs list` shows which are",
+            "list the runs with `aelectra runs list`",
         ));
     }
     let id = request_control(&run.control(), request)?;
@@ -89,7 +89,7 @@ fn find(target: &Target) -> anyhow::Result<RunDir> {
         }
         Some(path) => Ok(RunDir::open(path)?),
         None => RunDir::latest(Path::new("runs"))?
-            .ok_or_else(|| output::usage("there is no run under runs/", "give a run directory")),
+            .ok_or_else(|| output::usage("no runs under `runs`", "give a run directory")),
     }
 }
 

@@ -13,23 +13,23 @@ use super::Global;
 use super::evaluate::{limited, print_errors, print_evaluation};
 use crate::output;
 
-/// Score predicted tags against gold ones: token and tag per line, a blank line between sentences.
-/// Tags are scored as they are.
+/// Score predicted tags against gold tags: one token and tag per line, a blank line between
+/// sentences. Tags are scored as written.
 #[derive(Args, Debug)]
 pub(crate) struct ScoreArgs {
     /// Gold tags.
     #[arg(long, value_name = "FILE")]
     gold: PathBuf,
-    /// Predicted tags of the same tokens.
+    /// Predicted tags for the same tokens.
     #[arg(long, value_name = "FILE")]
     predicted: PathBuf,
-    /// Predicted tags of another model for the same tokens: is the difference of the two significant?
+    /// Predicted tags of a second model; tests whether the difference is significant.
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
-    /// Also list the errors with their sentences, at most N of each kind.
+    /// Also list up to N errors of each kind with their sentences.
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "20")]
     errors: Option<usize>,
-    /// `default` counts as conlleval does, `strict` takes IOB2 literally.
+    /// Scoring mode: `default` (as conlleval) or `strict` (IOB2 taken literally).
     #[arg(long, default_value = "default")]
     mode: Mode,
 }

@@ -10,31 +10,31 @@ use crate::common::{CorpusArgs, note_oddities};
 use crate::output;
 use crate::progress::StageBar;
 
-/// Learn a WordPiece vocabulary from text and write a tokenizer directory.
+/// Train a WordPiece vocabulary and write a tokenizer directory.
 #[derive(Args, Debug)]
 pub(crate) struct VocabArgs {
     #[command(flatten)]
     corpus: CorpusArgs,
-    /// Directory to write: vocab.txt, tokenizer.json, tokenizer_config.json,
+    /// Tokenizer directory to write: vocab.txt, tokenizer.json, tokenizer_config.json,
     /// special_tokens_map.json.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Word pieces, special tokens included.
+    /// Number of pieces, special tokens included.
     #[arg(long, default_value_t = 32_000)]
     vocab_size: usize,
-    /// Keep upper and lower case apart (default).
+    /// Distinguish upper and lower case (default).
     #[arg(long, conflicts_with = "uncased")]
     cased: bool,
-    /// Lower-case the text; å stays å.
+    /// Lower-case the text; accents (å) are kept.
     #[arg(long)]
     uncased: bool,
-    /// Merge pairs that occur at least this often.
+    /// Merge only pairs that occur at least this often.
     #[arg(long, default_value_t = 2)]
     min_frequency: u64,
-    /// Characters to keep, the most frequent ones.
+    /// Keep at most this many characters, the most frequent ones.
     #[arg(long, default_value_t = 1000)]
     limit_alphabet: usize,
-    /// Longest input the tokenizer states, in word pieces.
+    /// `model_max_length` of the tokenizer, in pieces.
     #[arg(long, default_value_t = 128)]
     max_length: usize,
 }

@@ -20,21 +20,21 @@ use crate::output;
 
 /// Time the data path: vocabulary, text to shards (both packings), and masked batches.
 ///
-/// A repetition, for the times reported first, is one masked batch handed to the trainer.
+/// A repetition is one masked batch handed to the trainer.
 #[derive(Args, Debug)]
 pub(crate) struct DataArgs {
     #[command(flatten)]
     corpus: CorpusArgs,
-    /// Tokenizer directory; without it one is learnt from the text, and that is timed.
+    /// Tokenizer directory (default: train one on the text and time that).
     #[arg(long, value_name = "DIR")]
     tokenizer: Option<PathBuf>,
-    /// Sequences in a batch.
+    /// Sequences per batch.
     #[arg(long, default_value_t = 128, value_name = "B")]
     batch: usize,
-    /// Longest example in word pieces.
+    /// Maximum length of an example, in pieces.
     #[arg(long, default_value_t = 128, value_name = "L")]
     length: usize,
-    /// Batches to measure.
+    /// Measured batches.
     #[arg(long, default_value_t = 200, value_name = "N")]
     steps: usize,
 }

@@ -5,6 +5,7 @@ use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::init::Initializer;
 use aelectra_model::{ElectraConfig, ElectraForTokenClassification, parameters};
 use aelectra_train::config::finetune::FinetuneConfig;
+use aelectra_train::config::{self, Sources};
 use aelectra_train::finetune::single::step_batch;
 use aelectra_train::optimizer::Adam;
 use aelectra_train::schedule::Schedule;
@@ -12,7 +13,7 @@ use clap::Args;
 
 use super::measure::{Workload, measure};
 use super::{Global, MeasureArgs, ModelArgs};
-use crate::common::resolve_model;
+use crate::common::{environment, resolve_model};
 use crate::output;
 
 /// Time whole steps of fine-tuning: forward, backward, clipping, update, with dropout.
@@ -22,7 +23,7 @@ pub(crate) struct FinetuneBenchArgs {
     model: ModelArgs,
     #[command(flatten)]
     measure: MeasureArgs,
-    /// Token classes, for a model without them.
+    /// Token classes of the new head.
     #[arg(long, default_value_t = 9)]
     labels: usize,
 }
@@ -70,7 +71,12 @@ pub(super) fn run(args: &FinetuneBenchArgs, global: Global) -> anyhow::Result<u8
         })
         .unzip();
     let batch: Vec<usize> = (0..rows).collect();
-    let recipe = FinetuneConfig::default();
+    let (recipe, _) = config::load::<FinetuneConfig>(&Sources {
+        recipe: "electra",
+        environment: &environment(),
+        set: &[],
+        flags: &[],
+    })?;
     let mut optimizer = Adam::layerwise(
         recipe.optimizer,
         &model,

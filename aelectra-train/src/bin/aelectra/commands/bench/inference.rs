@@ -26,8 +26,7 @@ pub(crate) struct InferenceArgs {
     /// as text of that length would be tagged. Overrides --length.
     #[arg(long, value_name = "FILE")]
     lengths: Option<PathBuf>,
-    /// Numbers the network computes in: f32, or int8 (CPU with AVX-512 VNNI), which is faster and
-    /// a little less exact
+    /// Inference precision: f32, or int8 (needs AVX-512 VNNI; faster, slightly less accurate).
     #[arg(long, value_name = "PRECISION", default_value_t)]
     precision: Precision,
 }

@@ -16,8 +16,7 @@ use crate::output;
 
 /// Measure inference, a pretraining step, a fine-tuning step, or the data path.
 ///
-/// Inputs are random ids of the stated size, so no data is needed; the numbers do not depend on
-/// what the ids mean. `tests/peer` measures other tools beside it.
+/// Inputs are random ids, so no data is needed. `tests/peer` measures other tools the same way.
 #[derive(Args, Debug)]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
@@ -26,7 +25,7 @@ pub(crate) struct BenchArgs {
 
 #[derive(Subcommand, Debug)]
 enum What {
-    /// Forward passes of a model with the head it was saved with.
+    /// Forward passes of a model with its saved head.
     Inference(inference::InferenceArgs),
     /// Optimizer steps of generator and discriminator.
     Pretrain(pretrain::PretrainBenchArgs),
@@ -39,16 +38,16 @@ enum What {
 /// How to measure.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct MeasureArgs {
-    /// Sequences in a batch.
+    /// Sequences per batch.
     #[arg(long, default_value_t = 16, value_name = "B")]
     pub batch: usize,
-    /// Word pieces in a sequence.
+    /// Pieces per sequence.
     #[arg(long, default_value_t = 128, value_name = "L")]
     pub length: usize,
-    /// Repetitions to measure.
+    /// Measured repetitions.
     #[arg(long, default_value_t = 20, value_name = "N")]
     pub steps: usize,
-    /// Repetitions before the first that is measured.
+    /// Unmeasured repetitions before them.
     #[arg(long, default_value_t = 3, value_name = "N")]
     pub warmup: usize,
     /// Threads of the CPU backend; 0 for one per core.
@@ -98,8 +97,8 @@ pub(crate) fn run(args: &BenchArgs, global: Global) -> anyhow::Result<u8> {
 /// Where a model is taken from: a directory, or the architecture of a recipe with random weights.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ModelArgs {
-    /// Model directory or hub name; config.json and weights are enough. Without it a random
-    /// ELECTRA-Small with a vocabulary of 32,000.
+    /// Model directory or hub name; config.json and weights suffice (default: a random
+    /// ELECTRA-Small with a vocabulary of 32,000).
     #[arg(long, value_name = "DIR|ID")]
     pub model: Option<PathBuf>,
 }

@@ -2,14 +2,16 @@
 
 use aelectra_data::pretrain::PretrainBatch;
 use aelectra_data::rng::KeyedRng;
+use aelectra_train::config::pretrain::PretrainConfig;
+use aelectra_train::config::{self, Configuration, Sources};
 use aelectra_train::optimizer::Adam;
-use aelectra_train::pretrain::start::{fresh_model, parameter_count};
 use aelectra_train::pretrain::step::{read_records, train_step};
+use aelectra_train::pretrain::weights::{fresh_model, parameter_count};
 use clap::Args;
 
 use super::measure::{Workload, measure};
 use super::{Global, MeasureArgs};
-use crate::commands::pretrain::configure;
+use crate::common::environment;
 use crate::output;
 
 /// Time whole steps of pretraining: both networks forward and backward, clipping, update.
@@ -17,13 +19,13 @@ use crate::output;
 pub(crate) struct PretrainBenchArgs {
     #[command(flatten)]
     measure: MeasureArgs,
-    /// Recipe whose architecture and settings to time.
+    /// Recipe to time.
     #[arg(long, value_name = "NAME|FILE", default_value = "aelectra-small-cased")]
     recipe: String,
-    /// Word pieces of the vocabulary.
+    /// Vocabulary size.
     #[arg(long, default_value_t = 32_000)]
     vocab_size: usize,
-    /// Set a configuration key; may be given several times.
+    /// Set a configuration key; repeatable.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
 }
@@ -35,7 +37,12 @@ const MASK: u32 = 4;
 
 pub(super) fn run(args: &PretrainBenchArgs, global: Global) -> anyhow::Result<u8> {
     args.measure.check()?;
-    let (mut config, _) = configure(&args.recipe, &args.set, Some(SEED))?;
+    let (mut config, _) = config::load::<PretrainConfig>(&Sources {
+        recipe: &args.recipe,
+        environment: &environment(),
+        set: &args.set,
+        flags: &[("seed", Some(SEED.into()))],
+    })?;
     config.batch_size = args.measure.batch;
     config.validate()?;
     if args.measure.length > config.model.max_position_embeddings {

@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use aelectra_data::ner::{Mode, Resampling, bootstrap, paired_bootstrap, paired_randomization};
-use aelectra_train::finetune::SeedResult;
+use aelectra_train::config::finetune::FinetuneConfig;
+use aelectra_train::config::{self, Sources};
+use aelectra_train::finetune::{SeedResult, SeriesSummary};
 use anyhow::Context;
 use clap::Args;
 use serde::de::DeserializeOwned;
 
 use super::Global;
-use crate::common::{DeviceArgs, NerReadArgs, read_labelled};
+use crate::common::{DeviceArgs, NerReadArgs, environment, read_labelled};
 use crate::output;
 use table::{Comparison, ModelRow, Pair};
 use timing::Timing;
@@ -22,45 +24,45 @@ use timing::Timing;
 /// Learning rates a model without pretraining chooses from on dev: it needs higher ones.
 const RANDOM_INIT_RATES: &str = "learning_rates=[5e-4,1e-3,2e-3]";
 
-/// Fine-tune, score and time several models on one data set, and write the table.
+/// Fine-tune, score and time several models on one data set and print a comparison table.
 ///
-/// A model is a directory, a name on the hub, `random:DIR` (the architecture of that directory with
-/// random weights, its own learning rates and no layer-wise decay), or `random:bert-base` (a BERT of
-/// base size with the first model's tokenizer, to be timed). The same command continues an
-/// interrupted comparison.
+/// A model is a directory, a hub name, `random:DIR` (the architecture of that directory with random
+/// weights, its own learning rates and no layer-wise decay), or `random:bert-base` (BERT-base with
+/// the first model's tokenizer, for timing only). If interrupted, run the same command again to
+/// continue.
 #[derive(Args, Debug)]
 pub(crate) struct CompareArgs {
-    /// Models; may be given several times.
+    /// Models to compare.
     #[arg(long, value_name = "DIR|ID|random:DIR", required = true, num_args = 1..)]
     model: Vec<String>,
-    /// Sentences to learn from.
+    /// Training sentences.
     #[arg(long, value_name = "FILE")]
     train: PathBuf,
-    /// Sentences to choose epoch and learning rate by.
+    /// Development sentences; they choose the epoch and the learning rate.
     #[arg(long, value_name = "FILE")]
     dev: Option<PathBuf>,
-    /// Sentences to report on and to time.
+    /// Test sentences; inference is timed on them.
     #[arg(long, value_name = "FILE")]
     test: PathBuf,
-    /// `electra`, `original`, or a TOML file.
+    /// Recipe: `electra`, `original`, or a TOML file.
     #[arg(long, value_name = "NAME|FILE", default_value = "electra")]
     recipe: String,
-    /// How many seeds.
+    /// Number of seeds.
     #[arg(long, value_name = "N", default_value_t = 5)]
     seeds: u64,
-    /// Passes over the training data.
+    /// Epochs.
     #[arg(long, value_name = "N")]
     epochs: Option<u64>,
-    /// Set a key of the fine-tuning of every model; may be given several times.
+    /// Set a fine-tuning key for every model; repeatable.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Set a key for the models without pretraining only.
+    /// Set a fine-tuning key for models with random weights only; repeatable.
     #[arg(long, value_name = "KEY=VALUE")]
     set_random: Vec<String>,
-    /// Measure only times and memory: a stated number of training steps, and inference.
+    /// Measure time and memory only, with a few training steps and inference.
     #[arg(long)]
     timing_only: bool,
-    /// Directory for the runs, table.md and table.json.
+    /// Output directory for the runs, table.md and table.json.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     #[command(flatten)]
@@ -84,10 +86,18 @@ pub(crate) fn run(args: &CompareArgs, global: Global) -> anyhow::Result<u8> {
     if args.seeds == 0 {
         return Err(output::usage("--seeds is 0", "give at least 1"));
     }
+    // A wrong key is told before the first child starts, and the tags that are compared are those
+    // the children see.
+    let (config, _) = config::load::<FinetuneConfig>(&Sources {
+        recipe: &args.recipe,
+        environment: &environment(),
+        set: &args.set,
+        flags: &[],
+    })?;
+    let test = read_labelled(&args.test, &args.read.options(&config.map_label)?)?;
     std::fs::create_dir_all(&args.out)
         .map_err(aelectra_data::DataError::io("create", &args.out))?;
     let entries = entries(args)?;
-    let test = read_labelled(&args.test, &args.read.options(&[])?)?;
     let gold = test.tags();
 
     let mut rows = Vec::new();
@@ -103,7 +113,7 @@ pub(crate) fn run(args: &CompareArgs, global: Global) -> anyhow::Result<u8> {
             if !global.quiet {
                 output::note(&format!("{}: fine-tuning {} seeds", entry.name, args.seeds));
             }
-            let trained: serde_json::Value = child(&finetune_command(args, entry))?;
+            let trained: SeriesSummary = child(&finetune_command(args, entry))?;
             row.add_training(&trained);
             let runs = test_tags(entry, args.seeds)?;
             row.interval = Some(bootstrap(
@@ -200,6 +210,9 @@ fn common_flags(args: &CompareArgs, command: &mut Command) {
         .arg("--test")
         .arg(&args.test);
     command.args(["--recipe", &args.recipe]);
+    for assignment in &args.set {
+        command.args(["--set", assignment]);
+    }
     if let Some(device) = &args.device.device {
         command.args(["--device", device]);
     }
@@ -218,14 +231,14 @@ fn finetune_command(args: &CompareArgs, entry: &Entry<'_>) -> Command {
     if let Some(epochs) = args.epochs {
         command.args(["--epochs", &epochs.to_string()]);
     }
-    let mut set: Vec<&str> = args.set.iter().map(String::as_str).collect();
     if entry.random {
         command.arg("--random-init");
-        set.extend(["layerwise_decay=1.0", RANDOM_INIT_RATES]);
-        set.extend(args.set_random.iter().map(String::as_str));
-    }
-    for assignment in set {
-        command.args(["--set", assignment]);
+        for assignment in ["layerwise_decay=1.0", RANDOM_INIT_RATES] {
+            command.args(["--set", assignment]);
+        }
+        for assignment in &args.set_random {
+            command.args(["--set", assignment]);
+        }
     }
     command
 }
@@ -280,7 +293,7 @@ fn child<T: DeserializeOwned>(command: &Command) -> anyhow::Result<T> {
                 arguments.join(" "),
                 output.status
             ),
-            "the reason stands above; the same command continues the comparison",
+            "see the error above; run the same command again to resume",
         ));
     }
     serde_json::from_slice(&output.stdout).context("a child process printed no JSON")
@@ -290,21 +303,57 @@ fn child<T: DeserializeOwned>(command: &Command) -> anyhow::Result<T> {
 fn test_tags(entry: &Entry<'_>, seeds: u64) -> anyhow::Result<Vec<Vec<Vec<String>>>> {
     let arm = if entry.random { "random_init" } else { "model" };
     let folder: PathBuf = entry.folder.join("seeds").join(arm);
-    let read = |path: &Path| -> anyhow::Result<SeedResult> {
-        let text =
-            std::fs::read_to_string(path).map_err(aelectra_data::DataError::io("read", path))?;
-        Ok(serde_json::from_str(&text)?)
-    };
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder)
+    let mut found: Vec<(u64, PathBuf)> = std::fs::read_dir(&folder)
         .map_err(aelectra_data::DataError::io("read", &folder))?
         .flatten()
-        .map(|file| file.path())
-        .filter(|path| path.extension().is_some_and(|e| e == "json"))
+        .filter_map(|file| Some((seed_of(&file.path())?, file.path())))
         .collect();
-    paths.sort();
-    paths
+    found.sort_unstable();
+    found
         .iter()
         .take(seeds as usize)
-        .map(|path| Ok(read(path)?.test_tags))
+        .map(|(_, path)| {
+            let text = std::fs::read_to_string(path)
+                .map_err(aelectra_data::DataError::io("read", path))?;
+            let result: SeedResult = serde_json::from_str(&text)
+                .with_context(|| format!("`{}` is not a seed's result", path.display()))?;
+            Ok(result.test_tags)
+        })
         .collect()
+}
+
+/// The number in `seed-N.json`.
+fn seed_of(path: &Path) -> Option<u64> {
+    let name = path.file_name()?.to_str()?;
+    let number = name.strip_prefix("seed-")?.strip_suffix(".json")?;
+    number.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_seeds_are_the_lowest_numbers() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let seeds = folder.path().join("seeds/model");
+        std::fs::create_dir_all(&seeds).expect("created");
+        for seed in [2, 10, 1] {
+            let result = serde_json::json!({
+                "seed": seed, "learning_rate": 1e-4, "epoch": 1, "train_seconds": 1.0,
+                "test_tags": [[seed.to_string()]],
+            });
+            let path = seeds.join(format!("seed-{seed}.json"));
+            std::fs::write(path, result.to_string()).expect("written");
+        }
+        std::fs::write(seeds.join("seed-3.partial"), "").expect("written");
+        let entry = Entry {
+            name: "m",
+            folder: folder.path().to_path_buf(),
+            model: "m",
+            random: false,
+        };
+        let tags = test_tags(&entry, 2).expect("read");
+        assert_eq!(tags, [[["1".to_owned()]], [["2".to_owned()]]]);
+    }
 }

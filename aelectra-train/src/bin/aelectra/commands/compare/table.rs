@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use aelectra_data::ner::{Interval, Significance};
+use aelectra_train::finetune::SeriesSummary;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::timing::Timing;
 
@@ -79,16 +79,14 @@ impl ModelRow {
         }
     }
 
-    /// Takes the figures of `aelectra finetune --json`.
-    pub(super) fn add_training(&mut self, trained: &Value) {
-        self.f1_mean = trained["f1_mean"].as_f64();
-        self.f1_sd = trained["f1_sd"].as_f64();
-        self.f1_no_misc_mean = trained["f1_no_misc_mean"].as_f64();
-        self.learning_rate = trained["runs"][0]["learning_rate"].as_f64();
-        if let Some(seconds) = trained["train_seconds_per_epoch"].as_f64() {
-            self.train_seconds_per_epoch = seconds;
-            self.train_extrapolated = false;
-        }
+    /// Takes the figures of its fine-tuning.
+    pub(super) fn add_training(&mut self, trained: &SeriesSummary) {
+        self.f1_mean = Some(trained.f1_mean);
+        self.f1_sd = trained.f1_sd;
+        self.f1_no_misc_mean = trained.f1_no_misc_mean;
+        self.learning_rate = trained.runs.first().map(|run| run.learning_rate);
+        self.train_seconds_per_epoch = trained.train_seconds_per_epoch;
+        self.train_extrapolated = false;
     }
 }
 

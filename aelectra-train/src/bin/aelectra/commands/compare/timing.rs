@@ -12,7 +12,7 @@ use aelectra_model::{
     parameters,
 };
 use aelectra_train::config::finetune::FinetuneConfig;
-use aelectra_train::config::{Layers, recipes};
+use aelectra_train::config::{self, Sources};
 use aelectra_train::finetune::batches::epoch_batches;
 use aelectra_train::finetune::single::step_batch;
 use aelectra_train::ner::tagger::{length_sorted_batches, load_tokenizer, window_input};
@@ -25,7 +25,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::Global;
-use crate::common::{DeviceArgs, NerReadArgs, read_labelled, resolve_model};
+use crate::common::{DeviceArgs, NerReadArgs, environment, read_labelled, resolve_model};
 use crate::output;
 
 /// The architecture that needs no directory.
@@ -51,6 +51,8 @@ pub(crate) struct TimingArgs {
     test: PathBuf,
     #[arg(long, default_value = "electra")]
     recipe: String,
+    #[arg(long)]
+    set: Vec<String>,
     /// Only the architecture of the model counts.
     #[arg(long)]
     random_init: bool,
@@ -76,10 +78,12 @@ pub(crate) struct Timing {
 }
 
 pub(crate) fn run(args: &TimingArgs, global: Global) -> anyhow::Result<u8> {
-    let mut layers = Layers::from_defaults(&FinetuneConfig::default())?;
-    let text = recipes::find(&args.recipe, &recipes::FINETUNING)?;
-    layers.apply_toml(&text, &format!("recipe {}", args.recipe))?;
-    let recipe: FinetuneConfig = layers.build()?;
+    let (recipe, _) = config::load::<FinetuneConfig>(&Sources {
+        recipe: &args.recipe,
+        environment: &environment(),
+        set: &args.set,
+        flags: &[],
+    })?;
     let read = args.read.options(&recipe.map_label)?;
     let train = read_labelled(&args.train, &read)?;
     let test = read_labelled(&args.test, &read)?;

@@ -1,0 +1,264 @@
+//! The values of a configuration, laid over one another, each with its origin.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::error::{Result, TrainError};
+
+/// Values of a configuration with where each came from.
+#[derive(Clone, Debug)]
+pub struct Layers {
+    values: Map<String, Value>,
+    origins: BTreeMap<String, String>,
+}
+
+impl Layers {
+    /// Starts from the defaults of a configuration; their keys are the only ones there are.
+    ///
+    /// # Errors
+    /// When the defaults do not serialize to a map.
+    pub(crate) fn from_defaults<T: Serialize>(defaults: &T) -> Result<Self> {
+        match serde_json::to_value(defaults) {
+            Ok(Value::Object(values)) => {
+                let mut origins = BTreeMap::new();
+                for_each_leaf("", &values, &mut |key, _| {
+                    origins.insert(key.to_owned(), "default".to_owned());
+                });
+                Ok(Self { values, origins })
+            }
+            _ => Err(TrainError::config("the defaults are not a table of keys")),
+        }
+    }
+
+    /// Lays a TOML document over the values; `origin` names it in messages.
+    ///
+    /// # Errors
+    /// When it is not TOML or has an unknown key.
+    pub(crate) fn apply_toml(&mut self, text: &str, origin: &str) -> Result<()> {
+        let table: Value = toml::from_str(text).map_err(|error| {
+            TrainError::config(format!("{origin} is not valid TOML: {}", error.message()))
+        })?;
+        let Value::Object(table) = table else {
+            return Err(TrainError::config(format!(
+                "{origin} is not a table of keys"
+            )));
+        };
+        let mut leaves = Vec::new();
+        for_each_leaf("", &table, &mut |key, value| {
+            leaves.push((key.to_owned(), value.clone()))
+        });
+        leaves
+            .into_iter()
+            .try_for_each(|(key, value)| self.set_value(&key, value, origin))
+    }
+
+    /// Takes `a.b=value`, as `--set` has it.
+    ///
+    /// # Errors
+    /// When there is no `=`, or the key is unknown.
+    pub(crate) fn set(&mut self, assignment: &str) -> Result<()> {
+        let Some((key, value)) = assignment.split_once('=') else {
+            return Err(
+                TrainError::config(format!("`--set {assignment}` has no `=`"))
+                    .with_hint("write `--set key=value`, e.g. `--set log_every=10`"),
+            );
+        };
+        self.set_value(key.trim(), parse(value.trim()), "--set")
+    }
+
+    /// Whether there is such a key.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.origins.contains_key(key)
+    }
+
+    /// All keys, dotted.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.origins.keys().map(String::as_str)
+    }
+
+    /// Sets one key.
+    ///
+    /// # Errors
+    /// When the key is unknown; the message names the nearest one.
+    pub(crate) fn set_value(&mut self, key: &str, value: Value, origin: &str) -> Result<()> {
+        if !self.has(key) {
+            return Err(unknown_key(key, origin, self.keys()));
+        }
+        let mut slot = &mut self.values;
+        let mut parts = key.split('.').peekable();
+        while let Some(part) = parts.next() {
+            if parts.peek().is_none() {
+                slot.insert(part.to_owned(), value);
+                break;
+            }
+            match slot.get_mut(part) {
+                Some(Value::Object(inner)) => slot = inner,
+                _ => {
+                    return Err(TrainError::config(format!(
+                        "{origin}: `{part}` has no keys"
+                    )));
+                }
+            }
+        }
+        self.origins.insert(key.to_owned(), origin.to_owned());
+        Ok(())
+    }
+
+    /// The configuration.
+    ///
+    /// # Errors
+    /// When a value has the wrong type; the message names where it came from.
+    pub(crate) fn build<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_value(Value::Object(self.values.clone())).map_err(|error| {
+            // Serde names the type it wanted, and only a value that was set can be wrong.
+            let given: Vec<String> = self
+                .origins
+                .iter()
+                .filter(|(_, origin)| *origin != "default")
+                .map(|(key, origin)| format!("{key} ({origin})"))
+                .collect();
+            TrainError::config(format!("a value has the wrong type: {error}"))
+                .with_hint(format!("values that were set: {}", given.join(", ")))
+        })
+    }
+
+    /// One line per key: `key = value  # origin`.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut out = String::new();
+        for_each_leaf("", &self.values, &mut |key, value| {
+            let origin = self.origins.get(key).map_or("default", String::as_str);
+            let value = if value.is_null() {
+                "(not set)".to_owned()
+            } else {
+                value.to_string()
+            };
+            out.push_str(&format!("{key} = {value}  # {origin}\n"));
+        });
+        out
+    }
+}
+
+/// The error for a key that none of `known` is, with the nearest one.
+pub(crate) fn unknown_key<'k>(
+    key: &str,
+    origin: &str,
+    known: impl Iterator<Item = &'k str>,
+) -> TrainError {
+    let nearest = known
+        .map(|known| (strsim::jaro_winkler(known, key), known))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    let error = TrainError::config(format!("{origin}: unknown key `{key}`"));
+    match nearest {
+        Some((similarity, known)) if similarity > 0.7 => {
+            error.with_hint(format!("did you mean `{known}`?"))
+        }
+        _ => error.with_hint("`--print-config` lists all keys"),
+    }
+}
+
+/// A value as a recipe has it; what is not TOML is a string, so that quotes are not needed.
+pub(crate) fn parse(value: &str) -> Value {
+    toml::from_str::<Value>(&format!("v = {value}"))
+        .ok()
+        .and_then(|table| table.get("v").cloned())
+        .unwrap_or_else(|| Value::String(value.to_owned()))
+}
+
+fn for_each_leaf(prefix: &str, values: &Map<String, Value>, visit: &mut impl FnMut(&str, &Value)) {
+    for (name, value) in values {
+        let key = if prefix.is_empty() {
+            name.clone()
+        } else {
+            format!("{prefix}.{name}")
+        };
+        match value {
+            Value::Object(inner) => for_each_leaf(&key, inner, visit),
+            value => visit(&key, value),
+        }
+    }
+}
+
+/// The keys in which two configurations differ: `(key, before, after)`.
+#[must_use]
+pub(crate) fn differences(before: &Value, after: &Value) -> Vec<(String, Value, Value)> {
+    let leaves = |value: &Value| {
+        let mut leaves = BTreeMap::new();
+        if let Value::Object(map) = value {
+            for_each_leaf("", map, &mut |key, value| {
+                leaves.insert(key.to_owned(), value.clone());
+            });
+        }
+        leaves
+    };
+    let (before, after) = (leaves(before), leaves(after));
+    let keys: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    keys.into_iter()
+        .filter_map(|key| {
+            let old = before.get(key).cloned().unwrap_or(Value::Null);
+            let new = after.get(key).cloned().unwrap_or(Value::Null);
+            (old != new).then(|| (key.clone(), old, new))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::config::pretrain::PretrainConfig;
+
+    fn layers() -> Layers {
+        Layers::from_defaults(&PretrainConfig::default()).unwrap()
+    }
+
+    #[test]
+    fn later_layers_win_and_are_named() {
+        let mut layers = layers();
+        layers
+            .apply_toml("batch_size = 8\n[model]\nhidden_size = 64", "recipe x")
+            .unwrap();
+        layers
+            .set_value("model.hidden_size", 96.into(), "a flag")
+            .unwrap();
+        layers.set("batch_size=4").unwrap();
+        let config: PretrainConfig = layers.build().unwrap();
+        assert_eq!((config.batch_size, config.model.hidden_size), (4, 96));
+        let shown = layers.render();
+        assert!(shown.contains("batch_size = 4  # --set"));
+        assert!(shown.contains("model.hidden_size = 96  # a flag"));
+        assert!(shown.contains("log_every = 100  # default"));
+    }
+
+    #[test]
+    fn a_typo_gets_a_suggestion() {
+        let error = layers().set("lerning_rate=1").unwrap_err();
+        assert_eq!(error.hint(), Some("did you mean `learning_rate`?"));
+        let error = layers()
+            .apply_toml("[model]\nhiden_size = 3", "recipe x")
+            .unwrap_err();
+        assert_eq!(error.hint(), Some("did you mean `model.hidden_size`?"));
+    }
+
+    #[test]
+    fn a_wrong_type_says_where_it_came_from() {
+        let mut layers = layers();
+        layers.set("batch_size=many").unwrap();
+        let error = layers.build::<PretrainConfig>().unwrap_err();
+        assert!(
+            error.hint().unwrap().contains("batch_size (--set)"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn differences_name_both_values() {
+        let before = serde_json::json!({"a": 1, "b": {"c": 2}});
+        let after = serde_json::json!({"a": 1, "b": {"c": 3}});
+        let found = differences(&before, &after);
+        assert_eq!(found, [("b.c".to_owned(), 2.into(), 3.into())]);
+    }
+}

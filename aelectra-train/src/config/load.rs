@@ -1,0 +1,178 @@
+//! The one place where a configuration is merged.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::environment::Environment;
+use super::finetune::FinetuneConfig;
+use super::layers::{Layers, parse, unknown_key};
+use super::pretrain::PretrainConfig;
+use super::recipes::{self, Recipe};
+use crate::error::Result;
+
+/// A configuration that has recipes.
+pub trait Configuration: Default + Serialize + DeserializeOwned {
+    /// Its recipes by name.
+    const RECIPES: &'static [Recipe];
+
+    /// Checks values that do not depend on data.
+    ///
+    /// # Errors
+    /// Names the first value out of range.
+    fn validate(&self) -> Result<()>;
+}
+
+/// What is laid over the defaults of a configuration, in this order.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources<'a> {
+    /// A recipe by name, or a TOML file.
+    pub recipe: &'a str,
+    /// Variables; [`Environment::default`] has none.
+    pub environment: &'a Environment,
+    /// `key=value` assignments.
+    pub set: &'a [String],
+    /// Keys that have a flag of their own; `None` where it was not given.
+    pub flags: &'a [(&'a str, Option<Value>)],
+}
+
+impl Sources<'_> {
+    /// A recipe as it is.
+    #[must_use]
+    pub const fn recipe(recipe: &str) -> Sources<'_> {
+        static NO_VARIABLES: Environment = Environment::none();
+        Sources {
+            recipe,
+            environment: &NO_VARIABLES,
+            set: &[],
+            flags: &[],
+        }
+    }
+}
+
+/// Merges a configuration and checks it; the layers know the origin of every value.
+///
+/// # Errors
+/// When the recipe cannot be read, a key is unknown, or a value has the wrong type or is out of
+/// range. A variable may set a key of another configuration, so that one environment serves all
+/// verbs; it is refused only when no configuration has its key.
+pub fn load<C: Configuration>(sources: &Sources<'_>) -> Result<(C, Layers)> {
+    let mut layers = Layers::from_defaults(&C::default())?;
+    let text = recipes::find(sources.recipe, C::RECIPES)?;
+    layers.apply_toml(&text, &format!("recipe {}", sources.recipe))?;
+    for assignment in sources.environment.assignments() {
+        let (key, variable) = (&assignment.key, &assignment.variable);
+        if layers.has(key) {
+            layers.set_value(
+                key,
+                parse(&assignment.value),
+                &format!("environment {variable}"),
+            )?;
+            continue;
+        }
+        let [pretraining, finetuning] = every_configuration()?;
+        if !pretraining.has(key) && !finetuning.has(key) {
+            let known = pretraining.keys().chain(finetuning.keys());
+            return Err(unknown_key(key, &format!("environment {variable}"), known));
+        }
+    }
+    for assignment in sources.set {
+        layers.set(assignment)?;
+    }
+    for (key, value) in sources.flags {
+        if let Some(value) = value {
+            let flag = format!("--{}", key.replace('_', "-"));
+            layers.set_value(key, value.clone(), &flag)?;
+        }
+    }
+    let config: C = layers.build()?;
+    config.validate()?;
+    Ok((config, layers))
+}
+
+fn every_configuration() -> Result<[Layers; 2]> {
+    Ok([
+        Layers::from_defaults(&PretrainConfig::default())?,
+        Layers::from_defaults(&FinetuneConfig::default())?,
+    ])
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Environment::new(variables, &["AELECTRA_DEVICE".to_owned()])
+    }
+
+    fn sources<'a>(
+        environment: &'a Environment,
+        set: &'a [String],
+        flags: &'a [(&'a str, Option<Value>)],
+    ) -> Sources<'a> {
+        Sources {
+            recipe: "demo",
+            environment,
+            set,
+            flags,
+        }
+    }
+
+    #[test]
+    fn each_layer_lies_over_the_one_before() {
+        let environment = environment(&[
+            ("AELECTRA_MODEL__HIDDEN_SIZE", "96"),
+            ("AELECTRA_BATCH_SIZE", "3"),
+            ("AELECTRA_SEED", "3"),
+            ("HOME", "/"),
+        ]);
+        let set = ["batch_size=4".to_owned(), "seed=4".to_owned()];
+        let flags = [("seed", Some(5.into())), ("log_every", None)];
+        let (config, layers) =
+            load::<PretrainConfig>(&sources(&environment, &set, &flags)).unwrap();
+        // The recipe, the environment, `--set`, a flag.
+        assert_eq!(config.warmup_steps, 100);
+        assert_eq!(config.model.hidden_size, 96);
+        assert_eq!(config.batch_size, 4);
+        assert_eq!(config.seed, 5);
+        let shown = layers.render();
+        for line in [
+            "warmup_steps = 100  # recipe demo",
+            "model.hidden_size = 96  # environment AELECTRA_MODEL__HIDDEN_SIZE",
+            "batch_size = 4  # --set",
+            "seed = 5  # --seed",
+            "mlm_weight = 1.0  # default",
+        ] {
+            assert!(shown.contains(line), "no {line:?} in {shown}");
+        }
+    }
+
+    #[test]
+    fn one_environment_serves_both_configurations() {
+        let environment = environment(&[
+            ("AELECTRA_EPOCHS", "3"),
+            ("AELECTRA_WARMUP_STEPS", "7"),
+            ("AELECTRA_DEVICE", "flex"),
+            ("AELECTRA_FUSED", "0"),
+            ("AELECTRA_TEST_DEVICE", "ndarray"),
+        ]);
+        let sources = sources(&environment, &[], &[]);
+        assert_eq!(load::<FinetuneConfig>(&sources).unwrap().0.epochs, 3);
+        assert_eq!(load::<PretrainConfig>(&sources).unwrap().0.warmup_steps, 7);
+    }
+
+    #[test]
+    fn a_variable_of_no_configuration_is_refused_with_a_suggestion() {
+        let environment = environment(&[("AELECTRA_EPOCS", "3")]);
+        let error = load::<PretrainConfig>(&sources(&environment, &[], &[])).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "environment AELECTRA_EPOCS: unknown key `epocs`"
+        );
+        assert_eq!(error.hint(), Some("did you mean `epochs`?"));
+    }
+}

@@ -1,0 +1,326 @@
+//! A whole fine-tuning: from a model and labelled files to a run directory with a tagger.
+
+use std::path::{Path, PathBuf};
+
+use aelectra_data::hub::{self, HubOptions};
+use aelectra_data::ner::{LabelMap, LabelSet, NerDataset, NerSentence, ReadOptions, read_ner};
+use aelectra_data::run::{
+    EndEvent, LogEvent, LogLevel, RunDir, RunEvent, StartEvent, clear_control,
+};
+use aelectra_model::DeviceSpec;
+use aelectra_model::checkpoint::ModelDir;
+use burn::tensor::Device;
+use serde_json::{Value, json};
+
+use crate::config::differences;
+use crate::config::finetune::FinetuneConfig;
+use crate::config::pretrain::AttentionStart;
+use crate::end;
+use crate::error::{Result, TrainError};
+use crate::export::ModelCard;
+use crate::finetune::series::{Series, SeriesOptions, SeriesSummary, run_series};
+use crate::finetune::single::{Data, Encoder};
+use crate::finetune::steering::Steering;
+use crate::record;
+use crate::settings::AelectraSettings;
+use crate::sink::{EventBus, RunSink};
+use crate::stop::StopFlag;
+use crate::ner::load_tokenizer;
+
+/// What to fine-tune, on what, and where to.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The configuration, see [`crate::config::load`].
+    pub config: FinetuneConfig,
+    /// Name of its recipe, for the model card.
+    pub recipe: String,
+    /// Pretrained model: a directory, or a name on the hub.
+    pub model: String,
+    /// Sentences to learn from.
+    pub train: PathBuf,
+    /// Sentences to choose epoch and learning rate by.
+    pub dev: Option<PathBuf>,
+    /// Sentences to report on.
+    pub test: Option<PathBuf>,
+    /// How these files are read; labels are replaced as the configuration says.
+    pub read: ReadOptions,
+    /// How many seeds, beginning with the configuration's.
+    pub seeds: u64,
+    /// Whether to forget the model's weights and start from random ones.
+    pub random_init: bool,
+    /// Run directory; a new one under `runs/` if `None`. One that holds some seeds of the same
+    /// series is continued.
+    pub out: Option<PathBuf>,
+    /// Where to compute.
+    pub device: DeviceSpec,
+    /// Where a model is looked for that is no directory.
+    pub hub: HubOptions,
+    /// Stops the series after the current step.
+    pub stop: StopFlag,
+}
+
+impl Job {
+    /// One seed of the recipe `electra` on the default device, under `runs/`.
+    ///
+    /// # Errors
+    /// When this build has no device.
+    pub fn new(model: impl Into<String>, train: PathBuf) -> Result<Self> {
+        Ok(Self {
+            config: FinetuneConfig::default(),
+            recipe: "electra".to_owned(),
+            model: model.into(),
+            train,
+            dev: None,
+            test: None,
+            read: ReadOptions::default(),
+            seeds: 1,
+            random_init: false,
+            out: None,
+            device: DeviceSpec::compiled_default()?,
+            hub: HubOptions::from_process_env(),
+            stop: StopFlag::default(),
+        })
+    }
+}
+
+/// How a series ended.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// Its scores; `None` when no seed came to its end.
+    pub summary: Option<SeriesSummary>,
+    /// Why it ended, and what a program should exit with.
+    pub end: EndEvent,
+}
+
+/// Trains every seed that has no result yet; `watchers` are told what happens, beside the run's own
+/// files.
+///
+/// # Errors
+/// When data, model or configuration do not fit each other, a file cannot be read or written, or
+/// training fails.
+pub fn run(job: Job, watchers: Vec<Box<dyn RunSink>>) -> Result<Finished> {
+    Session::open(job)?.run(watchers)
+}
+
+/// A fine-tuning whose inputs have been read and found to fit.
+#[derive(Debug)]
+pub struct Session {
+    job: Job,
+    run: RunDir,
+    device: Device,
+    source: ModelDir,
+    data: Data,
+    notes: Vec<String>,
+}
+
+impl Session {
+    /// Reads the inputs, then creates or opens the run directory; nothing is written into it yet.
+    ///
+    /// # Errors
+    /// When an input cannot be read or does not fit the others, or the directory holds another
+    /// series.
+    pub fn open(mut job: Job) -> Result<Self> {
+        if job.seeds == 0 {
+            return Err(TrainError::config("the number of seeds is 0").with_hint("give at least 1"));
+        }
+        let mut notes = Vec::new();
+        let read = ReadOptions {
+            label_map: LabelMap::parse(&job.config.map_label)?,
+            ..job.read.clone()
+        };
+        let mut labelled = |path: &Path| -> Result<NerDataset> {
+            let data = read_ner(path, &read)?;
+            notes.extend(data.warnings());
+            Ok(data)
+        };
+        let train = labelled(&job.train)?;
+        let mut other = |path: &Option<PathBuf>| -> Result<Vec<NerSentence>> {
+            path.as_deref()
+                .map_or(Ok(Vec::new()), |path| Ok(labelled(path)?.sentences))
+        };
+        let (dev, test) = (other(&job.dev)?, other(&job.test)?);
+        let rates = &mut job.config.learning_rates;
+        if dev.is_empty() && rates.len() > 1 {
+            // Without dev data there is nothing to choose by; the grid's middle is the usual rate.
+            let middle = rates[rates.len() / 2];
+            notes.push(format!(
+                "no dev data: using learning rate {middle:e} without tuning"
+            ));
+            *rates = vec![middle];
+        }
+        let labels = if job.config.special_classes {
+            LabelSet::original()
+        } else {
+            LabelSet::infer(&[&train])
+        };
+        notes.extend(labels.unseen(&train).into_iter().map(|unseen| {
+            format!(
+                "label `{}` is not a class of this recipe; its {} training tokens are ignored",
+                unseen.label, unseen.tokens
+            )
+        }));
+        let device = job.device.open()?.autodiff();
+        let path = hub::resolve(&job.model, &job.hub)?;
+        let mut source = ModelDir::open(&path)?;
+        if let Some(dropout) = job.config.dropout {
+            source.config.hidden_dropout_prob = dropout;
+            source.config.attention_probs_dropout_prob = dropout;
+            source.config.classifier_dropout = None;
+        }
+        let tokenizer = load_tokenizer(&path, &source.config)?;
+        notes.extend_from_slice(tokenizer.warnings());
+        let run = record::open_run(job.out.as_deref(), "finetune")?;
+        let session = Self {
+            job,
+            run,
+            device,
+            source,
+            data: Data {
+                train: train.sentences,
+                dev,
+                test,
+                labels,
+                tokenizer,
+            },
+            notes,
+        };
+        check_same_series(&session.run, &session.identity())?;
+        Ok(session)
+    }
+
+    /// Where everything goes.
+    #[must_use]
+    pub const fn dir(&self) -> &RunDir {
+        &self.run
+    }
+
+    /// Trains every seed that has no result yet and records how it ended.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written, or training diverges.
+    pub fn run(&self, watchers: Vec<Box<dyn RunSink>>) -> Result<Finished> {
+        // A request left by someone for an earlier process is not meant for this one.
+        clear_control(&self.run.control())?;
+        let bus = record::start_bus(&self.run, watchers)?;
+        let trained = self.train(&bus);
+        let ended = match &trained {
+            Ok(series) if series.interrupted => end::stopped(&self.job.stop),
+            Ok(_) => end::completed(),
+            Err(error) => end::failed(error),
+        };
+        bus.emit(RunEvent::End(ended.clone()));
+        Ok(Finished {
+            summary: trained?.summary(self.job.config.epochs),
+            end: ended,
+        })
+    }
+
+    fn train(&self, bus: &EventBus) -> Result<Series> {
+        let Job { config, .. } = &self.job;
+        let device = self.job.device.to_string();
+        let mut manifest =
+            record::manifest(&self.run, "finetune", &device, config.seed, self.identity());
+        manifest.tokenizer = Some(self.data.tokenizer.fingerprint());
+        manifest.save(&self.run.manifest())?;
+        bus.emit(RunEvent::Start(self.start_event()));
+        for note in &self.notes {
+            bus.emit(RunEvent::Log(LogEvent {
+                level: LogLevel::Warn,
+                message: note.clone(),
+                step: None,
+            }));
+        }
+        let encoder = if self.job.random_init {
+            let start = AelectraSettings::of(&self.source.config).attention_start;
+            Encoder::Random(
+                &self.source.config,
+                start.unwrap_or(AttentionStart::Reference),
+            )
+        } else {
+            Encoder::Pretrained(&self.source)
+        };
+        let steering = Steering::new(&self.run, bus, &self.job.stop);
+        let options = SeriesOptions {
+            run: &self.run,
+            seeds: self.job.seeds,
+            device: &self.device,
+            bus,
+            steering: &steering,
+            arm: self.job.random_init.then_some("random_init"),
+            save_model: true,
+        };
+        run_series(&encoder, &self.data, config, &options, &self.card())
+    }
+
+    /// What makes two series the same one.
+    fn identity(&self) -> Value {
+        json!({
+            "config": self.job.config,
+            "model": self.job.model,
+            "random_init": self.job.random_init,
+            "train": self.job.train,
+            "dev": self.job.dev,
+            "test": self.job.test,
+        })
+    }
+
+    fn start_event(&self) -> StartEvent {
+        let config = &self.job.config;
+        let steps_per_epoch = self.data.train.len().div_ceil(config.batch_size) as u64;
+        StartEvent {
+            task: "finetune".to_owned(),
+            run: Some(self.run.id()),
+            model: Some(self.job.model.clone()),
+            device: Some(self.job.device.to_string()),
+            total_epochs: Some(config.epochs),
+            total_steps: Some(steps_per_epoch * config.epochs * self.job.seeds),
+            batch_size: Some(config.batch_size as u64),
+            parameters: Some(self.source.config.encoder_parameters() as u64),
+            seed: Some(config.seed),
+            pid: Some(std::process::id()),
+            host: record::host(),
+            ..StartEvent::default()
+        }
+    }
+
+    fn card(&self) -> ModelCard {
+        let config = &self.job.config;
+        ModelCard {
+            name: self.run.id(),
+            summary: "Danish named-entity recognition, fine-tuned with Ælæctra.".to_owned(),
+            pipeline_tag: Some("token-classification".to_owned()),
+            facts: vec![
+                ("fine-tuned from".to_owned(), self.job.model.clone()),
+                ("recipe".to_owned(), self.job.recipe.clone()),
+                (
+                    "training sentences".to_owned(),
+                    self.data.train.len().to_string(),
+                ),
+                ("epochs".to_owned(), config.epochs.to_string()),
+                ("batch size".to_owned(), config.batch_size.to_string()),
+            ],
+            ..ModelCard::default()
+        }
+    }
+}
+
+/// A directory with results of another series must not be continued with this one.
+fn check_same_series(run: &RunDir, identity: &Value) -> Result<()> {
+    if !run.manifest().is_file() {
+        return Ok(());
+    }
+    let before = run.read_manifest()?.config;
+    let changed: Vec<String> = differences(&before, identity)
+        .into_iter()
+        .map(|(key, before, now)| format!("  {key}: {before} → {now}"))
+        .collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    Err(TrainError::config(format!(
+        "`{}` holds a different series:\n{}",
+        run.path().display(),
+        changed.join("\n")
+    ))
+    .with_hint("run the command it was started with to continue it, or give another `--out`"))
+}

@@ -1,0 +1,379 @@
+//! A whole pretraining: from shards and a tokenizer to a run directory with two models.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aelectra_data::hub::HubOptions;
+use aelectra_data::pretrain::{BatchSource, MaskingPolicy, ShardSet, Split};
+use aelectra_data::run::{ResumedEvent, RunDir, RunEvent, StartEvent, clear_control};
+use aelectra_data::vocab::WordPieceTokenizer;
+use aelectra_model::{DeviceSpec, ElectraConfig};
+use burn::tensor::Device;
+
+use crate::config::pretrain::{Objective, PretrainConfig};
+use crate::end;
+use crate::error::{Result, TrainError};
+use crate::export::{Part, pretraining_card, save_part};
+use crate::pretrain::PretrainSummary;
+use crate::pretrain::baseline::unigram_entropy;
+use crate::pretrain::fit::check_fit;
+use crate::pretrain::start::{Identity, Resume, Weights, prepare_run};
+use crate::pretrain::trainer::{Outcome, Trainer, TrainerOptions};
+use crate::pretrain::weights::{InitialModels, blank_model, fresh_model, parameter_count};
+use crate::record;
+use crate::sink::{EventBus, RunSink};
+use crate::stop::StopFlag;
+
+/// What to pretrain, on what, and where to.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The configuration, see [`crate::config::load`].
+    pub config: PretrainConfig,
+    /// Name of its recipe, for the manifest and the model cards.
+    pub recipe: Option<String>,
+    /// Directory of shards.
+    pub data: PathBuf,
+    /// Directory of the tokenizer the shards were prepared with.
+    pub tokenizer: PathBuf,
+    /// Run directory; a new one under `runs/` if `None`.
+    pub out: Option<PathBuf>,
+    /// Where to compute.
+    pub device: DeviceSpec,
+    /// Last step to take, counted over the run's life.
+    pub max_steps: Option<u64>,
+    /// Time after which to stop.
+    pub max_time: Option<Duration>,
+    /// Whether to continue a run.
+    pub resume: Resume,
+    /// Whether to continue although configuration or data differ.
+    pub force: bool,
+    /// Models to continue from.
+    pub init: InitialModels,
+    /// Where models are looked for that are no directories.
+    pub hub: HubOptions,
+    /// Stops the run with a checkpoint.
+    pub stop: StopFlag,
+}
+
+impl Job {
+    /// A new run on the default device, under `runs/`.
+    ///
+    /// # Errors
+    /// When this build has no device.
+    pub fn new(config: PretrainConfig, data: PathBuf, tokenizer: PathBuf) -> Result<Self> {
+        Ok(Self {
+            config,
+            recipe: None,
+            data,
+            tokenizer,
+            out: None,
+            device: DeviceSpec::compiled_default()?,
+            max_steps: None,
+            max_time: None,
+            resume: Resume::No,
+            force: false,
+            init: InitialModels::default(),
+            hub: HubOptions::from_process_env(),
+            stop: StopFlag::default(),
+        })
+    }
+}
+
+/// Trains to the end; `watchers` are told what happens, beside the run's own files.
+///
+/// # Errors
+/// When data, models or configuration do not fit each other, a file cannot be read or written, or
+/// training fails.
+pub fn run(job: Job, watchers: Vec<Box<dyn RunSink>>) -> Result<PretrainSummary> {
+    Session::open(job)?.run(watchers)
+}
+
+/// A pretraining whose inputs have been read and found to fit.
+#[derive(Debug)]
+pub struct Session {
+    job: Job,
+    run: RunDir,
+    device: Device,
+    tokenizer: WordPieceTokenizer,
+    shards: Arc<ShardSet>,
+    discriminator: ElectraConfig,
+    generator: ElectraConfig,
+}
+
+/// Directory of the tokenizer in a run.
+pub const RUN_TOKENIZER: &str = "tokenizer";
+
+impl Session {
+    /// Reads the inputs, then creates or opens the run directory; nothing is written into it yet.
+    ///
+    /// # Errors
+    /// When an input cannot be read or does not fit the others, or the directory already holds a
+    /// run that is not to be continued.
+    pub fn open(job: Job) -> Result<Self> {
+        let read = Inputs::read(&job)?;
+        let run = record::open_run(job.out.as_deref(), "pretrain")?;
+        if job.resume == Resume::No {
+            record::refuse_occupied(&run)?;
+        }
+        Ok(read.session(job, run))
+    }
+
+    /// The same as a part of a larger run, whose directory this is.
+    ///
+    /// # Errors
+    /// When an input cannot be read or does not fit the others.
+    pub fn within(run: RunDir, job: Job) -> Result<Self> {
+        Ok(Inputs::read(&job)?.session(job, run))
+    }
+
+    /// Where everything goes.
+    #[must_use]
+    pub const fn dir(&self) -> &RunDir {
+        &self.run
+    }
+
+    /// Trains to the end and records how it ended.
+    ///
+    /// # Errors
+    /// As [`Session::train`].
+    pub fn run(&self, watchers: Vec<Box<dyn RunSink>>) -> Result<PretrainSummary> {
+        let bus = record::start_bus(&self.run, watchers)?;
+        let trained = self.train(&bus);
+        bus.emit(RunEvent::End(match &trained {
+            Ok(summary) => summary.end_event(),
+            Err(error) => end::failed(error),
+        }));
+        trained
+    }
+
+    /// Trains and writes the final model directories; the caller ends the run.
+    ///
+    /// # Errors
+    /// When a checkpoint or a model cannot be read or written, or the run cannot be continued.
+    pub fn train(&self, bus: &EventBus) -> Result<PretrainSummary> {
+        let Job { config, .. } = &self.job;
+        let (train, validation) = self.sources()?;
+        let identity = Identity {
+            tokenizer: self.tokenizer.fingerprint(),
+            data: plan_hash(&self.shards)?,
+        };
+        let (size, pad) = (
+            self.tokenizer.vocab_size(),
+            self.tokenizer.special().pad as usize,
+        );
+        let mut start = prepare_run(
+            &self.run,
+            &self.job.resume,
+            self.job.force,
+            config,
+            &identity,
+            &self.device,
+            Weights {
+                blank: || blank_model(config, size, pad, &self.device),
+                fresh: || {
+                    let fresh = fresh_model(config, size, pad, &self.device);
+                    let (init, hub) = (&self.job.init, &self.job.hub);
+                    init.load_into(fresh, &self.tokenizer, hub, &self.device)
+                },
+            },
+        )?;
+        if start.resumed.is_none() {
+            start
+                .warnings
+                .extend(self.job.init.warning().map(str::to_owned));
+        }
+        // A request left by someone for an earlier process is not meant for this one.
+        clear_control(&self.run.control())?;
+        let parameters = parameter_count(&start.model) as u64;
+        if start.resumed.is_none() {
+            if self.run.manifest().is_file() {
+                // An earlier process died before its first checkpoint: what it logged is void.
+                bus.emit(RunEvent::Resumed(ResumedEvent::default()));
+            }
+            self.describe(parameters, &identity)?;
+        }
+        let first_step = start.resumed.as_ref().map(|(_, state)| state.step);
+        bus.emit(RunEvent::Start(self.start_event(parameters, first_step)));
+        let options = TrainerOptions {
+            run: self.run.clone(),
+            device: self.device.clone(),
+            config: config.clone(),
+            max_steps: self.job.max_steps,
+            max_time: self.job.max_time,
+            train: Arc::new(train),
+            validation,
+            tokenizer: self.tokenizer.clone(),
+            identity,
+            stop: self.job.stop.clone(),
+        };
+        let outcome = Trainer::run(options, bus, start)?;
+        self.export(&outcome)?;
+        Ok(PretrainSummary {
+            unigram_entropy: unigram_entropy(&self.shards)?,
+            ..outcome.summary
+        })
+    }
+
+    /// Training batches, and held-out ones if there are any.
+    fn sources(&self) -> Result<(BatchSource, Option<BatchSource>)> {
+        let config = &self.job.config;
+        let policy = masking_policy(config.mask_prob, self.shards.max_length());
+        let source = |split, seed, rows| -> Result<BatchSource> {
+            let source = BatchSource::new(Arc::clone(&self.shards), split, seed, rows)?;
+            Ok(source.with_policy(policy))
+        };
+        let train = source(Split::Train, config.seed, config.batch_size)?;
+        let held_out = self.shards.len(Split::Validation);
+        if held_out == 0 || config.eval_examples == 0 {
+            return Ok((train, None));
+        }
+        // As many rows as training puts through the networks at once; without gradients they take
+        // less memory.
+        let rows = config.micro_batch().min(held_out).max(1);
+        let validation = source(Split::Validation, config.seed ^ 1, rows)?;
+        Ok((train, Some(validation)))
+    }
+
+    /// Writes what a new run is: manifest, configuration, and the tokenizer, so that the run holds
+    /// all that an export needs, whatever becomes of the original.
+    fn describe(&self, parameters: u64, identity: &Identity) -> Result<()> {
+        let json = |error| TrainError::failed(format!("cannot write the configuration: {error}"));
+        let config = &self.job.config;
+        let mut manifest = record::manifest(
+            &self.run,
+            "pretrain",
+            &self.job.device.to_string(),
+            config.seed,
+            serde_json::to_value(config).map_err(json)?,
+        );
+        manifest.recipe.clone_from(&self.job.recipe);
+        manifest.parameters = Some(parameters);
+        manifest.tokenizer = Some(identity.tokenizer.clone());
+        manifest
+            .data
+            .insert("shards".to_owned(), identity.data.clone());
+        manifest.save(&self.run.manifest())?;
+        self.tokenizer.save(&self.run.path().join(RUN_TOKENIZER))?;
+        let path = self.run.path().join("config.json");
+        let text = serde_json::to_vec_pretty(config).map_err(json)?;
+        std::fs::write(&path, text).map_err(TrainError::io("write", &path))
+    }
+
+    fn start_event(&self, parameters: u64, first_step: Option<u64>) -> StartEvent {
+        let config = &self.job.config;
+        let schedule = config.schedule_steps;
+        StartEvent {
+            task: "pretrain".to_owned(),
+            run: Some(self.run.id()),
+            model: Some(format!(
+                "{} layers, {} hidden",
+                self.discriminator.num_hidden_layers, self.discriminator.hidden_size
+            )),
+            device: Some(self.job.device.to_string()),
+            total_steps: Some(self.job.max_steps.map_or(schedule, |max| max.min(schedule))),
+            first_step,
+            batch_size: Some(config.batch_size as u64),
+            sequence_length: Some(self.shards.max_length() as u64),
+            parameters: Some(parameters),
+            seed: Some(config.seed),
+            pid: Some(std::process::id()),
+            host: record::host(),
+            log_every: Some(config.log_every),
+            eval_every: Some(config.eval_every),
+            checkpoint_every: Some(config.checkpoint_every),
+            ..StartEvent::default()
+        }
+    }
+
+    /// Writes the trained networks as model directories.
+    fn export(&self, outcome: &Outcome) -> Result<()> {
+        let config = &self.job.config;
+        let card = pretraining_card(&self.run.read_manifest()?, &outcome.state);
+        let mut parts = vec![(Part::Generator, &self.generator)];
+        if config.objective == Objective::Electra {
+            parts.push((Part::Discriminator, &self.discriminator));
+        }
+        for (part, architecture) in parts {
+            save_part(
+                &self.run.path().join(part.name()),
+                part,
+                &outcome.model,
+                architecture,
+                &self.tokenizer,
+                &card,
+                config.model.attention_start,
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// What a pretraining reads.
+struct Inputs {
+    device: Device,
+    tokenizer: WordPieceTokenizer,
+    shards: ShardSet,
+    discriminator: ElectraConfig,
+    generator: ElectraConfig,
+}
+
+impl Inputs {
+    fn read(job: &Job) -> Result<Self> {
+        let tokenizer = WordPieceTokenizer::from_dir(&job.tokenizer)?;
+        let shards = ShardSet::open(&job.data)?;
+        let config = &job.config;
+        check_fit(config, (&tokenizer, &job.tokenizer), (&shards, &job.data))?;
+        let pad = tokenizer.special().pad as usize;
+        let discriminator = config.discriminator(tokenizer.vocab_size(), pad);
+        discriminator.validate()?;
+        let generator = discriminator.generator(config.effective_generator_size());
+        generator.validate()?;
+        Ok(Self {
+            device: job.device.open()?.autodiff(),
+            tokenizer,
+            shards,
+            discriminator,
+            generator,
+        })
+    }
+
+    fn session(self, job: Job, run: RunDir) -> Session {
+        Session {
+            job,
+            run,
+            device: self.device,
+            tokenizer: self.tokenizer,
+            shards: Arc::new(self.shards),
+            discriminator: self.discriminator,
+            generator: self.generator,
+        }
+    }
+}
+
+/// The reference's masking for another share: at most `int((share + 0.005) · length)` positions.
+fn masking_policy(mask_prob: f64, length: usize) -> MaskingPolicy {
+    MaskingPolicy {
+        mask_prob,
+        max_predictions: (((mask_prob + 0.005) * length as f64) as usize).max(1),
+        ..MaskingPolicy::for_length(length)
+    }
+}
+
+/// A hash of what the shards were made from and how.
+fn plan_hash(shards: &ShardSet) -> Result<String> {
+    let plan = serde_json::to_vec(&shards.manifest().digests)
+        .map_err(|error| TrainError::failed(format!("cannot hash the shards' plan: {error}")))?;
+    let sizes = [
+        shards.len(Split::Train),
+        shards.len(Split::Validation),
+        shards.max_length(),
+    ];
+    Ok(format!(
+        "{:08x}-{}-{}-{}",
+        crc32fast::hash(&plan),
+        sizes[0],
+        sizes[1],
+        sizes[2]
+    ))
+}

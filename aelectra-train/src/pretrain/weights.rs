@@ -1,0 +1,118 @@
+//! The weights a pretraining begins with.
+
+use aelectra_data::hub::{self, HubOptions};
+use aelectra_data::rng;
+use aelectra_data::vocab::WordPieceTokenizer;
+use aelectra_model::checkpoint::ModelDir;
+use aelectra_model::init::Initializer;
+use aelectra_model::local_start::start_locally;
+use aelectra_model::{ElectraPretrainer, parameters};
+use burn::tensor::Device;
+
+use crate::config::pretrain::{AttentionStart, PretrainConfig};
+use crate::error::{Result, TrainError};
+use crate::ner::load_tokenizer;
+
+/// A new pair of networks from the configuration's seed.
+#[must_use]
+pub fn fresh_model(
+    config: &PretrainConfig,
+    vocab_size: usize,
+    pad_token_id: usize,
+    device: &Device,
+) -> ElectraPretrainer {
+    let discriminator = config.discriminator(vocab_size, pad_token_id);
+    let seed = rng::key(config.seed, "init", &[]);
+    let mut init = Initializer::random(seed, discriminator.initializer_range, device);
+    let model = pair(config, vocab_size, pad_token_id, &mut init);
+    match config.model.attention_start {
+        AttentionStart::Reference => model,
+        AttentionStart::Local => {
+            let head_size = discriminator.hidden_size / discriminator.num_attention_heads;
+            start_locally(model, head_size, discriminator.initializer_range)
+        }
+    }
+}
+
+/// The same architecture to read a checkpoint into.
+#[must_use]
+pub fn blank_model(
+    config: &PretrainConfig,
+    vocab_size: usize,
+    pad_token_id: usize,
+    device: &Device,
+) -> ElectraPretrainer {
+    let mut init = Initializer::zeros(device);
+    pair(config, vocab_size, pad_token_id, &mut init)
+}
+
+fn pair(
+    config: &PretrainConfig,
+    vocab_size: usize,
+    pad_token_id: usize,
+    init: &mut Initializer<'_>,
+) -> ElectraPretrainer {
+    let discriminator = config.discriminator(vocab_size, pad_token_id);
+    let generator = discriminator.generator(config.effective_generator_size());
+    ElectraPretrainer::new(&discriminator, &generator, init)
+}
+
+/// Number of trained parameters, shared ones once.
+#[must_use]
+pub fn parameter_count(model: &ElectraPretrainer) -> usize {
+    parameters::count(model)
+}
+
+/// Models, by directory or name on the hub, whose weights a pretraining continues from.
+#[derive(Clone, Debug, Default)]
+pub struct InitialModels {
+    /// In place of a fresh generator.
+    pub generator: Option<String>,
+    /// In place of a fresh discriminator.
+    pub discriminator: Option<String>,
+}
+
+impl InitialModels {
+    /// Which half is fresh although the other is not; that is seldom what was meant.
+    pub(crate) fn warning(&self) -> Option<&'static str> {
+        match (&self.generator, &self.discriminator) {
+            (Some(_), None) => {
+                Some("no initial discriminator: the discriminator starts from random weights")
+            }
+            (None, Some(_)) => {
+                Some("no initial generator: the generator starts from random weights")
+            }
+            _ => None,
+        }
+    }
+
+    /// Replaces the halves of a fresh pair. The discriminator comes last: of two models the shared
+    /// embeddings are its.
+    pub(crate) fn load_into(
+        &self,
+        mut pair: ElectraPretrainer,
+        tokenizer: &WordPieceTokenizer,
+        hub: &HubOptions,
+        device: &Device,
+    ) -> Result<ElectraPretrainer> {
+        let open = |model: &str| -> Result<ModelDir> {
+            let path = hub::resolve(model, hub)?;
+            let dir = ModelDir::open(&path)?;
+            let theirs = load_tokenizer(&path, &dir.config)?;
+            if theirs.fingerprint() != tokenizer.fingerprint() {
+                return Err(TrainError::config(format!(
+                    "the tokenizer of `{model}` is not the one the shards were prepared with"
+                ))
+                .with_hint("prepare the shards with the tokenizer of the model to continue from"));
+            }
+            Ok(dir)
+        };
+        if let Some(generator) = &self.generator {
+            pair = pair.with_generator(open(generator)?.for_masked_lm(device)?.0)?;
+        }
+        if let Some(discriminator) = &self.discriminator {
+            pair = pair.with_discriminator(open(discriminator)?.for_pretraining(device)?.0)?;
+        }
+        Ok(pair)
+    }
+}
