@@ -1,25 +1,37 @@
-//! The whole path on the built-in sample, shortened: what `aelectra demo` promises to scripts.
+//! The whole path on the built-in sample, shortened: what `aelectra demo` promises to scripts, and
+//! what the other verbs make of its models.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-use crate::binary::expect_code;
+use crate::binary::{aelectra, expect_code};
 use serde_json::Value;
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-#[test]
-fn demo_prints_its_keys_and_writes_models_that_work() {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let out = dir.path().join("demo");
-    let path = out.to_string_lossy().into_owned();
-    let (printed, _) = expect_code(
-        &[
+/// A run of the demo that all tests here look at; each writes into a folder of its own.
+struct DemoRun {
+    out: PathBuf,
+    report: Value,
+}
+
+impl DemoRun {
+    fn get() -> &'static Self {
+        static RUN: OnceLock<DemoRun> = OnceLock::new();
+        RUN.get_or_init(Self::new)
+    }
+
+    fn new() -> Self {
+        // A static is never dropped, so this folder goes when it is needed again.
+        let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("whole-path");
+        if out.exists() {
+            std::fs::remove_dir_all(&out).expect("removed");
+        }
+        let arguments = [
             "demo",
             "Mette bor i Aarhus.",
-            "--out",
-            &path,
             "--json",
             "--quiet",
             "--seeds",
@@ -30,10 +42,36 @@ fn demo_prints_its_keys_and_writes_models_that_work() {
             "schedule_steps=12",
             "--set",
             "eval_examples=64",
-        ],
-        0,
-    );
-    let report = json(&printed);
+            "--out",
+        ];
+        let output = aelectra()
+            .args(arguments)
+            .arg(&out)
+            // A variable of a flag is no configuration key.
+            .env("AELECTRA_DEVICE", "flex")
+            .output()
+            .expect("the binary runs");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{told}");
+        Self {
+            out,
+            report: json(&String::from_utf8_lossy(&output.stdout)),
+        }
+    }
+
+    fn at(&self, name: &str) -> String {
+        self.out.join(name).to_string_lossy().into_owned()
+    }
+
+    fn config(&self, model: &str) -> Value {
+        let path = self.out.join(model).join("config.json");
+        json(&std::fs::read_to_string(path).expect("a configuration"))
+    }
+}
+
+#[test]
+fn the_demo_prints_its_keys() {
+    let report = &DemoRun::get().report;
     for key in [
         "mlm_loss",
         "rtd_loss",
@@ -47,51 +85,75 @@ fn demo_prints_its_keys_and_writes_models_that_work() {
     ] {
         assert!(report.get(key).is_some(), "no `{key}` in {report}");
     }
+}
+
+#[test]
+fn the_demo_writes_models_and_a_best_checkpoint() {
+    let run = DemoRun::get();
     for file in [
         "discriminator/model.safetensors",
         "generator/config.json",
         "model/tokenizer.json",
+        "best",
     ] {
-        assert!(out.join(file).is_file(), "no {file}");
+        assert!(run.out.join(file).exists(), "no {file}");
     }
-    exports_have_the_bits_of_the_run(&out);
-    let model = out.join("model").to_string_lossy().into_owned();
-    let (line, _) = expect_code(
-        &["predict", "Åse bor på Ærø 😀.", "--model", &model, "--json"],
-        0,
+}
+
+#[test]
+fn a_fine_tuned_model_remembers_its_pretraining_and_its_windows() {
+    let run = DemoRun::get();
+    let said = |model: &str| run.config(model)["aelectra"].clone();
+    assert_eq!(
+        said("discriminator"),
+        serde_json::json!({"attention_start": "local"})
     );
+    let tuned = said("model");
+    assert_eq!(tuned["attention_start"], "local", "{tuned}");
+    assert_eq!(tuned["max_length"], 32, "{tuned}");
+}
+
+#[test]
+fn a_directory_with_a_run_is_refused() {
+    let out = DemoRun::get().at("");
+    let (printed, told) = expect_code(&["demo", "--out", &out, "--quiet"], 2);
+    assert!(printed.is_empty());
+    assert!(told.contains("already holds a run"), "{told}");
+}
+
+#[test]
+fn offsets_of_entities_count_characters() {
+    let model = DemoRun::get().at("model");
+    let text = "Åse bor på Ærø 😀.";
+    let (line, _) = expect_code(&["predict", text, "--model", &model, "--json"], 0);
     let found = json(&line);
     for entity in found["entities"].as_array().expect("a list") {
-        let characters: Vec<char> = "Åse bor på Ærø 😀.".chars().collect();
         let [start, end] =
             ["start", "end"].map(|key| entity[key].as_u64().expect("a number") as usize);
-        let text: String = characters[start..end].iter().collect();
-        assert_eq!(entity["text"], text);
+        let marked: String = text.chars().skip(start).take(end - start).collect();
+        assert_eq!(entity["text"], marked);
     }
-    let test = out
-        .join("sample/test.conllu")
-        .to_string_lossy()
-        .into_owned();
-    let (scores, _) = expect_code(
-        &["evaluate", "--model", &model, "--data", &test, "--json"],
-        0,
-    );
-    let scores = json(&scores);
+}
+
+#[test]
+fn a_model_is_scored() {
+    let run = DemoRun::get();
+    let (model, test) = (run.at("model"), run.at("sample/test.conllu"));
+    let evaluate = ["evaluate", "--model", &model, "--data", &test, "--json"];
+    let scores = json(&expect_code(&evaluate, 0).0);
     assert!(scores["micro"]["support"].as_u64() > Some(100));
     assert!(
         scores["piece_f1_original"].is_null(),
         "only first pieces were labelled"
     );
-    fine_tuning_and_evaluation_agree(&out);
-    robustness_and_comparison_have_their_keys(&out);
-    let (again, _) = expect_code(&["demo", "--out", &path, "--quiet"], 2);
-    assert!(again.is_empty(), "a directory with a run is refused");
 }
 
 /// What `finetune` says of the test set is what `evaluate` says of the model it wrote, also where
 /// sentences are longer than the windows.
-fn fine_tuning_and_evaluation_agree(run: &Path) {
-    let text = std::fs::read_to_string(run.join("sample/test.conllu")).expect("the sample");
+#[test]
+fn fine_tuning_and_evaluation_agree() {
+    let run = DemoRun::get();
+    let text = std::fs::read_to_string(run.out.join("sample/test.conllu")).expect("the sample");
     let mut columns = String::new();
     let mut sentences = 0;
     for line in text.lines() {
@@ -106,116 +168,127 @@ fn fine_tuning_and_evaluation_agree(run: &Path) {
             }
         }
     }
-    let data = run.join("long.tsv");
+    let [data, model, out] = ["long.tsv", "discriminator", "long"].map(|name| run.at(name));
     std::fs::write(&data, columns).expect("written");
-    let [data, model, out] = [&data, &run.join("discriminator"), &run.join("long")]
-        .map(|path| path.to_string_lossy().into_owned());
-    let (told, _) = expect_code(
-        &[
-            "finetune",
-            "--model",
-            &model,
-            "--train",
-            &data,
-            "--dev",
-            &data,
-            "--test",
-            &data,
-            "--epochs",
-            "4",
-            "--set",
-            "learning_rates=[2e-3]",
-            "--out",
-            &out,
-            "--json",
-        ],
-        0,
-    );
-    let told = json(&told);
+    let finetune = [
+        "finetune",
+        "--model",
+        &model,
+        "--train",
+        &data,
+        "--dev",
+        &data,
+        "--test",
+        &data,
+        "--epochs",
+        "4",
+        "--set",
+        "learning_rates=[2e-3]",
+        "--out",
+        &out,
+        "--json",
+    ];
+    let told = json(&expect_code(&finetune, 0).0);
     let model = format!("{out}/model");
-    let (scores, _) = expect_code(
-        &["evaluate", "--model", &model, "--data", &data, "--json"],
-        0,
-    );
-    let found = json(&scores)["micro"]["f1"].as_f64().expect("a number");
+    let evaluate = ["evaluate", "--model", &model, "--data", &data, "--json"];
+    let scores = json(&expect_code(&evaluate, 0).0);
+    let found = scores["micro"]["f1"].as_f64().expect("a number");
     let said = told["runs"][0]["test_f1"].as_f64().expect("a number");
     assert!(found > 0.0, "nothing was learnt: the comparison is empty");
     assert_eq!(found, said, "evaluate and finetune");
+
+    // Again: the seed is there already. Another series is refused.
+    assert_eq!(json(&expect_code(&finetune, 0).0)["runs"], told["runs"]);
+    let other = [&finetune[..], &["--seed", "7"]].concat();
+    let (_, told) = expect_code(&other, 2);
+    assert!(told.contains("config.seed: 42 → 7"), "{told}");
 }
 
-/// `aelectra export` of a run's checkpoint, and of what it wrote, keep every bit.
-fn exports_have_the_bits_of_the_run(run: &Path) {
+#[test]
+fn a_failed_fine_tuning_says_why_in_its_last_event() {
+    let run = DemoRun::get();
+    let [model, train, out] =
+        ["discriminator", "sample/dev.conllu", "diverged"].map(|name| run.at(name));
+    let inputs = ["--model", &model, "--train", &train, "--out", &out];
+    let settings = ["--set", "learning_rates=[1e30]", "--epochs", "1", "-q"];
+    let (_, told) = expect_code(&[&["finetune"][..], &inputs, &settings].concat(), 1);
+    assert!(told.contains("hint: try a lower learning rate"), "{told}");
+    let events = std::fs::read_to_string(run.out.join("diverged/events.jsonl")).expect("events");
+    let end = json(events.lines().last().expect("an event"));
+    assert_eq!(end["kind"], "end");
+    assert_eq!(end["reason"], "failed");
+    assert_eq!(end["exit_code"], 1);
+    let why = end["message"].as_str().expect("a message");
+    assert!(why.contains("is not finite in epoch 1"), "{why}");
+}
+
+/// An export of the run's newest checkpoint, or of its model, keeps every bit; so does an export of
+/// that export.
+fn export_keeps_every_bit(head: &str, part: &str) {
+    let run = DemoRun::get();
     let read = |path: &Path| {
         std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     };
-    for (head, part) in [
-        ("discriminator", "discriminator"),
-        ("generator", "generator"),
-        ("ner", "model"),
-    ] {
-        let mut from = if head == "ner" {
-            run.join("model")
-        } else {
-            run.to_path_buf()
-        };
-        for round in 1..=2 {
-            let to = run.join(format!("exported-{head}-{round}"));
-            let [from_arg, to_arg] = [&from, &to].map(|path| path.to_string_lossy().into_owned());
-            let (printed, _) = expect_code(
-                &[
-                    "export",
-                    "--checkpoint",
-                    &from_arg,
-                    "--out",
-                    &to_arg,
-                    "--head",
-                    head,
-                    "--json",
-                ],
-                0,
-            );
-            let report = json(&printed);
-            assert!(
-                report["parameters"].as_u64().is_some_and(|n| n > 1000),
-                "{report}"
-            );
+    let mut from = run.at(if head == "ner" { part } else { "" });
+    for round in 1..=2 {
+        let to = run.at(&format!("exported-{head}-{round}"));
+        let export = [
+            "export",
+            "--checkpoint",
+            &from,
+            "--out",
+            &to,
+            "--head",
+            head,
+        ];
+        let (printed, _) = expect_code(&[&export[..], &["--json"]].concat(), 0);
+        let report = json(&printed);
+        assert!(
+            report["parameters"].as_u64().is_some_and(|n| n > 1000),
+            "{report}"
+        );
+        assert_eq!(
+            report["files"].as_array().map(Vec::len),
+            Some(7),
+            "{report}"
+        );
+        for file in [
+            "model.safetensors",
+            "config.json",
+            "tokenizer.json",
+            "vocab.txt",
+        ] {
             assert_eq!(
-                report["files"].as_array().map(Vec::len),
-                Some(7),
-                "{report}"
+                read(&Path::new(&to).join(file)),
+                read(&run.out.join(part).join(file)),
+                "round {round}: {file}"
             );
-            for file in [
-                "model.safetensors",
-                "config.json",
-                "tokenizer.json",
-                "vocab.txt",
-            ] {
-                assert_eq!(
-                    read(&to.join(file)),
-                    read(&run.join(part).join(file)),
-                    "{head}, round {round}: {file}"
-                );
-            }
-            from = to;
         }
+        from = to;
     }
 }
 
-fn robustness_and_comparison_have_their_keys(run: &Path) {
-    let at = |name: &str| run.join(name).to_string_lossy().into_owned();
-    let (test, out) = (at("sample/test.conllu"), at("compared"));
-    let (printed, _) = expect_code(
-        &[
-            "robustness",
-            "--model",
-            &at("model"),
-            "--data",
-            &test,
-            "--json",
-            "-q",
-        ],
-        0,
-    );
+#[test]
+fn an_exported_discriminator_has_the_bits_of_the_run() {
+    export_keeps_every_bit("discriminator", "discriminator");
+}
+
+#[test]
+fn an_exported_generator_has_the_bits_of_the_run() {
+    export_keeps_every_bit("generator", "generator");
+}
+
+#[test]
+fn an_exported_tagger_has_the_bits_of_the_run() {
+    export_keeps_every_bit("ner", "model");
+}
+
+#[test]
+fn robustness_has_a_row_for_each_perturbation() {
+    let run = DemoRun::get();
+    let (model, test) = (run.at("model"), run.at("sample/test.conllu"));
+    let robustness = ["robustness", "--model", &model, "--data", &test];
+    let (printed, _) = expect_code(&[&robustness[..], &["--json", "-q"]].concat(), 0);
     let report = json(&printed);
     let rows = report["perturbations"].as_array().expect("a list");
     assert_eq!(rows.len(), 11);
@@ -224,8 +297,16 @@ fn robustness_and_comparison_have_their_keys(run: &Path) {
             assert!(!row[key].is_null(), "{key}: {row}");
         }
     }
+}
 
-    let pretrained = at("discriminator");
+#[test]
+fn a_comparison_has_its_keys_and_continues() {
+    let run = DemoRun::get();
+    let (test, out, pretrained) = (
+        run.at("sample/test.conllu"),
+        run.at("compared"),
+        run.at("discriminator"),
+    );
     let random = format!("random:{pretrained}");
     let compare = [
         "compare",
@@ -251,8 +332,7 @@ fn robustness_and_comparison_have_their_keys(run: &Path) {
         "--json",
         "-q",
     ];
-    let (printed, _) = expect_code(&compare, 0);
-    let report = json(&printed);
+    let report = json(&expect_code(&compare, 0).0);
     let models = report["models"].as_array().expect("a list");
     assert_eq!(models.len(), 2);
     for model in models {
@@ -281,14 +361,19 @@ fn robustness_and_comparison_have_their_keys(run: &Path) {
     // Again: every seed is there already, so the scores are the same ones.
     let again = json(&expect_code(&compare, 0).0);
     assert_eq!(again["models"][0]["f1_mean"], models[0]["f1_mean"]);
-    let table = std::fs::read_to_string(run.join("compared/table.md")).expect("the table");
-    assert_eq!(
-        table.lines().filter(|line| line.starts_with('|')).count(),
-        4,
-        "{table}"
-    );
+    let table = std::fs::read_to_string(run.out.join("compared/table.md")).expect("the table");
+    let rows = table.lines().filter(|line| line.starts_with('|')).count();
+    assert_eq!(rows, 4, "{table}");
+}
 
-    // A BERT of base size is timed, not trained.
+#[test]
+fn a_bert_of_base_size_is_timed_not_trained() {
+    let run = DemoRun::get();
+    let (test, out, pretrained) = (
+        run.at("sample/test.conllu"),
+        run.at("compared-bert"),
+        run.at("discriminator"),
+    );
     let bert = ["--model", &pretrained, "random:bert-base"];
     let data = ["--train", &test, "--test", &test, "--out", &out];
     let (_, told) = expect_code(&[&["compare"][..], &bert, &data].concat(), 2);

@@ -1,0 +1,75 @@
+//! `AELECTRA_*`: the keys of configurations, and the variables that are none.
+
+use crate::binary::aelectra;
+
+/// Variables that have another use than to set a key.
+const OTHERS: [(&str, &str); 4] = [
+    ("AELECTRA_DEVICE", "flex"),
+    ("AELECTRA_FUSED", "1"),
+    ("AELECTRA_TEST_DEVICE", "flex"),
+    ("AELECTRA_LOG", "info"),
+];
+
+/// Exit code, standard output and standard error in an environment.
+fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    let output = aelectra()
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .output()
+        .expect("the binary runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        output.status.code(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+#[test]
+fn every_verb_with_a_configuration_accepts_the_other_variables() {
+    let steps = [
+        "--batch", "1", "--length", "8", "--steps", "1", "--warmup", "0",
+    ];
+    let bench_pretrain = ["bench", "pretrain", "--recipe", "demo", "--vocab-size", "9"];
+    for arguments in [
+        vec!["pretrain", "--print-config"],
+        vec!["finetune", "--print-config"],
+        [&bench_pretrain[..], &steps].concat(),
+        [&["bench", "finetune"][..], &steps].concat(),
+    ] {
+        let (code, _, told) = run(&arguments, &OTHERS);
+        assert_eq!(code, Some(0), "{arguments:?}: {told}");
+    }
+}
+
+#[test]
+fn a_key_of_either_configuration_is_accepted_by_both_verbs() {
+    let variables = [("AELECTRA_EPOCHS", "3"), ("AELECTRA_WARMUP_STEPS", "7")];
+    let (_, shown, _) = run(&["finetune", "--print-config"], &variables);
+    assert!(
+        shown.contains("epochs = 3  # environment AELECTRA_EPOCHS"),
+        "{shown}"
+    );
+    let (_, shown, _) = run(&["pretrain", "--print-config"], &variables);
+    assert!(
+        shown.contains("warmup_steps = 7  # environment AELECTRA_WARMUP_STEPS"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn flags_come_after_the_environment() {
+    let variables = [("AELECTRA_EPOCHS", "3"), ("AELECTRA_SEED", "3")];
+    let arguments = [
+        "finetune",
+        "--print-config",
+        "--epochs",
+        "5",
+        "--set",
+        "seed=4",
+    ];
+    let (_, shown, _) = run(&arguments, &variables);
+    for line in ["epochs = 5  # --epochs", "seed = 4  # --set"] {
+        assert!(shown.contains(line), "no {line:?} in {shown}");
+    }
+}
