@@ -21,11 +21,11 @@ use crate::export::ModelCard;
 use crate::finetune::series::{Series, SeriesOptions, SeriesSummary, run_series};
 use crate::finetune::single::{Data, Encoder};
 use crate::finetune::steering::Steering;
+use crate::ner::load_tokenizer;
 use crate::record;
 use crate::settings::AelectraSettings;
 use crate::sink::{EventBus, RunSink};
 use crate::stop::StopFlag;
-use crate::ner::load_tokenizer;
 
 /// What to fine-tune, on what, and where to.
 #[derive(Clone, Debug)]
