@@ -50,7 +50,7 @@ fn empty_corpus() {
         ],
         2,
     );
-    assert_message(&err, &["error:", "empty.txt"]);
+    assert_message(&err, &["error:", "no words"]);
     assert!(!out.exists(), "nothing is written for an empty corpus");
 }
 

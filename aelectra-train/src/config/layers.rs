@@ -11,6 +11,7 @@ use crate::error::{Result, TrainError};
 /// Values of a configuration with where each came from.
 #[derive(Clone, Debug)]
 pub struct Layers {
+    defaults: Map<String, Value>,
     values: Map<String, Value>,
     origins: BTreeMap<String, String>,
 }
@@ -27,7 +28,11 @@ impl Layers {
                 for_each_leaf("", &values, &mut |key, _| {
                     origins.insert(key.to_owned(), "default".to_owned());
                 });
-                Ok(Self { values, origins })
+                Ok(Self {
+                    defaults: values.clone(),
+                    values,
+                    origins,
+                })
             }
             _ => Err(TrainError::config("the defaults are not a table of keys")),
         }
@@ -39,7 +44,15 @@ impl Layers {
     /// When it is not TOML or has an unknown key.
     pub(crate) fn apply_toml(&mut self, text: &str, origin: &str) -> Result<()> {
         let table: Value = toml::from_str(text).map_err(|error| {
-            TrainError::config(format!("{origin} is not valid TOML: {}", error.message()))
+            let line = error.span().map_or(0, |span| {
+                text.get(..span.start)
+                    .map_or(0, |before| before.matches('\n').count())
+            });
+            TrainError::config(format!(
+                "{origin}, line {}: not valid TOML: {}",
+                line + 1,
+                error.message()
+            ))
         })?;
         let Value::Object(table) = table else {
             return Err(TrainError::config(format!(
@@ -87,21 +100,10 @@ impl Layers {
         if !self.has(key) {
             return Err(unknown_key(key, origin, self.keys()));
         }
-        let mut slot = &mut self.values;
-        let mut parts = key.split('.').peekable();
-        while let Some(part) = parts.next() {
-            if parts.peek().is_none() {
-                slot.insert(part.to_owned(), value);
-                break;
-            }
-            match slot.get_mut(part) {
-                Some(Value::Object(inner)) => slot = inner,
-                _ => {
-                    return Err(TrainError::config(format!(
-                        "{origin}: `{part}` has no keys"
-                    )));
-                }
-            }
+        if !insert(&mut self.values, key, value) {
+            return Err(TrainError::config(format!(
+                "{origin}: `{key}` is not a key of a table"
+            )));
         }
         self.origins.insert(key.to_owned(), origin.to_owned());
         Ok(())
@@ -110,19 +112,31 @@ impl Layers {
     /// The configuration.
     ///
     /// # Errors
-    /// When a value has the wrong type; the message names where it came from.
+    /// When a value has the wrong type; the message names the key and where its value came from.
     pub(crate) fn build<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_value(Value::Object(self.values.clone())).map_err(|error| {
-            // Serde names the type it wanted, and only a value that was set can be wrong.
-            let given: Vec<String> = self
-                .origins
-                .iter()
-                .filter(|(_, origin)| *origin != "default")
-                .map(|(key, origin)| format!("{key} ({origin})"))
-                .collect();
-            TrainError::config(format!("a value has the wrong type: {error}"))
-                .with_hint(format!("values that were set: {}", given.join(", ")))
-        })
+        let build = |values: &Map<String, Value>| -> serde_json::Result<T> {
+            serde_json::from_value(Value::Object(values.clone()))
+        };
+        let error = match build(&self.values) {
+            Ok(config) => return Ok(config),
+            Err(error) => error,
+        };
+        // Serde does not say which value it was: the first with which the defaults no longer build.
+        let mut values = self.defaults.clone();
+        let mut wrong = None;
+        for_each_leaf("", &self.values, &mut |key, value| {
+            if wrong.is_none() {
+                let _ = insert(&mut values, key, value.clone());
+                wrong = build(&values).is_err().then(|| key.to_owned());
+            }
+        });
+        Err(TrainError::config(match wrong {
+            Some(key) => format!(
+                "{}: `{key}` has the wrong type: {error}",
+                self.origins.get(&key).map_or("default", String::as_str)
+            ),
+            None => format!("a value has the wrong type: {error}"),
+        }))
     }
 
     /// One line per key: `key = value  # origin`.
@@ -139,6 +153,20 @@ impl Layers {
             out.push_str(&format!("{key} = {value}  # {origin}\n"));
         });
         out
+    }
+}
+
+/// Puts a value in its place; `false` where there is none.
+fn insert(values: &mut Map<String, Value>, key: &str, value: Value) -> bool {
+    match key.split_once('.') {
+        None => {
+            values.insert(key.to_owned(), value);
+            true
+        }
+        Some((table, rest)) => match values.get_mut(table) {
+            Some(Value::Object(inner)) => insert(inner, rest, value),
+            _ => false,
+        },
     }
 }
 
@@ -248,9 +276,9 @@ mod tests {
         let mut layers = layers();
         layers.set("batch_size=many").unwrap();
         let error = layers.build::<PretrainConfig>().unwrap_err();
-        assert!(
-            error.hint().unwrap().contains("batch_size (--set)"),
-            "{error}"
+        assert_eq!(
+            error.to_string(),
+            "--set: `batch_size` has the wrong type: invalid type: string \"many\", expected usize"
         );
     }
 

@@ -130,7 +130,7 @@ pub(crate) struct SeedContext<'a> {
 
 /// What training one model gives.
 #[derive(Debug)]
-pub struct TrainedSeed {
+pub(crate) struct TrainedSeed {
     /// The weights, outside autodiff.
     pub model: ElectraForTokenClassification,
     /// The same model ready for tagging.

@@ -23,45 +23,28 @@ pub(crate) struct Cli {
     pub command: Command,
 }
 
-/// The verbs.
+/// The verbs; each is described where its arguments are.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Run the whole path on the built-in sample; takes a few minutes on a CPU.
     Demo(commands::demo::DemoArgs),
-    /// Train a WordPiece vocabulary.
     Vocab(commands::vocab::VocabArgs),
-    /// Tokenize text and pack it into shards.
     Prepare(commands::prepare::PrepareArgs),
-    /// Pretrain a generator and a discriminator on shards.
     Pretrain(commands::pretrain::PretrainArgs),
-    /// Fine-tune a model for named entities.
     Finetune(commands::finetune::FinetuneArgs),
-    /// Score a fine-tuned model on labelled sentences.
     Evaluate(commands::evaluate::EvaluateArgs),
-    /// Find named entities in text.
     Predict(commands::predict::PredictArgs),
-    /// Fine-tune, score and time several models on one data set and print a comparison table.
     Compare(commands::compare::CompareArgs),
-    /// Time one model on a data set; what `compare` runs, one process a model.
     #[command(hide = true)]
     CompareTiming(commands::compare::timing::TimingArgs),
-    /// Score a fine-tuned model on lower-cased, misspelt and otherwise perturbed text.
     Robustness(commands::robustness::RobustnessArgs),
-    /// Download public data sets.
     Data(commands::data::DataSetArgs),
-    /// Score predicted tags against gold tags, without a model.
     Score(commands::score::ScoreArgs),
-    /// Show a model's architecture, parameters and tokenizer.
     Inspect(commands::inspect::InspectArgs),
-    /// Write a model directory from a run, a checkpoint or another model directory.
     Export(commands::export::ExportArgs),
-    /// Watch runs in the terminal.
     #[cfg(feature = "tui")]
     Dashboard(commands::dashboard::DashboardArgs),
-    /// List runs, show one, or control one that is training.
     #[cfg(feature = "tui")]
     Runs(commands::runs::RunsArgs),
-    /// Measure how fast this machine trains, tags and prepares data.
     Bench(commands::bench::BenchArgs),
     /// List the devices this build supports.
     Doctor,
@@ -72,7 +55,6 @@ pub(crate) enum Command {
     },
     /// Print the manual page.
     Man,
-    /// Compute a model's outputs for given token ids (for comparisons with other tools).
     #[command(hide = true)]
     EmbedCheck(commands::embed_check::EmbedCheckArgs),
 }

@@ -63,8 +63,8 @@ impl From<NerFormatArg> for Option<NerFormat> {
 /// How named-entity files are read.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct NerReadArgs {
-    /// File format: CoNLL-U with name=… in MISC, columns of tokens and tags, or JSON Lines
-    /// (default: from the file name and the first line).
+    /// File format: CoNLL-U with name=… in MISC, columns of tokens and tags, or JSON Lines; `auto`
+    /// looks at the file name and the first line.
     #[arg(long, value_enum, default_value_t = NerFormatArg::Auto)]
     pub format: NerFormatArg,
     /// Tag column of column files, counted from 1.
@@ -173,30 +173,42 @@ impl From<TextLayoutArg> for TextLayout {
 
 /// Document filters; off unless given.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Cleaning")]
 pub(crate) struct CleanArgs {
     /// Normalize to Unicode NFC (a + combining ring becomes å).
-    #[arg(long)]
+    #[arg(long, help_heading = "Cleaning")]
     pub nfc: bool,
     /// Drop documents with fewer characters.
-    #[arg(long, default_value_t = 0, value_name = "N", hide_default_value = true)]
+    #[arg(
+        long,
+        default_value_t = 0,
+        value_name = "N",
+        hide_default_value = true,
+        help_heading = "Cleaning"
+    )]
     pub min_chars: usize,
     /// Drop documents with more characters.
-    #[arg(long, default_value_t = 0, value_name = "N", hide_default_value = true)]
+    #[arg(
+        long,
+        default_value_t = 0,
+        value_name = "N",
+        hide_default_value = true,
+        help_heading = "Cleaning"
+    )]
     pub max_chars: usize,
     /// Drop documents whose share of letters among visible characters is lower, e.g. 0.6.
     #[arg(
         long,
         default_value_t = 0.0,
         value_name = "SHARE",
-        hide_default_value = true
+        hide_default_value = true,
+        help_heading = "Cleaning"
     )]
     pub min_letter_share: f64,
     /// Drop exact duplicates of earlier documents.
-    #[arg(long)]
+    #[arg(long, help_heading = "Cleaning")]
     pub drop_duplicates: bool,
     /// Drop near-duplicates of earlier documents.
-    #[arg(long)]
+    #[arg(long, help_heading = "Cleaning")]
     pub drop_near_duplicates: bool,
 }
 

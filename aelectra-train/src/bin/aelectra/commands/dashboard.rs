@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::Global;
 
-/// Watch one or several runs in the terminal, while they train or afterwards.
+/// Watch runs in the terminal.
 ///
 /// Without RUN it follows the latest run under runs/; with --replay and no RUN it plays a built-in
 /// demo run. When standard output is not a terminal it prints one line per interval.

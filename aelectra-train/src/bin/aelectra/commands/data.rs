@@ -18,11 +18,12 @@ pub(crate) struct DataSetArgs {
 
 #[derive(Subcommand, Debug)]
 enum DataSet {
-    /// DaNE, named entities on the Danish Dependency Treebank (CC BY-SA 4.0). Downloads it from its
-    /// publisher and verifies it; offline, it says which files to place where.
     Dane(DaneArgs),
 }
 
+/// DaNE: named entities on the Danish Dependency Treebank (CC BY-SA 4.0).
+///
+/// Downloads it from its publisher and verifies it; offline, it says which files to place where.
 #[derive(Args, Debug)]
 struct DaneArgs {
     /// Output directory.

@@ -30,8 +30,10 @@ use crate::common::{DeviceArgs, environment};
 use crate::view::View;
 use crate::{output, signals};
 
-/// Run the whole path on the built-in sample: vocabulary, shards, pretraining, fine-tuning with
-/// and without pretraining, evaluation, tagging. Needs no network and no other file.
+/// Run the whole path on the built-in sample; takes a few minutes on a CPU.
+///
+/// Vocabulary, shards, pretraining, fine-tuning with and without pretraining, evaluation, tagging.
+/// Needs no network and no other file.
 #[derive(Args, Debug)]
 pub(crate) struct DemoArgs {
     /// Sentence to tag at the end.

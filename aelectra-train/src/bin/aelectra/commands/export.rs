@@ -19,11 +19,11 @@ use super::Global;
 use crate::common::resolve_model;
 use crate::output;
 
-/// Write a model directory in Hugging Face layout: config.json, model.safetensors, tokenizer files
-/// and a model card.
+/// Write a model directory from a run, a checkpoint or another model directory.
 ///
-/// Exports a pretraining run (also while it trains), one of its checkpoints, a fine-tuning run, or
-/// any model directory or hub name, whatever its weight format.
+/// Reads a pretraining run (also while it trains), one of its checkpoints, a fine-tuning run, or any
+/// model directory or hub name, whatever its weight format. Writes config.json, model.safetensors,
+/// tokenizer files and a model card, in Hugging Face layout.
 #[derive(Args, Debug)]
 pub(crate) struct ExportArgs {
     /// Run, checkpoint (checkpoints/step-N), model directory or hub name.

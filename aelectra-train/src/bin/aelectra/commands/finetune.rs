@@ -12,7 +12,7 @@ use crate::common::{DeviceArgs, NerReadArgs, environment, hub};
 use crate::view::View;
 use crate::{output, signals};
 
-/// Fine-tune a model for named entities, with one or several seeds.
+/// Fine-tune a model for named entities.
 ///
 /// If interrupted, run the same command again to continue with the missing seeds.
 #[derive(Args, Debug)]

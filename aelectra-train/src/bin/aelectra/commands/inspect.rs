@@ -8,7 +8,7 @@ use super::Global;
 use crate::common::resolve_model;
 use crate::output;
 
-/// Show a model's architecture, parameters and tokenizer, and which heads its weights hold.
+/// Show a model's architecture, parameters, heads and tokenizer.
 #[derive(Args, Debug)]
 pub(crate) struct InspectArgs {
     /// Model directory or hub name.

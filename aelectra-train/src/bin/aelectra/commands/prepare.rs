@@ -12,7 +12,7 @@ use crate::common::{CorpusArgs, note_oddities};
 use crate::output;
 use crate::progress::StageBar;
 
-/// Tokenize text and pack it into shards for `aelectra pretrain`.
+/// Tokenize text and pack it into shards.
 ///
 /// If interrupted, run the same command again to continue.
 #[derive(Args, Debug)]

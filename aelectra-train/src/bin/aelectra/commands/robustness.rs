@@ -11,8 +11,9 @@ use super::Global;
 use crate::common::{DeviceArgs, NerReadArgs, read_labelled, resolve_model};
 use crate::output;
 
-/// Score a fine-tuned model on perturbed copies of labelled sentences: lower case, no Danish letters,
-/// typing errors, missing spaces, initials, other names.
+/// Score a fine-tuned model on lower-cased, misspelt and otherwise perturbed text.
+///
+/// Perturbations: lower case, no Danish letters, typing errors, missing spaces, initials, other names.
 #[derive(Args, Debug)]
 pub(crate) struct RobustnessArgs {
     /// Fine-tuned model.

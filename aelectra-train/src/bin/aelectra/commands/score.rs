@@ -13,8 +13,10 @@ use super::Global;
 use super::evaluate::{limited, print_errors, print_evaluation};
 use crate::output;
 
-/// Score predicted tags against gold tags: one token and tag per line, a blank line between
-/// sentences. Tags are scored as written.
+/// Score predicted tags against gold tags, without a model.
+///
+/// Files hold one token and its tag per line, a blank line between sentences; tags are scored as
+/// written.
 #[derive(Args, Debug)]
 pub(crate) struct ScoreArgs {
     /// Gold tags.

@@ -10,7 +10,7 @@ use crate::common::{CorpusArgs, note_oddities};
 use crate::output;
 use crate::progress::StageBar;
 
-/// Train a WordPiece vocabulary and write a tokenizer directory.
+/// Train a WordPiece vocabulary.
 #[derive(Args, Debug)]
 pub(crate) struct VocabArgs {
     #[command(flatten)]

@@ -14,7 +14,7 @@ use super::Global;
 use crate::common::DeviceArgs;
 use crate::output;
 
-/// Measure inference, a pretraining step, a fine-tuning step, or the data path.
+/// Measure how fast this machine trains, tags and prepares data.
 ///
 /// Inputs are random ids, so no data is needed. `tests/peer` measures other tools the same way.
 #[derive(Args, Debug)]
@@ -25,13 +25,9 @@ pub(crate) struct BenchArgs {
 
 #[derive(Subcommand, Debug)]
 enum What {
-    /// Forward passes of a model with its saved head.
     Inference(inference::InferenceArgs),
-    /// Optimizer steps of generator and discriminator.
     Pretrain(pretrain::PretrainBenchArgs),
-    /// Optimizer steps of a named-entity tagger.
     Finetune(finetune::FinetuneBenchArgs),
-    /// Text to shards, and shards to masked batches.
     Data(data::DataArgs),
 }
 
