@@ -66,7 +66,6 @@ mistakes! {
     a_value_of_the_wrong_type: "finetune" "--print-config" "--set" "epochs=many";
     a_value_out_of_range: "pretrain" "--print-config" "--set" "mask_prob=1.5";
     no_such_device: "bench" "inference" "--device" "tpu";
-    a_device_of_another_build: "bench" "inference" "--device" "cuda";
     no_such_model: "evaluate" "--model" "[DIR]/none" "--data" "x.conllu";
     a_model_of_another_kind: "inspect" "[DIR]/model";
     no_such_checkpoint_or_model: "export" "--checkpoint" "[DIR]/none" "--out" "[DIR]/out";

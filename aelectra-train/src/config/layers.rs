@@ -127,11 +127,11 @@ impl Layers {
         for_each_leaf("", &self.values, &mut |key, value| {
             if wrong.is_none() {
                 let _ = insert(&mut values, key, value.clone());
-                wrong = build(&values).is_err().then(|| key.to_owned());
+                wrong = build(&values).err().map(|error| (key.to_owned(), error));
             }
         });
         Err(TrainError::config(match wrong {
-            Some(key) => format!(
+            Some((key, error)) => format!(
                 "{}: `{key}` has the wrong type: {error}",
                 self.origins.get(&key).map_or("default", String::as_str)
             ),
