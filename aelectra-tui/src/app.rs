@@ -18,7 +18,7 @@ use crate::source::{self, Switches};
 use crate::state::{RunKey, State};
 use crate::store::process_exists;
 use crate::terminal::{Output, Screen};
-use crate::update::update;
+use crate::update::{follow, update};
 use crate::view;
 
 /// The shortest time between two frames.
@@ -149,12 +149,7 @@ pub(crate) fn mark_all(state: &mut State) -> Vec<Effect> {
             continue;
         }
         state.runs[key].marked = true;
-        if state.runs[key].store.is_none() {
-            let mut run = crate::store::RunStore::default();
-            run.set_smoothing(state.decay());
-            state.runs[key].store = Some(Box::new(run));
-            effects.push(Effect::Follow(key, state.runs[key].path.clone()));
-        }
+        effects.extend(follow(state, key));
     }
     effects
 }
@@ -319,9 +314,8 @@ pub(crate) fn load(source: &Source, options: &Options) -> Result<State> {
         let start = state.runs[key]
             .store
             .as_ref()
-            .and_then(|run| run.start.clone());
-        state.runs[key].alive =
-            start.and_then(|start| process_exists(start.pid, start.host.as_deref()));
+            .and_then(|run| run.start.as_ref());
+        state.runs[key].alive = start.and_then(process_exists);
     }
     Ok(state)
 }

@@ -180,7 +180,7 @@ fn numbers(parameters: &[u8]) -> Vec<u16> {
         .collect()
 }
 
-/// xterm sends one more than the sum of Shift 1, Alt 2, Control 4.
+/// xterm sends one more than the sum of Shift 1, Alt 2, Control 4; with the mouse four times that sum.
 fn modifiers(number: u16) -> KeyModifiers {
     let bits = number.saturating_sub(1);
     let mut modifiers = KeyModifiers::NONE;
@@ -255,21 +255,11 @@ fn mouse(parameters: &[u8], last: u8) -> Option<Event> {
         (false, false, b'm') => MouseEventKind::Up(which),
         _ => return None,
     };
-    let mut modifiers = KeyModifiers::NONE;
-    for (bit, modifier) in [
-        (4, KeyModifiers::SHIFT),
-        (8, KeyModifiers::ALT),
-        (16, KeyModifiers::CONTROL),
-    ] {
-        if button & bit != 0 {
-            modifiers |= modifier;
-        }
-    }
     Some(Event::Mouse(MouseEvent {
         kind,
         column: column.saturating_sub(1),
         row: row.saturating_sub(1),
-        modifiers,
+        modifiers: modifiers(((button >> 2) & 7) + 1),
     }))
 }
 

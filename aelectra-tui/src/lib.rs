@@ -154,16 +154,15 @@ fn page(source: &Source, options: &Options) -> Result<state::State> {
         .ok()
         .filter(|_| Output::find(false).is_some())
         .unwrap_or((120, 40));
+    // One row is left for the prompt.
+    let (columns, rows) = (
+        options.width.unwrap_or(columns),
+        options.height.unwrap_or(rows.saturating_sub(1)),
+    );
+    let (least_columns, least_rows) = view::SMALLEST;
     state.size = (
-        options
-            .width
-            .unwrap_or(columns)
-            .clamp(view::SMALLEST.0, 500),
-        // One row is left for the prompt.
-        options
-            .height
-            .unwrap_or(rows.saturating_sub(1))
-            .clamp(view::SMALLEST.1, 300),
+        columns.clamp(least_columns, 500),
+        rows.clamp(least_rows, 300),
     );
     Ok(state)
 }

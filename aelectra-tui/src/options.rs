@@ -75,16 +75,12 @@ impl Exit {
 }
 
 impl Options {
-    /// Whether to use only ASCII.
-    #[must_use]
-    pub fn is_ascii(&self) -> bool {
+    pub(crate) fn is_ascii(&self) -> bool {
         self.ascii
             .unwrap_or_else(|| !locale_is_utf8(|name| std::env::var(name).ok()))
     }
 
-    /// The theme.
-    #[must_use]
-    pub fn theme_name(&self) -> ThemeName {
+    pub(crate) fn theme_name(&self) -> ThemeName {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         match self.theme {
             // Colour was declined for all programs; the choice between colours is then void.

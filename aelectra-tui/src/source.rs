@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use aelectra_data::run::{Envelope, EventReader, RunDir, RunEvent};
+use aelectra_data::run::{Envelope, EventReader, RunDir, RunEvent, StartEvent};
 
 use crate::action::{Action, Batch};
 use crate::options::Source;
@@ -82,7 +82,7 @@ pub(crate) fn follow(
             reader: EventReader::new(&events),
             send,
             switches: theirs,
-            process: None,
+            start: None,
             checked: None,
             alive: None,
         };
@@ -96,7 +96,7 @@ struct Follower {
     reader: EventReader,
     send: SyncSender<Action>,
     switches: Switches,
-    process: Option<(Option<u32>, Option<String>)>,
+    start: Option<StartEvent>,
     checked: Option<Instant>,
     alive: Option<bool>,
 }
@@ -193,7 +193,7 @@ impl Follower {
     fn remember_process(&mut self, events: &[Envelope]) {
         for envelope in events {
             if let RunEvent::Start(start) = &envelope.event {
-                self.process = Some((start.pid, start.host.clone()));
+                self.start = Some(start.clone());
                 self.checked = None;
             }
         }
@@ -202,8 +202,7 @@ impl Follower {
     fn is_alive(&mut self) -> Option<bool> {
         if self.checked.is_none_or(|checked| checked.elapsed() > ALIVE) {
             self.checked = Some(Instant::now());
-            let process = self.process.as_ref();
-            self.alive = process.and_then(|(pid, host)| process_exists(*pid, host.as_deref()));
+            self.alive = self.start.as_ref().and_then(process_exists);
         }
         self.alive
     }

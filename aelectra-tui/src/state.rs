@@ -51,8 +51,7 @@ impl Screen {
     ];
 
     /// Key and name on the tab.
-    #[must_use]
-    pub const fn tab(self) -> (&'static str, &'static str) {
+    pub(crate) const fn tab(self) -> (&'static str, &'static str) {
         match self {
             Self::Overview => ("1", "Overview"),
             Self::Ner => ("2", "NER"),

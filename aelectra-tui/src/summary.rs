@@ -15,7 +15,7 @@ const HEAD: u64 = 64 * 1024;
 const TAIL: u64 = 256 * 1024;
 
 /// A run in a line.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct RunSummary {
     /// The run's id.
     pub id: String,
@@ -58,8 +58,7 @@ impl RunSummary {
                 run.apply(envelope);
             }
         }
-        let start = run.start.as_ref();
-        let alive = start.and_then(|start| process_exists(start.pid, start.host.as_deref()));
+        let alive = run.start.as_ref().and_then(process_exists);
         let path = dir.path().to_path_buf();
         Ok(Self::of(&run, dir.id(), path, alive, now))
     }

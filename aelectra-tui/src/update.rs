@@ -146,7 +146,8 @@ pub(crate) fn open(state: &mut State, key: RunKey) -> Vec<Effect> {
     effects
 }
 
-fn follow(state: &mut State, key: RunKey) -> Vec<Effect> {
+/// Begins to read a run, unless that has begun.
+pub(crate) fn follow(state: &mut State, key: RunKey) -> Vec<Effect> {
     let decay = state.decay();
     let row = &mut state.runs[key];
     if row.store.is_some() {

@@ -156,18 +156,6 @@ impl RunDir {
         self.path.join("control")
     }
 
-    /// The file `last`.
-    #[must_use]
-    pub fn last(&self) -> PathBuf {
-        self.path.join("last")
-    }
-
-    /// The file `best`.
-    #[must_use]
-    pub fn best(&self) -> PathBuf {
-        self.path.join("best")
-    }
-
     /// Reads the manifest.
     ///
     /// # Errors
@@ -202,8 +190,8 @@ impl RunDir {
 
     fn pointer(&self, pointer: Pointer) -> PathBuf {
         match pointer {
-            Pointer::Last => self.last(),
-            Pointer::Best => self.best(),
+            Pointer::Last => self.path.join("last"),
+            Pointer::Best => self.path.join("best"),
         }
     }
 }
@@ -227,7 +215,7 @@ mod tests {
             run.write_pointer(Pointer::Last, &target).expect("written");
             assert_eq!(run.read_pointer(Pointer::Last).expect("read"), Some(target));
         }
-        let text = fs::read_to_string(run.last()).expect("a text file");
+        let text = fs::read_to_string(run.path().join("last")).expect("a text file");
         assert_eq!(text, "checkpoints/step-10\n");
         let left: Vec<_> = fs::read_dir(run.path())
             .expect("listed")

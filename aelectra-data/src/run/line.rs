@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::event::RunEvent;
 
 /// The `v` this version writes.
-pub const SCHEMA_VERSION: u32 = 1;
+pub(super) const SCHEMA_VERSION: u32 = 1;
 
 /// An event with its place in the file and time.
 #[derive(Clone, Debug, PartialEq)]

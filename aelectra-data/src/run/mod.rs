@@ -17,7 +17,7 @@
 //!
 //! | field | type | meaning |
 //! | --- | --- | --- |
-//! | `v` | integer | schema version, [`SCHEMA_VERSION`] |
+//! | `v` | integer | schema version, 1 |
 //! | `seq` | integer | 0, 1, 2, … over the file's life, restarts included |
 //! | `t` | number | Unix time in seconds |
 //! | `nonfinite` | list of strings | names of the event's numbers that were NaN or infinite; such a number is written as `null`, since JSON has no NaN. Absent when empty |
@@ -65,7 +65,7 @@ pub use event::{
     EvalEvent, LogEvent, LogLevel, NerEvalEvent, NerStepEvent, ResumedEvent, RunEvent, SampleEvent,
     SampleToken, StartEvent, StepEvent, SystemEvent,
 };
-pub use line::{Envelope, SCHEMA_VERSION};
+pub use line::Envelope;
 pub use manifest::Manifest;
 pub use metrics::{PretrainMetrics, StepSeconds};
 pub use numbers::Visit;

@@ -89,12 +89,6 @@ impl EventWriter {
             .sync_data()
             .map_err(DataError::io("sync", &self.path))
     }
-
-    /// The `seq` the next event will have.
-    #[must_use]
-    pub fn next_seq(&self) -> u64 {
-        self.next_seq
-    }
 }
 
 /// Makes the file end at a line's end; returns its length and the next `seq`.

@@ -1,6 +1,6 @@
 //! Whether a run is alive.
 
-use aelectra_data::run::EndReason;
+use aelectra_data::run::{EndReason, StartEvent};
 
 use super::run::RunStore;
 
@@ -67,9 +67,9 @@ pub(crate) fn status(run: &RunStore, now: f64, alive: Option<bool>) -> Status {
     Status::Running
 }
 
-/// Whether a process exists on this host; `None` where that cannot be known.
-pub(crate) fn process_exists(pid: Option<u32>, host: Option<&str>) -> Option<bool> {
-    let (pid, host) = (pid?, host?);
+/// Whether the process that began a run exists on this host; `None` where that cannot be known.
+pub(crate) fn process_exists(start: &StartEvent) -> Option<bool> {
+    let (pid, host) = (start.pid?, start.host.as_deref()?);
     let here = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     (here.trim() == host).then(|| std::path::Path::new(&format!("/proc/{pid}")).exists())
 }

@@ -42,6 +42,31 @@ pub(crate) struct Line<'a> {
     pub(crate) data: Data<'a>,
 }
 
+impl<'a> Line<'a> {
+    /// The raw values of a column behind their EMA.
+    pub(crate) fn raw(
+        label: String,
+        letter: char,
+        style: Style,
+        table: &'a Table,
+        column: usize,
+    ) -> Self {
+        Self {
+            short: label.clone(),
+            label,
+            letter,
+            style,
+            pattern: Pattern::Solid,
+            data: Data::Column {
+                table,
+                column,
+                raw: true,
+                marks: false,
+            },
+        }
+    }
+}
+
 pub(crate) struct Chart<'a> {
     pub(crate) title: String,
     /// The title where there is little room.
@@ -141,9 +166,8 @@ pub(crate) fn draw(chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, area: 
     let curves: Vec<Curve> = lines.map(|line| Curve::new(line, chart, across)).collect();
     let Some(scale) = fit(&curves, chart.log_scale, across) else {
         let text = theme.pick("· no data yet ·", "no data yet");
-        let x = plot.x + plot.width.saturating_sub(format::width(text) as u16) / 2;
-        let y = plot.y + plot.height / 2;
-        text::put(buffer, x, y, plot.right(), text, theme.dim);
+        let text = format!("{text:^0$}", usize::from(plot.width));
+        text::line(buffer, plot, usize::from(plot.height / 2), &text, theme.dim);
         return;
     };
     value_axis(&scale, chart, theme, buffer, plot);

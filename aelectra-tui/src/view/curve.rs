@@ -2,7 +2,7 @@
 
 use super::chart::{Chart, Data, Line};
 use super::scale::Scale;
-use crate::store::{Axis, Bucket};
+use crate::store::Bucket;
 
 /// What is to be drawn of a line.
 pub(crate) struct Curve {
@@ -32,12 +32,44 @@ pub(crate) struct Bin {
 impl Curve {
     /// Bins a line on `across` columns of dots, so that a frame costs little however long the run.
     pub(crate) fn new(line: &Line<'_>, chart: &Chart<'_>, across: f64) -> Self {
-        let mut binner = Binner::new(chart.window, across);
+        let (from, to) = chart.window;
+        let per_dot = (across - 1.0) / (to - from);
+        let (mut bins, mut crosses, mut broken) = (Vec::<Bin>::new(), Vec::new(), false);
+        let mut add = |place: f64, bucket: Bucket, smooth: f64, gap: bool| {
+            let x = (place - from) * per_dot;
+            if bucket.nonfinite > 0 && within(x, across) {
+                crosses.push(x);
+            }
+            broken |= gap;
+            if !bucket.is_some() {
+                broken = true;
+                return;
+            }
+            let (low, high) = (f64::from(bucket.min), f64::from(bucket.max));
+            let mean = f64::from(bucket.mean);
+            let smooth = if smooth.is_finite() { smooth } else { mean };
+            let gap = std::mem::take(&mut broken);
+            match bins.last_mut() {
+                Some(last) if last.x.round() == x.round() => {
+                    last.low = last.low.min(low);
+                    last.high = last.high.max(high);
+                    (last.x, last.mean, last.smooth) = (x, mean, smooth);
+                }
+                _ => bins.push(Bin {
+                    x,
+                    low,
+                    high,
+                    mean,
+                    smooth,
+                    gap,
+                }),
+            }
+        };
         let (marks, raw) = match &line.data {
             Data::Points { points, marks } => {
                 for (place, value) in points {
                     let bucket = Bucket::of(*value);
-                    binner.add(*place, bucket, f64::from(bucket.mean), false);
+                    add(*place, bucket, f64::from(bucket.mean), false);
                 }
                 (*marks, false)
             }
@@ -48,20 +80,19 @@ impl Curve {
                 marks,
             } => {
                 let (buckets, smooth) = (table.buckets(*column), table.smooth(*column));
-                let axis = chart.axis.unwrap_or(Axis::Step);
-                let (from, to) = chart.window;
+                let axis = chart.axis.unwrap_or_default();
                 for index in table.range(axis, from, to) {
                     let row = &table.rows()[index];
                     if let Some(bucket) = buckets.get(index) {
-                        binner.add(row.x(axis), *bucket, f64::from(smooth[index]), row.gap);
+                        add(row.x(axis), *bucket, f64::from(smooth[index]), row.gap);
                     }
                 }
                 (*marks, *raw)
             }
         };
         Self {
-            bins: binner.bins,
-            crosses: binner.crosses,
+            bins,
+            crosses,
             marks,
             raw,
         }
@@ -96,58 +127,4 @@ pub(crate) fn fit(curves: &[Curve], log: bool, across: f64) -> Option<Scale> {
         }
     }
     (low <= high).then(|| Scale::new(low, high, log))
-}
-
-struct Binner {
-    from: f64,
-    per_dot: f64,
-    across: f64,
-    bins: Vec<Bin>,
-    crosses: Vec<f64>,
-    broken: bool,
-}
-
-impl Binner {
-    fn new((from, to): (f64, f64), across: f64) -> Self {
-        Self {
-            from,
-            per_dot: (across - 1.0) / (to - from),
-            across,
-            bins: Vec::new(),
-            crosses: Vec::new(),
-            broken: false,
-        }
-    }
-
-    fn add(&mut self, place: f64, bucket: Bucket, smooth: f64, gap: bool) {
-        let x = (place - self.from) * self.per_dot;
-        if bucket.nonfinite > 0 && within(x, self.across) {
-            self.crosses.push(x);
-        }
-        self.broken |= gap;
-        if !bucket.is_some() {
-            self.broken = true;
-            return;
-        }
-        let (low, high) = (f64::from(bucket.min), f64::from(bucket.max));
-        let mean = f64::from(bucket.mean);
-        let smooth = if smooth.is_finite() { smooth } else { mean };
-        let gap = std::mem::take(&mut self.broken);
-        if let Some(last) = self.bins.last_mut()
-            && last.x.round() == x.round()
-        {
-            last.low = last.low.min(low);
-            last.high = last.high.max(high);
-            (last.x, last.mean, last.smooth) = (x, mean, smooth);
-            return;
-        }
-        self.bins.push(Bin {
-            x,
-            low,
-            high,
-            mean,
-            smooth,
-            gap,
-        });
-    }
 }

@@ -132,13 +132,7 @@ fn numbers(state: &State, run: &RunStore, status: Status, buffer: &mut Buffer, a
     if let Some(device) = run.start.as_ref().and_then(|start| start.device.as_deref()) {
         parts.push(theme.foreign(&format::printable(device)));
     }
-    let row = Rect {
-        x: area.x + 1,
-        width: area.width.saturating_sub(1),
-        ..area
-    };
-    let x = text::list(buffer, row, &parts, theme, theme.text);
-    let separator = theme.separator();
+    let x = text::list(buffer, area, &parts, theme, theme.text);
     let mut alerts = Vec::new();
     if let Some((step, metric)) = run.nonfinite.back() {
         alerts.push(format!("NaN in {} at step {step}", metric.label()));
@@ -149,21 +143,15 @@ fn numbers(state: &State, run: &RunStore, status: Status, buffer: &mut Buffer, a
     if run.bad_lines > 0 {
         alerts.push(format!("{} bad lines", run.bad_lines));
     }
-    let alert = alerts.join(separator);
-    let view = format!(
-        "EMA {}{separator}{}{}",
-        state.decay(),
-        axis_name(state.usable_axis()),
-        if state.log_scale {
-            format!("{separator}log")
-        } else {
-            String::new()
-        },
-    );
-    let (tail, style) = if alert.is_empty() {
-        (view, theme.dim)
+    let mut view = vec![format!("EMA {}", state.decay())];
+    view.push(axis_name(state.usable_axis()).to_owned());
+    if state.log_scale {
+        view.push("log".to_owned());
+    }
+    let (tail, style) = if alerts.is_empty() {
+        (view.join(theme.separator()), theme.dim)
     } else {
-        (alert, theme.bad)
+        (alerts.join(theme.separator()), theme.bad)
     };
     let tail = format!(" {tail} ");
     text::right(buffer, x, area.y, area.right(), &tail, style);

@@ -21,7 +21,7 @@ pub(crate) mod text;
 pub(crate) mod tokens;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Constraint, Layout, Rect};
 
 use crate::state::{Screen, State};
 
@@ -57,13 +57,15 @@ impl WidthClass {
     }
 }
 
+/// Tabs, header, screen and footer.
+fn parts(area: Rect) -> [Rect; 4] {
+    use Constraint::{Fill, Length};
+    Layout::vertical([Length(1), Length(2), Fill(1), Length(1)]).areas(area)
+}
+
 /// The part of the terminal between header and footer.
 pub(crate) fn body(area: Rect) -> Rect {
-    Rect {
-        y: area.y + 3,
-        height: area.height.saturating_sub(4),
-        ..area
-    }
+    parts(area)[2]
 }
 
 pub(crate) fn draw(state: &State, buffer: &mut Buffer) {
@@ -71,17 +73,9 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer) {
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         return too_small(state, buffer, area);
     }
-    tabs::draw(state, buffer, Rect { height: 1, ..area });
-    header::draw(
-        state,
-        buffer,
-        Rect {
-            y: area.y + 1,
-            height: 2,
-            ..area
-        },
-    );
-    let inner = body(area);
+    let [top, about, inner, last] = parts(area);
+    tabs::draw(state, buffer, top);
+    header::draw(state, buffer, about);
     match state.screen {
         Screen::Overview => overview::draw(state, buffer, inner),
         Screen::Ner => ner::draw(state, buffer, inner),
@@ -92,11 +86,6 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer) {
         Screen::Logs => logs::draw(state, buffer, inner),
         Screen::Help => help::draw(state, buffer, inner),
     }
-    let last = Rect {
-        y: area.bottom() - 1,
-        height: 1,
-        ..area
-    };
     footer::draw(state, buffer, last);
     dialog::draw(state, buffer, area);
 }
@@ -108,22 +97,10 @@ fn too_small(state: &State, buffer: &mut Buffer, area: Rect) {
         format!("need {width}x{height}, have {}x{}", area.width, area.height),
         "q quits".to_owned(),
     ];
-    let shown = lines.len().min(usize::from(area.height));
-    let top = area.y + (area.height - shown as u16) / 2;
-    for (row, line) in lines[..shown].iter().enumerate() {
-        let left = usize::from(area.width).saturating_sub(line.len()) / 2;
-        let style = if row == 0 {
-            state.theme.warn
-        } else {
-            state.theme.text
-        };
-        text::put(
-            buffer,
-            area.x + left as u16,
-            top + row as u16,
-            area.right(),
-            line,
-            style,
-        );
+    let top = usize::from(area.height).saturating_sub(lines.len()) / 2;
+    for (row, line) in lines.iter().enumerate() {
+        let line = format!("{line:^0$}", usize::from(area.width));
+        let style = [state.theme.warn, state.theme.text][row.min(1)];
+        text::line(buffer, area, top + row, &line, style);
     }
 }

@@ -26,46 +26,59 @@ pub(crate) enum Pane {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Group {
     pub(crate) title: &'static str,
-    /// The same where there is little room.
+    /// The title where there is little room.
     pub(crate) short: &'static str,
-    /// Each with its letter.
-    pub(crate) metrics: &'static [(Metric, char)],
+    pub(crate) metrics: &'static [Member],
     /// Whether evaluations are drawn with the training values.
     pub(crate) held_out: bool,
 }
 
+/// A metric and what it is called beside others of its chart.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) metric: Metric,
+    letter: char,
+    label: &'static str,
+    short: &'static str,
+}
+
 macro_rules! group {
-    ($title:literal, $short:literal, $held_out:literal, $($metric:ident $letter:literal),+) => {
+    ($title:literal, $short:literal, $held_out:literal, $($metric:ident $letter:literal $label:literal $label_short:literal),+) => {
         Group {
             title: $title,
             short: $short,
             held_out: $held_out,
-            metrics: &[$((Metric::$metric, $letter)),+],
+            metrics: &[$(Member {
+                metric: Metric::$metric,
+                letter: $letter,
+                label: $label,
+                short: $label_short,
+            }),+],
         }
     };
 }
 
 /// The charts of pretraining, the most important first.
 pub(crate) static GROUPS: [Group; 9] = [
-    group!("Generator: MLM loss", "MLM loss", true, MlmLoss 'T'),
-    group!("Discriminator: accuracy", "Discriminator", false, RtdAccuracy 'A', RtdBaseline 'o'),
-    group!("Discriminator: RTD loss", "RTD loss", true, RtdLoss 'T'),
-    group!("Replaced tokens found", "Found", false, RtdPrecision 'P', RtdRecall 'R', RtdAuc 'A'),
-    group!("Gradient norm", "Gradient norm", false, GradNorm 'G'),
-    group!("Learning rate", "Learning rate", false, Lr 'L'),
-    group!("Total loss", "Total loss", true, Loss 'T'),
-    group!("Generator: accuracy", "Generator", false, MlmAccuracy 'B', SampledAccuracy 'S'),
-    group!("Throughput", "Throughput", false, TokensPerSecond 'T'),
+    group!("Generator: MLM loss", "MLM loss", true, MlmLoss 'T' "Training" "Train"),
+    group!("Discriminator: accuracy", "Discriminator", false,
+        RtdAccuracy 'A' "Accuracy" "Acc", RtdBaseline 'o' "of \"all original\"" "orig."),
+    group!("Discriminator: RTD loss", "RTD loss", true, RtdLoss 'T' "Training" "Train"),
+    group!("Replaced tokens found", "Found", false,
+        RtdPrecision 'P' "Precision" "Prec", RtdRecall 'R' "Recall" "Rec", RtdAuc 'A' "AUC" "AUC"),
+    group!("Gradient norm", "Gradient norm", false, GradNorm 'G' "" ""),
+    group!("Learning rate", "Learning rate", false, Lr 'L' "" ""),
+    group!("Total loss", "Total loss", true, Loss 'T' "Training" "Train"),
+    group!("Generator: accuracy", "Generator", false,
+        MlmAccuracy 'B' "Best guess" "Best", SampledAccuracy 'S' "Sample" "Sample"),
+    group!("Throughput", "Throughput", false, TokensPerSecond 'T' "" ""),
 ];
 
 impl Group {
     /// The one number that several runs are compared in.
-    fn lead(&self) -> Metric {
-        let auc = self
-            .metrics
-            .iter()
-            .find(|(metric, _)| *metric == Metric::RtdAuc);
-        auc.unwrap_or(&self.metrics[0]).0
+    fn lead(&self) -> &Member {
+        let auc = self.metrics.iter().find(|m| m.metric == Metric::RtdAuc);
+        auc.unwrap_or(&self.metrics[0])
     }
 }
 
@@ -81,7 +94,7 @@ impl Pane {
     fn matches(self, wanted: &str) -> bool {
         let title = self.title().to_lowercase().contains(wanted);
         title
-            || matches!(self, Self::Metrics(group) if group.metrics.iter().any(|(metric, _)| metric.label().to_lowercase().contains(wanted)))
+            || matches!(self, Self::Metrics(group) if group.metrics.iter().any(|m| m.metric.label().to_lowercase().contains(wanted)))
     }
 }
 
@@ -216,10 +229,10 @@ pub(crate) fn chart<'a>(state: &'a State, theme: &Theme, group: &Group) -> Chart
         let Some(run) = row.store.as_deref() else {
             continue;
         };
-        for (index, (metric, letter)) in group.metrics.iter().enumerate() {
+        for (index, member) in group.metrics.iter().enumerate() {
             // Several runs are compared in one number; the baseline is that of the shown run.
-            let is_baseline = *metric == Metric::RtdBaseline && place == 0;
-            if several && *metric != group.lead() && !is_baseline {
+            let is_baseline = member.metric == Metric::RtdBaseline && place == 0;
+            if several && member != group.lead() && !is_baseline {
                 continue;
             }
             let (label, short, letter) = if several && is_baseline {
@@ -229,37 +242,31 @@ pub(crate) fn chart<'a>(state: &'a State, theme: &Theme, group: &Group) -> Chart
                 let id = theme.foreign(&row.id);
                 let short = format::fit(&id, 10, theme.ellipsis());
                 (id, short, digit)
-            } else if group.metrics.len() > 1 {
-                let (label, short) = (label(*metric), short_label(*metric));
-                (label.to_owned(), short.to_owned(), *letter)
-            } else if group.held_out {
-                ("Training".to_owned(), "Train".to_owned(), *letter)
             } else {
-                (String::new(), String::new(), *letter)
+                let (label, short) = (member.label.to_owned(), member.short.to_owned());
+                (label, short, member.letter)
+            };
+            let order = if several { place } else { index };
+            let (style, pattern) = if several && is_baseline {
+                (theme.dim, Pattern::Dotted)
+            } else {
+                (theme.line(order), PATTERNS[order % PATTERNS.len()])
             };
             lines.push(Line {
                 label,
                 short,
                 letter,
-                style: if several && is_baseline {
-                    theme.dim
-                } else {
-                    theme.line(if several { place } else { index })
-                },
-                pattern: match (several, is_baseline) {
-                    (true, true) => Pattern::Dotted,
-                    (true, false) => PATTERNS[place % PATTERNS.len()],
-                    (false, _) => PATTERNS[index % PATTERNS.len()],
-                },
+                style,
+                pattern,
                 data: Data::Column {
                     table: &run.steps,
-                    column: metric.column(),
+                    column: member.metric.column(),
                     raw: !several && group.metrics.len() == 1,
                     marks: false,
                 },
             });
         }
-        let column = group.metrics[0].0.column();
+        let column = group.metrics[0].metric.column();
         if group.held_out && !several && !run.evals.buckets(column).is_empty() {
             lines.push(Line {
                 label: "Held out".into(),
@@ -277,7 +284,7 @@ pub(crate) fn chart<'a>(state: &'a State, theme: &Theme, group: &Group) -> Chart
         }
     }
     let axis = state.usable_axis();
-    let lead = label(group.lead());
+    let lead = group.lead().label;
     let (title, short) = if several && group.metrics.len() > 1 {
         (format!("{}: {lead}", group.short), lead)
     } else {
@@ -291,7 +298,7 @@ pub(crate) fn chart<'a>(state: &'a State, theme: &Theme, group: &Group) -> Chart
         axis: Some(axis),
         cursor: state.cursor,
         resumes: state.run().map_or_else(Vec::new, |run| resumes(run, axis)),
-        ..Chart::new(&title, group.metrics[0].0.unit(), window)
+        ..Chart::new(&title, group.metrics[0].metric.unit(), window)
     }
 }
 
@@ -306,49 +313,15 @@ fn resumes(run: &RunStore, axis: Axis) -> Vec<f64> {
         .collect()
 }
 
-/// What a metric is called beside others of its chart.
-pub(crate) fn label(metric: Metric) -> &'static str {
-    match metric {
-        Metric::RtdAccuracy => "Accuracy",
-        Metric::RtdBaseline => "of \"all original\"",
-        Metric::RtdPrecision => "Precision",
-        Metric::RtdRecall => "Recall",
-        Metric::MlmAccuracy => "Best guess",
-        Metric::SampledAccuracy => "Sample",
-        other => other.label(),
-    }
-}
-
-fn short_label(metric: Metric) -> &'static str {
-    match metric {
-        Metric::RtdAccuracy => "Acc",
-        Metric::RtdBaseline => "orig.",
-        Metric::RtdPrecision => "Prec",
-        Metric::RtdRecall => "Rec",
-        Metric::MlmAccuracy => "Best",
-        other => label(other),
-    }
-}
-
 fn ner_steps(state: &State, metric: NerMetric, focus: bool, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let Some(run) = state.run() else { return };
     let shown = state.track.unwrap_or(run.ner.active);
     let track: Option<&NerTrack> = run.ner.tracks.get(shown);
     let lines = track.map_or_else(Vec::new, |track| {
-        vec![Line {
-            label: theme.foreign(&format::printable(&track.name())),
-            short: theme.foreign(&format::printable(&track.name())),
-            letter: 'N',
-            style: theme.line(0),
-            pattern: Pattern::Solid,
-            data: Data::Column {
-                table: &track.steps,
-                column: metric.column(),
-                raw: true,
-                marks: false,
-            },
-        }]
+        let name = theme.foreign(&format::printable(&track.name()));
+        let style = theme.line(0);
+        vec![Line::raw(name, 'N', style, &track.steps, metric.column())]
     });
     // Fine-tuning has steps of its own; the window of pretraining does not apply.
     let extent = track.and_then(|track| track.steps.extent(Axis::Step));

@@ -6,17 +6,22 @@ use ratatui::layout::{Position, Rect};
 use super::text;
 use crate::format;
 use crate::state::{RunRow, State};
-use crate::store::Unit;
+use crate::store::{Metric, Unit};
 use crate::summary::RunSummary;
 
 /// What is known of a run: from its data if it is shown, else from a glance at its file.
-fn glance(state: &State, row: &RunRow) -> Option<RunSummary> {
+fn glance(state: &State, row: &RunRow) -> RunSummary {
     match row.store.as_deref().filter(|_| row.loaded >= 1.0) {
         Some(run) => {
             let (id, path) = (row.id.clone(), row.path.clone());
-            Some(RunSummary::of(run, id, path, row.alive, state.now))
+            let known = RunSummary::of(run, id, path, row.alive, state.now);
+            // A loss that is not finite is told here; a summary, which is JSON too, cannot.
+            RunSummary {
+                loss: run.last(Metric::Loss).or(known.loss),
+                ..known
+            }
         }
-        None => row.summary.clone(),
+        None => row.summary.clone().unwrap_or_default(),
     }
 }
 
@@ -67,7 +72,6 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     for (place, (index, key)) in page.enumerate() {
         let run = &state.runs[*key];
         let known = glance(state, run);
-        let known = known.as_ref();
         let slot = overlaid.iter().position(|shown| shown == key);
         let mark = match slot {
             Some(slot) => char::from_digit(slot as u32 + 1, 10).unwrap_or('?'),
@@ -80,10 +84,7 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
             " "
         };
         let name = format::pad(&theme.foreign(&run.id), name_width, theme.ellipsis());
-        let step = match (
-            known.and_then(|run| run.step),
-            known.and_then(|run| run.total_steps),
-        ) {
+        let step = match (known.step, known.total_steps) {
             (Some(step), Some(total)) => {
                 format!(
                     "{}/{}",
@@ -99,16 +100,16 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         };
         let mut line = format!(
             "{pointer}{mark}  {name} {:<11} {step:>15} {:>8}",
-            known.map_or("?", |run| &run.state),
-            value(known.and_then(|run| run.loss), Unit::Plain),
+            known.state,
+            value(known.loss, Unit::Plain),
         );
         if !narrow {
             line.push_str(&format!(
                 " {:>7} {:>7} {:>7}",
-                value(known.and_then(|run| run.rtd_accuracy), Unit::Share),
-                value(known.and_then(|run| run.best_f1), Unit::Share),
+                value(known.rtd_accuracy, Unit::Share),
+                value(known.best_f1, Unit::Share),
                 known
-                    .and_then(|run| run.last_event_seconds)
+                    .last_event_seconds
                     .map_or_else(|| "-".into(), format::duration),
             ));
         }

@@ -3,8 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::chart::{self, Chart, Data, Line};
-use super::grid::Pattern;
+use super::chart::{self, Chart, Line};
 use super::{WidthClass, text};
 use crate::format;
 use crate::state::State;
@@ -41,12 +40,7 @@ pub(crate) fn line(state: &State, buffer: &mut Buffer, area: Rect) {
         parts.push(format!("step: {}", split.join(", ")));
     }
     let parts: Vec<String> = parts.iter().map(|part| theme.foreign(part)).collect();
-    let row = Rect {
-        x: area.x + 1,
-        width: area.width.saturating_sub(1),
-        ..area
-    };
-    text::list(buffer, row, &parts, theme, theme.dim);
+    text::list(buffer, area, &parts, theme, theme.dim);
 }
 
 /// The parts of a step that were measured.
@@ -93,21 +87,16 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         };
         let window = run.system.extent(Axis::Time).unwrap_or((0.0, 1.0));
         let short = metric.label().split(',').next();
+        let style = theme.line(place);
         let drawn = Chart {
             short: short.unwrap_or_default().to_owned(),
-            lines: vec![Line {
-                label: String::new(),
-                short: String::new(),
-                letter: 'S',
-                style: theme.line(place),
-                pattern: Pattern::Solid,
-                data: Data::Column {
-                    table: &run.system,
-                    column: metric.column(),
-                    raw: true,
-                    marks: false,
-                },
-            }],
+            lines: vec![Line::raw(
+                String::new(),
+                'S',
+                style,
+                &run.system,
+                metric.column(),
+            )],
             log_scale: state.log_scale,
             axis: Some(Axis::Time),
             ..Chart::new(metric.label(), metric.unit(), window)

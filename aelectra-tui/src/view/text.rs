@@ -37,7 +37,8 @@ pub(crate) fn pieces(buffer: &mut Buffer, row: Rect, parts: &[(&str, Style)]) ->
     x
 }
 
-/// Writes as many whole parts as fit, with separators between them; returns the column after them.
+/// Writes as many whole parts as fit, after a space and with separators between them; returns the
+/// column after them.
 pub(crate) fn list(
     buffer: &mut Buffer,
     row: Rect,
@@ -45,7 +46,7 @@ pub(crate) fn list(
     theme: &Theme,
     style: Style,
 ) -> u16 {
-    let mut x = row.x;
+    let mut x = row.x + 1;
     for (index, part) in parts.iter().enumerate() {
         let lead = if index == 0 { "" } else { theme.separator() };
         let width = format::width(lead) + format::width(part);

@@ -74,24 +74,15 @@ fn summary(
     width: usize,
     theme: &Theme,
 ) -> String {
-    let masked = sample
-        .tokens
-        .iter()
-        .filter(|token| is_masked(token))
-        .count();
-    let replaced = sample
-        .tokens
-        .iter()
-        .filter(|token| token.is_replaced)
-        .count();
-    let called = |token: &&SampleToken| token.replaced_probability.is_some_and(|p| p >= 0.5);
-    let found = sample
-        .tokens
-        .iter()
-        .filter(called)
-        .filter(|token| token.is_replaced)
-        .count();
-    let false_alarms = sample.tokens.iter().filter(called).count() - found;
+    let count_of = |is: &dyn Fn(&SampleToken) -> bool| {
+        let tokens = sample.tokens.iter();
+        tokens.filter(|token| is(token)).count()
+    };
+    let called = |token: &SampleToken| token.replaced_probability.is_some_and(|p| p >= 0.5);
+    let masked = count_of(&is_masked);
+    let replaced = count_of(&|token| token.is_replaced);
+    let found = count_of(&|token| called(token) && token.is_replaced);
+    let false_alarms = count_of(&called) - found;
     let dot = theme.pick("·", "|");
     let place = format!("Sample {} of {count} {dot} step {}", index + 1, sample.step);
     let split = sample.split.as_deref().map_or(String::new(), |split| {
