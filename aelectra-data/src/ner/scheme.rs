@@ -126,6 +126,7 @@ pub(super) fn orphans(tags: &[String]) -> impl Iterator<Item = usize> {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use super::super::spans::{Mode, entities};
     use super::*;
     use proptest::prelude::*;
 
@@ -135,29 +136,24 @@ pub(crate) mod tests {
 
     /// Well-formed IOB2 tags in another scheme; the inverse of [`Scheme::to_iob2`].
     fn spelled(scheme: Scheme, tags: &[String]) -> Vec<String> {
-        let continues = |i: usize, class: &str| {
-            tags.get(i + 1).and_then(|tag| split_tag(tag)) == Some(('I', class))
-        };
-        let spell = |(i, tag): (usize, &String)| {
-            let Some((prefix, class)) = split_tag(tag) else {
-                return tag.clone();
-            };
-            let letter = match scheme {
-                Scheme::Iob2 => prefix,
-                Scheme::Iob1 => {
-                    let touches = i > 0 && split_tag(&tags[i - 1]).is_some_and(|t| t.1 == class);
-                    if prefix == 'B' && touches { 'B' } else { 'I' }
-                }
-                Scheme::Bioes => match (prefix, continues(i, class)) {
-                    ('B', true) => 'B',
-                    ('B', false) => 'S',
-                    (_, true) => 'I',
-                    (_, false) => 'E',
-                },
-            };
-            format!("{letter}-{class}")
-        };
-        tags.iter().enumerate().map(spell).collect()
+        let mut out = tags.to_vec();
+        let spans = entities(tags, Mode::Strict).expect("IOB2");
+        for (at, span) in spans.iter().enumerate() {
+            let before = at.checked_sub(1).map(|at| &spans[at]);
+            let touches = before.is_some_and(|b| (b.end, &b.label) == (span.start, &span.label));
+            for (i, tag) in (span.start..).zip(&mut out[span.start..span.end]) {
+                let (first, last) = (i == span.start, i + 1 == span.end);
+                let letter = match (scheme, first, last) {
+                    (Scheme::Iob2, true, _) | (Scheme::Bioes, true, false) => 'B',
+                    (Scheme::Iob1, true, _) if touches => 'B',
+                    (Scheme::Bioes, true, true) => 'S',
+                    (Scheme::Bioes, false, true) => 'E',
+                    _ => 'I',
+                };
+                *tag = format!("{letter}-{}", span.label);
+            }
+        }
+        out
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! with the same Unicode tables (`unicode_categories`), so that words split where the reference
 //! splits them, also for characters that were assigned after those tables were made.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use unicode_categories::UnicodeCategories;
@@ -65,18 +66,13 @@ pub(crate) fn classify(c: char) -> CharClass {
         .unwrap_or_else(|| classify_slowly(c))
 }
 
-/// A run of the text that becomes one word, or nothing, or (rarely, when accents are stripped)
-/// several words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Run {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-    /// Whether the run is a single character split off on its own.
-    pub(crate) single: bool,
-}
-
-/// Calls `visit` for every run of `text`, in order.
-pub(crate) fn for_each_run(text: &str, split_ideographs: bool, mut visit: impl FnMut(Run)) {
+/// Calls `visit` with the byte range of every run of `text`, in order: what becomes one word, or
+/// nothing, or (rarely, when accents are stripped) several words.
+pub(crate) fn for_each_run(
+    text: &str,
+    split_ideographs: bool,
+    mut visit: impl FnMut(Range<usize>),
+) {
     let table = basic_plane();
     let bytes = text.as_bytes();
     let mut word_start = None;
@@ -109,29 +105,17 @@ pub(crate) fn for_each_run(text: &str, split_ideographs: bool, mut visit: impl F
             }
             CharClass::Space | CharClass::Punctuation | CharClass::Ideograph => {
                 if let Some(start) = word_start.take() {
-                    visit(Run {
-                        start,
-                        end: position,
-                        single: false,
-                    });
+                    visit(start..position);
                 }
                 if class != CharClass::Space {
-                    visit(Run {
-                        start: position,
-                        end: position + width,
-                        single: true,
-                    });
+                    visit(position..position + width);
                 }
             }
         }
         position += width;
     }
     if let Some(start) = word_start {
-        visit(Run {
-            start,
-            end: bytes.len(),
-            single: false,
-        });
+        visit(start..bytes.len());
     }
 }
 
@@ -141,9 +125,7 @@ mod tests {
 
     fn runs(text: &str, split_ideographs: bool) -> Vec<&str> {
         let mut out = Vec::new();
-        for_each_run(text, split_ideographs, |run| {
-            out.push(&text[run.start..run.end])
-        });
+        for_each_run(text, split_ideographs, |run| out.push(&text[run]));
         out
     }
 

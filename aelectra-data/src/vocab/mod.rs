@@ -2,7 +2,7 @@
 //!
 //! [`train_vocabulary`] counts the words of a corpus and learns a vocabulary from them, the same
 //! for any number of threads and any order of the files. [`WordPieceTokenizer`] is the BERT
-//! tokenizer: its ids and offsets are those of Hugging Face `tokenizers` with `BertNormalizer`,
+//! tokenizer: its ids are those of Hugging Face `tokenizers` with `BertNormalizer`,
 //! `BertPreTokenizer` and `WordPiece`; it is several times faster because it remembers the pieces
 //! of every run of text it has seen ([`Encoder`]).
 //!
@@ -21,5 +21,5 @@ mod wordpiece;
 pub use crate::corpus::Progress;
 pub use encoder::Encoder;
 pub use options::{SpecialIds, SpecialTokens, TokenizerOptions};
-pub use tokenizer::{Piece, WordPieceTokenizer};
+pub use tokenizer::WordPieceTokenizer;
 pub use train::{VocabularyOptions, VocabularyReport, train_vocabulary};

@@ -12,17 +12,6 @@ use super::wordpiece::WordPiece;
 use super::{SpecialIds, SpecialTokens, TokenizerOptions};
 use crate::error::{DataError, Result};
 
-/// A token and its place in the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece {
-    /// The id in the vocabulary.
-    pub id: u32,
-    /// First byte in the text.
-    pub start: usize,
-    /// The byte after the last.
-    pub end: usize,
-}
-
 /// The BERT WordPiece tokenizer. Cheap to clone; may be shared between threads.
 #[derive(Clone, Debug)]
 pub struct WordPieceTokenizer {
@@ -186,27 +175,7 @@ impl WordPieceTokenizer {
     pub fn encode_ids(&self, text: &str) -> Vec<u32> {
         let mut out = Vec::with_capacity(text.len() / 4);
         for_each_run(text, self.inner.options.tokenize_chinese_chars, |run| {
-            self.encode_run(&text[run.start..run.end], &mut out);
-        });
-        out
-    }
-
-    /// The ids and byte ranges of a text, without special tokens. A range covers the characters
-    /// that the piece was made of, before lower-casing and the like.
-    #[must_use]
-    pub fn encode(&self, text: &str) -> Vec<Piece> {
-        let mut out = Vec::with_capacity(text.len() / 4);
-        let mut pieces = Vec::new();
-        for_each_run(text, self.inner.options.tokenize_chinese_chars, |run| {
-            for word in self.inner.normalizer.words(&text[run.start..run.end]) {
-                pieces.clear();
-                self.inner.model.tokenize(&word.text, &mut pieces);
-                out.extend(pieces.iter().map(|&(id, start, end)| Piece {
-                    id,
-                    start: run.start + word.origins[start].0 as usize,
-                    end: run.start + word.origins[end - 1].1 as usize,
-                }));
-            }
+            self.encode_run(&text[run], &mut out);
         });
         out
     }
@@ -224,15 +193,13 @@ impl WordPieceTokenizer {
 
     /// Appends the ids of a run of text.
     pub(crate) fn encode_run(&self, run: &str, out: &mut Vec<u32>) {
-        let mut pieces = Vec::new();
         if self.inner.normalizer.is_identity(run) {
-            self.inner.model.tokenize(run, &mut pieces);
+            self.inner.model.tokenize(run, out);
         } else {
             for word in self.inner.normalizer.words(run) {
-                self.inner.model.tokenize(&word.text, &mut pieces);
+                self.inner.model.tokenize(&word, out);
             }
         }
-        out.extend(pieces.iter().map(|&(id, ..)| id));
     }
 
     /// For every id, whether its token continues a word (starts with `##`).

@@ -19,7 +19,6 @@ const NO_TOKEN: u32 = u32::MAX;
 /// walk finds the longest match; trying every length against a map hashes every prefix anew.
 #[derive(Debug)]
 pub(crate) struct WordPiece {
-    tokens: HashMap<Box<str>, u32, FxBuildHasher>,
     /// `node << 8 | byte` to node.
     edges: HashMap<u64, u32, FxBuildHasher>,
     /// The token that ends at a node.
@@ -30,13 +29,11 @@ pub(crate) struct WordPiece {
 impl WordPiece {
     pub(crate) fn new(tokens: &[String], unknown: u32) -> Self {
         let mut model = Self {
-            tokens: HashMap::default(),
             edges: HashMap::default(),
             ends: vec![NO_TOKEN; 2],
             unknown,
         };
         for (id, token) in tokens.iter().enumerate() {
-            model.tokens.insert(token.as_str().into(), id as u32);
             model.insert(ROOT, token, id as u32);
             if let Some(rest) = token.strip_prefix(CONTINUATION) {
                 model.insert(CONTINUING_ROOT, rest, id as u32);
@@ -61,15 +58,19 @@ impl WordPiece {
     }
 
     pub(crate) fn id(&self, token: &str) -> Option<u32> {
-        self.tokens.get(token).copied()
+        let mut bytes = token.bytes();
+        let node = bytes.try_fold(ROOT, |node, byte| {
+            self.edges.get(&edge(node, byte)).copied()
+        })?;
+        Some(self.ends[node as usize]).filter(|&id| id != NO_TOKEN)
     }
 
-    /// Appends `(id, start, end)` of the pieces of a normalized word, in bytes of the word; the
-    /// unknown token over the whole word when some part of it matches nothing.
-    pub(crate) fn tokenize(&self, word: &str, out: &mut Vec<(u32, usize, usize)>) {
+    /// Appends the ids of the pieces of a normalized word; the unknown token for the whole word when
+    /// some part of it matches nothing.
+    pub(crate) fn tokenize(&self, word: &str, out: &mut Vec<u32>) {
         let first = out.len();
         if word.len() > MAX_CHARS_PER_WORD && word.chars().count() > MAX_CHARS_PER_WORD {
-            out.push((self.unknown, 0, word.len()));
+            out.push(self.unknown);
             return;
         }
         let bytes = word.as_bytes();
@@ -89,10 +90,10 @@ impl WordPiece {
             }
             let Some((id, end)) = longest else {
                 out.truncate(first);
-                out.push((self.unknown, 0, word.len()));
+                out.push(self.unknown);
                 return;
             };
-            out.push((id, start, end));
+            out.push(id);
             start = end;
         }
     }
@@ -117,9 +118,9 @@ mod tests {
             model.tokenize(word, &mut out);
             out
         };
-        assert_eq!(pieces("husbåd"), [(1, 0, 3), (4, 3, 7)]);
-        assert_eq!(pieces("husb"), [(1, 0, 3), (5, 3, 4)]);
-        assert_eq!(pieces("husx"), [(0, 0, 4)]);
-        assert_eq!(pieces(&"h".repeat(101)), [(0, 0, 101)]);
+        assert_eq!(pieces("husbåd"), [1, 4]);
+        assert_eq!(pieces("husb"), [1, 5]);
+        assert_eq!(pieces("husx"), [0]);
+        assert_eq!(pieces(&"h".repeat(101)), [0]);
     }
 }

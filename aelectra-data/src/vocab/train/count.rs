@@ -59,7 +59,7 @@ pub(super) fn count_words(
             let mut runs: HashMap<Box<str>, u64, FxBuildHasher> = HashMap::default();
             let found = documents(&chunk, sources, corpus, &duplicates, |text| {
                 for_each_run(text, options.tokenize_chinese_chars, |run| {
-                    let run = &text[run.start..run.end];
+                    let run = &text[run];
                     match runs.get_mut(run) {
                         Some(count) => *count += 1,
                         None => {
@@ -74,7 +74,7 @@ pub(super) fn count_words(
                     words.push((run, count));
                 } else {
                     let normalized = normalizer.words(&run);
-                    words.extend(normalized.into_iter().map(|word| (word.text.into(), count)));
+                    words.extend(normalized.into_iter().map(|word| (word.into(), count)));
                 }
             }
             Ok((words, found.sources))
