@@ -28,7 +28,7 @@ pub struct Manifest {
     pub config: serde_json::Value,
     /// The commit the program was built from, where known.
     pub git_commit: Option<String>,
-    /// Versions of what computes: the program, burn, rustc.
+    /// Versions of what computes, such as the program's; its commit fixes those of its libraries.
     pub versions: BTreeMap<String, String>,
     /// The device in words.
     pub device: String,

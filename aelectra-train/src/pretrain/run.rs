@@ -17,6 +17,7 @@ use crate::error::{Result, TrainError};
 use crate::export::{Part, pretraining_card, save_part};
 use crate::pretrain::PretrainSummary;
 use crate::pretrain::baseline::unigram_entropy;
+use crate::pretrain::checkpoint;
 use crate::pretrain::fit::check_fit;
 use crate::pretrain::start::{Identity, Resume, Weights, prepare_run};
 use crate::pretrain::trainer::{Outcome, Trainer, TrainerOptions};
@@ -106,6 +107,7 @@ pub const RUN_TOKENIZER: &str = "tokenizer";
 
 impl Session {
     /// Reads the inputs, then creates or opens the run directory; nothing is written into it yet.
+    /// Models that a new run begins with are downloaded.
     ///
     /// # Errors
     /// When an input cannot be read or does not fit the others, or the directory already holds a
@@ -115,6 +117,15 @@ impl Session {
         let run = record::open_run(job.out.as_deref(), "pretrain")?;
         if job.resume == Resume::No {
             record::refuse_occupied(&run)?;
+        }
+        let begins = match job.resume {
+            Resume::No => true,
+            Resume::Auto => checkpoint::list(&run).is_empty(),
+            Resume::Last | Resume::From(_) => false,
+        };
+        if begins {
+            // Before anyone watches the run, so that the progress of a download can be seen.
+            job.init.fetch(&job.hub)?;
         }
         Ok(read.session(job, run))
     }

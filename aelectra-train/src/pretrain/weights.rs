@@ -86,6 +86,14 @@ impl InitialModels {
         }
     }
 
+    /// Downloads what this machine lacks, so that loading them needs no network.
+    pub(crate) fn fetch(&self, hub: &HubOptions) -> Result<()> {
+        for model in self.generator.iter().chain(&self.discriminator) {
+            hub::resolve(model, hub)?;
+        }
+        Ok(())
+    }
+
     /// Replaces the halves of a fresh pair. The discriminator comes last: of two models the shared
     /// embeddings are its.
     pub(crate) fn load_into(

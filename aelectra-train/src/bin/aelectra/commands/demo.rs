@@ -203,7 +203,7 @@ fn walk<'t>(
         recipe: "demo",
         environment: &environment,
         set: &args.set,
-        flags: &[seed.clone()],
+        flags: std::slice::from_ref(&seed),
     })?;
     let attention_start = config.model.attention_start;
     let job = pretrain::Job {

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aelectra_data::hub::HubOptions;
 use aelectra_train::config::pretrain::PretrainConfig;
 use aelectra_train::config::{self, Sources};
 use aelectra_train::pretrain::{InitialModels, Job, PretrainSummary, Resume, Session};
@@ -11,7 +10,7 @@ use aelectra_train::sink::console;
 use clap::Args;
 
 use super::Global;
-use crate::common::{DeviceArgs, environment};
+use crate::common::{DeviceArgs, environment, hub};
 use crate::view::View;
 use crate::{output, signals};
 
@@ -96,8 +95,7 @@ pub(crate) fn run(args: &PretrainArgs, global: Global) -> anyhow::Result<u8> {
             generator: args.init_generator.clone(),
             discriminator: args.init_discriminator.clone(),
         },
-        // The dashboard has the terminal when the models are looked for.
-        hub: HubOptions::from_process_env(),
+        hub: hub(global),
         stop: stop.clone(),
     })?;
     let view = View::open(session.dir(), !args.no_dashboard, global, &stop);
