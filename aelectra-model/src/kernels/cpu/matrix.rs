@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::isa::Isa;
+use super::isa::gemm::{Raw, Shape};
 
 /// Where the elements of a matrix lie in a slice.
 #[derive(Clone, Copy)]
@@ -118,42 +119,28 @@ impl Product {
         assert!(to.needs(m, n) <= result.len(), "the result is too short");
         assert!(from_a.needs(m, k) <= a.len(), "the left side is too short");
         assert!(from_b.needs(k, n) <= b.len(), "the right side is too short");
-        let parallelism = if self.threads > 1 {
-            gemm::Parallelism::Rayon(self.threads)
-        } else {
-            gemm::Parallelism::None
+        let shape = Shape {
+            m,
+            n,
+            k,
+            kept: self.accumulate.then_some(1.0),
+            factor: self.alpha,
+            threads: self.threads,
         };
-        let kept = if self.accumulate { 1.0 } else { 0.0 };
-        // SAFETY: gemm reads the m×k and k×n elements of the two factors and reads and writes the
-        // m×n of the result, at the given strides from the given pointers; the assertions show that
-        // the last of them lies within its slice, strides are not negative, and no two elements of
-        // the result share a place, so that threads may write them. The result is borrowed
-        // exclusively, so it does not overlap the factors. gemm computes
-        // `dst = alpha·dst + beta·lhs·rhs` (its alpha scales what was there) and does not read dst
-        // when told not to.
-        unsafe {
-            gemm::gemm(
-                m,
-                n,
-                k,
-                result.as_mut_ptr().add(to.start),
-                to.column as isize,
-                to.row as isize,
-                self.accumulate,
-                a.as_ptr().add(from_a.start),
-                from_a.column as isize,
-                from_a.row as isize,
-                b.as_ptr().add(from_b.start),
-                from_b.column as isize,
-                from_b.row as isize,
-                kept,
-                self.alpha,
-                false,
-                false,
-                false,
-                parallelism,
-            );
-        }
+        let raw = |values: &[f32], view: View| Raw {
+            pointer: values[view.start..].as_ptr(),
+            column: view.column as isize,
+            row: view.row as isize,
+        };
+        let to = Raw {
+            pointer: result[to.start..].as_mut_ptr(),
+            column: to.column as isize,
+            row: to.row as isize,
+        };
+        // SAFETY: the assertions show that the last element of each matrix lies within its slice, so
+        // all do, and that no two elements of the result share a place. The result is borrowed
+        // exclusively, so it does not overlap the factors.
+        unsafe { self.isa.gemm(shape, to, raw(a, from_a), raw(b, from_b)) };
     }
 }
 
@@ -209,5 +196,55 @@ pub(super) fn linear(
         for (value, &turned) in result[start..start + outputs].iter_mut().zip(row_of) {
             *value = turned;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_of_every_instruction_set() {
+        let value = |at: usize| ((at * 7919 % 2003) as f32 - 1001.0) / 500.0;
+        let (m, n, k) = (13, 37, 29);
+        let a: Vec<f32> = (0..m * k).map(value).collect();
+        let b: Vec<f32> = (0..n * k).map(|at| value(at + 5)).collect();
+        for &isa in Isa::all() {
+            for (threads, to) in [(1, View::rows(n)), (2, View::rows(m).transposed())] {
+                let mut result = vec![1.0; m * n];
+                Product::new(isa, m, n, k)
+                    .scaled(0.5)
+                    .accumulating()
+                    .on(threads)
+                    .run(
+                        (&mut result, to),
+                        (&a, View::rows(k)),
+                        (&b, View::rows(k).transposed()),
+                    );
+                for (row, column) in (0..m).flat_map(|row| (0..n).map(move |at| (row, at))) {
+                    let of =
+                        |k: usize, at: usize, by: &[f32], of: usize| f64::from(by[of * k + at]);
+                    let sum: f64 = (0..k)
+                        .map(|at| of(k, at, &a, row) * of(k, at, &b, column))
+                        .sum();
+                    let ours = f64::from(result[row * to.row + column * to.column]);
+                    assert!(
+                        (ours - 1.0 - 0.5 * sum).abs() < 1e-4,
+                        "{isa:?} {row} {column}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "overlaps itself")]
+    fn a_result_that_overlaps_itself_is_refused() {
+        let mut result = [0.0; 20];
+        Product::new(Isa::all()[0], 3, 4, 2).run(
+            (&mut result, View::rows(3)),
+            (&[0.0; 6], View::rows(2)),
+            (&[0.0; 8], View::rows(4)),
+        );
     }
 }

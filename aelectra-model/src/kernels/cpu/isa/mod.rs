@@ -5,6 +5,7 @@
 
 mod avx2;
 mod avx512;
+pub(super) mod gemm;
 mod portable;
 pub(super) mod tile;
 pub(super) mod vnni;
