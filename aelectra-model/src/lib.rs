@@ -12,27 +12,27 @@
 // Burn's module derive expands deeply nested types for the pretraining model.
 #![recursion_limit = "256"]
 
-pub mod attention;
+mod attention;
 pub mod auto;
 pub mod checkpoint;
-pub mod config;
+mod config;
 pub mod device;
-pub mod electra;
-pub mod embeddings;
-pub mod encoder;
-pub mod error;
-pub mod heads;
+mod electra;
+mod embeddings;
+mod encoder;
+mod error;
+mod heads;
 pub mod init;
 pub mod input;
 pub mod inspect;
 pub mod kernels;
-pub mod layers;
+mod layers;
 pub mod local_start;
 pub mod loss;
-pub mod noise;
+mod noise;
 pub mod parameters;
-pub mod precision;
-pub mod prepared;
+mod precision;
+mod prepared;
 pub mod pretraining;
 
 pub use config::{ElectraConfig, ModelType};
@@ -41,7 +41,7 @@ pub use electra::ElectraModel;
 pub use error::{ModelError, Result};
 pub use heads::{ElectraForMaskedLm, ElectraForPreTraining, ElectraForTokenClassification};
 pub use input::EncoderInput;
-pub use noise::Noise;
+pub use noise::{Dropout, Noise};
 pub use precision::Precision;
 pub use prepared::{PreparedModel, PreparedTokenClassifier};
 pub use pretraining::{ElectraPretrainer, PretrainInput, PretrainOutput};

@@ -3,7 +3,7 @@
 
 mod common;
 
-use aelectra_model::electra::ElectraModel;
+use aelectra_model::ElectraModel;
 use aelectra_model::{EncoderInput, Noise};
 use burn::tensor::{Device, Tensor};
 use common::{FORWARD, Goldens, assert_close, at, devices, open, values};

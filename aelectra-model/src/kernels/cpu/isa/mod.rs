@@ -7,6 +7,7 @@ mod avx2;
 mod avx512;
 pub(super) mod gemm;
 mod portable;
+mod product;
 pub(super) mod tile;
 pub(super) mod vnni;
 
