@@ -51,8 +51,8 @@ impl View {
 
     /// Whether two of `rows` by `columns` elements may lie in one place.
     const fn overlaps_itself(self, rows: usize, columns: usize) -> bool {
-        let rows_apart = self.column >= 1 && self.row >= (columns - 1) * self.column + 1;
-        let columns_apart = self.row >= 1 && self.column >= (rows - 1) * self.row + 1;
+        let rows_apart = self.column >= 1 && self.row > (columns - 1) * self.column;
+        let columns_apart = self.row >= 1 && self.column > (rows - 1) * self.row;
         !(rows_apart || columns_apart)
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands;
+use crate::{commands, dashboard};
 
 /// Danish ELECTRA from raw text to named entities.
 ///
@@ -41,10 +41,8 @@ pub(crate) enum Command {
     Score(commands::score::ScoreArgs),
     Inspect(commands::inspect::InspectArgs),
     Export(commands::export::ExportArgs),
-    #[cfg(feature = "tui")]
-    Dashboard(commands::dashboard::DashboardArgs),
-    #[cfg(feature = "tui")]
-    Runs(commands::runs::RunsArgs),
+    Dashboard(dashboard::DashboardArgs),
+    Runs(dashboard::RunsArgs),
     Bench(commands::bench::BenchArgs),
     /// List the devices this build supports.
     Doctor,

@@ -11,7 +11,7 @@ use burn::tensor::Device;
 use clap::{Args, CommandFactory, ValueEnum};
 
 use crate::cli::Cli;
-use crate::commands::Global;
+use crate::global::Global;
 use crate::output;
 use crate::progress::StageBar;
 

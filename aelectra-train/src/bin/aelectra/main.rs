@@ -8,6 +8,12 @@
 mod cli;
 mod commands;
 mod common;
+#[cfg(feature = "tui")]
+mod dashboard;
+#[cfg(not(feature = "tui"))]
+#[path = "no_dashboard.rs"]
+mod dashboard;
+mod global;
 mod output;
 mod progress;
 mod signals;
@@ -20,6 +26,12 @@ use aelectra_data::hub::HubError;
 use aelectra_model::ModelError;
 use aelectra_train::TrainError;
 use clap::Parser;
+use cli::{Cli, Command};
+use commands::{
+    bench, compare, data, demo, embed_check, evaluate, export, finetune, inspect, predict, prepare,
+    pretrain, robustness, score, system, vocab,
+};
+use global::Global;
 
 /// The system's allocator gives every large buffer back to the kernel and faults it in again; a
 /// training step makes thousands of them.
@@ -41,8 +53,8 @@ fn keep_freed_memory() {
 
 fn main() -> ExitCode {
     keep_freed_memory();
-    let cli = cli::Cli::parse();
-    match commands::run(cli) {
+    let cli = Cli::parse();
+    match run(cli) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             let (hint, code) = classify(&error);
@@ -53,6 +65,37 @@ fn main() -> ExitCode {
             output::error(&told_once(&error), hint.as_deref());
             ExitCode::from(code)
         }
+    }
+}
+
+/// Carries out a command; the result is the exit code.
+fn run(cli: Cli) -> anyhow::Result<u8> {
+    let global = Global {
+        json: cli.json,
+        quiet: cli.quiet,
+    };
+    match cli.command {
+        Command::Demo(args) => demo::run(&args, global),
+        Command::Vocab(args) => vocab::run(&args, global),
+        Command::Prepare(args) => prepare::run(&args, global),
+        Command::Pretrain(args) => pretrain::run(&args, global),
+        Command::Finetune(args) => finetune::run(&args, global),
+        Command::Evaluate(args) => evaluate::run(&args, global),
+        Command::Predict(args) => predict::run(&args, global),
+        Command::Compare(args) => compare::run(&args, global),
+        Command::CompareTiming(args) => compare::timing::run(&args, global),
+        Command::Robustness(args) => robustness::run(&args, global),
+        Command::Data(args) => data::run(&args, global),
+        Command::Score(args) => score::run(&args, global),
+        Command::Inspect(args) => inspect::run(&args, global),
+        Command::Dashboard(args) => dashboard::run_dashboard(&args, global),
+        Command::Runs(args) => dashboard::run_runs(&args, global),
+        Command::Bench(args) => bench::run(&args, global),
+        Command::Doctor => system::doctor(global),
+        Command::Completions { shell } => system::completions(shell),
+        Command::Man => system::man(),
+        Command::Export(args) => export::run(&args, global),
+        Command::EmbedCheck(args) => embed_check::run(&args, global),
     }
 }
 

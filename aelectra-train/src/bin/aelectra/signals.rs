@@ -29,8 +29,7 @@ pub(crate) fn stop_flag() -> anyhow::Result<StopFlag> {
                 // A closing terminal sends SIGHUP more than once, and a logout SIGTERM with it;
                 // that is one wish, not two.
                 if flag.requested().is_some() && signal != SIGHUP {
-                    #[cfg(feature = "tui")]
-                    aelectra_tui::restore();
+                    crate::dashboard::restore_terminal();
                     signal_hook::low_level::exit(128 + signal);
                 }
                 flag.request(signal as usize);

@@ -81,11 +81,11 @@ unsafe fn rows<const M: usize>(
                 _mm256_load_ps(line.as_ptr().add(half))
             },
         );
-        for row in 0..M {
+        for (row, sums) in sums.iter_mut().enumerate() {
             // SAFETY: element `row * stride + step` of the left side, which the caller vouches for.
             let left = _mm256_broadcast_ss(unsafe { values.get_unchecked(row * stride + step) });
             for half in 0..2 {
-                sums[row][half] = _mm256_fmadd_ps(left, right[half], sums[row][half]);
+                sums[half] = _mm256_fmadd_ps(left, right[half], sums[half]);
             }
         }
     }

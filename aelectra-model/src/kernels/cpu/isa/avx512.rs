@@ -71,9 +71,9 @@ unsafe fn rows<const M: usize, const P: usize>(factors: &Factors<'_, P>, tile: &
             let mut right = [[_mm512_setzero_ps(); VECTORS]; P];
             for panel in 0..P {
                 for vector in 0..VECTORS {
+                    let line = at[panel].wrapping_add($step * VECTORS + vector);
                     // SAFETY: a line of this step; 64 bytes at an address that 64 divides.
-                    right[panel][vector] =
-                        unsafe { _mm512_load_ps(at[panel].add($step * VECTORS + vector).cast()) };
+                    right[panel][vector] = unsafe { _mm512_load_ps(line.cast()) };
                 }
             }
             for row in 0..M {

@@ -6,7 +6,7 @@ use aelectra_data::ner::dane::{DANE, check, instructions, unpack};
 use aelectra_data::ner::dane_download::download;
 use clap::{Args, Subcommand};
 
-use super::Global;
+use crate::global::Global;
 use crate::output;
 
 /// Download public data sets.

@@ -25,8 +25,8 @@ use aelectra_train::{TrainError, end, record};
 use clap::Args;
 use serde_json::json;
 
-use super::Global;
 use crate::common::{DeviceArgs, environment};
+use crate::global::Global;
 use crate::view::View;
 use crate::{output, signals};
 

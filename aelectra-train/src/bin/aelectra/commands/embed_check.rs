@@ -7,8 +7,8 @@ use aelectra_model::checkpoint::save_tensors;
 use clap::Args;
 use serde::Deserialize;
 
-use super::Global;
 use crate::common::DeviceArgs;
+use crate::global::Global;
 use crate::output;
 
 /// Compute `last_hidden_state` and `logits` for given token ids.

@@ -8,8 +8,8 @@ use aelectra_train::ner::{Tagger, TaggerEvaluation, evaluate};
 use clap::Args;
 use serde::Serialize;
 
-use super::Global;
 use crate::common::{DeviceArgs, NerReadArgs, read_labelled, resolve_model};
+use crate::global::Global;
 use crate::output;
 
 /// Score a fine-tuned model on labelled sentences.

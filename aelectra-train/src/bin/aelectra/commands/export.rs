@@ -15,8 +15,8 @@ use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::Global;
 use crate::common::resolve_model;
+use crate::global::Global;
 use crate::output;
 
 /// Write a model directory from a run, a checkpoint or another model directory.

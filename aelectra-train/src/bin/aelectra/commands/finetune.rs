@@ -7,8 +7,8 @@ use aelectra_train::config::{self, Sources};
 use aelectra_train::finetune::{Job, SeriesSummary, Session};
 use clap::Args;
 
-use super::Global;
 use crate::common::{DeviceArgs, NerReadArgs, environment, hub};
+use crate::global::Global;
 use crate::view::View;
 use crate::{output, signals};
 

@@ -4,8 +4,8 @@ use aelectra_data::vocab::WordPieceTokenizer;
 use clap::Args;
 use serde_json::json;
 
-use super::Global;
 use crate::common::resolve_model;
+use crate::global::Global;
 use crate::output;
 
 /// Show a model's architecture, parameters, heads and tokenizer.

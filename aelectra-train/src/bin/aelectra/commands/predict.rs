@@ -9,8 +9,8 @@ use aelectra_model::Precision;
 use aelectra_train::ner::{TaggedText, Tagger, tag_texts};
 use clap::{Args, ValueEnum};
 
-use super::Global;
 use crate::common::{DeviceArgs, resolve_model};
+use crate::global::Global;
 use crate::output;
 
 /// Find named entities in text.

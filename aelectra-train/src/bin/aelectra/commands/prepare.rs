@@ -7,8 +7,8 @@ use aelectra_data::pretrain::{Packing, PrepareOptions, prepare};
 use aelectra_data::vocab::WordPieceTokenizer;
 use clap::{Args, ValueEnum};
 
-use super::Global;
 use crate::common::{CorpusArgs, note_oddities};
+use crate::global::Global;
 use crate::output;
 use crate::progress::StageBar;
 

@@ -9,8 +9,8 @@ use aelectra_train::pretrain::{InitialModels, Job, PretrainSummary, Resume, Sess
 use aelectra_train::sink::console;
 use clap::Args;
 
-use super::Global;
 use crate::common::{DeviceArgs, environment, hub};
+use crate::global::Global;
 use crate::view::View;
 use crate::{output, signals};
 

@@ -7,8 +7,8 @@ use aelectra_model::Precision;
 use aelectra_train::ner::{Tagger, robustness};
 use clap::Args;
 
-use super::Global;
 use crate::common::{DeviceArgs, NerReadArgs, read_labelled, resolve_model};
+use crate::global::Global;
 use crate::output;
 
 /// Score a fine-tuned model on lower-cased, misspelt and otherwise perturbed text.

@@ -9,8 +9,8 @@ use aelectra_data::ner::{
 use clap::Args;
 use serde::Serialize;
 
-use super::Global;
 use super::evaluate::{limited, print_errors, print_evaluation};
+use crate::global::Global;
 use crate::output;
 
 /// Score predicted tags against gold tags, without a model.

@@ -4,8 +4,8 @@ use aelectra_model::device::BACKENDS;
 use clap::CommandFactory;
 use serde::Serialize;
 
-use super::Global;
 use crate::cli::Cli;
+use crate::global::Global;
 use crate::output;
 
 #[derive(Serialize)]

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use aelectra_data::vocab::{TokenizerOptions, VocabularyOptions, train_vocabulary};
 use clap::Args;
 
-use super::Global;
 use crate::common::{CorpusArgs, note_oddities};
+use crate::global::Global;
 use crate::output;
 use crate::progress::StageBar;
 

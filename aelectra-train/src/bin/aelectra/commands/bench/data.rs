@@ -14,8 +14,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::measure::{Workload, measure};
-use super::{Global, set_threads};
+use super::set_threads;
 use crate::common::CorpusArgs;
+use crate::global::Global;
 use crate::output;
 
 /// Time the data path: vocabulary, text to shards (both packings), and masked batches.

@@ -12,8 +12,9 @@ use aelectra_train::schedule::Schedule;
 use clap::Args;
 
 use super::measure::{Workload, measure};
-use super::{Global, MeasureArgs, ModelArgs};
+use super::{MeasureArgs, ModelArgs};
 use crate::common::{environment, resolve_model};
+use crate::global::Global;
 use crate::output;
 
 /// Time whole steps of fine-tuning: forward, backward, clipping, update, with dropout.

@@ -11,8 +11,9 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::measure::{Workload, measure};
-use super::{Global, MeasureArgs, ModelArgs};
+use super::{MeasureArgs, ModelArgs};
 use crate::common::resolve_model;
+use crate::global::Global;
 use crate::output;
 
 /// Time forward passes without gradients.

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::Global;
 use crate::common::DeviceArgs;
+use crate::global::Global;
 use crate::output;
 
 /// Measure how fast this machine trains, tags and prepares data.

@@ -9,9 +9,10 @@ use aelectra_train::pretrain::step::{read_records, train_step};
 use aelectra_train::pretrain::weights::{fresh_model, parameter_count};
 use clap::Args;
 
+use super::MeasureArgs;
 use super::measure::{Workload, measure};
-use super::{Global, MeasureArgs};
 use crate::common::environment;
+use crate::global::Global;
 use crate::output;
 
 /// Time whole steps of pretraining: both networks forward and backward, clipping, update.

@@ -15,8 +15,8 @@ use anyhow::Context;
 use clap::Args;
 use serde::de::DeserializeOwned;
 
-use super::Global;
 use crate::common::{DeviceArgs, NerReadArgs, environment, read_labelled};
+use crate::global::Global;
 use crate::output;
 use table::{Comparison, ModelRow, Pair};
 use timing::Timing;

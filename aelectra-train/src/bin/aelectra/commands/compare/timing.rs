@@ -24,8 +24,8 @@ use burn::tensor::Device;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::Global;
 use crate::common::{DeviceArgs, NerReadArgs, environment, read_labelled, resolve_model};
+use crate::global::Global;
 use crate::output;
 
 /// The architecture that needs no directory.

@@ -6,7 +6,7 @@ use aelectra_data::run::{ControlRequest, RunDir, request_control, unix_time};
 use aelectra_tui::{Options, RunSummary, Source, snapshot, summaries};
 use clap::{Args, Subcommand};
 
-use super::Global;
+use crate::global::Global;
 use crate::output;
 
 /// List runs, show one, or control one that is training.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use aelectra_tui::{Options, Source};
 use clap::Args;
 
-use super::Global;
+use crate::global::Global;
 
 /// Watch runs in the terminal.
 ///
