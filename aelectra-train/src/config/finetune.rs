@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use aelectra_data::ner::Alignment;
 
-use super::load::Configuration;
+use super::configuration::{Configuration, expect};
 use super::recipes::{self, Recipe};
-use crate::error::{Result, TrainError};
+use crate::error::Result;
 use crate::optimizer::AdamConfig;
 
 /// Which epoch's weights are kept.
@@ -84,35 +84,30 @@ impl Configuration for FinetuneConfig {
     const RECIPES: &'static [Recipe] = &recipes::FINETUNING;
 
     fn validate(&self) -> Result<()> {
-        let fail = |message: String| Err(TrainError::config(message));
-        if self.epochs == 0 {
-            return fail("`epochs` is 0; expected at least 1".to_owned());
-        }
-        if self.batch_size == 0 {
-            return fail("`batch_size` is 0; expected at least 1".to_owned());
-        }
-        if self.learning_rates.is_empty() {
-            return fail("`learning_rates` is empty; expected at least one".to_owned());
-        }
-        if !(0.0..1.0).contains(&self.warmup_share) {
-            return fail(format!(
-                "`warmup_share` is {}; expected a value in [0, 1)",
-                self.warmup_share
-            ));
-        }
-        if let Some(dropout) = self.dropout
-            && !(0.0..1.0).contains(&dropout)
-        {
-            return fail(format!(
-                "`dropout` is {dropout}; expected a value in [0, 1)"
-            ));
-        }
-        if !(self.layerwise_decay > 0.0 && self.layerwise_decay <= 1.0) {
-            return fail(format!(
-                "`layerwise_decay` is {}; expected a value in (0, 1]",
-                self.layerwise_decay
-            ));
-        }
-        Ok(())
+        let dropout = self.dropout.unwrap_or(0.0);
+        let share = "a value in [0, 1)";
+        expect(&[
+            ("epochs", &0, self.epochs > 0, "at least 1"),
+            ("batch_size", &0, self.batch_size > 0, "at least 1"),
+            (
+                "learning_rates",
+                &"empty",
+                !self.learning_rates.is_empty(),
+                "at least one",
+            ),
+            (
+                "warmup_share",
+                &self.warmup_share,
+                (0.0..1.0).contains(&self.warmup_share),
+                share,
+            ),
+            ("dropout", &dropout, (0.0..1.0).contains(&dropout), share),
+            (
+                "layerwise_decay",
+                &self.layerwise_decay,
+                self.layerwise_decay > 0.0 && self.layerwise_decay <= 1.0,
+                "a value in (0, 1]",
+            ),
+        ])
     }
 }

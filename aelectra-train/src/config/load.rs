@@ -1,27 +1,14 @@
 //! The one place where a configuration is merged.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::configuration::Configuration;
 use super::environment::Environment;
 use super::finetune::FinetuneConfig;
 use super::layers::{Layers, parse, unknown_key};
 use super::pretrain::PretrainConfig;
-use super::recipes::{self, Recipe};
+use super::recipes;
 use crate::error::Result;
-
-/// A configuration that has recipes.
-pub trait Configuration: Default + Serialize + DeserializeOwned {
-    /// Its recipes by name.
-    const RECIPES: &'static [Recipe];
-
-    /// Checks values that do not depend on data.
-    ///
-    /// # Errors
-    /// Names the first value out of range.
-    fn validate(&self) -> Result<()>;
-}
 
 /// What is laid over the defaults of a configuration, in this order.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +57,8 @@ pub fn load<C: Configuration>(sources: &Sources<'_>) -> Result<(C, Layers)> {
             )?;
             continue;
         }
-        let [pretraining, finetuning] = every_configuration()?;
+        let pretraining = Layers::from_defaults(&PretrainConfig::default())?;
+        let finetuning = Layers::from_defaults(&FinetuneConfig::default())?;
         if !pretraining.has(key) && !finetuning.has(key) {
             let known = pretraining.keys().chain(finetuning.keys());
             return Err(unknown_key(key, &format!("environment {variable}"), known));
@@ -88,13 +76,6 @@ pub fn load<C: Configuration>(sources: &Sources<'_>) -> Result<(C, Layers)> {
     let config: C = layers.build()?;
     config.validate()?;
     Ok((config, layers))
-}
-
-fn every_configuration() -> Result<[Layers; 2]> {
-    Ok([
-        Layers::from_defaults(&PretrainConfig::default())?,
-        Layers::from_defaults(&FinetuneConfig::default())?,
-    ])
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use aelectra_data::pretrain::Packing;
 use aelectra_model::ElectraConfig;
 use serde::{Deserialize, Serialize};
 
-use super::load::Configuration;
+use super::configuration::Configuration;
 use super::recipes::{self, Recipe};
 use crate::error::{Result, TrainError};
 use crate::optimizer::AdamConfig;
