@@ -8,14 +8,9 @@ use crate::error::Result;
 use crate::sink::RunSink;
 
 /// Writes one line for each event worth one.
+#[derive(Debug)]
 pub struct ConsoleSink<W: Write + Send> {
     out: W,
-}
-
-impl<W: Write + Send> std::fmt::Debug for ConsoleSink<W> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ConsoleSink").finish_non_exhaustive()
-    }
 }
 
 impl<W: Write + Send> ConsoleSink<W> {
@@ -76,10 +71,8 @@ pub fn line(event: &RunEvent) -> Option<String> {
             )
         }
         RunEvent::Checkpoint(checkpoint) => {
-            format!(
-                "checkpoint at step {}: {}",
-                checkpoint.step, checkpoint.path
-            )
+            let (step, path) = (checkpoint.step, &checkpoint.path);
+            format!("checkpoint at step {step}: {path}")
         }
         RunEvent::Control(control) => {
             format!("{} requested: {:?}", control.request.name(), control.status)

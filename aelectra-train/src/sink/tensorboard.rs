@@ -103,12 +103,9 @@ impl RunSink for TensorBoardSink {
 /// curves: in one they would be a zigzag.
 fn curve(event: &RunEvent) -> Option<(String, u64)> {
     let ner = |arm: &Option<String>, seed: u64, split: Option<&String>| {
-        let seed = format!("seed{seed}");
-        let parts = ["ner"].into_iter().chain(arm.as_deref());
-        let parts = parts
-            .chain([seed.as_str()])
-            .chain(split.map(String::as_str));
-        parts.collect::<Vec<_>>().join("/")
+        let arm = arm.as_ref().map_or(String::new(), |arm| format!("{arm}/"));
+        let split = split.map_or(String::new(), |split| format!("/{split}"));
+        format!("ner/{arm}seed{seed}{split}")
     };
     Some(match event {
         RunEvent::Step(event) => ("train".to_owned(), event.step),
