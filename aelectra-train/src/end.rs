@@ -5,12 +5,12 @@ use aelectra_data::run::{EndEvent, EndReason};
 use crate::error::TrainError;
 use crate::stop::StopFlag;
 
-/// It came to its end.
+/// It ended without an error.
 #[must_use]
-pub fn completed() -> EndEvent {
+pub(crate) fn event(reason: EndReason, exit_code: i32) -> EndEvent {
     EndEvent {
-        reason: EndReason::Completed,
-        exit_code: 0,
+        reason,
+        exit_code,
         ..EndEvent::default()
     }
 }
@@ -19,14 +19,9 @@ pub fn completed() -> EndEvent {
 /// SIGTERM) or by a request, which is no failure.
 #[must_use]
 pub fn stopped(stop: &StopFlag) -> EndEvent {
-    let (reason, exit_code) = match stop.requested() {
-        Some(signal) => (EndReason::Interrupted, 128 + signal as i32),
-        None => (EndReason::Stopped, 0),
-    };
-    EndEvent {
-        reason,
-        exit_code,
-        ..EndEvent::default()
+    match stop.requested() {
+        Some(signal) => event(EndReason::Interrupted, 128 + signal as i32),
+        None => event(EndReason::Stopped, 0),
     }
 }
 
@@ -34,9 +29,7 @@ pub fn stopped(stop: &StopFlag) -> EndEvent {
 #[must_use]
 pub fn failed(error: &TrainError) -> EndEvent {
     EndEvent {
-        reason: EndReason::Failed,
-        exit_code: error.exit_code(),
         message: Some(error.to_string()),
-        ..EndEvent::default()
+        ..event(EndReason::Failed, error.exit_code())
     }
 }

@@ -1,6 +1,6 @@
 //! The error of this crate.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use aelectra_data::DataError;
 use aelectra_data::hub::HubError;
@@ -30,17 +30,6 @@ pub enum TrainError {
         /// What the reader can do about it.
         hint: Option<String>,
     },
-    /// The operating system refused an operation on a file.
-    #[error("cannot {action} `{}`: {source}", path.display())]
-    Io {
-        /// The operation as a verb.
-        action: &'static str,
-        /// The file or directory.
-        path: PathBuf,
-        /// The operating system's reason.
-        #[source]
-        source: std::io::Error,
-    },
     /// The work itself failed: too many steps in a row without a finite loss, a check that does not
     /// hold.
     #[error("{message}")]
@@ -69,17 +58,10 @@ impl TrainError {
         }
     }
 
-    /// A [`TrainError::Io`], for `map_err`.
-    pub fn io(
-        action: &'static str,
-        path: impl AsRef<std::path::Path>,
-    ) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.as_ref().to_path_buf();
-        move |source| Self::Io {
-            action,
-            path,
-            source,
-        }
+    /// A [`DataError::Io`], for `map_err`.
+    pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        let data = DataError::io(action, path);
+        move |source| data(source).into()
     }
 
     /// The same error with a line of advice, where its kind carries one.
@@ -99,7 +81,6 @@ impl TrainError {
             Self::Hub(error) => error.hint(),
             Self::Model(error) => error.hint(),
             Self::Config { hint, .. } | Self::Failed { hint, .. } => hint.as_deref(),
-            Self::Io { .. } => None,
         }
     }
 

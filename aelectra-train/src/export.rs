@@ -6,7 +6,9 @@ use std::path::Path;
 use aelectra_data::run::{Manifest, PretrainMetrics};
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::save_model;
-use aelectra_model::{ElectraConfig, ElectraForTokenClassification, ElectraPretrainer};
+use aelectra_model::{
+    ElectraConfig, ElectraForTokenClassification, ElectraPretrainer, ModelType, parameters,
+};
 
 use crate::config::pretrain::AttentionStart;
 use crate::error::{Result, TrainError};
@@ -32,65 +34,56 @@ pub struct ModelCard {
     pub metrics: Vec<(String, String)>,
 }
 
+/// A row of a card's tables.
+pub(crate) fn row(name: &str, value: impl ToString) -> (String, String) {
+    (name.to_owned(), value.to_string())
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}
+
 impl ModelCard {
     /// With the scores of a fine-tuned model.
-    #[must_use]
     pub(crate) fn with_result(&self, result: &SeedResult) -> Self {
         let mut card = self.clone();
-        card.facts
-            .push(("seed".to_owned(), result.seed.to_string()));
-        card.facts.push((
-            "learning rate".to_owned(),
-            format!("{:e}", result.learning_rate),
-        ));
-        card.facts
-            .push(("epoch kept".to_owned(), result.epoch.to_string()));
-        let percent = |value: Option<f64>| value.map(|v| format!("{:.2} %", 100.0 * v));
-        for (name, value) in [
-            ("dev micro-F1 (entities, conlleval)", percent(result.dev_f1)),
-            (
-                "test micro-F1 (entities, conlleval)",
-                percent(result.test_f1),
-            ),
-            (
-                "test micro-F1 without MISC",
-                percent(result.test_f1_no_misc),
-            ),
+        card.facts.extend([
+            row("seed", result.seed),
+            row("learning rate", format!("{:e}", result.learning_rate)),
+            row("epoch kept", result.epoch),
+        ]);
+        for (name, f1) in [
+            ("dev micro-F1 (entities, conlleval)", result.dev_f1),
+            ("test micro-F1 (entities, conlleval)", result.test_f1),
+            ("test micro-F1 without MISC", result.test_f1_no_misc),
         ] {
-            if let Some(value) = value {
-                card.metrics.push((name.to_owned(), value));
-            }
+            card.metrics.extend(f1.map(|f1| row(name, percent(f1))));
         }
         card
     }
 
     /// With the held-out metrics of a pretraining run.
-    #[must_use]
-    pub(crate) fn with_pretraining(&self, step: u64, metrics: &PretrainMetrics) -> Self {
-        let mut card = self.clone();
-        card.metrics
-            .push(("held out, at step".to_owned(), step.to_string()));
+    fn with_pretraining(mut self, step: u64, metrics: &PretrainMetrics) -> Self {
         let loss = |value: f64| format!("{value:.4}");
-        let percent = |value: f64| format!("{:.2} %", 100.0 * value);
-        for (name, value) in [
-            ("MLM loss (nats)", metrics.mlm_loss.map(loss)),
-            ("RTD loss (nats)", metrics.rtd_loss.map(loss)),
-            ("RTD accuracy", metrics.rtd_accuracy.map(percent)),
-            (
-                "accuracy of \"all original\"",
-                metrics.rtd_baseline.map(percent),
-            ),
-            ("RTD AUC", metrics.rtd_auc.map(loss)),
-        ] {
-            let value = value.unwrap_or_else(|| "–".to_owned());
-            card.metrics.push((name.to_owned(), value));
-        }
-        card
+        self.metrics.push(row("held out, at step", step));
+        self.metrics.extend(
+            [
+                ("MLM loss (nats)", metrics.mlm_loss.map(loss)),
+                ("RTD loss (nats)", metrics.rtd_loss.map(loss)),
+                ("RTD accuracy", metrics.rtd_accuracy.map(percent)),
+                (
+                    "accuracy of \"all original\"",
+                    metrics.rtd_baseline.map(percent),
+                ),
+                ("RTD AUC", metrics.rtd_auc.map(loss)),
+            ]
+            .map(|(name, value)| row(name, value.unwrap_or_else(|| "–".to_owned()))),
+        );
+        self
     }
 
     /// The card as Markdown with a YAML head, as the hub reads it.
-    #[must_use]
-    pub(crate) fn render(&self) -> String {
+    fn render(&self) -> String {
         let mut out = String::from("---\nlanguage: da\nlibrary_name: transformers\n");
         if let Some(licence) = &self.licence {
             let _ = writeln!(out, "license: {licence}");
@@ -133,6 +126,15 @@ impl Part {
             Self::Generator => "generator",
         }
     }
+
+    /// The name of its class in `transformers`.
+    #[must_use]
+    pub const fn architecture(self) -> &'static str {
+        match self {
+            Self::Discriminator => "ElectraForPreTraining",
+            Self::Generator => "ElectraForMaskedLM",
+        }
+    }
 }
 
 /// What a pretraining run is described by: all of it is in the run directory, so that a card
@@ -140,35 +142,24 @@ impl Part {
 #[must_use]
 pub fn pretraining_card(manifest: &Manifest, state: &TrainState) -> ModelCard {
     let config = &state.config;
+    let optional = |value: &Option<String>| value.clone().unwrap_or_default();
     let mut facts = vec![
-        ("recipe".to_owned(), manifest.recipe.clone()),
-        ("steps".to_owned(), Some(state.step.to_string())),
-        (
-            "tokens read".to_owned(),
-            Some(state.tokens_seen.to_string()),
-        ),
-        ("batch size".to_owned(), Some(config.batch_size.to_string())),
-        (
-            "learning rate".to_owned(),
-            Some(format!("{:e}", config.learning_rate)),
-        ),
-        ("seed".to_owned(), Some(config.seed.to_string())),
-        ("device".to_owned(), Some(manifest.device.clone())),
+        row("recipe", optional(&manifest.recipe)),
+        row("steps", state.step),
+        row("tokens read", state.tokens_seen),
+        row("batch size", config.batch_size),
+        row("learning rate", format!("{:e}", config.learning_rate)),
+        row("seed", config.seed),
+        row("device", &manifest.device),
     ];
-    facts.extend(
-        manifest
-            .data
-            .iter()
-            .map(|(name, digest)| (format!("data ({name})"), Some(digest.clone()))),
-    );
-    facts.push(("tokenizer".to_owned(), manifest.tokenizer.clone()));
+    let data = manifest.data.iter();
+    facts.extend(data.map(|(name, digest)| row(&format!("data ({name})"), digest)));
+    facts.push(row("tokenizer", optional(&manifest.tokenizer)));
+    facts.retain(|(_, value)| !value.is_empty());
     let card = ModelCard {
         name: manifest.id.clone(),
         summary: "A Danish ELECTRA pretrained by replaced-token detection with Ælæctra.".to_owned(),
-        facts: facts
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value.filter(|v| !v.is_empty())?)))
-            .collect(),
+        facts,
         ..ModelCard::default()
     };
     match &state.held_out {
@@ -178,7 +169,8 @@ pub fn pretraining_card(manifest: &Manifest, state: &TrainState) -> ModelCard {
 }
 
 /// Writes one network of a pretraining run as a model directory. `start` is where its attention
-/// began, so that a comparison with random weights can begin there too.
+/// began, so that a comparison with random weights can begin there too. Returns the number of its
+/// parameters.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -190,30 +182,30 @@ pub fn save_part(
     tokenizer: &WordPieceTokenizer,
     card: &ModelCard,
     start: AttentionStart,
-) -> Result<()> {
+) -> Result<usize> {
     let mut config = config.clone();
     let settings = AelectraSettings {
         attention_start: Some(start),
         ..AelectraSettings::default()
     };
     settings.put(&mut config);
-    let config = &config;
-    match part {
-        Part::Discriminator => save_model(
-            dir,
-            config,
-            "ElectraForPreTraining",
-            &model.discriminator_model(),
-        )?,
-        Part::Generator => save_model(dir, config, "ElectraForMaskedLM", &model.generator_model())?,
-    }
-    finish(dir, tokenizer, card, part.name())
+    let parameters = match part {
+        Part::Discriminator => {
+            let model = model.discriminator_model();
+            save_model(dir, &config, part.architecture(), &model)?;
+            parameters::count(&model)
+        }
+        Part::Generator => {
+            let model = model.generator_model();
+            save_model(dir, &config, part.architecture(), &model)?;
+            parameters::count(&model)
+        }
+    };
+    finish(dir, tokenizer, card, part.name())?;
+    Ok(parameters)
 }
 
 /// Writes a fine-tuned model into `dir`.
-///
-/// # Errors
-/// When a file cannot be written.
 pub(crate) fn save_tagger(
     dir: &Path,
     encoder: &ElectraConfig,
@@ -230,8 +222,8 @@ pub(crate) fn save_tagger(
     };
     settings.put(&mut config);
     let architecture = match config.model_type {
-        aelectra_model::ModelType::Electra => "ElectraForTokenClassification",
-        aelectra_model::ModelType::Bert => "BertForTokenClassification",
+        ModelType::Electra => "ElectraForTokenClassification",
+        ModelType::Bert => "BertForTokenClassification",
     };
     save_model(dir, &config, architecture, model)?;
     finish(dir, &tagger.tokenizer, card, "")

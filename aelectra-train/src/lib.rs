@@ -16,6 +16,7 @@ pub mod ner;
 pub mod optimizer;
 pub mod pretrain;
 pub mod record;
+mod requests;
 pub mod schedule;
 pub mod settings;
 pub mod sink;

@@ -71,13 +71,6 @@ pub struct Adam {
     steps: u64,
 }
 
-/// What a step tells, still on the device.
-#[derive(Clone, Debug)]
-pub struct StepReport {
-    /// Norm of all gradients before clipping, `[1]`.
-    pub grad_norm: Tensor<1>,
-}
-
 impl Adam {
     /// An optimizer for the parameters of `module`, all at the same learning rate.
     #[must_use]
@@ -101,18 +94,12 @@ impl Adam {
         let groups = parameters::list(module)
             .into_iter()
             .map(|info| {
-                let weight_decay = if is_decayed(&info.path) {
-                    config.weight_decay
-                } else {
-                    0.0
+                let decayed = if is_decayed(&info.path) { 1.0 } else { 0.0 };
+                let group = Group {
+                    multiplier: multiplier(&info.path),
+                    weight_decay: decayed * config.weight_decay,
                 };
-                (
-                    info.id,
-                    Group {
-                        multiplier: multiplier(&info.path),
-                        weight_decay,
-                    },
-                )
+                (info.id, group)
             })
             .collect();
         Self {
@@ -124,13 +111,14 @@ impl Adam {
     }
 
     /// Updates every parameter that has a gradient, unless a gradient or `loss` `[1]` is not finite.
+    /// Returns the norm of all gradients before clipping, `[1]`, still on the device.
     pub fn step<M: Module>(
         &mut self,
         module: M,
         gradients: GradientsParams,
         loss: Tensor<1>,
         learning_rate: f64,
-    ) -> (M, StepReport) {
+    ) -> (M, Tensor<1>) {
         let mut take = Take {
             optimizer: self,
             gradients,
@@ -167,8 +155,7 @@ impl Adam {
                 .map(|(taken, tensors)| (taken.id, (taken, tensors)))
                 .collect(),
         };
-        let module = module.map(&mut put);
-        (module, StepReport { grad_norm })
+        (module.map(&mut put), grad_norm)
     }
 
     /// Steps taken, skipped ones included.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::SystemTime;
 
-use aelectra_data::run::{EventWriter, Manifest, RunDir, new_run_id, utc_timestamp};
+use aelectra_data::run::{EventWriter, Manifest, RunDir, StartEvent, new_run_id, utc_timestamp};
+use aelectra_model::DeviceSpec;
 
 use crate::error::{Result, TrainError};
 use crate::sink::tensorboard::TensorBoardSink;
@@ -54,7 +55,7 @@ pub fn start_bus(run: &RunDir, watchers: Vec<Box<dyn RunSink>>) -> Result<EventB
 pub(crate) fn manifest(
     run: &RunDir,
     task: &str,
-    device: &str,
+    device: &DeviceSpec,
     seed: u64,
     config: serde_json::Value,
 ) -> Manifest {
@@ -68,14 +69,23 @@ pub(crate) fn manifest(
         config,
         git_commit: option_env!("AELECTRA_GIT_COMMIT").map(str::to_owned),
         versions: BTreeMap::from([("aelectra".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]),
-        device: device.to_owned(),
+        device: device.to_string(),
         seed,
         ..Manifest::default()
     }
 }
 
-/// This machine's name, with which a process id means something.
-pub(crate) fn host() -> Option<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-    Some(name.trim().to_owned())
+/// What the first event of any run says.
+pub(crate) fn start_event(run: &RunDir, task: &str, device: &DeviceSpec, seed: u64) -> StartEvent {
+    // A process id means something only together with the machine's name.
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    StartEvent {
+        task: task.to_owned(),
+        run: Some(run.id()),
+        device: Some(device.to_string()),
+        seed: Some(seed),
+        pid: Some(std::process::id()),
+        host: host.map(|name| name.trim().to_owned()),
+        ..StartEvent::default()
+    }
 }

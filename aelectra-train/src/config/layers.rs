@@ -1,6 +1,6 @@
 //! The values of a configuration, laid over one another, each with its origin.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,36 +18,24 @@ pub struct Layers {
 
 impl Layers {
     /// Starts from the defaults of a configuration; their keys are the only ones there are.
-    ///
-    /// # Errors
-    /// When the defaults do not serialize to a map.
     pub(crate) fn from_defaults<T: Serialize>(defaults: &T) -> Result<Self> {
         match serde_json::to_value(defaults) {
-            Ok(Value::Object(values)) => {
-                let mut origins = BTreeMap::new();
-                for_each_leaf("", &values, &mut |key, _| {
-                    origins.insert(key.to_owned(), "default".to_owned());
-                });
-                Ok(Self {
-                    defaults: values.clone(),
-                    values,
-                    origins,
-                })
-            }
+            Ok(Value::Object(values)) => Ok(Self {
+                origins: leaves(&values)
+                    .map(|(key, _)| (key, "default".to_owned()))
+                    .collect(),
+                defaults: values.clone(),
+                values,
+            }),
             _ => Err(TrainError::config("the defaults are not a table of keys")),
         }
     }
 
     /// Lays a TOML document over the values; `origin` names it in messages.
-    ///
-    /// # Errors
-    /// When it is not TOML or has an unknown key.
     pub(crate) fn apply_toml(&mut self, text: &str, origin: &str) -> Result<()> {
         let table: Value = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(0, |span| {
-                text.get(..span.start)
-                    .map_or(0, |before| before.matches('\n').count())
-            });
+            let before = error.span().and_then(|span| text.get(..span.start));
+            let line = before.map_or(0, |before| before.matches('\n').count());
             TrainError::config(format!(
                 "{origin}, line {}: not valid TOML: {}",
                 line + 1,
@@ -59,19 +47,10 @@ impl Layers {
                 "{origin} is not a table of keys"
             )));
         };
-        let mut leaves = Vec::new();
-        for_each_leaf("", &table, &mut |key, value| {
-            leaves.push((key.to_owned(), value.clone()))
-        });
-        leaves
-            .into_iter()
-            .try_for_each(|(key, value)| self.set_value(&key, value, origin))
+        leaves(&table).try_for_each(|(key, value)| self.set_value(&key, value, origin))
     }
 
     /// Takes `a.b=value`, as `--set` has it.
-    ///
-    /// # Errors
-    /// When there is no `=`, or the key is unknown.
     pub(crate) fn set(&mut self, assignment: &str) -> Result<()> {
         let Some((key, value)) = assignment.split_once('=') else {
             return Err(
@@ -92,10 +71,7 @@ impl Layers {
         self.origins.keys().map(String::as_str)
     }
 
-    /// Sets one key.
-    ///
-    /// # Errors
-    /// When the key is unknown; the message names the nearest one.
+    /// Sets one key; the error for one that is unknown names the nearest.
     pub(crate) fn set_value(&mut self, key: &str, value: Value, origin: &str) -> Result<()> {
         if !self.has(key) {
             return Err(unknown_key(key, origin, self.keys()));
@@ -109,10 +85,7 @@ impl Layers {
         Ok(())
     }
 
-    /// The configuration.
-    ///
-    /// # Errors
-    /// When a value has the wrong type; the message names the key and where its value came from.
+    /// The configuration; the error for a value of the wrong type names its key and origin.
     pub(crate) fn build<T: DeserializeOwned>(&self) -> Result<T> {
         let build = |values: &Map<String, Value>| -> serde_json::Result<T> {
             serde_json::from_value(Value::Object(values.clone()))
@@ -123,36 +96,35 @@ impl Layers {
         };
         // Serde does not say which value it was: the first with which the defaults no longer build.
         let mut values = self.defaults.clone();
-        let mut wrong = None;
-        for_each_leaf("", &self.values, &mut |key, value| {
-            if wrong.is_none() {
-                let _ = insert(&mut values, key, value.clone());
-                wrong = build(&values).err().map(|error| (key.to_owned(), error));
+        for (key, value) in leaves(&self.values) {
+            let _ = insert(&mut values, &key, value);
+            if let Err(error) = build(&values) {
+                let origin = self.origin(&key);
+                return Err(TrainError::config(format!(
+                    "{origin}: `{key}` has the wrong type: {error}"
+                )));
             }
-        });
-        Err(TrainError::config(match wrong {
-            Some((key, error)) => format!(
-                "{}: `{key}` has the wrong type: {error}",
-                self.origins.get(&key).map_or("default", String::as_str)
-            ),
-            None => format!("a value has the wrong type: {error}"),
-        }))
+        }
+        Err(TrainError::config(format!(
+            "a value has the wrong type: {error}"
+        )))
+    }
+
+    fn origin(&self, key: &str) -> &str {
+        self.origins.get(key).map_or("default", String::as_str)
     }
 
     /// One line per key: `key = value  # origin`.
     #[must_use]
     pub fn render(&self) -> String {
-        let mut out = String::new();
-        for_each_leaf("", &self.values, &mut |key, value| {
-            let origin = self.origins.get(key).map_or("default", String::as_str);
-            let value = if value.is_null() {
-                "(not set)".to_owned()
-            } else {
-                value.to_string()
+        let line = |(key, value): (String, Value)| {
+            let value = match value {
+                Value::Null => "(not set)".to_owned(),
+                value => value.to_string(),
             };
-            out.push_str(&format!("{key} = {value}  # {origin}\n"));
-        });
-        out
+            format!("{key} = {value}  # {}\n", self.origin(&key))
+        };
+        leaves(&self.values).map(line).collect()
     }
 }
 
@@ -196,40 +168,38 @@ pub(crate) fn parse(value: &str) -> Value {
         .unwrap_or_else(|| Value::String(value.to_owned()))
 }
 
-fn for_each_leaf(prefix: &str, values: &Map<String, Value>, visit: &mut impl FnMut(&str, &Value)) {
-    for (name, value) in values {
-        let key = if prefix.is_empty() {
-            name.clone()
-        } else {
-            format!("{prefix}.{name}")
-        };
-        match value {
-            Value::Object(inner) => for_each_leaf(&key, inner, visit),
-            value => visit(&key, value),
+/// All values that are no tables, with dotted keys.
+fn leaves(values: &Map<String, Value>) -> impl Iterator<Item = (String, Value)> {
+    fn collect(prefix: &str, values: &Map<String, Value>, found: &mut Vec<(String, Value)>) {
+        for (name, value) in values {
+            match value {
+                Value::Object(inner) => collect(&format!("{prefix}{name}."), inner, found),
+                value => found.push((format!("{prefix}{name}"), value.clone())),
+            }
         }
     }
+    let mut found = Vec::new();
+    collect("", values, &mut found);
+    found.into_iter()
 }
 
-/// The keys in which two configurations differ: `(key, before, after)`.
-#[must_use]
-pub(crate) fn differences(before: &Value, after: &Value) -> Vec<(String, Value, Value)> {
-    let leaves = |value: &Value| {
-        let mut leaves = BTreeMap::new();
-        if let Value::Object(map) = value {
-            for_each_leaf("", map, &mut |key, value| {
-                leaves.insert(key.to_owned(), value.clone());
-            });
-        }
-        leaves
+/// The keys in which two configurations differ, but for `free` ones: a line each, for a message.
+pub(crate) fn differences(before: &Value, after: &Value, free: &[&str]) -> Vec<String> {
+    let all = |value: &Value| -> BTreeMap<String, Value> {
+        value.as_object().into_iter().flat_map(leaves).collect()
     };
-    let (before, after) = (leaves(before), leaves(after));
-    let keys: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let (before, after) = (all(before), all(after));
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     keys.into_iter()
-        .filter_map(|key| {
-            let old = before.get(key).cloned().unwrap_or(Value::Null);
-            let new = after.get(key).cloned().unwrap_or(Value::Null);
-            (old != new).then(|| (key.clone(), old, new))
+        .filter(|key| !free.contains(&key.as_str()))
+        .map(|key| {
+            (
+                key,
+                [&before, &after].map(|all| all.get(key).unwrap_or(&Value::Null)),
+            )
         })
+        .filter(|(_, [old, new])| old != new)
+        .map(|(key, [old, new])| format!("  {key}: {old} → {new}"))
         .collect()
 }
 
@@ -286,7 +256,7 @@ mod tests {
     fn differences_name_both_values() {
         let before = serde_json::json!({"a": 1, "b": {"c": 2}});
         let after = serde_json::json!({"a": 1, "b": {"c": 3}});
-        let found = differences(&before, &after);
-        assert_eq!(found, [("b.c".to_owned(), 2.into(), 3.into())]);
+        assert_eq!(differences(&before, &after, &[]), ["  b.c: 2 → 3"]);
+        assert!(differences(&before, &after, &["b.c"]).is_empty());
     }
 }

@@ -3,9 +3,11 @@
 
 use aelectra_data::pretrain::Packing;
 use aelectra_model::ElectraConfig;
+use aelectra_model::local_start::start_locally;
+use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-use super::configuration::Configuration;
+use super::configuration::{Configuration, expect};
 use super::recipes::{self, Recipe};
 use crate::error::{Result, TrainError};
 use crate::optimizer::AdamConfig;
@@ -81,6 +83,19 @@ pub enum AttentionStart {
     Reference,
     /// The neighbourhood: a deviation with which small models learn within minutes.
     Local,
+}
+
+impl AttentionStart {
+    /// Random weights, changed to begin here.
+    pub(crate) fn begin<M: Module>(self, model: M, config: &ElectraConfig) -> M {
+        match self {
+            Self::Reference => model,
+            Self::Local => {
+                let head_size = config.hidden_size / config.num_attention_heads;
+                start_locally(model, head_size, config.initializer_range)
+            }
+        }
+    }
 }
 
 /// The parts of [`ElectraConfig`] a recipe chooses.
@@ -160,7 +175,7 @@ impl Default for PretrainConfig {
 
 /// Keys that may differ between a run and its continuation: they steer logging and keeping, not
 /// what is learnt.
-pub const FREE_KEYS: [&str; 7] = [
+pub(crate) const FREE_KEYS: [&str; 7] = [
     "log_every",
     "eval_every",
     "eval_examples",
@@ -172,8 +187,7 @@ pub const FREE_KEYS: [&str; 7] = [
 
 impl PretrainConfig {
     /// The learning rate's schedule.
-    #[must_use]
-    pub const fn schedule(&self) -> Schedule {
+    pub(crate) const fn schedule(&self) -> Schedule {
         Schedule {
             learning_rate: self.learning_rate,
             warmup_steps: self.warmup_steps,
@@ -200,28 +214,26 @@ impl PretrainConfig {
         }
     }
 
-    /// Weight of the discriminator's loss in the total, which the MLM baseline does not have.
+    /// That of its generator. The MLM baseline has no discriminator, so its language model is as wide
+    /// as one would be.
     #[must_use]
-    pub fn effective_rtd_weight(&self) -> f64 {
+    pub fn generator(&self, discriminator: &ElectraConfig) -> ElectraConfig {
+        match self.objective {
+            Objective::Electra => discriminator.generator(self.generator_size),
+            Objective::Mlm => discriminator.generator(1.0),
+        }
+    }
+
+    /// Weight of the discriminator's loss in the total, which the MLM baseline does not have.
+    pub(crate) fn effective_rtd_weight(&self) -> f64 {
         match self.objective {
             Objective::Electra => self.rtd_weight,
             Objective::Mlm => 0.0,
         }
     }
 
-    /// Width of the network that predicts masked tokens: the baseline has no discriminator, so its
-    /// language model is as wide as the discriminator would be.
-    #[must_use]
-    pub fn effective_generator_size(&self) -> f64 {
-        match self.objective {
-            Objective::Electra => self.generator_size,
-            Objective::Mlm => 1.0,
-        }
-    }
-
     /// Sequences per forward pass.
-    #[must_use]
-    pub fn micro_batch(&self) -> usize {
+    pub(crate) fn micro_batch(&self) -> usize {
         self.micro_batch_size.unwrap_or(self.batch_size)
     }
 }
@@ -230,41 +242,35 @@ impl Configuration for PretrainConfig {
     const RECIPES: &'static [Recipe] = &recipes::PRETRAINING;
 
     fn validate(&self) -> Result<()> {
-        let fail = |message: String| Err(TrainError::config(message));
-        if self.batch_size == 0 {
-            return fail("`batch_size` is 0; expected at least 1".to_owned());
-        }
-        let micro = self.micro_batch();
+        let (micro, share) = (self.micro_batch(), "a value in (0, 1]");
+        expect(&[("batch_size", &0, self.batch_size > 0, "at least 1")])?;
         if micro == 0 || !self.batch_size.is_multiple_of(micro) {
-            return fail(format!(
+            return Err(TrainError::config(format!(
                 "`micro_batch_size` {micro} does not divide `batch_size` {}",
                 self.batch_size
-            ));
+            )));
         }
-        if !(0.0..=1.0).contains(&self.mask_prob) || self.mask_prob == 0.0 {
-            return fail(format!(
-                "`mask_prob` is {}; expected a value in (0, 1]",
-                self.mask_prob
-            ));
-        }
-        if !(self.generator_size > 0.0 && self.generator_size <= 1.0) {
-            return fail(format!(
-                "`generator_size` is {}; expected a value in (0, 1]",
-                self.generator_size
-            ));
-        }
-        if self.schedule_steps == 0 {
-            return fail("`schedule_steps` is 0; expected at least 1".to_owned());
-        }
-        if !(self.learning_rate.is_finite() && self.learning_rate >= 0.0) {
-            return fail(format!(
-                "`learning_rate` is {}; expected a finite value of at least 0",
-                self.learning_rate
-            ));
-        }
-        if self.log_every == 0 {
-            return fail("`log_every` is 0; expected at least 1".to_owned());
-        }
-        Ok(())
+        expect(&[
+            (
+                "mask_prob",
+                &self.mask_prob,
+                self.mask_prob > 0.0 && self.mask_prob <= 1.0,
+                share,
+            ),
+            (
+                "generator_size",
+                &self.generator_size,
+                self.generator_size > 0.0 && self.generator_size <= 1.0,
+                share,
+            ),
+            ("schedule_steps", &0, self.schedule_steps > 0, "at least 1"),
+            (
+                "learning_rate",
+                &self.learning_rate,
+                self.learning_rate.is_finite() && self.learning_rate >= 0.0,
+                "a finite value of at least 0",
+            ),
+            ("log_every", &0, self.log_every > 0, "at least 1"),
+        ])
     }
 }

@@ -1,12 +1,14 @@
 //! Fine-tuning for named entities: one seed, and series of seeds.
 
 pub mod batches;
+mod options;
 mod run;
 mod series;
 pub mod single;
 mod steering;
 
+pub use options::SeriesOptions;
 pub use run::{Finished, Job, Session, run};
-pub use series::{Series, SeriesOptions, SeriesSummary, run_series};
+pub use series::{Series, SeriesSummary, run_series};
 pub use single::{Data, Encoder, SeedResult};
 pub use steering::Steering;

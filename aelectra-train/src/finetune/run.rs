@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aelectra_data::hub::{self, HubOptions};
 use aelectra_data::ner::{LabelMap, LabelSet, NerDataset, NerSentence, ReadOptions, read_ner};
-use aelectra_data::run::{
-    EndEvent, LogEvent, LogLevel, RunDir, RunEvent, StartEvent, clear_control,
-};
+use aelectra_data::run::{EndEvent, EndReason, RunDir, RunEvent, StartEvent, clear_control};
 use aelectra_model::DeviceSpec;
 use aelectra_model::checkpoint::ModelDir;
 use burn::tensor::Device;
@@ -17,8 +15,9 @@ use crate::config::finetune::FinetuneConfig;
 use crate::config::pretrain::AttentionStart;
 use crate::end;
 use crate::error::{Result, TrainError};
-use crate::export::ModelCard;
-use crate::finetune::series::{Series, SeriesOptions, SeriesSummary, run_series};
+use crate::export::{ModelCard, row};
+use crate::finetune::options::SeriesOptions;
+use crate::finetune::series::{Series, SeriesSummary, run_series};
 use crate::finetune::single::{Data, Encoder};
 use crate::finetune::steering::Steering;
 use crate::ner::load_tokenizer;
@@ -205,7 +204,7 @@ impl Session {
         let trained = self.train(&bus);
         let ended = match &trained {
             Ok(series) if series.interrupted => end::stopped(&self.job.stop),
-            Ok(_) => end::completed(),
+            Ok(_) => end::event(EndReason::Completed, 0),
             Err(error) => end::failed(error),
         };
         bus.emit(RunEvent::End(ended.clone()));
@@ -217,18 +216,13 @@ impl Session {
 
     fn train(&self, bus: &EventBus) -> Result<Series> {
         let Job { config, .. } = &self.job;
-        let device = self.job.device.to_string();
-        let mut manifest =
-            record::manifest(&self.run, "finetune", &device, config.seed, self.identity());
+        let (device, seed) = (&self.job.device, config.seed);
+        let mut manifest = record::manifest(&self.run, "finetune", device, seed, self.identity());
         manifest.tokenizer = Some(self.data.tokenizer.fingerprint());
         manifest.save(&self.run.manifest())?;
         bus.emit(RunEvent::Start(self.start_event()));
         for note in &self.notes {
-            bus.emit(RunEvent::Log(LogEvent {
-                level: LogLevel::Warn,
-                message: note.clone(),
-                step: None,
-            }));
+            bus.warn(note.clone(), None);
         }
         let encoder = if self.job.random_init {
             let start = AelectraSettings::of(&self.source.config).attention_start;
@@ -268,18 +262,12 @@ impl Session {
         let config = &self.job.config;
         let steps_per_epoch = self.data.train.len().div_ceil(config.batch_size) as u64;
         StartEvent {
-            task: "finetune".to_owned(),
-            run: Some(self.run.id()),
             model: Some(self.job.model.clone()),
-            device: Some(self.job.device.to_string()),
             total_epochs: Some(config.epochs),
             total_steps: Some(steps_per_epoch * config.epochs * self.job.seeds),
             batch_size: Some(config.batch_size as u64),
             parameters: Some(self.source.config.encoder_parameters() as u64),
-            seed: Some(config.seed),
-            pid: Some(std::process::id()),
-            host: record::host(),
-            ..StartEvent::default()
+            ..record::start_event(&self.run, "finetune", &self.job.device, config.seed)
         }
     }
 
@@ -290,14 +278,11 @@ impl Session {
             summary: "Danish named-entity recognition, fine-tuned with Ælæctra.".to_owned(),
             pipeline_tag: Some("token-classification".to_owned()),
             facts: vec![
-                ("fine-tuned from".to_owned(), self.job.model.clone()),
-                ("recipe".to_owned(), self.job.recipe.clone()),
-                (
-                    "training sentences".to_owned(),
-                    self.data.train.len().to_string(),
-                ),
-                ("epochs".to_owned(), config.epochs.to_string()),
-                ("batch size".to_owned(), config.batch_size.to_string()),
+                row("fine-tuned from", &self.job.model),
+                row("recipe", &self.job.recipe),
+                row("training sentences", self.data.train.len()),
+                row("epochs", config.epochs),
+                row("batch size", config.batch_size),
             ],
             ..ModelCard::default()
         }
@@ -310,10 +295,7 @@ fn check_same_series(run: &RunDir, identity: &Value) -> Result<()> {
         return Ok(());
     }
     let before = run.read_manifest()?.config;
-    let changed: Vec<String> = differences(&before, identity)
-        .into_iter()
-        .map(|(key, before, now)| format!("  {key}: {before} → {now}"))
-        .collect();
+    let changed = differences(&before, identity, &[]);
     if changed.is_empty() {
         return Ok(());
     }

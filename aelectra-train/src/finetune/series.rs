@@ -5,35 +5,13 @@ use std::path::{Path, PathBuf};
 
 use aelectra_data::files::replace_file;
 use aelectra_data::ner::Summary;
-use aelectra_data::run::{LogEvent, LogLevel, RunDir, RunEvent};
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::config::finetune::FinetuneConfig;
 use crate::error::{Result, TrainError};
 use crate::export::{ModelCard, save_tagger};
+use crate::finetune::options::SeriesOptions;
 use crate::finetune::single::{Data, Encoder, SeedContext, SeedResult, train_seed};
-use crate::finetune::steering::Steering;
-use crate::sink::EventBus;
-
-/// What surrounds a series.
-#[derive(Debug)]
-pub struct SeriesOptions<'a> {
-    /// Where results and the best model go.
-    pub run: &'a RunDir,
-    /// How many seeds, beginning with the configuration's.
-    pub seeds: u64,
-    /// Autodiff device.
-    pub device: &'a Device,
-    /// Events.
-    pub bus: &'a EventBus,
-    /// Signals and requests.
-    pub steering: &'a Steering<'a>,
-    /// Name of what is compared, for the events; also the name of the folder the results are in.
-    pub arm: Option<&'a str>,
-    /// Whether to keep the best seed's model as `model/`.
-    pub save_model: bool,
-}
 
 /// All seeds of one model.
 #[derive(Debug)]
@@ -97,20 +75,13 @@ pub fn run_series(
     let done: Vec<Option<SeedResult>> = (0..options.seeds)
         .map(|offset| read_result(&result_path(&folder, config.seed + offset)))
         .collect();
-    let known_rate = done
-        .iter()
-        .flatten()
-        .map(|result| result.learning_rate)
-        .next();
-    let rate = match known_rate {
-        Some(rate) => rate,
-        None => match choose_rate(encoder, data, config, options)? {
-            Some(rate) => rate,
-            None => {
-                series.interrupted = true;
-                return Ok(series);
-            }
-        },
+    let rate = match done.iter().flatten().next() {
+        Some(result) => Some(result.learning_rate),
+        None => choose_rate(encoder, data, config, options)?,
+    };
+    let Some(rate) = rate else {
+        series.interrupted = true;
+        return Ok(series);
     };
     for (offset, done) in done.into_iter().enumerate() {
         let seed = config.seed + offset as u64;
@@ -118,7 +89,12 @@ pub fn run_series(
             series.results.push(result);
             continue;
         }
-        let context = context(options, seed, rate, true);
+        let context = SeedContext {
+            series: options,
+            seed,
+            learning_rate: rate,
+            test: true,
+        };
         let Some(trained) = train_seed(encoder, data, config, &context)? else {
             series.interrupted = true;
             break;
@@ -161,7 +137,12 @@ fn choose_rate(
     }
     let mut best: Option<(f64, f64)> = None;
     for &rate in rates {
-        let context = context(options, config.seed, rate, false);
+        let context = SeedContext {
+            series: options,
+            seed: config.seed,
+            learning_rate: rate,
+            test: false,
+        };
         let f1 = match train_seed(encoder, data, config, &context) {
             Ok(Some(trained)) => trained.result.dev_f1.unwrap_or(0.0),
             Ok(None) => return Ok(None),
@@ -169,15 +150,11 @@ fn choose_rate(
             Err(TrainError::Failed { .. }) => f64::NEG_INFINITY,
             Err(error) => return Err(error),
         };
-        options.bus.emit(RunEvent::Log(LogEvent {
-            level: LogLevel::Info,
-            message: format!(
-                "{}learning rate {rate:e}: dev micro-F1 {:.2} %",
-                options.arm.map_or(String::new(), |arm| format!("{arm} ")),
-                100.0 * f1
-            ),
-            step: None,
-        }));
+        options.bus.log(format!(
+            "{}learning rate {rate:e}: dev micro-F1 {:.2} %",
+            options.arm.map_or(String::new(), |arm| format!("{arm} ")),
+            100.0 * f1
+        ));
         if best.is_none_or(|(_, before)| f1 > before) {
             best = Some((rate, f1));
         }
@@ -190,40 +167,20 @@ fn choose_rate(
     }
 }
 
-fn context<'a>(
-    options: &SeriesOptions<'a>,
-    seed: u64,
-    learning_rate: f64,
-    test: bool,
-) -> SeedContext<'a> {
-    SeedContext {
-        seed,
-        learning_rate,
-        arm: options.arm,
-        device: options.device,
-        bus: options.bus,
-        steering: options.steering,
-        test,
-    }
-}
-
 impl Series {
     /// The series in numbers; `None` when no seed was finished.
     #[must_use]
     pub fn summary(&self, epochs: u64) -> Option<SeriesSummary> {
-        let test: Vec<f64> = self.results.iter().filter_map(|r| r.test_f1).collect();
-        let dev: Vec<f64> = self.results.iter().filter_map(|r| r.dev_f1).collect();
+        let all = |f1: fn(&SeedResult) -> Option<f64>| -> Vec<f64> {
+            self.results.iter().filter_map(f1).collect()
+        };
+        let (test, dev) = (all(|r| r.test_f1), all(|r| r.dev_f1));
         let (split, values) = if test.is_empty() {
             ("dev", dev)
         } else {
             ("test", test)
         };
         let summary = Summary::of(&values)?;
-        let no_misc: Vec<f64> = self
-            .results
-            .iter()
-            .filter_map(|r| r.test_f1_no_misc)
-            .collect();
         let best = self
             .results
             .iter()
@@ -234,7 +191,7 @@ impl Series {
             f1_sd: summary.sd,
             f1_min: summary.min,
             f1_max: summary.max,
-            f1_no_misc_mean: Summary::of(&no_misc).map(|s| s.mean),
+            f1_no_misc_mean: Summary::of(&all(|r| r.test_f1_no_misc)).map(|s| s.mean),
             split: split.to_owned(),
             runs: self
                 .results

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use aelectra_data::ner::{LabelSet, Mode, NerReport, NerSentence, align, labels_for};
+use aelectra_data::ner::{LabelSet, Mode, NerSentence, align, labels_for};
 use aelectra_data::rng;
 use aelectra_data::run::{ClassScore, Confusion, NerEvalEvent, NerStepEvent, RunEvent};
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::init::Initializer;
 use aelectra_model::input::int_tensor;
-use aelectra_model::local_start::start_locally;
 use aelectra_model::loss::{COUNT_EPSILON, cross_entropy_sum};
 use aelectra_model::{ElectraConfig, ElectraForTokenClassification, Noise, Precision};
 use burn::module::Module;
@@ -22,12 +21,11 @@ use crate::config::finetune::{FinetuneConfig, Selection};
 use crate::config::pretrain::AttentionStart;
 use crate::error::{Result, TrainError};
 use crate::finetune::batches::epoch_batches;
-use crate::finetune::steering::Steering;
+use crate::finetune::options::SeriesOptions;
 use crate::ner::tagger::{Tagger, TaggerSettings, window_input};
 use crate::ner::{TaggerEvaluation, evaluate};
 use crate::optimizer::Adam;
 use crate::schedule::Schedule;
-use crate::sink::EventBus;
 
 /// Where the encoder comes from.
 #[derive(Debug)]
@@ -60,13 +58,7 @@ impl Encoder<'_> {
             Self::Random(config, start) => {
                 let mut init = Initializer::random(seed, config.initializer_range, device);
                 let model = ElectraForTokenClassification::new(config, labels, &mut init);
-                match start {
-                    AttentionStart::Reference => model,
-                    AttentionStart::Local => {
-                        let head_size = config.hidden_size / config.num_attention_heads;
-                        start_locally(model, head_size, config.initializer_range)
-                    }
-                }
+                start.begin(model, config)
             }
         })
     }
@@ -112,18 +104,11 @@ pub struct SeedResult {
 /// What surrounds one seed.
 #[derive(Debug)]
 pub(crate) struct SeedContext<'a> {
+    pub series: &'a SeriesOptions<'a>,
     /// The seed of head, data order and dropout.
     pub seed: u64,
     /// Peak learning rate.
     pub learning_rate: f64,
-    /// Name of what is compared (`pretrained`, `random_init`), for the events.
-    pub arm: Option<&'a str>,
-    /// Autodiff device.
-    pub device: &'a Device,
-    /// Events.
-    pub bus: &'a EventBus,
-    /// Signals and requests.
-    pub steering: &'a Steering<'a>,
     /// Whether to report on test in the end; not while a learning rate is chosen.
     pub test: bool,
 }
@@ -135,7 +120,6 @@ pub(crate) struct TrainedSeed {
     pub model: ElectraForTokenClassification,
     /// The same model ready for tagging.
     pub tagger: Tagger,
-    /// How it did.
     pub result: SeedResult,
 }
 
@@ -149,9 +133,8 @@ pub(crate) fn train_seed(
     config: &FinetuneConfig,
     context: &SeedContext<'_>,
 ) -> Result<Option<TrainedSeed>> {
-    let SeedContext {
-        seed, device, bus, ..
-    } = *context;
+    let SeedContext { series, seed, .. } = *context;
+    let SeriesOptions { device, bus, .. } = *series;
     // As the saved model will be read: a tokenizer made for shorter examples limits windows to the
     // positions that pretraining has seen.
     let longest = encoder
@@ -198,7 +181,7 @@ pub(crate) fn train_seed(
         let report_every = (batches.len() / 10).max(1);
         let mut tokens = 0usize;
         for (index, batch) in batches.iter().enumerate() {
-            if context.steering.is_over(step) {
+            if series.steering.is_over(step) {
                 return Ok(None);
             }
             let (new, loss, grad_norm) = step_batch(
@@ -226,7 +209,7 @@ pub(crate) fn train_seed(
                     step,
                     total_steps: Some(total_steps),
                     total_epochs: Some(config.epochs),
-                    arm: context.arm.map(str::to_owned),
+                    arm: series.arm.map(str::to_owned),
                     loss: Some(mean),
                     lr: Some(schedule.at(step - 1)),
                     grad_norm: Some(f64::from(grad_norm.into_scalar::<f32>())),
@@ -250,29 +233,15 @@ pub(crate) fn train_seed(
         let dev_f1 = if data.dev.is_empty() {
             None
         } else {
-            let measuring = Instant::now();
             let tagger = tagger(&model, data, settings, device)?;
-            let report = evaluate(&tagger, &data.dev, Mode::Default, None)?
-                .evaluation
-                .report;
-            bus.emit(RunEvent::NerEval(eval_event(
-                &report,
-                "dev",
-                epoch + 1,
-                step,
-                context,
-                measuring.elapsed().as_secs_f64(),
-            )));
-            Some(report.micro.f1)
+            let found = measure(&tagger, &data.dev, "dev", epoch + 1, step, context)?;
+            Some(found.evaluation.report.micro.f1)
         };
-        let better = match (&kept, config.selection) {
-            (_, Selection::Last) => last_epoch,
-            (None, Selection::Best) => true,
+        let before = kept.as_ref().and_then(|(_, dev_f1, _)| *dev_f1);
+        let better = match config.selection {
+            Selection::Last => last_epoch,
             // Without dev data there is nothing to choose by: the last epoch.
-            (Some((_, before, _)), Selection::Best) => match (dev_f1, before) {
-                (Some(now), Some(before)) => now > *before,
-                _ => true,
-            },
+            Selection::Best => dev_f1.zip(before).is_none_or(|(now, before)| now > before),
         };
         if better {
             kept = Some((epoch + 1, dev_f1, model.clone()));
@@ -293,22 +262,11 @@ pub(crate) fn train_seed(
         test_tags: Vec::new(),
     };
     if context.test && !data.test.is_empty() {
-        let measuring = Instant::now();
-        let TaggerEvaluation {
-            evaluation, tags, ..
-        } = evaluate(&tagger, &data.test, Mode::Default, None)?;
-        let report = evaluation.report;
-        bus.emit(RunEvent::NerEval(eval_event(
-            &report,
-            "test",
-            epoch,
-            step,
-            context,
-            measuring.elapsed().as_secs_f64(),
-        )));
+        let found = measure(&tagger, &data.test, "test", epoch, step, context)?;
+        let report = found.evaluation.report;
         result.test_f1 = Some(report.micro.f1);
         result.test_f1_no_misc = Some(report.micro_no_misc.f1);
-        result.test_tags = tags;
+        result.test_tags = found.tags;
     }
     Ok(Some(TrainedSeed {
         model: model.valid(),
@@ -357,8 +315,8 @@ pub fn step_batch(
         cross_entropy_sum(logits, int_tensor(&labels, [n], device)) / (n as f64 + COUNT_EPSILON);
     let value = loss.clone().inner();
     let gradients = GradientsParams::from_grads(loss.backward(), &model);
-    let (model, report) = optimizer.step(model, gradients, value.clone(), schedule.at(step));
-    (model, value, report.grad_norm)
+    let (model, grad_norm) = optimizer.step(model, gradients, value.clone(), schedule.at(step));
+    (model, value, grad_norm)
 }
 
 fn mean_of(losses: &[Loss]) -> f64 {
@@ -386,14 +344,18 @@ fn tagger(
     })
 }
 
-fn eval_event(
-    report: &NerReport,
+/// Scores a tagger on a split and tells the result.
+fn measure(
+    tagger: &Tagger,
+    sentences: &[NerSentence],
     split: &str,
     epoch: u64,
     step: u64,
     context: &SeedContext<'_>,
-    seconds: f64,
-) -> NerEvalEvent {
+) -> Result<TaggerEvaluation> {
+    let started = Instant::now();
+    let found = evaluate(tagger, sentences, Mode::Default, None)?;
+    let report = &found.evaluation.report;
     let classes: BTreeMap<String, ClassScore> = report
         .classes
         .iter()
@@ -418,12 +380,12 @@ fn eval_event(
                 .collect()
         })
         .collect();
-    NerEvalEvent {
+    context.series.bus.emit(RunEvent::NerEval(NerEvalEvent {
         seed: context.seed,
         epoch,
         step: Some(step),
         split: Some(split.to_owned()),
-        arm: context.arm.map(str::to_owned),
+        arm: context.series.arm.map(str::to_owned),
         micro_f1: Some(report.micro.f1),
         micro_precision: Some(report.micro.precision),
         micro_recall: Some(report.micro.recall),
@@ -431,6 +393,7 @@ fn eval_event(
         macro_f1: Some(report.macro_avg.f1),
         classes,
         confusion: Some(Confusion { labels, counts }),
-        seconds: Some(seconds),
-    }
+        seconds: Some(started.elapsed().as_secs_f64()),
+    }));
+    Ok(found)
 }

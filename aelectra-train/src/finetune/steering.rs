@@ -1,14 +1,12 @@
 //! Requests of a dashboard or of `aelectra runs` to a fine-tuning, and signals.
 
-use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use aelectra_data::run::{
-    ControlEvent, ControlRequest, ControlStatus, LogEvent, LogLevel, RunDir, RunEvent, poll_control,
-};
+use aelectra_data::run::{ControlRequest, ControlStatus, RunDir};
 
+use crate::requests::Requests;
 use crate::sink::EventBus;
 use crate::stop::StopFlag;
 
@@ -18,8 +16,7 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Shared by all series of a run, also those side by side: one answer for each request.
 #[derive(Debug)]
 pub struct Steering<'a> {
-    control: PathBuf,
-    bus: &'a EventBus,
+    requests: Requests<'a>,
     signals: &'a StopFlag,
     stopped: AtomicBool,
     paused: AtomicBool,
@@ -31,8 +28,7 @@ impl<'a> Steering<'a> {
     #[must_use]
     pub fn new(run: &RunDir, bus: &'a EventBus, signals: &'a StopFlag) -> Self {
         Self {
-            control: run.control(),
-            bus,
+            requests: Requests::new(run, bus),
             signals,
             stopped: AtomicBool::new(false),
             paused: AtomicBool::new(false),
@@ -64,26 +60,9 @@ impl<'a> Steering<'a> {
             return;
         }
         *looked = Some(Instant::now());
-        let requests = match poll_control(&self.control) {
-            Ok(requests) => requests,
-            Err(error) => {
-                self.bus.emit(RunEvent::Log(LogEvent {
-                    level: LogLevel::Warn,
-                    message: error.to_string(),
-                    step: Some(step),
-                }));
-                return;
-            }
-        };
-        for (request, id) in requests {
-            let (status, message) = self.obey(request);
-            self.bus.emit(RunEvent::Control(ControlEvent {
-                id,
-                request,
-                status,
-                step: Some(step),
-                message: message.map(str::to_owned),
-            }));
+        for request in self.requests.take(step) {
+            let (status, message) = self.obey(request.0);
+            self.requests.answer(&request, status, step, message);
         }
     }
 
@@ -107,7 +86,7 @@ impl<'a> Steering<'a> {
 
 #[cfg(test)]
 mod tests {
-    use aelectra_data::run::{EventReader, EventWriter, request_control};
+    use aelectra_data::run::{EventReader, EventWriter, RunEvent, request_control};
 
     use super::*;
 

@@ -9,9 +9,6 @@ const EXAMPLES: usize = 20_000;
 
 /// Entropy in nats of single tokens of the training examples, special tokens left out: the MLM loss
 /// of the best guess that ignores the context. `None` when there are no tokens.
-///
-/// # Errors
-/// When a shard cannot be read.
 pub(crate) fn unigram_entropy(shards: &ShardSet) -> Result<Option<f64>> {
     let special = shards.manifest().plan.special;
     let mut counts = vec![0u64; shards.vocab_size()];

@@ -94,34 +94,23 @@ fn write(
     Ok(replace_json(&dir.join("state.json"), state)?)
 }
 
-/// Reads a checkpoint into a model of the right architecture and its optimizer.
-///
-/// # Errors
-/// When a file is missing or damaged.
-pub(crate) fn load(
+/// Reads weights and moments into a model of the right architecture and its optimizer.
+pub(crate) fn load_tensors(
     dir: &Path,
+    step: u64,
     model: ElectraPretrainer,
     optimizer: &mut Adam,
     device: &Device,
-) -> Result<(ElectraPretrainer, TrainState)> {
-    let state = load_state(dir)?;
+) -> Result<ElectraPretrainer> {
     let model = load_weights(dir, model)?;
     let moments = TensorSource::open_safetensors(&dir.join("optimizer.safetensors"))?;
     let names: std::collections::BTreeSet<String> =
         moments.tensors().map(|(name, _)| name.to_owned()).collect();
-    optimizer.restore(
-        &model,
-        state.step,
-        device,
-        |name| -> Result<Option<Vec<f32>>> {
-            if names.contains(name) {
-                Ok(Some(moments.read(name)?))
-            } else {
-                Ok(None)
-            }
-        },
-    )?;
-    Ok((model, state))
+    optimizer.restore(&model, step, device, |name| -> Result<Option<Vec<f32>>> {
+        let there = names.contains(name);
+        Ok(there.then(|| moments.read(name)).transpose()?)
+    })?;
+    Ok(model)
 }
 
 /// Reads only the weights of both networks into a model of the right architecture.
@@ -183,18 +172,16 @@ pub fn list(run: &RunDir) -> Vec<(u64, PathBuf)> {
         .into_iter()
         .flatten()
         .flatten()
-        .filter_map(|entry| {
-            let step = entry
-                .file_name()
-                .to_str()?
-                .strip_prefix("step-")?
-                .parse()
-                .ok()?;
-            Some((step, entry.path()))
-        })
+        .filter_map(|entry| Some((step_of(&entry.path())?, entry.path())))
         .collect();
     found.sort_unstable_by(|a, b| b.cmp(a));
     found
+}
+
+/// The step of `…/step-N`.
+pub(crate) fn step_of(path: &Path) -> Option<u64> {
+    let name = path.file_name()?.to_str()?;
+    name.strip_prefix("step-")?.parse().ok()
 }
 
 /// The checkpoints to delete: all but the newest `keep`, the multiples of `every`, and `best`.

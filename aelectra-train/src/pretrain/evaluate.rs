@@ -18,9 +18,6 @@ use crate::pretrain::step::add_pass;
 
 /// Measures `model` on at most `config.eval_examples` held-out examples. Masks and samples are
 /// keyed by the seed alone, so evaluations of a run differ only by the weights.
-///
-/// # Errors
-/// When a shard cannot be read.
 pub(crate) fn evaluate(
     model: &ElectraPretrainer,
     config: &PretrainConfig,
@@ -54,9 +51,6 @@ pub(crate) fn evaluate(
 }
 
 /// One held-out example on its way through both networks; a different one at every step.
-///
-/// # Errors
-/// When a shard cannot be read.
 pub(crate) fn sample_event(
     model: &ElectraPretrainer,
     config: &PretrainConfig,

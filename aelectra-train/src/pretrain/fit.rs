@@ -14,57 +14,40 @@ pub(crate) fn check_fit(
     (tokenizer, tokenizer_dir): (&WordPieceTokenizer, &Path),
     (shards, data): (&ShardSet, &Path),
 ) -> Result<()> {
-    let refuse = |message: String, hint: &str| Err(TrainError::config(message).with_hint(hint));
-    if shards.tokenizer_fingerprint() != tokenizer.fingerprint() {
-        return refuse(
+    let (pieces, length) = (tokenizer.vocab_size(), shards.max_length());
+    let positions = config.model.max_position_embeddings;
+    let packing = shards.manifest().plan.packing;
+    let (message, hint) = if shards.tokenizer_fingerprint() != tokenizer.fingerprint() {
+        (
             format!(
                 "the shards in `{}` were prepared with a different tokenizer than `{}`",
                 data.display(),
                 tokenizer_dir.display()
             ),
             "give the tokenizer they were prepared with, or prepare them again",
-        );
-    }
-    if let Some(size) = config.vocab_size
-        && size != tokenizer.vocab_size()
-    {
-        return refuse(
-            format!(
-                "`vocab_size` is {size}, the tokenizer has {} pieces",
-                tokenizer.vocab_size()
-            ),
+        )
+    } else if let Some(size) = config.vocab_size.filter(|&size| size != pieces) {
+        (
+            format!("`vocab_size` is {size}, the tokenizer has {pieces} pieces"),
             "train a vocabulary of that size, or set `vocab_size` to the tokenizer's",
-        );
-    }
-    if let Some(length) = config.max_length
-        && length != shards.max_length()
-    {
-        return refuse(
-            format!(
-                "`max_length` is {length}, the shards have examples of {}",
-                shards.max_length()
-            ),
+        )
+    } else if let Some(asked) = config.max_length.filter(|&asked| asked != length) {
+        (
+            format!("`max_length` is {asked}, the shards have examples of {length}"),
             "prepare the text with that `--max-length`, or set `max_length` to the shards'",
-        );
-    }
-    let packing = shards.manifest().plan.packing;
-    if let Some(asked) = config.packing
-        && asked != packing
-    {
-        return refuse(
+        )
+    } else if let Some(asked) = config.packing.filter(|&asked| asked != packing) {
+        (
             format!("`packing` is {asked:?}, the shards have {packing:?}"),
             "prepare the text with that `--packing`, or remove `packing` from the recipe",
-        );
-    }
-    if shards.max_length() > config.model.max_position_embeddings {
-        return refuse(
-            format!(
-                "the shards have examples of {}, the model has {} positions",
-                shards.max_length(),
-                config.model.max_position_embeddings
-            ),
+        )
+    } else if length > positions {
+        (
+            format!("the shards have examples of {length}, the model has {positions} positions"),
             "prepare shorter examples, or raise `model.max_position_embeddings`",
-        );
-    }
-    Ok(())
+        )
+    } else {
+        return Ok(());
+    };
+    Err(TrainError::config(message).with_hint(hint))
 }

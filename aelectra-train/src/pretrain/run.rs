@@ -8,20 +8,21 @@ use aelectra_data::hub::HubOptions;
 use aelectra_data::pretrain::{BatchSource, MaskingPolicy, ShardSet, Split};
 use aelectra_data::run::{ResumedEvent, RunDir, RunEvent, StartEvent, clear_control};
 use aelectra_data::vocab::WordPieceTokenizer;
-use aelectra_model::{DeviceSpec, ElectraConfig};
+use aelectra_model::{DeviceSpec, ElectraConfig, parameters};
 use burn::tensor::Device;
 
 use crate::config::pretrain::{Objective, PretrainConfig};
 use crate::end;
 use crate::error::{Result, TrainError};
 use crate::export::{Part, pretraining_card, save_part};
+use crate::optimizer::Adam;
 use crate::pretrain::PretrainSummary;
 use crate::pretrain::baseline::unigram_entropy;
 use crate::pretrain::checkpoint;
 use crate::pretrain::fit::check_fit;
-use crate::pretrain::start::{Identity, Resume, Weights, prepare_run};
+use crate::pretrain::start::{Identity, Resume, Start, continued};
 use crate::pretrain::trainer::{Outcome, Trainer, TrainerOptions};
-use crate::pretrain::weights::{InitialModels, blank_model, fresh_model, parameter_count};
+use crate::pretrain::weights::{InitialModels, blank_model, fresh_model};
 use crate::record;
 use crate::sink::{EventBus, RunSink};
 use crate::stop::StopFlag;
@@ -113,21 +114,22 @@ impl Session {
     /// When an input cannot be read or does not fit the others, or the directory already holds a
     /// run that is not to be continued.
     pub fn open(job: Job) -> Result<Self> {
-        let read = Inputs::read(&job)?;
-        let run = record::open_run(job.out.as_deref(), "pretrain")?;
-        if job.resume == Resume::No {
-            record::refuse_occupied(&run)?;
-        }
-        let begins = match job.resume {
-            Resume::No => true,
-            Resume::Auto => checkpoint::list(&run).is_empty(),
-            Resume::Last | Resume::From(_) => false,
-        };
-        if begins {
-            // Before anyone watches the run, so that the progress of a download can be seen.
-            job.init.fetch(&job.hub)?;
-        }
-        Ok(read.session(job, run))
+        Self::read(job, |job| {
+            let run = record::open_run(job.out.as_deref(), "pretrain")?;
+            if job.resume == Resume::No {
+                record::refuse_occupied(&run)?;
+            }
+            let begins = match job.resume {
+                Resume::No => true,
+                Resume::Auto => checkpoint::list(&run).is_empty(),
+                Resume::Last | Resume::From(_) => false,
+            };
+            if begins {
+                // Before anyone watches the run, so that the progress of a download can be seen.
+                job.init.fetch(&job.hub)?;
+            }
+            Ok(run)
+        })
     }
 
     /// The same as a part of a larger run, whose directory this is.
@@ -135,7 +137,31 @@ impl Session {
     /// # Errors
     /// When an input cannot be read or does not fit the others.
     pub fn within(run: RunDir, job: Job) -> Result<Self> {
-        Ok(Inputs::read(&job)?.session(job, run))
+        Self::read(job, |_| Ok(run))
+    }
+
+    fn read(job: Job, run: impl FnOnce(&Job) -> Result<RunDir>) -> Result<Self> {
+        let tokenizer = WordPieceTokenizer::from_dir(&job.tokenizer)?;
+        let shards = ShardSet::open(&job.data)?;
+        check_fit(
+            &job.config,
+            (&tokenizer, &job.tokenizer),
+            (&shards, &job.data),
+        )?;
+        let pad = tokenizer.special().pad as usize;
+        let discriminator = job.config.discriminator(tokenizer.vocab_size(), pad);
+        discriminator.validate()?;
+        let generator = job.config.generator(&discriminator);
+        generator.validate()?;
+        Ok(Self {
+            device: job.device.open()?.autodiff(),
+            run: run(&job)?,
+            job,
+            tokenizer,
+            shards: Arc::new(shards),
+            discriminator,
+            generator,
+        })
     }
 
     /// Where everything goes.
@@ -173,30 +199,32 @@ impl Session {
             self.tokenizer.vocab_size(),
             self.tokenizer.special().pad as usize,
         );
-        let mut start = prepare_run(
+        let continued = continued(
             &self.run,
             &self.job.resume,
             self.job.force,
             config,
             &identity,
             &self.device,
-            Weights {
-                blank: || blank_model(config, size, pad, &self.device),
-                fresh: || {
-                    let fresh = fresh_model(config, size, pad, &self.device);
-                    let (init, hub) = (&self.job.init, &self.job.hub);
-                    init.load_into(fresh, &self.tokenizer, hub, &self.device)
-                },
-            },
+            || blank_model(config, size, pad, &self.device),
         )?;
-        if start.resumed.is_none() {
-            start
-                .warnings
-                .extend(self.job.init.warning().map(str::to_owned));
-        }
+        let start = match continued {
+            Some(start) => start,
+            None => {
+                let fresh = fresh_model(config, size, pad, &self.device);
+                let (init, hub) = (&self.job.init, &self.job.hub);
+                let model = init.load_into(fresh, &self.tokenizer, hub, &self.device)?;
+                Start {
+                    optimizer: Adam::new(config.optimizer, &model),
+                    model,
+                    resumed: None,
+                    warnings: init.warning().map(str::to_owned).into_iter().collect(),
+                }
+            }
+        };
         // A request left by someone for an earlier process is not meant for this one.
         clear_control(&self.run.control())?;
-        let parameters = parameter_count(&start.model) as u64;
+        let parameters = parameters::count(&start.model) as u64;
         if start.resumed.is_none() {
             if self.run.manifest().is_file() {
                 // An earlier process died before its first checkpoint: what it logged is void.
@@ -254,7 +282,7 @@ impl Session {
         let mut manifest = record::manifest(
             &self.run,
             "pretrain",
-            &self.job.device.to_string(),
+            &self.job.device,
             config.seed,
             serde_json::to_value(config).map_err(json)?,
         );
@@ -275,25 +303,19 @@ impl Session {
         let config = &self.job.config;
         let schedule = config.schedule_steps;
         StartEvent {
-            task: "pretrain".to_owned(),
-            run: Some(self.run.id()),
             model: Some(format!(
                 "{} layers, {} hidden",
                 self.discriminator.num_hidden_layers, self.discriminator.hidden_size
             )),
-            device: Some(self.job.device.to_string()),
             total_steps: Some(self.job.max_steps.map_or(schedule, |max| max.min(schedule))),
             first_step,
             batch_size: Some(config.batch_size as u64),
             sequence_length: Some(self.shards.max_length() as u64),
             parameters: Some(parameters),
-            seed: Some(config.seed),
-            pid: Some(std::process::id()),
-            host: record::host(),
             log_every: Some(config.log_every),
             eval_every: Some(config.eval_every),
             checkpoint_every: Some(config.checkpoint_every),
-            ..StartEvent::default()
+            ..record::start_event(&self.run, "pretrain", &self.job.device, config.seed)
         }
     }
 
@@ -320,48 +342,6 @@ impl Session {
     }
 }
 
-/// What a pretraining reads.
-struct Inputs {
-    device: Device,
-    tokenizer: WordPieceTokenizer,
-    shards: ShardSet,
-    discriminator: ElectraConfig,
-    generator: ElectraConfig,
-}
-
-impl Inputs {
-    fn read(job: &Job) -> Result<Self> {
-        let tokenizer = WordPieceTokenizer::from_dir(&job.tokenizer)?;
-        let shards = ShardSet::open(&job.data)?;
-        let config = &job.config;
-        check_fit(config, (&tokenizer, &job.tokenizer), (&shards, &job.data))?;
-        let pad = tokenizer.special().pad as usize;
-        let discriminator = config.discriminator(tokenizer.vocab_size(), pad);
-        discriminator.validate()?;
-        let generator = discriminator.generator(config.effective_generator_size());
-        generator.validate()?;
-        Ok(Self {
-            device: job.device.open()?.autodiff(),
-            tokenizer,
-            shards,
-            discriminator,
-            generator,
-        })
-    }
-
-    fn session(self, job: Job, run: RunDir) -> Session {
-        Session {
-            job,
-            run,
-            device: self.device,
-            tokenizer: self.tokenizer,
-            shards: Arc::new(self.shards),
-            discriminator: self.discriminator,
-            generator: self.generator,
-        }
-    }
-}
-
 /// The reference's masking for another share: at most `int((share + 0.005) · length)` positions.
 fn masking_policy(mask_prob: f64, length: usize) -> MaskingPolicy {
     MaskingPolicy {
@@ -375,16 +355,11 @@ fn masking_policy(mask_prob: f64, length: usize) -> MaskingPolicy {
 fn plan_hash(shards: &ShardSet) -> Result<String> {
     let plan = serde_json::to_vec(&shards.manifest().digests)
         .map_err(|error| TrainError::failed(format!("cannot hash the shards' plan: {error}")))?;
-    let sizes = [
-        shards.len(Split::Train),
-        shards.len(Split::Validation),
-        shards.max_length(),
-    ];
     Ok(format!(
         "{:08x}-{}-{}-{}",
         crc32fast::hash(&plan),
-        sizes[0],
-        sizes[1],
-        sizes[2]
+        shards.len(Split::Train),
+        shards.len(Split::Validation),
+        shards.max_length()
     ))
 }

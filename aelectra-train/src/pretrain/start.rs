@@ -53,16 +53,7 @@ pub(crate) struct Start {
     pub warnings: Vec<String>,
 }
 
-/// Makes the networks when they are needed: most runs need only one of the two.
-#[derive(Debug)]
-pub(crate) struct Weights<B, F> {
-    /// The architecture, to read a checkpoint into.
-    pub blank: B,
-    /// The weights of a new run.
-    pub fresh: F,
-}
-
-/// Decides between beginning and continuing, and reads the checkpoint.
+/// Where to continue, or `None` to begin; `blank` makes a model to read a checkpoint into.
 ///
 /// A damaged checkpoint is skipped for the one before it, with a warning.
 ///
@@ -70,79 +61,61 @@ pub(crate) struct Weights<B, F> {
 /// When the directory already holds a checkpoint and `resume` is [`Resume::No`]; when there is nothing to
 /// continue and it must; when the configuration, tokenizer or data differ from the checkpoint's and
 /// `force` is not set (the message lists the differences).
-pub(crate) fn prepare_run(
+pub(crate) fn continued(
     run: &RunDir,
     resume: &Resume,
     force: bool,
     config: &PretrainConfig,
     identity: &Identity,
     device: &Device,
-    weights: Weights<impl Fn() -> ElectraPretrainer, impl FnOnce() -> Result<ElectraPretrainer>>,
-) -> Result<Start> {
+    blank: impl Fn() -> ElectraPretrainer,
+) -> Result<Option<Start>> {
     let candidates: Vec<PathBuf> = match resume {
         Resume::From(path) => vec![checkpoint_path(path)],
-        _ => checkpoint::list(run)
-            .into_iter()
-            .map(|(_, path)| path)
-            .collect(),
+        _ => checkpoint::list(run).into_iter().map(|c| c.1).collect(),
     };
-    match resume {
-        Resume::No if !candidates.is_empty() => {
-            return Err(record::occupied(run));
-        }
-        Resume::Last if candidates.is_empty() => {
+    match (resume, candidates.is_empty()) {
+        (Resume::No, false) => return Err(record::occupied(run)),
+        (Resume::Last, true) => {
             return Err(TrainError::config(format!(
                 "`{}` has no checkpoint to continue from",
                 run.path().display()
             ))
             .with_hint("`--resume auto` starts a new run where there is none"));
         }
+        (_, true) => return Ok(None),
         _ => {}
     }
     let mut warnings = Vec::new();
-    if *resume != Resume::No {
-        for path in &candidates {
-            let state = match checkpoint::load_state(path) {
-                Ok(state) => state,
-                Err(error) => {
-                    warnings.push(format!("skipping unreadable checkpoint: {error}"));
-                    continue;
+    for path in candidates {
+        let error = match checkpoint::load_state(&path) {
+            Ok(state) => {
+                if !force {
+                    check_same(config, identity, &state)?;
                 }
-            };
-            if !force {
-                check_same(config, identity, &state)?;
-            }
-            let model = (weights.blank)();
-            let mut optimizer = Adam::new(config.optimizer, &model);
-            match checkpoint::load(path, model, &mut optimizer, device) {
-                Ok((model, state)) => {
-                    let resumed = Some((path.clone(), state));
-                    return Ok(Start {
-                        model,
-                        optimizer,
-                        resumed,
-                        warnings,
-                    });
+                let model = blank();
+                let mut optimizer = Adam::new(config.optimizer, &model);
+                match checkpoint::load_tensors(&path, state.step, model, &mut optimizer, device) {
+                    Ok(model) => {
+                        return Ok(Some(Start {
+                            model,
+                            optimizer,
+                            resumed: Some((path, state)),
+                            warnings,
+                        }));
+                    }
+                    Err(error) => error,
                 }
-                Err(error) => warnings.push(format!("skipping unreadable checkpoint: {error}")),
             }
-        }
-        if !candidates.is_empty() {
-            return Err(TrainError::failed(format!(
-                "no checkpoint of `{}` can be read:\n{}",
-                run.path().display(),
-                warnings.join("\n")
-            )));
-        }
+            Err(error) => error,
+        };
+        warnings.push(format!("skipping unreadable checkpoint: {error}"));
     }
-    let model = (weights.fresh)()?;
-    let optimizer = Adam::new(config.optimizer, &model);
-    Ok(Start {
-        model,
-        optimizer,
-        resumed: None,
-        warnings,
-    })
+    Err(TrainError::failed(format!(
+        "no checkpoint of `{}` can be read:\n{}",
+        run.path().display(),
+        warnings.join("\n")
+    )))
 }
 
 /// What a run was trained on; a continuation must have the same.
@@ -167,11 +140,7 @@ fn checkpoint_path(path: &Path) -> PathBuf {
 
 fn check_same(config: &PretrainConfig, identity: &Identity, state: &TrainState) -> Result<()> {
     let value = |config: &PretrainConfig| serde_json::to_value(config).unwrap_or(Value::Null);
-    let mut changed: Vec<String> = differences(&value(&state.config), &value(config))
-        .into_iter()
-        .filter(|(key, ..)| !FREE_KEYS.contains(&key.as_str()))
-        .map(|(key, before, now)| format!("  {key}: {before} → {now}"))
-        .collect();
+    let mut changed = differences(&value(&state.config), &value(config), &FREE_KEYS);
     if state.tokenizer != identity.tokenizer {
         changed.push(format!(
             "  tokenizer: {} → {}",

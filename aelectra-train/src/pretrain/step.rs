@@ -62,21 +62,14 @@ pub fn train_step(
         let first = part * rows;
         let micro = to_device(batch, first, rows.min(batch.batch_size - first), device);
         let mut noise = Noise::keyed(rng::key(config.seed, "noise", &[step, part as u64]));
-        let (loss, output) = match config.objective {
-            Objective::Electra => {
-                let output = model.forward(&micro.input, None, &mut noise);
-                let loss = output.mlm_loss_sum.clone() * (config.mlm_weight / masked)
-                    + output.rtd_loss_sum.clone() * (config.rtd_weight / tokens);
-                (loss, output)
-            }
-            Objective::Mlm => {
-                let output = model.forward_generator(&micro.input, &mut noise);
-                (
-                    output.mlm_loss_sum.clone() * (config.mlm_weight / masked),
-                    output,
-                )
-            }
+        let output = match config.objective {
+            Objective::Electra => model.forward(&micro.input, None, &mut noise),
+            Objective::Mlm => model.forward_generator(&micro.input, &mut noise),
         };
+        let mut loss = output.mlm_loss_sum.clone() * (config.mlm_weight / masked);
+        if config.objective == Objective::Electra {
+            loss = loss + output.rtd_loss_sum.clone() * (config.rtd_weight / tokens);
+        }
         let value = loss.clone().inner();
         total_loss = Some(match total_loss {
             None => value,
@@ -100,17 +93,15 @@ pub fn train_step(
     let gradients = single.unwrap_or_else(|| accumulator.grads());
     let loss = total_loss.unwrap_or_else(|| Tensor::zeros([1], &device.clone().inner()));
     let learning_rate = config.schedule().at(step);
-    let report;
-    (model, report) = optimizer.step(model, gradients, loss, learning_rate);
+    let grad_norm;
+    (model, grad_norm) = optimizer.step(model, gradients, loss, learning_rate);
     seconds[2] = started.elapsed().as_secs_f64();
-    (
-        model,
-        StepRecord {
-            passes,
-            grad_norm: report.grad_norm,
-            seconds,
-        },
-    )
+    let record = StepRecord {
+        passes,
+        grad_norm,
+        seconds,
+    };
+    (model, record)
 }
 
 impl PassRecord {

@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use aelectra_data::pretrain::{BatchLoader, BatchSource};
 use aelectra_data::run::{
-    CheckpointEvent, ControlEvent, ControlRequest, ControlStatus, EndReason, LogEvent, LogLevel,
-    Pointer, PretrainMetrics, ResumedEvent, RunDir, RunEvent, StepEvent, StepSeconds, SystemEvent,
-    poll_control,
+    CheckpointEvent, ControlRequest, ControlStatus, EndEvent, EndReason, Pointer, PretrainMetrics,
+    ResumedEvent, RunDir, RunEvent, StepEvent, StepSeconds, SystemEvent,
 };
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::ElectraPretrainer;
 use burn::tensor::Device;
 
 use crate::config::pretrain::PretrainConfig;
+use crate::end;
 use crate::error::{Result, TrainError};
 use crate::optimizer::Adam;
 use crate::pretrain::PretrainSummary;
@@ -22,6 +22,7 @@ use crate::pretrain::checkpoint::{self, FORMAT, TrainState};
 use crate::pretrain::evaluate::{evaluate, sample_event};
 use crate::pretrain::start::{Identity, Start};
 use crate::pretrain::step::{StepRecord, read_records, train_step};
+use crate::requests::Requests;
 use crate::sink::EventBus;
 use crate::stop::StopFlag;
 use crate::system::{ProcessMeter, resident_memory};
@@ -82,14 +83,11 @@ pub(crate) struct Trainer<'a> {
 }
 
 /// The interval since the last metrics.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Window {
     tokens: u64,
     seconds: f64,
 }
-
-/// Why the loop ended.
-type End = (EndReason, i32);
 
 /// Batches made ahead of the trainer.
 const PREFETCH: usize = 4;
@@ -99,7 +97,7 @@ impl<'a> Trainer<'a> {
     /// a step owns them and the optimizer can reuse their memory.
     fn new(options: TrainerOptions, bus: &'a EventBus, start: Start) -> (Self, ElectraPretrainer) {
         for warning in &start.warnings {
-            bus.emit(log(LogLevel::Warn, warning.clone(), None));
+            bus.warn(warning.clone(), None);
         }
         let mut state = TrainState {
             format: FORMAT,
@@ -132,10 +130,7 @@ impl<'a> Trainer<'a> {
             state,
             records: Vec::new(),
             waited: 0.0,
-            window: Window {
-                tokens: 0,
-                seconds: 0.0,
-            },
+            window: Window::default(),
             last_checkpoint,
             last_evaluation: None,
             last_training: PretrainMetrics::default(),
@@ -148,44 +143,38 @@ impl<'a> Trainer<'a> {
 
     /// Trains until the schedule, a limit, a request or too many steps that are not finite end it;
     /// a checkpoint is there in each case. The caller begins and ends the run ([`PretrainSummary::end_event`]).
-    ///
-    /// # Errors
-    /// When the last checkpoint cannot be written or the data loader fails.
     pub(crate) fn run(options: TrainerOptions, bus: &'a EventBus, start: Start) -> Result<Outcome> {
-        let (trainer, model) = Self::new(options, bus, start);
-        trainer.run_to_end(model)
-    }
-
-    fn run_to_end(mut self, model: ElectraPretrainer) -> Result<Outcome> {
         let started = Instant::now();
-        let (model, (reason, exit_code)) = self.train(model, started)?;
-        self.report_steps();
-        if reason != EndReason::Nonfinite
-            && self.last_evaluation.as_ref().map(|e| e.0) != Some(self.state.step)
+        let (mut trainer, model) = Self::new(options, bus, start);
+        let (model, end) = trainer.train(model, started)?;
+        trainer.report_steps();
+        let step = trainer.state.step;
+        if end.reason != EndReason::Nonfinite
+            && trainer.last_evaluation.as_ref().map(|e| e.0) != Some(step)
         {
-            self.evaluate(&model)?;
+            trainer.evaluate(&model)?;
         }
-        if self.last_checkpoint != Some(self.state.step) || self.improved() {
-            self.checkpoint(&model)?;
+        if trainer.last_checkpoint != Some(step) || trainer.improved() {
+            trainer.checkpoint(&model)?;
         }
-        let metrics = self
+        let metrics = trainer
             .last_evaluation
-            .map_or(self.last_training, |(_, metrics)| metrics);
+            .map_or(trainer.last_training, |(_, metrics)| metrics);
         let summary = PretrainSummary {
-            steps: self.state.step,
+            steps: step,
             metrics,
             unigram_entropy: None,
-            tokens_per_second: self.trained_tokens as f64 / self.trained_seconds.max(1e-9),
+            tokens_per_second: trainer.trained_tokens as f64 / trainer.trained_seconds.max(1e-9),
             peak_rss_bytes: resident_memory().1,
-            skipped_steps: self.state.skipped_steps,
+            skipped_steps: trainer.state.skipped_steps,
             seconds: started.elapsed().as_secs_f64(),
-            reason,
-            exit_code,
-            run: self.options.run.path().to_path_buf(),
+            reason: end.reason,
+            exit_code: end.exit_code,
+            run: trainer.options.run.path().to_path_buf(),
         };
         Ok(Outcome {
             model,
-            state: self.state,
+            state: trainer.state,
             summary,
         })
     }
@@ -201,7 +190,7 @@ impl<'a> Trainer<'a> {
         &mut self,
         mut model: ElectraPretrainer,
         started: Instant,
-    ) -> Result<(ElectraPretrainer, End)> {
+    ) -> Result<(ElectraPretrainer, EndEvent)> {
         let last_step = self.last_step();
         let every = |step: u64, interval: u64| interval > 0 && step.is_multiple_of(interval);
         let mut batches =
@@ -240,7 +229,7 @@ impl<'a> Trainer<'a> {
             if every(step, self.options.config.log_every) || step == last_step {
                 self.report_steps();
                 if self.state.skipped_in_a_row >= self.options.config.max_skipped_steps {
-                    return Ok((model, (EndReason::Nonfinite, 1)));
+                    return Ok((model, end::event(EndReason::Nonfinite, 1)));
                 }
             }
             if every(step, self.options.config.eval_every) {
@@ -254,66 +243,43 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    fn interrupted(&self, started: Instant, last_step: u64) -> Option<End> {
-        if let Some(signal) = self.options.stop.requested() {
-            // 128 + signal number, as a shell reports it: 130 for SIGINT, 143 for SIGTERM.
-            return Some((EndReason::Interrupted, 128 + signal as i32));
+    fn interrupted(&self, started: Instant, last_step: u64) -> Option<EndEvent> {
+        let TrainerOptions {
+            stop,
+            config,
+            max_time,
+            ..
+        } = &self.options;
+        if stop.requested().is_some() {
+            return Some(end::stopped(stop));
         }
-        if self.state.step >= last_step {
-            let completed = self.state.step >= self.options.config.schedule_steps;
-            return Some((
-                if completed {
-                    EndReason::Completed
-                } else {
-                    EndReason::Limit
-                },
-                0,
-            ));
+        if self.state.step >= config.schedule_steps {
+            return Some(end::event(EndReason::Completed, 0));
         }
-        self.options
-            .max_time
-            .filter(|limit| started.elapsed() >= *limit)
-            .map(|_| (EndReason::Limit, 0))
+        let late = max_time.is_some_and(|limit| started.elapsed() >= limit);
+        (self.state.step >= last_step || late).then(|| end::event(EndReason::Limit, 0))
     }
 
     /// Carries out requests in `control/`; waits while paused.
-    fn obey_control(&mut self, model: &ElectraPretrainer) -> Result<Option<End>> {
+    fn obey_control(&mut self, model: &ElectraPretrainer) -> Result<Option<EndEvent>> {
+        let requests = Requests::new(&self.options.run, self.bus);
+        let step = self.state.step;
         let mut paused = false;
         loop {
-            let requests = match poll_control(&self.options.run.control()) {
-                Ok(requests) => requests,
-                Err(error) => {
-                    self.bus.emit(log(
-                        LogLevel::Warn,
-                        error.to_string(),
-                        Some(self.state.step),
-                    ));
-                    Vec::new()
-                }
-            };
-            for (request, id) in requests {
-                let answer = |status| {
-                    RunEvent::Control(ControlEvent {
-                        id: id.clone(),
-                        request,
-                        status,
-                        step: Some(self.state.step),
-                        message: None,
-                    })
-                };
-                self.bus.emit(answer(ControlStatus::Acknowledged));
-                let done = answer(ControlStatus::Done);
-                match request {
+            for request in requests.take(step) {
+                let answer = |status| requests.answer(&request, status, step, None);
+                answer(ControlStatus::Acknowledged);
+                match request.0 {
                     ControlRequest::Stop => {
-                        self.bus.emit(done);
-                        return Ok(Some((EndReason::Stopped, 0)));
+                        answer(ControlStatus::Done);
+                        return Ok(Some(end::event(EndReason::Stopped, 0)));
                     }
                     ControlRequest::Checkpoint => self.checkpoint_or_warn(model),
                     ControlRequest::Evaluate => self.evaluate_and_keep(model)?,
                     ControlRequest::Pause => paused = true,
                     ControlRequest::Resume => paused = false,
                 }
-                self.bus.emit(done);
+                answer(ControlStatus::Done);
             }
             if !paused || self.options.stop.requested().is_some() {
                 return Ok(None);
@@ -376,10 +342,7 @@ impl<'a> Trainer<'a> {
         }));
         self.trained_seconds += self.window.seconds;
         self.trained_tokens += self.window.tokens;
-        self.window = Window {
-            tokens: 0,
-            seconds: 0.0,
-        };
+        self.window = Window::default();
         self.waited = 0.0;
         self.last_training = metrics;
     }
@@ -435,8 +398,7 @@ impl<'a> Trainer<'a> {
     fn checkpoint_or_warn(&mut self, model: &ElectraPretrainer) {
         if let Err(error) = self.checkpoint(model) {
             let message = format!("no checkpoint at step {}: {error}", self.state.step);
-            self.bus
-                .emit(log(LogLevel::Warn, message, Some(self.state.step)));
+            self.bus.warn(message, Some(self.state.step));
         }
     }
 
@@ -445,8 +407,7 @@ impl<'a> Trainer<'a> {
         self.report_steps();
         let started = Instant::now();
         for failure in self.bus.flush() {
-            self.bus
-                .emit(log(LogLevel::Warn, failure, Some(self.state.step)));
+            self.bus.warn(failure, Some(self.state.step));
         }
         let run = &self.options.run;
         let step = self.state.step;
@@ -490,39 +451,18 @@ impl<'a> Trainer<'a> {
     fn drop_old_checkpoints(&self) {
         let run = &self.options.run;
         let config = &self.options.config;
-        let steps: Vec<u64> = checkpoint::list(run)
-            .into_iter()
-            .map(|(step, _)| step)
-            .collect();
-        let best = run
-            .read_pointer(Pointer::Best)
-            .ok()
-            .flatten()
-            .and_then(|path| {
-                path.file_name()?
-                    .to_str()?
-                    .strip_prefix("step-")?
-                    .parse()
-                    .ok()
-            });
+        let steps: Vec<u64> = checkpoint::list(run).iter().map(|c| c.0).collect();
+        let best = run.read_pointer(Pointer::Best).ok().flatten();
+        let best = best.and_then(|path| checkpoint::step_of(&path));
         for step in checkpoint::expendable(&steps, config.keep_checkpoints, config.keep_every, best)
         {
             let path = run.checkpoint(step);
             if let Err(error) = std::fs::remove_dir_all(&path) {
                 let message = format!("cannot delete `{}`: {error}", path.display());
-                self.bus
-                    .emit(log(LogLevel::Warn, message, Some(self.state.step)));
+                self.bus.warn(message, Some(self.state.step));
             }
         }
     }
-}
-
-fn log(level: LogLevel, message: String, step: Option<u64>) -> RunEvent {
-    RunEvent::Log(LogEvent {
-        level,
-        message,
-        step,
-    })
 }
 
 fn relative(run: &RunDir, path: &std::path::Path) -> String {

@@ -3,13 +3,12 @@
 use aelectra_data::hub::{self, HubOptions};
 use aelectra_data::rng;
 use aelectra_data::vocab::WordPieceTokenizer;
+use aelectra_model::ElectraPretrainer;
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::init::Initializer;
-use aelectra_model::local_start::start_locally;
-use aelectra_model::{ElectraPretrainer, parameters};
 use burn::tensor::Device;
 
-use crate::config::pretrain::{AttentionStart, PretrainConfig};
+use crate::config::pretrain::PretrainConfig;
 use crate::error::{Result, TrainError};
 use crate::ner::load_tokenizer;
 
@@ -22,16 +21,11 @@ pub fn fresh_model(
     device: &Device,
 ) -> ElectraPretrainer {
     let discriminator = config.discriminator(vocab_size, pad_token_id);
+    let generator = config.generator(&discriminator);
     let seed = rng::key(config.seed, "init", &[]);
     let mut init = Initializer::random(seed, discriminator.initializer_range, device);
-    let model = pair(config, vocab_size, pad_token_id, &mut init);
-    match config.model.attention_start {
-        AttentionStart::Reference => model,
-        AttentionStart::Local => {
-            let head_size = discriminator.hidden_size / discriminator.num_attention_heads;
-            start_locally(model, head_size, discriminator.initializer_range)
-        }
-    }
+    let model = ElectraPretrainer::new(&discriminator, &generator, &mut init);
+    config.model.attention_start.begin(model, &discriminator)
 }
 
 /// The same architecture to read a checkpoint into.
@@ -42,25 +36,9 @@ pub fn blank_model(
     pad_token_id: usize,
     device: &Device,
 ) -> ElectraPretrainer {
-    let mut init = Initializer::zeros(device);
-    pair(config, vocab_size, pad_token_id, &mut init)
-}
-
-fn pair(
-    config: &PretrainConfig,
-    vocab_size: usize,
-    pad_token_id: usize,
-    init: &mut Initializer<'_>,
-) -> ElectraPretrainer {
     let discriminator = config.discriminator(vocab_size, pad_token_id);
-    let generator = discriminator.generator(config.effective_generator_size());
-    ElectraPretrainer::new(&discriminator, &generator, init)
-}
-
-/// Number of trained parameters, shared ones once.
-#[must_use]
-pub fn parameter_count(model: &ElectraPretrainer) -> usize {
-    parameters::count(model)
+    let generator = config.generator(&discriminator);
+    ElectraPretrainer::new(&discriminator, &generator, &mut Initializer::zeros(device))
 }
 
 /// Models, by directory or name on the hub, whose weights a pretraining continues from.

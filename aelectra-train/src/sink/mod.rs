@@ -9,7 +9,7 @@ pub mod tensorboard;
 
 use std::thread::JoinHandle;
 
-use aelectra_data::run::{EventWriter, RunEvent, unix_time};
+use aelectra_data::run::{EventWriter, LogEvent, LogLevel, RunEvent, unix_time};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::error::{Result, TrainError};
@@ -81,6 +81,23 @@ impl EventBus {
             // own result must not depend on that.
             let _ = sender.send(Message::Event(unix_time(), Box::new(event)));
         }
+    }
+
+    /// Tells the reader something.
+    pub fn log(&self, message: String) {
+        self.emit(RunEvent::Log(LogEvent {
+            message,
+            ..LogEvent::default()
+        }));
+    }
+
+    /// Tells the reader of something that is not as it should be.
+    pub(crate) fn warn(&self, message: String, step: Option<u64>) {
+        self.emit(RunEvent::Log(LogEvent {
+            level: LogLevel::Warn,
+            message,
+            step,
+        }));
     }
 
     /// Waits until every earlier event is where it belongs, and returns what went wrong since the

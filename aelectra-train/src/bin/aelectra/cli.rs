@@ -34,8 +34,6 @@ pub(crate) enum Command {
     Evaluate(commands::evaluate::EvaluateArgs),
     Predict(commands::predict::PredictArgs),
     Compare(commands::compare::CompareArgs),
-    #[command(hide = true)]
-    CompareTiming(commands::compare::timing::TimingArgs),
     Robustness(commands::robustness::RobustnessArgs),
     Data(commands::data::DataSetArgs),
     Score(commands::score::ScoreArgs),
@@ -65,6 +63,18 @@ mod tests {
     use clap::CommandFactory;
 
     use super::Cli;
+    use crate::common::DeviceArgs;
+
+    #[test]
+    fn variables_of_flags_are_known_to_the_configuration() {
+        fn check(command: &clap::Command) {
+            for name in command.get_arguments().filter_map(|a| a.get_env()) {
+                assert_eq!(name, DeviceArgs::VARIABLE);
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
 
     fn flags_of(command: &clap::Command, known: &mut BTreeSet<String>) {
         known.extend(

@@ -5,12 +5,12 @@ use std::path::Path;
 use aelectra_data::corpus::{CleanOptions, CorpusOptions, SourceReport, TextLayout};
 use aelectra_data::hub::HubOptions;
 use aelectra_data::ner::{LabelMap, NerDataset, NerFormat, ReadOptions, Scheme, read_ner};
-use aelectra_model::DeviceSpec;
-use aelectra_train::config::Environment;
+use aelectra_model::{DeviceSpec, Precision};
+use aelectra_train::config::{self, Configuration, Environment, Layers, Sources};
+use aelectra_train::ner::Tagger;
 use burn::tensor::Device;
-use clap::{Args, CommandFactory, ValueEnum};
+use clap::{Args, ValueEnum};
 
-use crate::cli::Cli;
 use crate::global::Global;
 use crate::output;
 use crate::progress::StageBar;
@@ -20,11 +20,14 @@ use crate::progress::StageBar;
 pub(crate) struct DeviceArgs {
     /// Device: flex or ndarray (CPU), wgpu[:N], or cuda[:N]; `aelectra doctor` lists those in this
     /// build.
-    #[arg(long, value_name = "DEVICE", env = "AELECTRA_DEVICE")]
+    #[arg(long, value_name = "DEVICE", env = DeviceArgs::VARIABLE)]
     pub device: Option<String>,
 }
 
 impl DeviceArgs {
+    /// The only variable of a flag; it sets no key of a configuration.
+    pub(crate) const VARIABLE: &'static str = "AELECTRA_DEVICE";
+
     /// The device as it was named, or the default one.
     pub(crate) fn spec(&self) -> anyhow::Result<DeviceSpec> {
         Ok(match &self.device {
@@ -40,23 +43,22 @@ impl DeviceArgs {
     }
 }
 
-/// How labelled files are laid out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum NerFormatArg {
-    Auto,
-    Conllu,
-    Columns,
-    Jsonl,
+/// How a tagger computes.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct TaggerArgs {
+    /// Inference precision: f32, or int8 (needs AVX-512 VNNI; faster, slightly less accurate).
+    #[arg(long, value_name = "PRECISION", default_value_t)]
+    precision: Precision,
+    #[command(flatten)]
+    device: DeviceArgs,
 }
 
-impl From<NerFormatArg> for Option<NerFormat> {
-    fn from(format: NerFormatArg) -> Self {
-        match format {
-            NerFormatArg::Auto => None,
-            NerFormatArg::Conllu => Some(NerFormat::Conllu),
-            NerFormatArg::Columns => Some(NerFormat::Columns),
-            NerFormatArg::Jsonl => Some(NerFormat::Jsonl),
-        }
+impl TaggerArgs {
+    /// A fine-tuned model by directory or name on the hub.
+    pub(crate) fn load(&self, model: &str, global: Global) -> anyhow::Result<Tagger> {
+        let device = self.device.spec()?.open()?;
+        let dir = resolve_model(model, global)?;
+        Ok(Tagger::load(&dir, &device, self.precision)?)
     }
 }
 
@@ -65,8 +67,8 @@ impl From<NerFormatArg> for Option<NerFormat> {
 pub(crate) struct NerReadArgs {
     /// File format: CoNLL-U with name=… in MISC, columns of tokens and tags, or JSON Lines; `auto`
     /// looks at the file name and the first line.
-    #[arg(long, value_enum, default_value_t = NerFormatArg::Auto)]
-    pub format: NerFormatArg,
+    #[arg(long, default_value = "auto", value_parser = ["auto", "conllu", "columns", "jsonl"])]
+    pub format: String,
     /// Tag column of column files, counted from 1.
     #[arg(long, value_name = "N")]
     pub column: Option<usize>,
@@ -89,32 +91,17 @@ impl NerReadArgs {
             return Err(output::usage("--column is 0", "columns are counted from 1"));
         }
         Ok(ReadOptions {
-            format: self.format.into(),
+            format: match self.format.as_str() {
+                "conllu" => Some(NerFormat::Conllu),
+                "columns" => Some(NerFormat::Columns),
+                "jsonl" => Some(NerFormat::Jsonl),
+                _ => None,
+            },
             column: self.column,
             scheme: self.scheme,
             label_map: LabelMap::parse(&rules)?,
             label_names: (!self.label_names.is_empty()).then(|| self.label_names.clone()),
         })
-    }
-}
-
-impl NerReadArgs {
-    /// The same as command-line flags, for a child process.
-    pub(crate) fn flags(&self) -> Vec<String> {
-        let mut flags = vec!["--scheme".to_owned(), self.scheme.to_string()];
-        if let Some(format) = self.format.to_possible_value() {
-            flags.extend(["--format".to_owned(), format.get_name().to_owned()]);
-        }
-        if let Some(column) = self.column {
-            flags.extend(["--column".to_owned(), column.to_string()]);
-        }
-        if !self.label_names.is_empty() {
-            flags.extend(["--label-names".to_owned(), self.label_names.join(",")]);
-        }
-        for rule in &self.map_label {
-            flags.extend(["--map-label".to_owned(), rule.clone()]);
-        }
-        flags
     }
 }
 
@@ -178,32 +165,14 @@ pub(crate) struct CleanArgs {
     #[arg(long, help_heading = "Cleaning")]
     pub nfc: bool,
     /// Drop documents with fewer characters.
-    #[arg(
-        long,
-        default_value_t = 0,
-        value_name = "N",
-        hide_default_value = true,
-        help_heading = "Cleaning"
-    )]
-    pub min_chars: usize,
+    #[arg(long, value_name = "N", help_heading = "Cleaning")]
+    pub min_chars: Option<usize>,
     /// Drop documents with more characters.
-    #[arg(
-        long,
-        default_value_t = 0,
-        value_name = "N",
-        hide_default_value = true,
-        help_heading = "Cleaning"
-    )]
-    pub max_chars: usize,
+    #[arg(long, value_name = "N", help_heading = "Cleaning")]
+    pub max_chars: Option<usize>,
     /// Drop documents whose share of letters among visible characters is lower, e.g. 0.6.
-    #[arg(
-        long,
-        default_value_t = 0.0,
-        value_name = "SHARE",
-        hide_default_value = true,
-        help_heading = "Cleaning"
-    )]
-    pub min_letter_share: f64,
+    #[arg(long, value_name = "SHARE", help_heading = "Cleaning")]
+    pub min_letter_share: Option<f64>,
     /// Drop exact duplicates of earlier documents.
     #[arg(long, help_heading = "Cleaning")]
     pub drop_duplicates: bool,
@@ -216,9 +185,9 @@ impl CleanArgs {
     fn options(&self) -> CleanOptions {
         CleanOptions {
             nfc: self.nfc,
-            min_chars: self.min_chars,
-            max_chars: self.max_chars,
-            min_letter_share: self.min_letter_share,
+            min_chars: self.min_chars.unwrap_or(0),
+            max_chars: self.max_chars.unwrap_or(0),
+            min_letter_share: self.min_letter_share.unwrap_or(0.0),
             exact_duplicates: self.drop_duplicates,
             near_duplicates: self.drop_near_duplicates,
         }
@@ -292,47 +261,16 @@ pub(crate) fn hub(global: Global) -> HubOptions {
     })
 }
 
-/// The environment as a layer of configurations.
-pub(crate) fn environment() -> Environment {
-    Environment::of_process(&flag_variables(&Cli::command()))
-}
-
-/// The variables that stand for flags of a command or of its verbs.
-fn flag_variables(command: &clap::Command) -> Vec<String> {
-    let own = command
-        .get_arguments()
-        .filter_map(|argument| argument.get_env())
-        .map(|name| name.to_string_lossy().into_owned());
-    let verbs = command.get_subcommands().flat_map(flag_variables);
-    own.chain(verbs).collect()
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use aelectra_train::config::finetune::FinetuneConfig;
-    use aelectra_train::config::pretrain::PretrainConfig;
-    use aelectra_train::config::{Configuration, Sources, load};
-
-    use super::*;
-
-    fn accepts<C: Configuration>(environment: &Environment) {
-        let sources = Sources {
-            recipe: "demo",
-            environment,
-            set: &[],
-            flags: &[],
-        };
-        load::<C>(&sources).unwrap();
-    }
-
-    #[test]
-    fn a_variable_of_a_flag_is_no_key_of_any_configuration() {
-        let names = flag_variables(&Cli::command());
-        assert!(names.contains(&"AELECTRA_DEVICE".to_owned()), "{names:?}");
-        let variables = names.iter().map(|name| (name.clone(), "x".to_owned()));
-        let environment = Environment::new(variables, &names);
-        accepts::<PretrainConfig>(&environment);
-        accepts::<FinetuneConfig>(&environment);
-    }
+/// Merges a configuration from a recipe, the environment, `--set` and flags, see [`config::load`].
+pub(crate) fn configuration<C: Configuration>(
+    recipe: &str,
+    set: &[String],
+    flags: &[(&str, Option<serde_json::Value>)],
+) -> aelectra_train::Result<(C, Layers)> {
+    config::load(&Sources {
+        recipe,
+        environment: &Environment::of_process(&[DeviceArgs::VARIABLE.to_owned()]),
+        set,
+        flags,
+    })
 }

@@ -25,7 +25,7 @@ use aelectra_data::DataError;
 use aelectra_data::hub::HubError;
 use aelectra_model::ModelError;
 use aelectra_train::TrainError;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
 use commands::{
     bench, compare, data, demo, embed_check, evaluate, export, finetune, inspect, predict, prepare,
@@ -83,7 +83,6 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Evaluate(args) => evaluate::run(&args, global),
         Command::Predict(args) => predict::run(&args, global),
         Command::Compare(args) => compare::run(&args, global),
-        Command::CompareTiming(args) => compare::timing::run(&args, global),
         Command::Robustness(args) => robustness::run(&args, global),
         Command::Data(args) => data::run(&args, global),
         Command::Score(args) => score::run(&args, global),
@@ -92,8 +91,8 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Runs(args) => dashboard::run_runs(&args, global),
         Command::Bench(args) => bench::run(&args, global),
         Command::Doctor => system::doctor(global),
-        Command::Completions { shell } => system::completions(shell),
-        Command::Man => system::man(),
+        Command::Completions { shell } => system::completions(shell, &mut Cli::command()),
+        Command::Man => system::man(Cli::command()),
         Command::Export(args) => export::run(&args, global),
         Command::EmbedCheck(args) => embed_check::run(&args, global),
     }
@@ -119,25 +118,16 @@ fn classify(error: &anyhow::Error) -> (Option<String>, u8) {
         if let Some(error) = cause.downcast_ref::<TrainError>() {
             return (error.hint().map(str::to_owned), error.exit_code() as u8);
         }
-        if let Some(error) = cause.downcast_ref::<DataError>() {
-            return (error.hint().map(str::to_owned), 2);
-        }
-        if let Some(error) = cause.downcast_ref::<HubError>() {
-            return (error.hint().map(str::to_owned), 2);
-        }
-        if let Some(error) = cause.downcast_ref::<ModelError>() {
-            return (error.hint().map(str::to_owned), 2);
-        }
-        if let Some(error) = cause.downcast_ref::<output::Usage>() {
-            return (error.hint.clone(), 2);
+        let input = (cause.downcast_ref().map(DataError::hint))
+            .or_else(|| cause.downcast_ref().map(HubError::hint))
+            .or_else(|| cause.downcast_ref().map(ModelError::hint))
+            .or_else(|| cause.downcast_ref().map(output::Usage::hint));
+        if let Some(hint) = input {
+            return (hint.map(str::to_owned), 2);
         }
         if let Some(error) = cause.downcast_ref::<std::io::Error>() {
-            let code = if error.kind() == std::io::ErrorKind::BrokenPipe {
-                0
-            } else {
-                2
-            };
-            return (None, code);
+            let gone = error.kind() == std::io::ErrorKind::BrokenPipe;
+            return (None, if gone { 0 } else { 2 });
         }
     }
     (None, 1)

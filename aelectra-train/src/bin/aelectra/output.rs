@@ -4,27 +4,56 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use crate::global::Global;
+
 /// A wrong use of the command line that clap cannot see.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct Usage {
     message: String,
+    hint: String,
+}
+
+impl Usage {
     /// What the reader can do about it.
-    pub hint: Option<String>,
+    pub(crate) fn hint(&self) -> Option<&str> {
+        Some(&self.hint)
+    }
 }
 
 /// A usage error with advice.
 pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-    Usage {
-        message: message.into(),
-        hint: Some(hint.into()),
-    }
-    .into()
+    let (message, hint) = (message.into(), hint.into());
+    Usage { message, hint }.into()
 }
 
 /// Prints one JSON document.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     line(&serde_json::to_string_pretty(value)?)
+}
+
+/// Prints what a verb found: one JSON document, or text for people.
+pub(crate) fn show<T: Serialize>(
+    global: Global,
+    found: &T,
+    text: impl FnOnce() -> String,
+) -> anyhow::Result<u8> {
+    if global.json {
+        json(found)?;
+    } else {
+        line(&text())?;
+    }
+    Ok(0)
+}
+
+/// A number with so many digits; a dash where it was not measured.
+pub(crate) fn number(value: Option<f64>, digits: usize) -> String {
+    value.map_or("–".to_owned(), |value| format!("{value:.digits$}"))
+}
+
+/// A share in percent, without the sign.
+pub(crate) fn percent(share: Option<f64>, digits: usize) -> String {
+    number(share.map(|share| 100.0 * share), digits)
 }
 
 /// Prints a line of data.

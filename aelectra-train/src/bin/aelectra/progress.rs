@@ -18,13 +18,7 @@ impl StageBar {
 
     /// Shows a stage of reading or training.
     pub(crate) fn report(&self, progress: Progress) {
-        let Progress {
-            stage,
-            done,
-            total,
-            unit,
-        } = progress;
-        self.show(stage, done, total, unit);
+        self.show(progress.stage, progress.done, progress.total, progress.unit);
     }
 
     /// Shows the download of a file.

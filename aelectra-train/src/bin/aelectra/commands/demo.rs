@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use aelectra_data::corpus::CorpusOptions;
-use aelectra_data::ner::{LabelSet, NerSentence, ReadOptions, read_ner};
+use aelectra_data::ner::{LabelSet, ReadOptions, read_ner};
 use aelectra_data::pretrain::{PrepareOptions, prepare};
-use aelectra_data::run::{EndEvent, EndReason, LogEvent, RunDir, RunEvent};
+use aelectra_data::run::{EndEvent, EndReason, RunDir, RunEvent};
 use aelectra_data::vocab::{
     TokenizerOptions, VocabularyOptions, WordPieceTokenizer, train_vocabulary,
 };
@@ -14,7 +14,6 @@ use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::{DeviceSpec, Precision};
 use aelectra_train::config::finetune::FinetuneConfig;
 use aelectra_train::config::pretrain::PretrainConfig;
-use aelectra_train::config::{self, Sources};
 use aelectra_train::export::ModelCard;
 use aelectra_train::finetune::{Data, Encoder, SeriesOptions, SeriesSummary, Steering, run_series};
 use aelectra_train::ner::{TaggedText, Tagger, tag_texts};
@@ -25,7 +24,7 @@ use aelectra_train::{TrainError, end, record};
 use clap::Args;
 use serde_json::json;
 
-use crate::common::{DeviceArgs, environment};
+use crate::common::{DeviceArgs, configuration};
 use crate::global::Global;
 use crate::view::View;
 use crate::{output, signals};
@@ -106,25 +105,17 @@ pub(crate) fn run(args: &DemoArgs, global: Global) -> anyhow::Result<u8> {
     let bus = record::start_bus(&run, view.watchers(global))?;
     let walked = walk(args, &run, device, &bus, &stop);
     bus.emit(RunEvent::End(match &walked {
-        Ok(Walk::Whole(done)) => done.pretrained.end_event(),
-        Ok(Walk::Ended(end)) => end.clone(),
+        Ok(Ok(done)) => done.pretrained.end_event(),
+        Ok(Err(end)) => end.clone(),
         Err(error) => end::failed(error),
     }));
     drop(bus);
     let seconds = started.elapsed().as_secs_f64();
     view.close(&stop);
     match walked? {
-        Walk::Whole(done) => report(args, &done, run.path(), seconds, global).map(|()| 0),
-        Walk::Ended(end) => Ok(end.exit_code as u8),
+        Ok(done) => report(args, &done, run.path(), seconds, global).map(|()| 0),
+        Err(end) => Ok(end.exit_code as u8),
     }
-}
-
-/// How far the demo came.
-enum Walk<'t> {
-    /// To its end.
-    Whole(Box<Done<'t>>),
-    /// Not so far.
-    Ended(EndEvent),
 }
 
 /// What came out.
@@ -135,22 +126,15 @@ struct Done<'t> {
     found: Vec<TaggedText<'t>>,
 }
 
-/// The whole path.
+/// The whole path, or how it ended before.
 fn walk<'t>(
     args: &'t DemoArgs,
     run: &RunDir,
     device: DeviceSpec,
     bus: &EventBus,
     stop: &StopFlag,
-) -> aelectra_train::Result<Walk<'t>> {
+) -> aelectra_train::Result<Result<Done<'t>, EndEvent>> {
     let out = run.path().to_path_buf();
-    let say = |message: String| {
-        bus.emit(RunEvent::Log(LogEvent {
-            message,
-            ..LogEvent::default()
-        }));
-    };
-
     let sample = out.join("sample");
     std::fs::create_dir_all(&sample).map_err(TrainError::io("create", &sample))?;
     let prose = sample.join("prose.txt");
@@ -174,7 +158,7 @@ fn walk<'t>(
     let (tokenizer, vocab) = train_vocabulary(&corpus, &options, &|_| {})?;
     let tokenizer_dir = out.join("tokenizer");
     tokenizer.save(&tokenizer_dir)?;
-    say(format!(
+    bus.log(format!(
         "vocabulary: {} word pieces from {:.2} MB",
         vocab.vocab_size, vocab.megabytes
     ));
@@ -192,19 +176,14 @@ fn walk<'t>(
         },
         &|_| {},
     )?;
-    say(format!(
+    bus.log(format!(
         "shards: {} tokens in {} examples, {} held out",
         prepared.tokens, prepared.examples, prepared.validation_examples
     ));
 
-    let environment = environment();
     let seed = ("seed", Some(args.seed.into()));
-    let (config, _) = config::load::<PretrainConfig>(&Sources {
-        recipe: "demo",
-        environment: &environment,
-        set: &args.set,
-        flags: std::slice::from_ref(&seed),
-    })?;
+    let (config, _): (PretrainConfig, _) =
+        configuration("demo", &args.set, std::slice::from_ref(&seed))?;
     let attention_start = config.model.attention_start;
     let job = pretrain::Job {
         recipe: Some("demo".to_owned()),
@@ -214,20 +193,16 @@ fn walk<'t>(
     };
     let pretrained = pretrain::Session::within(run.clone(), job)?.train(bus)?;
     if pretrained.reason != EndReason::Completed {
-        return Ok(Walk::Ended(pretrained.end_event()));
+        return Ok(Err(pretrained.end_event()));
     }
-    say(format!(
+    bus.log(format!(
         "discriminator → {}",
         out.join("discriminator").display()
     ));
 
     let data = ner_data(&sample, &tokenizer)?;
-    let (with, _) = config::load::<FinetuneConfig>(&Sources {
-        recipe: "demo",
-        environment: &environment,
-        set: &[],
-        flags: &[seed, ("epochs", args.epochs.map(Into::into))],
-    })?;
+    let epochs = ("epochs", args.epochs.map(Into::into));
+    let (with, _): (FinetuneConfig, _) = configuration("demo", &[], &[seed, epochs])?;
     // Fair to the model that has learnt nothing: the same steps, its own learning rate chosen on
     // dev, and no layer-wise decay, which would freeze its lower layers at random values.
     let without = FinetuneConfig {
@@ -279,17 +254,17 @@ fn walk<'t>(
         (pretrained, random)
     });
     let (Some(pretrained_f1), Some(random_f1)) = (pretrained_f1?, random_f1?) else {
-        return Ok(Walk::Ended(end::stopped(stop)));
+        return Ok(Err(end::stopped(stop)));
     };
 
     let tagger = Tagger::load(&out.join("model"), &device, Precision::F32)?;
     let found = tag_texts(&tagger, std::slice::from_ref(&args.text))?;
-    Ok(Walk::Whole(Box::new(Done {
+    Ok(Ok(Done {
         pretrained,
         pretrained_f1,
         random_f1,
         found,
-    })))
+    }))
 }
 
 fn report(
@@ -326,9 +301,7 @@ fn report(
         }));
     }
     let f1 = |summary: &SeriesSummary| {
-        let sd = summary
-            .f1_sd
-            .map_or("–".to_owned(), |sd| format!("{:.1}", 100.0 * sd));
+        let sd = output::percent(summary.f1_sd, 1);
         let rate = summary.runs.first().map_or(0.0, |run| run.learning_rate);
         format!(
             "{:.1} % ± {sd} ({} seeds, lr {rate:e})",
@@ -336,22 +309,14 @@ fn report(
             summary.runs.len()
         )
     };
-    let number = |value: Option<f64>, digits: usize, unit: &str, scale: f64| {
-        value.map_or("–".to_owned(), |value| {
-            format!("{:.digits$}{unit}", scale * value)
-        })
+    let percent = |share: Option<f64>| {
+        share.map_or("–".to_owned(), |share| format!("{:.2} %", 100.0 * share))
     };
     for (name, value) in [
-        ("MLM loss, held out", number(metrics.mlm_loss, 3, "", 1.0)),
-        ("RTD loss, held out", number(metrics.rtd_loss, 4, "", 1.0)),
-        (
-            "discriminator accuracy",
-            number(metrics.rtd_accuracy, 2, " %", 100.0),
-        ),
-        (
-            "  of \"all original\"",
-            number(metrics.rtd_baseline, 2, " %", 100.0),
-        ),
+        ("MLM loss, held out", output::number(metrics.mlm_loss, 3)),
+        ("RTD loss, held out", output::number(metrics.rtd_loss, 4)),
+        ("discriminator accuracy", percent(metrics.rtd_accuracy)),
+        ("  of \"all original\"", percent(metrics.rtd_baseline)),
         ("NER F1 with pretraining", f1(pretrained_f1)),
         ("NER F1 without", f1(random_f1)),
         ("time", format!("{seconds:.0} s")),
@@ -366,14 +331,11 @@ fn report(
 fn ner_data(sample: &Path, tokenizer: &WordPieceTokenizer) -> aelectra_train::Result<Data> {
     let read = |name: &str| read_ner(&sample.join(name), &ReadOptions::default());
     let train = read("train.conllu")?;
-    let labels = LabelSet::infer(&[&train]);
-    let sentences =
-        |name: &str| -> aelectra_train::Result<Vec<NerSentence>> { Ok(read(name)?.sentences) };
     Ok(Data {
-        dev: sentences("dev.conllu")?,
-        test: sentences("test.conllu")?,
+        dev: read("dev.conllu")?.sentences,
+        test: read("test.conllu")?.sentences,
+        labels: LabelSet::infer(&[&train]),
         train: train.sentences,
-        labels,
         tokenizer: tokenizer.clone(),
     })
 }

@@ -48,10 +48,8 @@ pub(crate) fn run(args: &EmbedCheckArgs, global: Global) -> anyhow::Result<u8> {
     let tensors = output.into_tensors();
     let names: Vec<String> = tensors.keys().cloned().collect();
     save_tensors(&args.out, &tensors)?;
-    if global.json {
-        output::json(&serde_json::json!({ "tensors": names, "out": args.out }))?;
-    } else {
-        output::line(&format!("{} → {}", names.join(", "), args.out.display()))?;
-    }
-    Ok(0)
+    let found = serde_json::json!({ "tensors": names, "out": args.out });
+    output::show(global, &found, || {
+        format!("{} → {}", names.join(", "), args.out.display())
+    })
 }

@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
-use aelectra_data::ner::{ErrorKind, ErrorTable, Evaluation, Mode, Resampling, error_table};
-use aelectra_model::Precision;
-use aelectra_train::ner::{Tagger, TaggerEvaluation, evaluate};
+use aelectra_data::ner::{
+    EntityText, ErrorKind, ErrorTable, Evaluation, Interval, Mode, NerSentence, Resampling,
+    error_table,
+};
+use aelectra_train::ner::{TaggerEvaluation, evaluate};
 use clap::Args;
 use serde::Serialize;
 
-use crate::common::{DeviceArgs, NerReadArgs, read_labelled, resolve_model};
+use crate::common::{NerReadArgs, TaggerArgs, read_labelled};
 use crate::global::Global;
 use crate::output;
 
@@ -30,11 +32,8 @@ pub(crate) struct EvaluateArgs {
     errors: Option<usize>,
     #[command(flatten)]
     read: NerReadArgs,
-    /// Inference precision: f32, or int8 (needs AVX-512 VNNI; faster, slightly less accurate).
-    #[arg(long, value_name = "PRECISION", default_value_t)]
-    precision: Precision,
     #[command(flatten)]
-    device: DeviceArgs,
+    tagger: TaggerArgs,
 }
 
 /// What `--json` prints.
@@ -47,12 +46,7 @@ struct Evaluated {
 }
 
 pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
-    let (device, _) = args.device.open()?;
-    let tagger = Tagger::load(
-        &resolve_model(&args.model, global)?,
-        &device,
-        args.precision,
-    )?;
+    let tagger = args.tagger.load(&args.model, global)?;
     let data = read_labelled(&args.data, &args.read.options(&[])?)?;
     for warning in tagger.tokenizer.warnings() {
         output::note(&format!("note: {warning}"));
@@ -66,44 +60,41 @@ pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
     }
     let resampling = Some(Resampling::default());
     let tagger = evaluate(&tagger, &data.sentences, args.mode, resampling)?;
-    let errors = match args.errors {
-        None => None,
-        Some(limit) => Some(limited(
-            error_table(&data.sentences, &tagger.tags, args.mode)?,
-            limit,
-        )),
-    };
+    let errors = errors(&data.sentences, &tagger.tags, args.mode, args.errors)?;
     let evaluated = Evaluated { tagger, errors };
-    if global.json {
-        return output::json(&evaluated).map(|()| 0);
-    }
-    print(&evaluated)?;
-    Ok(0)
+    output::show(global, &evaluated, || {
+        let Evaluated { tagger, errors } = &evaluated;
+        let mut lines = evaluation_lines(&tagger.evaluation);
+        lines.push(format!(
+            "{} sentences in {:.2} s ({:.0}/s)",
+            tagger.evaluation.report.sentences, tagger.seconds, tagger.sentences_per_second
+        ));
+        lines.extend(errors.iter().flat_map(error_lines));
+        lines.join("\n")
+    })
 }
 
-fn print(Evaluated { tagger, errors }: &Evaluated) -> anyhow::Result<()> {
-    print_evaluation(&tagger.evaluation)?;
-    output::line(&format!(
-        "{} sentences in {:.2} s ({:.0}/s)",
-        tagger.evaluation.report.sentences, tagger.seconds, tagger.sentences_per_second
-    ))?;
-    errors.as_ref().map_or(Ok(()), print_errors)
-}
-
-/// The table with at most `limit` errors of each kind; the counts stay those of all.
-pub(crate) fn limited(mut table: ErrorTable, limit: usize) -> ErrorTable {
+/// At most `limit` errors of each kind, if any are wanted; the counts are those of all.
+pub(crate) fn errors(
+    sentences: &[NerSentence],
+    tags: &[Vec<String>],
+    mode: Mode,
+    limit: Option<usize>,
+) -> anyhow::Result<Option<ErrorTable>> {
+    let Some(limit) = limit else { return Ok(None) };
+    let mut table = error_table(sentences, tags, mode)?;
     let mut seen = std::collections::BTreeMap::new();
     table.errors.retain(|error| {
         let count = seen.entry(error.kind).or_insert(0);
         *count += 1;
         *count <= limit
     });
-    table
+    Ok(Some(table))
 }
 
 /// The errors, by kind, with their sentences.
-pub(crate) fn print_errors(table: &ErrorTable) -> anyhow::Result<()> {
-    output::line(&format!("\nright: {} entities", table.correct))?;
+pub(crate) fn error_lines(table: &ErrorTable) -> Vec<String> {
+    let mut lines = vec![format!("\nright: {} entities", table.correct)];
     for (kind, count) in &table.counts {
         let name = match kind {
             ErrorKind::Boundary => "wrong boundaries",
@@ -111,56 +102,46 @@ pub(crate) fn print_errors(table: &ErrorTable) -> anyhow::Result<()> {
             ErrorKind::Missed => "missed",
             ErrorKind::Spurious => "spurious",
         };
-        output::line(&format!("\n{name}: {count}"))?;
+        lines.push(format!("\n{name}: {count}"));
         for error in table.errors.iter().filter(|error| error.kind == *kind) {
-            let side = |entity: &Option<aelectra_data::ner::EntityText>| {
-                entity.as_ref().map_or("–".to_owned(), |e| {
-                    format!("{} [{}]", e.text, e.span.label)
-                })
+            let side = |entity: &Option<EntityText>| match entity {
+                Some(entity) => format!("{} [{}]", entity.text, entity.span.label),
+                None => "–".to_owned(),
             };
-            output::line(&format!(
-                "  line {}: {} → {}\n    {}",
-                error.line,
-                side(&error.gold),
-                side(&error.predicted),
-                error.text
-            ))?;
+            let (gold, predicted) = (side(&error.gold), side(&error.predicted));
+            lines.push(format!("  line {}: {gold} → {predicted}", error.line));
+            lines.push(format!("    {}", error.text));
         }
     }
-    Ok(())
+    lines
 }
 
 /// The scores as a table.
-pub(crate) fn print_evaluation(evaluation: &Evaluation) -> anyhow::Result<()> {
+pub(crate) fn evaluation_lines(evaluation: &Evaluation) -> Vec<String> {
     let report = &evaluation.report;
-    output::line("class   precision  recall      F1  support")?;
-    let row = |name: &str, s: &aelectra_data::ner::ClassScore| {
-        output::line(&format!(
+    let classes = report.classes.iter().map(|(name, s)| (name.as_str(), s));
+    let means = [
+        ("micro", &report.micro),
+        ("macro", &report.macro_avg),
+        ("no MISC", &report.micro_no_misc),
+    ];
+    let mut lines = vec!["class   precision  recall      F1  support".to_owned()];
+    lines.extend(classes.chain(means).map(|(name, s)| {
+        format!(
             "{name:<8}{:>8.2} %{:>7.2} %{:>7.2} %{:>7}",
             100.0 * s.precision,
             100.0 * s.recall,
             100.0 * s.f1,
             s.support
-        ))
-    };
-    for (class, score) in &report.classes {
-        row(class, score)?;
-    }
-    row("micro", &report.micro)?;
-    row("macro", &report.macro_avg)?;
-    row("no MISC", &report.micro_no_misc)?;
-    if let Some(interval) = evaluation.interval {
-        output::line(&format!(
-            "95 % interval of micro F1: {:.2}–{:.2} %",
-            100.0 * interval.low,
-            100.0 * interval.high
-        ))?;
+        )
+    }));
+    if let Some(Interval { low, high }) = evaluation.interval {
+        let (low, high) = (100.0 * low, 100.0 * high);
+        lines.push(format!("95 % interval of micro F1: {low:.2}–{high:.2} %"));
     }
     if let Some(f1) = evaluation.piece_f1_original {
-        output::line(&format!(
-            "piece-level tag F1 of the original: {:.2} %",
-            100.0 * f1
-        ))?;
+        let f1 = 100.0 * f1;
+        lines.push(format!("piece-level tag F1 of the original: {f1:.2} %"));
     }
-    Ok(())
+    lines
 }

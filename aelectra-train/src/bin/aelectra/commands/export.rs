@@ -6,7 +6,7 @@ use aelectra_data::run::{Pointer, RunDir};
 use aelectra_data::vocab::{TokenizerOptions, WordPieceTokenizer};
 use aelectra_model::auto::Head;
 use aelectra_model::checkpoint::{ModelDir, save_model};
-use aelectra_model::{ModelType, parameters};
+use aelectra_model::{ElectraConfig, ModelType, parameters};
 use aelectra_train::export::{ModelCard, Part, finish, pretraining_card, save_part};
 use aelectra_train::ner::load_tokenizer;
 use aelectra_train::pretrain::{RUN_TOKENIZER, checkpoint, weights};
@@ -64,8 +64,8 @@ enum HeadArg {
 #[derive(Debug, Serialize)]
 struct Exported {
     files: Vec<PathBuf>,
-    parameters: u64,
-    architecture: String,
+    parameters: usize,
+    architecture: &'static str,
     out: PathBuf,
 }
 
@@ -93,16 +93,14 @@ pub(crate) fn run(args: &ExportArgs, global: Global) -> anyhow::Result<u8> {
         architecture,
         out: args.out.clone(),
     };
-    if global.json {
-        return output::json(&exported).map(|()| 0);
-    }
-    output::line(&format!(
-        "{} with {} parameters → {}",
-        exported.architecture,
-        exported.parameters,
-        exported.out.display()
-    ))?;
-    Ok(0)
+    output::show(global, &exported, || {
+        format!(
+            "{} with {} parameters → {}",
+            exported.architecture,
+            exported.parameters,
+            exported.out.display()
+        )
+    })
 }
 
 /// A run or model must not be written over by what is read from it.
@@ -123,21 +121,18 @@ fn newest(path: &Path, best: bool) -> anyhow::Result<Option<PathBuf>> {
     let Ok(run) = RunDir::open(path) else {
         return Ok(None);
     };
-    let checkpoints = checkpoint::list(&run);
-    if checkpoints.is_empty() {
-        return Ok(None);
+    let newest = checkpoint::list(&run).into_iter().next();
+    if newest.is_none() || !best {
+        return Ok(newest.map(|(_, path)| path));
     }
-    if best {
-        return match run.read_pointer(Pointer::Best)? {
-            Some(path) => Ok(Some(path)),
-            None => Err(output::usage(
-                format!("`{}` has no best checkpoint", path.display()),
-                "a run has one after its first evaluation on held-out data; leave --best out for \
-                 the newest",
-            )),
-        };
+    match run.read_pointer(Pointer::Best)? {
+        Some(path) => Ok(Some(path)),
+        None => Err(output::usage(
+            format!("`{}` has no best checkpoint", path.display()),
+            "a run has one after its first evaluation on held-out data; leave --best out for the \
+             newest",
+        )),
     }
-    Ok(checkpoints.into_iter().next().map(|(_, path)| path))
 }
 
 /// From a training checkpoint, which holds both networks.
@@ -145,7 +140,7 @@ fn from_training(
     args: &ExportArgs,
     checkpoint: &Path,
     device: &Device,
-) -> anyhow::Result<(u64, String)> {
+) -> anyhow::Result<(usize, &'static str)> {
     let part = match args.head {
         None | Some(HeadArg::Discriminator) => Part::Discriminator,
         Some(HeadArg::Generator) => Part::Generator,
@@ -157,11 +152,8 @@ fn from_training(
         }
     };
     let run = checkpoint.parent().and_then(Path::parent);
-    let tokenizer_dir = match (&args.tokenizer, run) {
-        (Some(dir), _) => dir.clone(),
-        (None, Some(run)) => run.join(RUN_TOKENIZER),
-        (None, None) => PathBuf::from(RUN_TOKENIZER),
-    };
+    let beside = run.unwrap_or(Path::new("")).join(RUN_TOKENIZER);
+    let tokenizer_dir = args.tokenizer.as_ref().unwrap_or(&beside);
     if !tokenizer_dir.is_dir() {
         return Err(output::usage(
             format!("`{}` has no tokenizer beside it", checkpoint.display()),
@@ -169,7 +161,7 @@ fn from_training(
         ));
     }
     let state = checkpoint::load_state(checkpoint)?;
-    let tokenizer = WordPieceTokenizer::from_dir(&tokenizer_dir)?;
+    let tokenizer = WordPieceTokenizer::from_dir(tokenizer_dir)?;
     if tokenizer.fingerprint() != state.tokenizer {
         return Err(output::usage(
             format!(
@@ -182,7 +174,10 @@ fn from_training(
     }
     let (size, pad) = (tokenizer.vocab_size(), tokenizer.special().pad as usize);
     let discriminator = state.config.discriminator(size, pad);
-    let generator = discriminator.generator(state.config.effective_generator_size());
+    let config = match part {
+        Part::Discriminator => discriminator,
+        Part::Generator => state.config.generator(&discriminator),
+    };
     let blank = weights::blank_model(&state.config, size, pad, device);
     let model = checkpoint::load_weights(checkpoint, blank)?;
     let manifest = run
@@ -195,46 +190,31 @@ fn from_training(
     }
     card.licence.clone_from(&args.licence);
     let tokenizer = settled(tokenizer, args.keep_accents)?;
-    let (config, architecture, parameters) = match part {
-        Part::Discriminator => (
-            &discriminator,
-            "ElectraForPreTraining",
-            parameters::count(&model.discriminator_model()),
-        ),
-        Part::Generator => (
-            &generator,
-            "ElectraForMaskedLM",
-            parameters::count(&model.generator_model()),
-        ),
-    };
     let start = state.config.model.attention_start;
-    save_part(&args.out, part, &model, config, &tokenizer, &card, start)?;
-    Ok((parameters as u64, architecture.to_owned()))
+    let parameters = save_part(&args.out, part, &model, &config, &tokenizer, &card, start)?;
+    Ok((parameters, part.architecture()))
 }
 
 /// From a model directory or a fine-tuning run, which holds one.
-fn from_model(args: &ExportArgs, device: &Device, global: Global) -> anyhow::Result<(u64, String)> {
+fn from_model(
+    args: &ExportArgs,
+    device: &Device,
+    global: Global,
+) -> anyhow::Result<(usize, &'static str)> {
     let given = Path::new(&args.checkpoint);
-    let inner = match args.head {
-        Some(HeadArg::Discriminator) => ["discriminator", "model"],
-        Some(HeadArg::Generator) => ["generator", "model"],
-        Some(HeadArg::Ner) | None => ["model", "discriminator"],
+    let (head, inner) = match args.head {
+        Some(HeadArg::Discriminator) => (Some(Head::PreTraining), ["discriminator", "model"]),
+        Some(HeadArg::Generator) => (Some(Head::MaskedLm), ["generator", "model"]),
+        Some(HeadArg::Ner) => (Some(Head::TokenClassification), ["model", "discriminator"]),
+        None => (None, ["model", "discriminator"]),
     };
-    let path = match inner
-        .iter()
-        .map(|name| given.join(name))
-        .find(|d| d.join("config.json").is_file())
-    {
+    let mut inner = inner.iter().map(|name| given.join(name));
+    let path = match inner.find(|dir| dir.join("config.json").is_file()) {
         Some(inner) => inner,
         None => resolve_model(&args.checkpoint, global)?,
     };
     let dir = ModelDir::open(&path)?;
-    let head = match args.head {
-        Some(HeadArg::Discriminator) => Head::PreTraining,
-        Some(HeadArg::Generator) => Head::MaskedLm,
-        Some(HeadArg::Ner) => Head::TokenClassification,
-        None => Head::of(&dir.config),
-    };
+    let head = head.unwrap_or_else(|| Head::of(&dir.config));
     let Some(architecture) = head.architecture(dir.config.model_type) else {
         return Err(output::usage(
             format!("`{}` is a BERT, which has no discriminator", path.display()),
@@ -246,16 +226,15 @@ fn from_model(args: &ExportArgs, device: &Device, global: Global) -> anyhow::Res
         None => load_tokenizer(&path, &dir.config)?,
     };
     let tokenizer = settled(tokenizer, args.keep_accents)?;
-    let save = Save {
-        dir: &dir,
-        out: &args.out,
-        architecture,
-    };
+    let (out, config) = (&args.out, &dir.config);
     let parameters = match head {
-        Head::None => save.model(&dir.encoder(device)?.0)?,
-        Head::PreTraining => save.model(&dir.for_pretraining(device)?.0)?,
-        Head::MaskedLm => save.model(&dir.for_masked_lm(device)?.0)?,
-        Head::TokenClassification => save.model(&dir.for_token_classification(device)?.0)?,
+        Head::None => save(out, config, architecture, &dir.encoder(device)?.0)?,
+        Head::PreTraining => save(out, config, architecture, &dir.for_pretraining(device)?.0)?,
+        Head::MaskedLm => save(out, config, architecture, &dir.for_masked_lm(device)?.0)?,
+        Head::TokenClassification => {
+            let model = dir.for_token_classification(device)?.0;
+            save(out, config, architecture, &model)?
+        }
     };
     let family = match dir.config.model_type {
         ModelType::Electra => "ELECTRA",
@@ -276,20 +255,17 @@ fn from_model(args: &ExportArgs, device: &Device, global: Global) -> anyhow::Res
         let target = args.out.join("README.md");
         std::fs::copy(&written, &target).map_err(aelectra_data::DataError::io("copy", &written))?;
     }
-    Ok((parameters, architecture.to_owned()))
+    Ok((parameters, architecture))
 }
 
-struct Save<'a> {
-    dir: &'a ModelDir,
-    out: &'a Path,
-    architecture: &'a str,
-}
-
-impl Save<'_> {
-    fn model<M: Module>(&self, model: &M) -> anyhow::Result<u64> {
-        save_model(self.out, &self.dir.config, self.architecture, model)?;
-        Ok(parameters::count(model) as u64)
-    }
+fn save<M: Module>(
+    out: &Path,
+    config: &ElectraConfig,
+    architecture: &str,
+    model: &M,
+) -> anyhow::Result<usize> {
+    save_model(out, config, architecture, model)?;
+    Ok(parameters::count(model))
 }
 
 /// Prints a tokenizer's warnings, or sets the option that ends one of them.

@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use aelectra_train::config::finetune::FinetuneConfig;
-use aelectra_train::config::{self, Sources};
 use aelectra_train::finetune::{Job, SeriesSummary, Session};
 use clap::Args;
 
-use crate::common::{DeviceArgs, NerReadArgs, environment, hub};
+use crate::common::{DeviceArgs, NerReadArgs, configuration, hub};
 use crate::global::Global;
 use crate::view::View;
 use crate::{output, signals};
@@ -19,59 +18,54 @@ use crate::{output, signals};
 pub(crate) struct FinetuneArgs {
     /// Pretrained model.
     #[arg(long, value_name = "DIR|ID", required_unless_present = "print_config")]
-    model: Option<String>,
+    pub model: Option<String>,
     /// Training sentences: CoNLL-U (name=… in MISC), IOB2/CoNLL-2003 columns, or JSON Lines.
     #[arg(long, value_name = "FILE", required_unless_present = "print_config")]
-    train: Option<PathBuf>,
+    pub train: Option<PathBuf>,
     /// Development sentences; they choose the epoch and the learning rate.
     #[arg(long, value_name = "FILE")]
-    dev: Option<PathBuf>,
+    pub dev: Option<PathBuf>,
     /// Test sentences.
     #[arg(long, value_name = "FILE")]
-    test: Option<PathBuf>,
+    pub test: Option<PathBuf>,
     /// Recipe: `electra` (as in ELECTRA), `original` (as in the Ælæctra notebooks), or a TOML file.
     #[arg(long, value_name = "NAME|FILE", default_value = "electra")]
-    recipe: String,
+    pub recipe: String,
     /// Number of seeds.
     #[arg(long, value_name = "N", default_value_t = 1)]
-    seeds: u64,
+    pub seeds: u64,
     /// First seed.
     #[arg(long, value_name = "N")]
-    seed: Option<u64>,
+    pub seed: Option<u64>,
     /// Epochs.
     #[arg(long, value_name = "N")]
-    epochs: Option<u64>,
+    pub epochs: Option<u64>,
     /// Run directory (default: a new one under runs/).
     #[arg(long, value_name = "RUN")]
-    out: Option<PathBuf>,
+    pub out: Option<PathBuf>,
     /// Start from random weights instead of the model's: the baseline without pretraining.
     #[arg(long)]
-    random_init: bool,
+    pub random_init: bool,
     /// Set a configuration key; repeatable. `--print-config` lists all keys.
     #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
+    pub set: Vec<String>,
     /// Print the merged configuration with the origin of every value and exit.
     #[arg(long)]
-    print_config: bool,
+    pub print_config: bool,
     /// Print plain lines even on a terminal (no dashboard).
     #[arg(long)]
-    no_dashboard: bool,
+    pub no_dashboard: bool,
     #[command(flatten)]
-    read: NerReadArgs,
+    pub read: NerReadArgs,
     #[command(flatten)]
-    device: DeviceArgs,
+    pub device: DeviceArgs,
 }
 
 pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
-    let (mut config, layers) = config::load::<FinetuneConfig>(&Sources {
-        recipe: &args.recipe,
-        environment: &environment(),
-        set: &args.set,
-        flags: &[
-            ("seed", args.seed.map(Into::into)),
-            ("epochs", args.epochs.map(Into::into)),
-        ],
-    })?;
+    let seed = ("seed", args.seed.map(Into::into));
+    let epochs = ("epochs", args.epochs.map(Into::into));
+    let (mut config, layers): (FinetuneConfig, _) =
+        configuration(&args.recipe, &args.set, &[seed, epochs])?;
     let (Some(model), Some(train), false) = (&args.model, &args.train, args.print_config) else {
         return output::line(layers.render().trim_end()).map(|()| 0);
     };
@@ -98,37 +92,31 @@ pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
     view.close(&stop);
     let finished = finished?;
     if let Some(summary) = &finished.summary {
-        report(summary, session.dir().path(), global)?;
+        output::show(global, summary, || describe(summary, session.dir().path()))?;
     }
     Ok(finished.end.exit_code as u8)
 }
 
-fn report(summary: &SeriesSummary, out: &Path, global: Global) -> anyhow::Result<()> {
-    if global.json {
-        return output::json(summary);
-    }
+fn describe(summary: &SeriesSummary, out: &Path) -> String {
+    let mut text = String::new();
     for seed in &summary.runs {
-        let percent =
-            |f1: Option<f64>| f1.map_or("–".to_owned(), |f1| format!("{:.2}", 100.0 * f1));
-        output::line(&format!(
-            "seed {}: dev {} test {} (epoch {}, learning rate {:e})",
+        text += &format!(
+            "seed {}: dev {} test {} (epoch {}, learning rate {:e})\n",
             seed.seed,
-            percent(seed.dev_f1),
-            percent(seed.test_f1),
+            output::percent(seed.dev_f1, 2),
+            output::percent(seed.test_f1, 2),
             seed.epoch,
             seed.learning_rate
-        ))?;
+        );
     }
-    output::line(&format!(
+    text + &format!(
         "{} micro-F1 {:.2} % ± {} (min {:.2}, max {:.2}; {} seeds)\n{}",
         summary.split,
         100.0 * summary.f1_mean,
-        summary
-            .f1_sd
-            .map_or("–".to_owned(), |sd| format!("{:.2}", 100.0 * sd)),
+        output::percent(summary.f1_sd, 2),
         100.0 * summary.f1_min,
         100.0 * summary.f1_max,
         summary.runs.len(),
         out.display()
-    ))
+    )
 }

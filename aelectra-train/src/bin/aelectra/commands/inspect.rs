@@ -2,7 +2,7 @@
 
 use aelectra_data::vocab::WordPieceTokenizer;
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::common::resolve_model;
 use crate::global::Global;
@@ -20,7 +20,7 @@ pub(crate) fn run(args: &InspectArgs, global: Global) -> anyhow::Result<u8> {
     let path = resolve_model(&args.model, global)?;
     let found = aelectra_model::inspect::inspect(&path)?;
     let tokenizer = WordPieceTokenizer::from_dir(&path);
-    let described = tokenizer.as_ref().ok().map(|tokenizer| {
+    let described = tokenizer.as_ref().map(|tokenizer| {
         let options = tokenizer.options();
         json!({
             "vocab_size": tokenizer.vocab_size(),
@@ -31,51 +31,44 @@ pub(crate) fn run(args: &InspectArgs, global: Global) -> anyhow::Result<u8> {
             "warnings": tokenizer.warnings(),
         })
     });
-    if global.json {
-        let mut value = serde_json::to_value(&found)?;
-        if let Some(map) = value.as_object_mut() {
-            map.insert(
-                "tokenizer".to_owned(),
-                described.unwrap_or(serde_json::Value::Null),
-            );
-        }
-        return output::json(&value).map(|()| 0);
-    }
-    output::line(&describe(&found))?;
-    match (described, tokenizer) {
-        (Some(described), _) => output::line(&format!("tokenizer {described}"))?,
-        (None, Err(error)) => output::line(&format!("no tokenizer: {error}"))?,
-        (None, Ok(_)) => {}
-    }
-    Ok(0)
+    let mut value = serde_json::to_value(&found)?;
+    value["tokenizer"] = described.as_ref().map_or(Value::Null, Value::clone);
+    output::show(global, &value, || {
+        let tokenizer = match described {
+            Ok(described) => format!("tokenizer {described}"),
+            Err(error) => format!("no tokenizer: {error}"),
+        };
+        format!("{}\n{tokenizer}", describe(&found))
+    })
 }
 
 /// The findings as a table.
 fn describe(found: &aelectra_model::inspect::Inspection) -> String {
-    let mut lines = vec![
-        format!("{} ({:?})", found.path.display(), found.model_type),
-        format!("architectures       {}", found.architectures.join(", ")),
-        format!("layers              {}", found.num_hidden_layers),
-        format!(
-            "hidden, embedding   {}, {}",
-            found.hidden_size, found.embedding_size
-        ),
-        format!(
-            "heads, intermediate {}, {}",
-            found.num_attention_heads, found.intermediate_size
-        ),
-        format!("vocabulary          {}", found.vocab_size),
-        format!("positions           {}", found.max_position_embeddings),
-        format!(
-            "parameters          {} ({} in the encoder)",
-            found.parameters, found.encoder_parameters
-        ),
-        format!(
-            "tensors             {} ({})",
-            found.tensors,
-            found.dtypes.join(", ")
-        ),
-    ];
+    let mut lines = vec![format!(
+        "{} ({:?})\n\
+         architectures       {}\n\
+         layers              {}\n\
+         hidden, embedding   {}, {}\n\
+         heads, intermediate {}, {}\n\
+         vocabulary          {}\n\
+         positions           {}\n\
+         parameters          {} ({} in the encoder)\n\
+         tensors             {} ({})",
+        found.path.display(),
+        found.model_type,
+        found.architectures.join(", "),
+        found.num_hidden_layers,
+        found.hidden_size,
+        found.embedding_size,
+        found.num_attention_heads,
+        found.intermediate_size,
+        found.vocab_size,
+        found.max_position_embeddings,
+        found.parameters,
+        found.encoder_parameters,
+        found.tensors,
+        found.dtypes.join(", ")
+    )];
     if !found.labels.is_empty() {
         lines.push(format!("labels              {}", found.labels.join(" ")));
     }

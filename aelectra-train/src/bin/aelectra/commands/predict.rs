@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 
 use aelectra_data::DataError;
 use aelectra_data::ner::{inline, redact, replace};
-use aelectra_model::Precision;
 use aelectra_train::ner::{TaggedText, Tagger, tag_texts};
 use clap::{Args, ValueEnum};
 
-use crate::common::{DeviceArgs, resolve_model};
+use crate::common::TaggerArgs;
 use crate::global::Global;
 use crate::output;
 
@@ -37,11 +36,8 @@ pub(crate) struct PredictArgs {
     /// Windows per batch.
     #[arg(long, default_value_t = 32)]
     batch_size: usize,
-    /// Inference precision: f32, or int8 (needs AVX-512 VNNI; faster, slightly less accurate).
-    #[arg(long, value_name = "PRECISION", default_value_t)]
-    precision: Precision,
     #[command(flatten)]
-    device: DeviceArgs,
+    tagger: TaggerArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -65,40 +61,28 @@ pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
     } else {
         args.format.unwrap_or(PredictFormat::Pretty)
     };
-    let (device, _) = args.device.open()?;
-    let mut tagger = Tagger::load(
-        &resolve_model(&args.model, global)?,
-        &device,
-        args.precision,
-    )?;
+    let mut tagger = args.tagger.load(&args.model, global)?;
     tagger.batch_size = args.batch_size.max(1);
-    let mut printer = Printer {
+    let printer = Printer {
         format,
         redact: args.redact,
         colour: colour_wanted(),
     };
     if !args.text.is_empty() {
-        return emit(&tagger, &args.text, &mut printer).map(|()| 0);
+        return emit(&tagger, &args.text, &printer).map(|()| 0);
     }
-    match args.input.as_deref() {
-        None if std::io::stdin().is_terminal() => Err(output::usage(
+    if args.input.is_none() && std::io::stdin().is_terminal() {
+        return Err(output::usage(
             "no text given",
             "give text as arguments, `--input FILE`, or pipe it in",
-        )),
-        None => stream(
-            std::io::stdin().lock(),
-            Path::new("-"),
-            &tagger,
-            &mut printer,
-        ),
-        Some(path) if path == Path::new("-") => {
-            stream(std::io::stdin().lock(), path, &tagger, &mut printer)
-        }
-        Some(path) => {
-            let file = std::fs::File::open(path).map_err(DataError::io("open", path))?;
-            stream(std::io::BufReader::new(file), path, &tagger, &mut printer)
-        }
+        ));
     }
+    let path = args.input.as_deref().unwrap_or(Path::new("-"));
+    if path == Path::new("-") {
+        return stream(std::io::stdin().lock(), path, &tagger, &printer);
+    }
+    let file = std::fs::File::open(path).map_err(DataError::io("open", path))?;
+    stream(std::io::BufReader::new(file), path, &tagger, &printer)
 }
 
 fn colour_wanted() -> bool {
@@ -110,7 +94,7 @@ fn stream(
     mut reader: impl BufRead,
     path: &Path,
     tagger: &Tagger,
-    printer: &mut Printer,
+    printer: &Printer,
 ) -> anyhow::Result<u8> {
     let mut documents: Vec<String> = Vec::new();
     let mut document = String::new();
@@ -154,16 +138,14 @@ fn stream(
 /// Longer lines are cut, so that a file without line ends is streamed too.
 const MAX_LINE: u64 = 1 << 24;
 
-fn emit(tagger: &Tagger, documents: &[String], printer: &mut Printer) -> anyhow::Result<()> {
-    for found in tag_texts(tagger, documents)? {
-        printer.print(&found)?;
-    }
-    Ok(())
+fn emit(tagger: &Tagger, documents: &[String], printer: &Printer) -> anyhow::Result<()> {
+    let found = tag_texts(tagger, documents)?;
+    found.iter().try_for_each(|found| printer.print(found))
 }
 
 /// Prints what was found as `--format pretty` does.
 pub(crate) fn print_pretty(found: &[TaggedText<'_>]) -> anyhow::Result<()> {
-    let mut printer = Printer {
+    let printer = Printer {
         format: PredictFormat::Pretty,
         redact: false,
         colour: colour_wanted(),
@@ -178,7 +160,7 @@ struct Printer {
 }
 
 impl Printer {
-    fn print(&mut self, found: &TaggedText<'_>) -> anyhow::Result<()> {
+    fn print(&self, found: &TaggedText<'_>) -> anyhow::Result<()> {
         let mut out = std::io::stdout().lock();
         match self.format {
             PredictFormat::Jsonl => {
@@ -216,12 +198,8 @@ impl Printer {
             PredictFormat::Pretty => {
                 let marked = if self.colour {
                     replace(found.text, &found.entities, |e| {
-                        format!(
-                            "\x1b[1;{}m{}\x1b[0m\x1b[2m {}\x1b[0m",
-                            colour(&e.label),
-                            e.text,
-                            e.label
-                        )
+                        let (text, label, colour) = (&e.text, &e.label, colour(&e.label));
+                        format!("\x1b[1;{colour}m{text}\x1b[0m\x1b[2m {label}\x1b[0m")
                     })
                 } else {
                     inline(found.text, &found.entities)

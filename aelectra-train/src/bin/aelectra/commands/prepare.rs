@@ -93,30 +93,28 @@ pub(crate) fn run(args: &PrepareArgs, global: Global) -> anyhow::Result<u8> {
     if let (Some(cleaning), false) = (&report.cleaning, global.json) {
         output::note(&cleaning_table(cleaning));
     }
-    if global.json {
-        return output::json(&report).map(|()| 0);
-    }
-    output::line(&format!(
-        "{} documents, {} sentences, {} tokens → {} examples ({} for validation)\n\
+    output::show(global, &report, || {
+        format!(
+            "{} documents, {} sentences, {} tokens → {} examples ({} for validation)\n\
          unknown {:.3} %, padding {:.2} %, discarded {} tokens\n\
          {:.1} MB at {:.1} MB/s, {} shards ({} reused) → {}\n\
          report: {}",
-        report.documents,
-        report.sentences,
-        report.tokens,
-        report.examples,
-        report.validation_examples,
-        100.0 * report.unknown_rate,
-        100.0 * report.padding_rate,
-        report.discarded_tokens,
-        report.megabytes,
-        report.megabytes_per_second,
-        report.shards,
-        report.reused_shards,
-        args.out.display(),
-        report_path.display()
-    ))?;
-    Ok(0)
+            report.documents,
+            report.sentences,
+            report.tokens,
+            report.examples,
+            report.validation_examples,
+            100.0 * report.unknown_rate,
+            100.0 * report.padding_rate,
+            report.discarded_tokens,
+            report.megabytes,
+            report.megabytes_per_second,
+            report.shards,
+            report.reused_shards,
+            args.out.display(),
+            report_path.display()
+        )
+    })
 }
 
 /// `OUT.report.json`.

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aelectra_train::config::pretrain::PretrainConfig;
-use aelectra_train::config::{self, Sources};
-use aelectra_train::pretrain::{InitialModels, Job, PretrainSummary, Resume, Session};
+use aelectra_train::pretrain::{InitialModels, Job, Resume, Session};
 use aelectra_train::sink::console;
 use clap::Args;
 
-use crate::common::{DeviceArgs, environment, hub};
+use crate::common::{DeviceArgs, configuration, hub};
 use crate::global::Global;
 use crate::view::View;
 use crate::{output, signals};
@@ -69,12 +68,8 @@ pub(crate) struct PretrainArgs {
 }
 
 pub(crate) fn run(args: &PretrainArgs, global: Global) -> anyhow::Result<u8> {
-    let (config, layers) = config::load::<PretrainConfig>(&Sources {
-        recipe: &args.recipe,
-        environment: &environment(),
-        set: &args.set,
-        flags: &[("seed", args.seed.map(Into::into))],
-    })?;
+    let seed = ("seed", args.seed.map(Into::into));
+    let (config, layers): (PretrainConfig, _) = configuration(&args.recipe, &args.set, &[seed])?;
     let (Some(data), Some(tokenizer), false) = (&args.data, &args.tokenizer, args.print_config)
     else {
         return output::line(layers.render().trim_end()).map(|()| 0);
@@ -102,7 +97,22 @@ pub(crate) fn run(args: &PretrainArgs, global: Global) -> anyhow::Result<u8> {
     let trained = session.run(view.watchers(global));
     view.close(&stop);
     let summary = trained?;
-    report(&summary, global)?;
+    let mut value = serde_json::to_value(&summary)?;
+    // Scripts find every key, also of what this run did not measure.
+    if let Some(map) = value.as_object_mut() {
+        summary.metrics.visit(&mut |name, _| {
+            map.entry(name).or_insert(serde_json::Value::Null);
+        });
+    }
+    output::show(global, &value, || {
+        format!(
+            "{} steps, {:.0} tokens/s: {}\n{}",
+            summary.steps,
+            summary.tokens_per_second,
+            console::metrics(&summary.metrics),
+            summary.run.display()
+        )
+    })?;
     Ok(summary.exit_code as u8)
 }
 
@@ -116,24 +126,4 @@ fn duration(hours: f64) -> anyhow::Result<Duration> {
                 "give a positive number of hours, e.g. 1.5",
             )
         })
-}
-
-fn report(summary: &PretrainSummary, global: Global) -> anyhow::Result<()> {
-    if global.json {
-        let mut value = serde_json::to_value(summary)?;
-        // Scripts find every key, also of what this run did not measure.
-        if let Some(map) = value.as_object_mut() {
-            summary.metrics.visit(&mut |name, _| {
-                map.entry(name).or_insert(serde_json::Value::Null);
-            });
-        }
-        return output::json(&value);
-    }
-    output::line(&format!(
-        "{} steps, {:.0} tokens/s: {}\n{}",
-        summary.steps,
-        summary.tokens_per_second,
-        console::metrics(&summary.metrics),
-        summary.run.display()
-    ))
 }

@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 
 use aelectra_data::ner::{Interval, Mode};
-use aelectra_model::Precision;
-use aelectra_train::ner::{Tagger, robustness};
+use aelectra_train::ner::robustness;
 use clap::Args;
 
-use crate::common::{DeviceArgs, NerReadArgs, read_labelled, resolve_model};
+use crate::common::{NerReadArgs, TaggerArgs, read_labelled};
 use crate::global::Global;
 use crate::output;
 
@@ -31,38 +30,33 @@ pub(crate) struct RobustnessArgs {
     #[command(flatten)]
     read: NerReadArgs,
     #[command(flatten)]
-    device: DeviceArgs,
+    tagger: TaggerArgs,
 }
 
 pub(crate) fn run(args: &RobustnessArgs, global: Global) -> anyhow::Result<u8> {
-    let (device, _) = args.device.open()?;
-    let tagger = Tagger::load(
-        &resolve_model(&args.model, global)?,
-        &device,
-        Precision::F32,
-    )?;
+    let tagger = args.tagger.load(&args.model, global)?;
     let data = read_labelled(&args.data, &args.read.options(&[])?)?;
     let report = robustness(&tagger, &data.sentences, args.mode, args.seed, |row| {
         if !global.quiet {
             output::note(&format!("{}: {:.2} %", row.name, 100.0 * row.f1));
         }
     })?;
-    if global.json {
-        return output::json(&report).map(|()| 0);
-    }
-    output::line("                                 F1     drop   95 % interval")?;
-    let row = |name: &str, f1: f64, drop: f64, interval: Interval| {
-        output::line(&format!(
-            "{name:<28}{:>6.2} %{:>8.2}   {:.2}–{:.2} %",
-            100.0 * f1,
-            100.0 * drop,
-            100.0 * interval.low,
-            100.0 * interval.high
-        ))
-    };
-    row("as they are", report.f1, 0.0, report.interval)?;
-    for r in &report.perturbations {
-        row(&r.name, r.f1, r.drop, r.interval)?;
-    }
-    Ok(0)
+    output::show(global, &report, || {
+        let row = |name: &str, f1: f64, drop: f64, interval: Interval| {
+            format!(
+                "{name:<28}{:>6.2} %{:>8.2}   {:.2}–{:.2} %",
+                100.0 * f1,
+                100.0 * drop,
+                100.0 * interval.low,
+                100.0 * interval.high
+            )
+        };
+        let mut lines = vec![
+            "                                 F1     drop   95 % interval".to_owned(),
+            row("as they are", report.f1, 0.0, report.interval),
+        ];
+        let rows = report.perturbations.iter();
+        lines.extend(rows.map(|r| row(&r.name, r.f1, r.drop, r.interval)));
+        lines.join("\n")
+    })
 }

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use aelectra_data::ner::{
     ErrorTable, Evaluation, Interval, Mode, Resampling, Significance, check_same_tokens,
-    error_table, paired_bootstrap, paired_randomization, read_tags,
+    paired_bootstrap, paired_randomization, read_tags,
 };
 use clap::Args;
 use serde::Serialize;
 
-use super::evaluate::{limited, print_errors, print_evaluation};
+use super::evaluate::{error_lines, errors, evaluation_lines};
 use crate::global::Global;
 use crate::output;
 
@@ -74,35 +74,25 @@ pub(crate) fn run(args: &ScoreArgs, global: Global) -> anyhow::Result<u8> {
             })
         }
     };
-    let errors = match args.errors {
-        None => None,
-        Some(limit) => Some(limited(
-            error_table(&gold.sentences, &predicted, mode)?,
-            limit,
-        )),
-    };
     let scored = Scored {
         evaluation,
         comparison,
-        errors,
+        errors: errors(&gold.sentences, &predicted, mode, args.errors)?,
     };
-    if global.json {
-        return output::json(&scored).map(|()| 0);
-    }
-    print_evaluation(&scored.evaluation)?;
-    if let Some(c) = &scored.comparison {
-        output::line(&format!(
-            "against the other: {:+.2} points (95 % interval {:+.2} to {:+.2}), p = {:.4} \
-             (approximate randomisation, {} rounds)",
-            100.0 * c.significance.difference,
-            100.0 * c.difference_interval.low,
-            100.0 * c.difference_interval.high,
-            c.significance.p_value,
-            c.significance.rounds
-        ))?;
-    }
-    if let Some(errors) = &scored.errors {
-        print_errors(errors)?;
-    }
-    Ok(0)
+    output::show(global, &scored, || {
+        let mut lines = evaluation_lines(&scored.evaluation);
+        if let Some(c) = &scored.comparison {
+            lines.push(format!(
+                "against the other: {:+.2} points (95 % interval {:+.2} to {:+.2}), p = {:.4} \
+                 (approximate randomisation, {} rounds)",
+                100.0 * c.significance.difference,
+                100.0 * c.difference_interval.low,
+                100.0 * c.difference_interval.high,
+                c.significance.p_value,
+                c.significance.rounds
+            ));
+        }
+        lines.extend(scored.errors.iter().flat_map(error_lines));
+        lines.join("\n")
+    })
 }

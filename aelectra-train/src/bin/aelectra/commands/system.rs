@@ -1,10 +1,8 @@
 //! `aelectra doctor`, `aelectra completions`, `aelectra man`.
 
 use aelectra_model::device::BACKENDS;
-use clap::CommandFactory;
 use serde::Serialize;
 
-use crate::cli::Cli;
 use crate::global::Global;
 use crate::output;
 
@@ -27,32 +25,28 @@ pub(crate) fn doctor(global: Global) -> anyhow::Result<u8> {
             .collect(),
         threads: std::thread::available_parallelism().map_or(1, usize::from),
     };
-    if global.json {
-        return output::json(&report).map(|()| 0);
-    }
-    output::line(&format!("aelectra {}", report.version))?;
-    output::line(&format!(
-        "devices in this build: {}",
-        report.devices.join(", ")
-    ))?;
-    for missing in &report.missing {
-        output::line(&format!("not in this build: {missing}"))?;
-    }
-    output::line(&format!("threads: {}", report.threads))?;
+    output::show(global, &report, || {
+        let devices = report.devices.join(", ");
+        let mut lines = vec![
+            format!("aelectra {}", report.version),
+            format!("devices in this build: {devices}"),
+        ];
+        let missing = report.missing.iter();
+        lines.extend(missing.map(|missing| format!("not in this build: {missing}")));
+        lines.push(format!("threads: {}", report.threads));
+        lines.join("\n")
+    })
+}
+
+pub(crate) fn completions(
+    shell: clap_complete::Shell,
+    cli: &mut clap::Command,
+) -> anyhow::Result<u8> {
+    clap_complete::generate(shell, cli, "aelectra", &mut std::io::stdout());
     Ok(0)
 }
 
-pub(crate) fn completions(shell: clap_complete::Shell) -> anyhow::Result<u8> {
-    clap_complete::generate(
-        shell,
-        &mut Cli::command(),
-        "aelectra",
-        &mut std::io::stdout(),
-    );
-    Ok(0)
-}
-
-pub(crate) fn man() -> anyhow::Result<u8> {
-    clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?;
+pub(crate) fn man(cli: clap::Command) -> anyhow::Result<u8> {
+    clap_mangen::Man::new(cli).render(&mut std::io::stdout())?;
     Ok(0)
 }

@@ -62,16 +62,14 @@ pub(crate) fn run(args: &VocabArgs, global: Global) -> anyhow::Result<u8> {
     bar.finish();
     note_oddities(&report.sources);
     tokenizer.save(&args.out)?;
-    if global.json {
-        return output::json(&report).map(|()| 0);
-    }
-    output::line(&format!(
-        "{} word pieces from {} documents ({:.1} MB, {:.1} MB/s) → {}",
-        report.vocab_size,
-        report.documents,
-        report.megabytes,
-        report.megabytes_per_second,
-        args.out.display()
-    ))?;
-    Ok(0)
+    output::show(global, &report, || {
+        format!(
+            "{} word pieces from {} documents ({:.1} MB, {:.1} MB/s) → {}",
+            report.vocab_size,
+            report.documents,
+            report.megabytes,
+            report.megabytes_per_second,
+            args.out.display()
+        )
+    })
 }

@@ -66,19 +66,17 @@ pub(crate) fn run(args: &RunsArgs, global: Global) -> anyhow::Result<u8> {
         ));
     }
     let id = request_control(&run.control(), request)?;
-    if global.json {
-        return output::json(&serde_json::json!({
-            "id": summary.id,
-            "state": summary.state,
-            "step": summary.step,
-            "last_event_seconds": summary.last_event_seconds,
-            "request": request,
-            "request_id": id,
-        }))
-        .map(|()| 0);
-    }
-    output::line(&format!("asked `{}` to {}", summary.id, request.name()))?;
-    Ok(0)
+    let asked = serde_json::json!({
+        "id": summary.id,
+        "state": summary.state,
+        "step": summary.step,
+        "last_event_seconds": summary.last_event_seconds,
+        "request": request,
+        "request_id": id,
+    });
+    output::show(global, &asked, || {
+        format!("asked `{}` to {}", summary.id, request.name())
+    })
 }
 
 fn find(target: &Target) -> anyhow::Result<RunDir> {
@@ -103,17 +101,13 @@ fn list(root: &Path, global: Global) -> anyhow::Result<u8> {
         return output::json(&runs).map(|()| 0);
     }
     for run in &runs {
-        let number = |value: Option<f64>, digits| match value {
-            Some(value) => format!("{value:.digits$}"),
-            None => "–".to_owned(),
-        };
         output::line(&format!(
             "{:<32} {:<11} step {:>8} loss {:>8} F1 {:>6}",
             run.id,
             run.state,
             run.step.map_or("–".to_owned(), |step| step.to_string()),
-            number(run.loss, 3),
-            number(run.best_f1.map(|f1| 100.0 * f1), 2),
+            output::number(run.loss, 3),
+            output::percent(run.best_f1, 2),
         ))?;
     }
     if runs.is_empty() {

@@ -13,8 +13,8 @@ use aelectra_train::system::processor_seconds;
 use clap::Args;
 use serde_json::json;
 
+use super::args::set_threads;
 use super::measure::{Workload, measure};
-use super::set_threads;
 use crate::common::CorpusArgs;
 use crate::global::Global;
 use crate::output;
@@ -96,8 +96,7 @@ pub(super) fn run(args: &DataArgs, global: Global) -> anyhow::Result<u8> {
     let rows = args.batch.min(set.len(Split::Train));
     let source = Arc::new(BatchSource::new(Arc::clone(&set), Split::Train, 1, rows)?);
     let mut loader = BatchLoader::start(Arc::clone(&source), 0, 4);
-    let mut tokens = 0usize;
-    let mut batches = 0usize;
+    let (mut tokens, mut batches) = (0usize, 0usize);
     let workload = Workload {
         name: format!("masked batches {rows}×{}", args.length),
         device: "loader".to_owned(),

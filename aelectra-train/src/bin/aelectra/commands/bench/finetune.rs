@@ -1,19 +1,17 @@
 //! `aelectra bench finetune`.
 
 use aelectra_data::rng::KeyedRng;
-use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::init::Initializer;
 use aelectra_model::{ElectraConfig, ElectraForTokenClassification, parameters};
 use aelectra_train::config::finetune::FinetuneConfig;
-use aelectra_train::config::{self, Sources};
 use aelectra_train::finetune::single::step_batch;
 use aelectra_train::optimizer::Adam;
 use aelectra_train::schedule::Schedule;
 use clap::Args;
 
-use super::measure::{Workload, measure};
-use super::{MeasureArgs, ModelArgs};
-use crate::common::{environment, resolve_model};
+use super::args::{MeasureArgs, ModelArgs};
+use super::measure::{Workload, measure_steps};
+use crate::common::configuration;
 use crate::global::Global;
 use crate::output;
 
@@ -38,9 +36,8 @@ pub(super) fn run(args: &FinetuneBenchArgs, global: Global) -> anyhow::Result<u8
     }
     let (device, device_name) = args.measure.device.open()?;
     let device = device.autodiff();
-    let (model, config) = match &args.model.model {
-        Some(model) => {
-            let dir = ModelDir::open(&resolve_model(&model.to_string_lossy(), global)?)?;
+    let (model, config) = match args.model.open(global)? {
+        Some(dir) => {
             // The classes of the directory do not matter to the time, so the head is always new.
             let (model, _) = dir.with_new_classifier(args.labels, SEED, &device)?;
             (model, dir.config)
@@ -72,12 +69,7 @@ pub(super) fn run(args: &FinetuneBenchArgs, global: Global) -> anyhow::Result<u8
         })
         .unzip();
     let batch: Vec<usize> = (0..rows).collect();
-    let (recipe, _) = config::load::<FinetuneConfig>(&Sources {
-        recipe: "electra",
-        environment: &environment(),
-        set: &[],
-        flags: &[],
-    })?;
+    let (recipe, _): (FinetuneConfig, _) = configuration("electra", &[], &[])?;
     let mut optimizer = Adam::layerwise(
         recipe.optimizer,
         &model,
@@ -96,27 +88,21 @@ pub(super) fn run(args: &FinetuneBenchArgs, global: Global) -> anyhow::Result<u8
         sequences: rows,
         parameters: Some(parameters::count(&model) as u64),
     };
-    let mut model = Some(model);
-    let mut step = 0;
-    measure(workload, args.measure.warmup, args.measure.steps, || {
-        if let Some(before) = model.take() {
-            let (after, loss, _) = step_batch(
-                before,
-                &mut optimizer,
-                &windows,
-                &labels,
-                &batch,
-                config.pad_token_id as u32,
-                &schedule,
-                SEED,
-                step,
-                &device,
-            );
-            std::hint::black_box(loss.into_scalar::<f32>());
-            model = Some(after);
-            step += 1;
-        }
-        Ok(())
+    measure_steps(workload, &args.measure, model, |model, step| {
+        let (model, loss, _) = step_batch(
+            model,
+            &mut optimizer,
+            &windows,
+            &labels,
+            &batch,
+            config.pad_token_id as u32,
+            &schedule,
+            SEED,
+            step,
+            &device,
+        );
+        std::hint::black_box(loss.into_scalar::<f32>());
+        model
     })?
-    .print(global.json)
+    .print(global)
 }

@@ -4,15 +4,13 @@ use std::path::PathBuf;
 
 use aelectra_data::rng::KeyedRng;
 use aelectra_model::auto::AutoModel;
-use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::init::Initializer;
 use aelectra_model::{ElectraConfig, ElectraForPreTraining, EncoderInput, Precision, parameters};
 use clap::Args;
 use serde::Deserialize;
 
+use super::args::{MeasureArgs, ModelArgs};
 use super::measure::{Workload, measure};
-use super::{MeasureArgs, ModelArgs};
-use crate::common::resolve_model;
 use crate::global::Global;
 use crate::output;
 
@@ -38,11 +36,8 @@ const SEED: u64 = 1;
 pub(super) fn run(args: &InferenceArgs, global: Global) -> anyhow::Result<u8> {
     args.measure.check()?;
     let (device, device_name) = args.measure.device.open()?;
-    let (model, config) = match &args.model.model {
-        Some(model) => {
-            let dir = ModelDir::open(&resolve_model(&model.to_string_lossy(), global)?)?;
-            (AutoModel::load(&dir, &device)?.0, dir.config)
-        }
+    let (model, config) = match args.model.open(global)? {
+        Some(dir) => (AutoModel::load(&dir, &device)?.0, dir.config),
         None => {
             let config = ElectraConfig::default();
             let mut init = Initializer::random(SEED, config.initializer_range, &device);
@@ -107,7 +102,7 @@ pub(super) fn run(args: &InferenceArgs, global: Global) -> anyhow::Result<u8> {
         }
         Ok(())
     })?
-    .print(global.json)
+    .print(global)
 }
 
 /// A list, or an object that also says where its list is from.

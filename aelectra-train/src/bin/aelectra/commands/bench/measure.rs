@@ -5,6 +5,10 @@ use std::time::Instant;
 use aelectra_train::system::{processor_seconds, resident_memory};
 use serde::Serialize;
 
+use super::args::MeasureArgs;
+use crate::global::Global;
+use crate::output;
+
 /// Times of one repetition over several.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Measured {
@@ -79,6 +83,21 @@ pub(super) fn measure(
     })
 }
 
+/// The same for a step that takes a model and gives the next; it is told the step's number.
+pub(super) fn measure_steps<M>(
+    workload: Workload,
+    args: &MeasureArgs,
+    model: M,
+    mut work: impl FnMut(M, u64) -> M,
+) -> anyhow::Result<Measured> {
+    let (mut model, mut step) = (Some(model), 0);
+    measure(workload, args.warmup, args.steps, || {
+        model = model.take().map(|before| work(before, step));
+        step += 1;
+        Ok(())
+    })
+}
+
 impl Measured {
     /// For people.
     pub(super) fn describe(&self) -> String {
@@ -101,12 +120,7 @@ impl Measured {
     }
 
     /// As JSON or for people.
-    pub(super) fn print(&self, json: bool) -> anyhow::Result<u8> {
-        if json {
-            crate::output::json(self)?;
-        } else {
-            crate::output::line(&self.describe())?;
-        }
-        Ok(0)
+    pub(super) fn print(&self, global: Global) -> anyhow::Result<u8> {
+        output::show(global, self, || self.describe())
     }
 }

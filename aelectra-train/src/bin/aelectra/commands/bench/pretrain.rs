@@ -2,16 +2,17 @@
 
 use aelectra_data::pretrain::PretrainBatch;
 use aelectra_data::rng::KeyedRng;
+use aelectra_model::parameters;
+use aelectra_train::config::Configuration;
 use aelectra_train::config::pretrain::PretrainConfig;
-use aelectra_train::config::{self, Configuration, Sources};
 use aelectra_train::optimizer::Adam;
 use aelectra_train::pretrain::step::{read_records, train_step};
-use aelectra_train::pretrain::weights::{fresh_model, parameter_count};
+use aelectra_train::pretrain::weights::fresh_model;
 use clap::Args;
 
-use super::MeasureArgs;
-use super::measure::{Workload, measure};
-use crate::common::environment;
+use super::args::MeasureArgs;
+use super::measure::{Workload, measure_steps};
+use crate::common::configuration;
 use crate::global::Global;
 use crate::output;
 
@@ -38,12 +39,8 @@ const MASK: u32 = 4;
 
 pub(super) fn run(args: &PretrainBenchArgs, global: Global) -> anyhow::Result<u8> {
     args.measure.check()?;
-    let (mut config, _) = config::load::<PretrainConfig>(&Sources {
-        recipe: &args.recipe,
-        environment: &environment(),
-        set: &args.set,
-        flags: &[("seed", Some(SEED.into()))],
-    })?;
+    let seed = ("seed", Some(SEED.into()));
+    let (mut config, _): (PretrainConfig, _) = configuration(&args.recipe, &args.set, &[seed])?;
     config.batch_size = args.measure.batch;
     config.validate()?;
     if args.measure.length > config.model.max_position_embeddings {
@@ -64,7 +61,6 @@ pub(super) fn run(args: &PretrainBenchArgs, global: Global) -> anyhow::Result<u8
     let (device, device_name) = args.measure.device.open()?;
     let device = device.autodiff();
     let model = fresh_model(&config, args.vocab_size, 0, &device);
-    let parameters = parameter_count(&model);
     let mut optimizer = Adam::new(config.optimizer, &model);
     let batch = random_batch(&args.measure, args.vocab_size, config.mask_prob);
     let workload = Workload {
@@ -72,22 +68,15 @@ pub(super) fn run(args: &PretrainBenchArgs, global: Global) -> anyhow::Result<u8
         device: device_name,
         tokens: batch.input_ids.len(),
         sequences: batch.batch_size,
-        parameters: Some(parameters as u64),
+        parameters: Some(parameters::count(&model) as u64),
     };
-    let mut model = Some(model);
-    let mut step = 0;
-    measure(workload, args.measure.warmup, args.measure.steps, || {
-        if let Some(before) = model.take() {
-            let (after, record) =
-                train_step(before, &mut optimizer, &config, &batch, step, &device);
-            // Waits for asynchronous devices, and is what a run does at its log interval.
-            std::hint::black_box(read_records(&[record]));
-            model = Some(after);
-            step += 1;
-        }
-        Ok(())
+    measure_steps(workload, &args.measure, model, |model, step| {
+        let (model, record) = train_step(model, &mut optimizer, &config, &batch, step, &device);
+        // Waits for asynchronous devices, and is what a run does at its log interval.
+        std::hint::black_box(read_records(&[record]));
+        model
     })?
-    .print(global.json)
+    .print(global)
 }
 
 /// Full rows of random words, the same number drawn in each, as the loader makes them.

@@ -1,119 +1,61 @@
 //! `aelectra compare`: several models on one data set, each in processes of its own, so that peak
 //! memory is the model's and one model's warm caches are no other's.
 
+mod args;
 mod table;
-pub(crate) mod timing;
+mod timing;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use aelectra_data::ner::{Mode, Resampling, bootstrap, paired_bootstrap, paired_randomization};
 use aelectra_train::config::finetune::FinetuneConfig;
-use aelectra_train::config::{self, Sources};
 use aelectra_train::finetune::{SeedResult, SeriesSummary};
 use anyhow::Context;
-use clap::Args;
 use serde::de::DeserializeOwned;
 
-use crate::common::{DeviceArgs, NerReadArgs, environment, read_labelled};
+use super::finetune::{self, FinetuneArgs};
+use crate::common::{configuration, read_labelled};
 use crate::global::Global;
 use crate::output;
+pub(crate) use args::CompareArgs;
+use args::{Entry, entries};
 use table::{Comparison, ModelRow, Pair};
 use timing::Timing;
 
 /// Learning rates a model without pretraining chooses from on dev: it needs higher ones.
 const RANDOM_INIT_RATES: &str = "learning_rates=[5e-4,1e-3,2e-3]";
 
-/// Fine-tune, score and time several models on one data set and print a comparison table.
-///
-/// A model is a directory, a hub name, `random:DIR` (the architecture of that directory with random
-/// weights, its own learning rates and no layer-wise decay), or `random:bert-base` (BERT-base with
-/// the first model's tokenizer, for timing only). If interrupted, run the same command again to
-/// continue.
-#[derive(Args, Debug)]
-pub(crate) struct CompareArgs {
-    /// Models to compare.
-    #[arg(long, value_name = "DIR|ID|random:DIR", required = true, num_args = 1..)]
-    model: Vec<String>,
-    /// Training sentences.
-    #[arg(long, value_name = "FILE")]
-    train: PathBuf,
-    /// Development sentences; they choose the epoch and the learning rate.
-    #[arg(long, value_name = "FILE")]
-    dev: Option<PathBuf>,
-    /// Test sentences; inference is timed on them.
-    #[arg(long, value_name = "FILE")]
-    test: PathBuf,
-    /// Recipe: `electra`, `original`, or a TOML file.
-    #[arg(long, value_name = "NAME|FILE", default_value = "electra")]
-    recipe: String,
-    /// Number of seeds.
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    seeds: u64,
-    /// Epochs.
-    #[arg(long, value_name = "N")]
-    epochs: Option<u64>,
-    /// Set a fine-tuning key for every model; repeatable.
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// Set a fine-tuning key for models with random weights only; repeatable.
-    #[arg(long, value_name = "KEY=VALUE")]
-    set_random: Vec<String>,
-    /// Measure time and memory only, with a few training steps and inference.
-    #[arg(long)]
-    timing_only: bool,
-    /// Output directory for the runs, table.md and table.json.
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-    #[command(flatten)]
-    read: NerReadArgs,
-    #[command(flatten)]
-    device: DeviceArgs,
-}
-
-/// A model as it was given.
-struct Entry<'a> {
-    /// The argument.
-    name: &'a str,
-    /// Directory of its runs.
-    folder: PathBuf,
-    /// What the child processes are given.
-    model: &'a str,
-    random: bool,
-}
-
 pub(crate) fn run(args: &CompareArgs, global: Global) -> anyhow::Result<u8> {
     if args.seeds == 0 {
         return Err(output::usage("--seeds is 0", "give at least 1"));
     }
+    let entries = entries(args)?;
+    if args.child_timing.or(args.child_finetune).is_some() {
+        return run_child(args, &entries, global);
+    }
     // A wrong key is told before the first child starts, and the tags that are compared are those
     // the children see.
-    let (config, _) = config::load::<FinetuneConfig>(&Sources {
-        recipe: &args.recipe,
-        environment: &environment(),
-        set: &args.set,
-        flags: &[],
-    })?;
+    let (config, _): (FinetuneConfig, _) = configuration(&args.recipe, &args.set, &[])?;
     let test = read_labelled(&args.test, &args.read.options(&config.map_label)?)?;
     std::fs::create_dir_all(&args.out)
         .map_err(aelectra_data::DataError::io("create", &args.out))?;
-    let entries = entries(args)?;
     let gold = test.tags();
 
     let mut rows = Vec::new();
     let mut predictions: Vec<Option<Vec<Vec<Vec<String>>>>> = Vec::new();
-    for entry in &entries {
+    for (at, entry) in entries.iter().enumerate() {
         if !global.quiet {
             output::note(&format!("{}: timing", entry.name));
         }
-        let timing: Timing = child(&timing_command(args, entry, &entries)?)?;
+        let timing: Timing = child("--child-timing", at)?;
         let mut row = ModelRow::new(entry.name, &timing);
         let mut tags = None;
         if !args.timing_only {
             if !global.quiet {
                 output::note(&format!("{}: fine-tuning {} seeds", entry.name, args.seeds));
             }
-            let trained: SeriesSummary = child(&finetune_command(args, entry))?;
+            let trained: SeriesSummary = child("--child-finetune", at)?;
             row.add_training(&trained);
             let runs = test_tags(entry, args.seeds)?;
             row.interval = Some(bootstrap(
@@ -158,130 +100,53 @@ pub(crate) fn run(args: &CompareArgs, global: Global) -> anyhow::Result<u8> {
         serde_json::to_string_pretty(&comparison)? + "\n",
     )?;
     write("table.md", comparison.markdown())?;
-    if global.json {
-        return output::json(&comparison).map(|()| 0);
-    }
-    output::line(comparison.markdown().trim_end())?;
-    Ok(0)
+    output::show(global, &comparison, || {
+        comparison.markdown().trim_end().to_owned()
+    })
 }
 
-fn entries(args: &CompareArgs) -> anyhow::Result<Vec<Entry<'_>>> {
-    let mut entries: Vec<Entry<'_>> = Vec::new();
-    for name in &args.model {
-        let random = name.strip_prefix("random:");
-        if random == Some(timing::BERT_BASE) && !args.timing_only {
-            return Err(output::usage(
-                format!("`{name}` can only be timed"),
-                "compare it with --timing-only, or give `random:DIR` with a directory",
-            ));
-        }
-        let folder: String = name
-            .chars()
-            .map(|c| {
-                if c.is_alphanumeric() || "-_.".contains(c) {
-                    c
-                } else {
-                    '_'
-                }
-            })
-            .collect();
-        let folder = args.out.join(folder.trim_matches('.'));
-        if entries.iter().any(|entry| entry.folder == folder) {
-            return Err(output::usage(
-                format!("`{name}` is given twice, or reads like another model"),
-                "give every model once",
-            ));
-        }
-        entries.push(Entry {
-            name,
-            folder,
-            model: random.unwrap_or(name),
-            random: random.is_some(),
-        });
+/// What a child process prints for its parent.
+fn run_child(args: &CompareArgs, entries: &[Entry<'_>], global: Global) -> anyhow::Result<u8> {
+    if let Some(entry) = args.child_timing.and_then(|at| entries.get(at)) {
+        return output::json(&timing::measure(args, entry, global)?).map(|()| 0);
     }
-    Ok(entries)
-}
-
-/// Flags that both children take.
-fn common_flags(args: &CompareArgs, command: &mut Command) {
-    command
-        .arg("--train")
-        .arg(&args.train)
-        .arg("--test")
-        .arg(&args.test);
-    command.args(["--recipe", &args.recipe]);
-    for assignment in &args.set {
-        command.args(["--set", assignment]);
-    }
-    if let Some(device) = &args.device.device {
-        command.args(["--device", device]);
-    }
-    command.args(args.read.flags());
-}
-
-fn finetune_command(args: &CompareArgs, entry: &Entry<'_>) -> Command {
-    let mut command = itself("finetune");
-    common_flags(args, &mut command);
-    command.args(["--model", entry.model, "--no-dashboard", "--json"]);
-    command.arg("--out").arg(&entry.folder);
-    command.args(["--seeds", &args.seeds.to_string()]);
-    if let Some(dev) = &args.dev {
-        command.arg("--dev").arg(dev);
-    }
-    if let Some(epochs) = args.epochs {
-        command.args(["--epochs", &epochs.to_string()]);
-    }
+    let Some(entry) = args.child_finetune.and_then(|at| entries.get(at)) else {
+        return Err(output::usage("no model at that place", "run `compare`"));
+    };
+    let mut set = args.set.clone();
     if entry.random {
-        command.arg("--random-init");
-        for assignment in ["layerwise_decay=1.0", RANDOM_INIT_RATES] {
-            command.args(["--set", assignment]);
-        }
-        for assignment in &args.set_random {
-            command.args(["--set", assignment]);
-        }
+        set.extend(["layerwise_decay=1.0", RANDOM_INIT_RATES].map(str::to_owned));
+        set.extend(args.set_random.iter().cloned());
     }
-    command
+    let args = FinetuneArgs {
+        model: Some(entry.model.to_owned()),
+        train: Some(args.train.clone()),
+        dev: args.dev.clone(),
+        test: Some(args.test.clone()),
+        recipe: args.recipe.clone(),
+        seeds: args.seeds,
+        seed: None,
+        epochs: args.epochs,
+        out: Some(entry.folder.clone()),
+        random_init: entry.random,
+        set,
+        print_config: false,
+        no_dashboard: true,
+        read: args.read.clone(),
+        device: args.device.clone(),
+    };
+    let json = true;
+    finetune::run(&args, Global { json, ..global })
 }
 
-fn timing_command(
-    args: &CompareArgs,
-    entry: &Entry<'_>,
-    entries: &[Entry<'_>],
-) -> anyhow::Result<Command> {
-    let mut command = itself("compare-timing");
-    common_flags(args, &mut command);
-    command.args(["--model", entry.model, "--json"]);
-    if entry.random {
-        command.arg("--random-init");
-    }
-    if entry.model == timing::BERT_BASE {
-        let Some(other) = entries
-            .iter()
-            .find(|other| other.model != timing::BERT_BASE)
-        else {
-            return Err(output::usage(
-                format!("`{}` has no tokenizer of its own", entry.name),
-                "give at least one other model, whose tokenizer it takes",
-            ));
-        };
-        command.args(["--tokenizer", other.model]);
-    }
-    Ok(command)
-}
-
-/// This program with another verb.
-fn itself(verb: &str) -> Command {
+/// Runs this command as a child for one part of one model, and reads the JSON it prints; its progress
+/// goes to our standard error.
+fn child<T: DeserializeOwned>(part: &str, at: usize) -> anyhow::Result<T> {
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("aelectra"));
     let mut command = Command::new(program);
-    command.arg(verb);
-    command
-}
-
-/// Runs a child whose progress goes to our standard error, and reads the JSON it prints.
-fn child<T: DeserializeOwned>(command: &Command) -> anyhow::Result<T> {
-    let mut run = Command::new(command.get_program());
-    run.args(command.get_args());
-    let output = run
+    command.args(std::env::args_os().skip(1));
+    command.args([part, &at.to_string()]);
+    let output = command
         .stderr(Stdio::inherit())
         .output()
         .context("cannot start this program again")?;
@@ -352,6 +217,7 @@ mod tests {
             folder: folder.path().to_path_buf(),
             model: "m",
             random: false,
+            tokenizer: None,
         };
         let tags = test_tags(&entry, 2).expect("read");
         assert_eq!(tags, [[["1".to_owned()]], [["2".to_owned()]]]);

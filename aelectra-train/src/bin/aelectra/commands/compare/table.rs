@@ -8,6 +8,7 @@ use aelectra_train::finetune::SeriesSummary;
 use serde::Serialize;
 
 use super::timing::Timing;
+use crate::output;
 
 /// One model.
 #[derive(Clone, Debug, Serialize)]
@@ -98,23 +99,23 @@ impl Comparison {
              sentences/s | sentences/s, one at a time | training s/epoch | peak MB |\n\
              | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
         );
-        let percent = |value: Option<f64>| value.map(|v| format!("{:.2}", 100.0 * v));
-        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
+        let percent = |share| output::percent(share, 2);
+        let dash = || "–".to_owned();
         for row in &self.models {
-            let f1 = percent(row.f1_mean)
-                .map(|mean| format!("{mean} ± {}", or_dash(percent(row.f1_sd))));
-            let interval = row
-                .interval
-                .map(|i| format!("{:.2}–{:.2}", 100.0 * i.low, 100.0 * i.high));
+            let (f1, sd) = (row.f1_mean, percent(row.f1_sd));
+            let f1 = f1.map_or_else(dash, |f1| format!("{:.2} ± {sd}", 100.0 * f1));
+            let interval = row.interval.map_or_else(dash, |i| {
+                format!("{:.2}–{:.2}", 100.0 * i.low, 100.0 * i.high)
+            });
             // Writing to a String cannot fail.
             let _ = writeln!(
                 out,
                 "| {} | {} | {} | {} | {} | {:.3} s | {:.0} | {:.0} | {:.1}{} | {:.0} |",
                 row.name,
                 row.parameters,
-                or_dash(f1),
-                or_dash(interval),
-                or_dash(percent(row.f1_no_misc_mean)),
+                f1,
+                interval,
+                percent(row.f1_no_misc_mean),
                 row.inference_seconds,
                 row.sentences_per_second,
                 row.sentences_per_second_batch_1,

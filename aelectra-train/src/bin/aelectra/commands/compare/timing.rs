@@ -1,6 +1,5 @@
 //! The times and the memory of one model on one data set.
 
-use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use aelectra_data::ner::{LabelSet, align, labels_for};
@@ -8,11 +7,9 @@ use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::init::Initializer;
 use aelectra_model::{
-    ElectraConfig, ElectraForTokenClassification, ModelType, Precision, PreparedTokenClassifier,
-    parameters,
+    ElectraConfig, ElectraForTokenClassification, Precision, PreparedTokenClassifier, parameters,
 };
 use aelectra_train::config::finetune::FinetuneConfig;
-use aelectra_train::config::{self, Sources};
 use aelectra_train::finetune::batches::epoch_batches;
 use aelectra_train::finetune::single::step_batch;
 use aelectra_train::ner::tagger::{length_sorted_batches, load_tokenizer, window_input};
@@ -21,15 +18,11 @@ use aelectra_train::schedule::Schedule;
 use aelectra_train::system::resident_memory;
 use burn::module::Module;
 use burn::tensor::Device;
-use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::common::{DeviceArgs, NerReadArgs, environment, read_labelled, resolve_model};
+use super::args::{CompareArgs, Entry};
+use crate::common::{configuration, read_labelled, resolve_model};
 use crate::global::Global;
-use crate::output;
-
-/// The architecture that needs no directory.
-pub(super) const BERT_BASE: &str = "bert-base";
 
 /// Rounds over the test set; the fastest counts, since other work can only slow one down.
 const ROUNDS: usize = 3;
@@ -40,34 +33,9 @@ const STEPS: (usize, usize) = (2, 8);
 /// Seed of weights and batches; times do not depend on it.
 const SEED: u64 = 1;
 
-/// Time one model on a data set.
-#[derive(Args, Debug)]
-pub(crate) struct TimingArgs {
-    #[arg(long)]
-    model: String,
-    #[arg(long)]
-    train: PathBuf,
-    #[arg(long)]
-    test: PathBuf,
-    #[arg(long, default_value = "electra")]
-    recipe: String,
-    #[arg(long)]
-    set: Vec<String>,
-    /// Only the architecture of the model counts.
-    #[arg(long)]
-    random_init: bool,
-    /// Model directory whose tokenizer to use.
-    #[arg(long)]
-    tokenizer: Option<String>,
-    #[command(flatten)]
-    read: NerReadArgs,
-    #[command(flatten)]
-    device: DeviceArgs,
-}
-
 /// What it found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Timing {
+pub(super) struct Timing {
     pub parameters: u64,
     pub sentences: usize,
     pub inference_seconds: f64,
@@ -77,13 +45,13 @@ pub(crate) struct Timing {
     pub inference_peak_rss_bytes: u64,
 }
 
-pub(crate) fn run(args: &TimingArgs, global: Global) -> anyhow::Result<u8> {
-    let (recipe, _) = config::load::<FinetuneConfig>(&Sources {
-        recipe: &args.recipe,
-        environment: &environment(),
-        set: &args.set,
-        flags: &[],
-    })?;
+/// Times one model.
+pub(super) fn measure(
+    args: &CompareArgs,
+    entry: &Entry<'_>,
+    global: Global,
+) -> anyhow::Result<Timing> {
+    let (recipe, _): (FinetuneConfig, _) = configuration(&args.recipe, &args.set, &[])?;
     let read = args.read.options(&recipe.map_label)?;
     let train = read_labelled(&args.train, &read)?;
     let test = read_labelled(&args.test, &read)?;
@@ -92,9 +60,8 @@ pub(crate) fn run(args: &TimingArgs, global: Global) -> anyhow::Result<u8> {
     } else {
         LabelSet::infer(&[&train])
     };
-    let (device, _) = args.device.open()?;
-    let device = device.autodiff();
-    let (model, config, tokenizer) = open(args, labels.len(), &device, global)?;
+    let device = args.device.spec()?.open()?.autodiff();
+    let (model, config, tokenizer) = open(entry, labels.len(), &device, global)?;
     let max_length = recipe
         .max_length
         .min(config.max_position_embeddings)
@@ -128,7 +95,7 @@ pub(crate) fn run(args: &TimingArgs, global: Global) -> anyhow::Result<u8> {
         pad,
         &device,
     );
-    let timing = Timing {
+    Ok(Timing {
         parameters,
         sentences: test.sentences.len(),
         inference_seconds,
@@ -136,13 +103,11 @@ pub(crate) fn run(args: &TimingArgs, global: Global) -> anyhow::Result<u8> {
         train_seconds_per_epoch,
         peak_rss_bytes: resident_memory().1,
         inference_peak_rss_bytes,
-    };
-    debug_assert!(global.json, "compare reads JSON");
-    output::json(&timing).map(|()| 0)
+    })
 }
 
 fn open(
-    args: &TimingArgs,
+    entry: &Entry<'_>,
     labels: usize,
     device: &Device,
     global: Global,
@@ -155,40 +120,21 @@ fn open(
         let mut init = Initializer::random(SEED, config.initializer_range, device);
         ElectraForTokenClassification::new(config, labels, &mut init)
     };
-    let tokenizer_at = |path: &Path, config: &ElectraConfig| match &args.tokenizer {
-        Some(other) => Ok(WordPieceTokenizer::from_dir(&resolve_model(
-            other, global,
-        )?)?),
-        None => anyhow::Ok(load_tokenizer(path, config)?),
-    };
-    if args.model == BERT_BASE {
-        let tokenizer = tokenizer_at(Path::new(BERT_BASE), &ElectraConfig::default())?;
-        let config = bert_base(tokenizer.vocab_size());
+    if let Some(other) = entry.tokenizer {
+        // BERT-base, which has no directory.
+        let tokenizer = WordPieceTokenizer::from_dir(&resolve_model(other, global)?)?;
+        let config = ElectraConfig::bert_base(tokenizer.vocab_size());
         return Ok((fresh(&config), config, tokenizer));
     }
-    let path = resolve_model(&args.model, global)?;
+    let path = resolve_model(entry.model, global)?;
     let dir = ModelDir::open(&path)?;
-    let tokenizer = tokenizer_at(&path, &dir.config)?;
-    let model = if args.random_init {
+    let tokenizer = load_tokenizer(&path, &dir.config)?;
+    let model = if entry.random {
         fresh(&dir.config)
     } else {
         dir.with_new_classifier(labels, SEED, device)?.0
     };
     Ok((model, dir.config, tokenizer))
-}
-
-/// The sizes of BERT-base (Devlin et al. 2019, section 3: L=12, H=768, A=12).
-fn bert_base(vocab_size: usize) -> ElectraConfig {
-    ElectraConfig {
-        model_type: ModelType::Bert,
-        vocab_size,
-        embedding_size: 768,
-        hidden_size: 768,
-        num_hidden_layers: 12,
-        num_attention_heads: 12,
-        intermediate_size: 3072,
-        ..ElectraConfig::default()
-    }
 }
 
 /// Seconds for all windows, the fastest of the rounds, after one that is not counted.

@@ -1,0 +1,27 @@
+//! What surrounds a series of seeds.
+
+use aelectra_data::run::RunDir;
+use burn::tensor::Device;
+
+use crate::finetune::steering::Steering;
+use crate::sink::EventBus;
+
+/// What surrounds a series.
+#[derive(Debug)]
+pub struct SeriesOptions<'a> {
+    /// Where results and the best model go.
+    pub run: &'a RunDir,
+    /// How many seeds, beginning with the configuration's.
+    pub seeds: u64,
+    /// Autodiff device.
+    pub device: &'a Device,
+    /// Events.
+    pub bus: &'a EventBus,
+    /// Signals and requests.
+    pub steering: &'a Steering<'a>,
+    /// Name of what is compared (`pretrained`, `random_init`), for the events; also the name of the
+    /// folder the results are in.
+    pub arm: Option<&'a str>,
+    /// Whether to keep the best seed's model as `model/`.
+    pub save_model: bool,
+}
