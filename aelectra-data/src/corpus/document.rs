@@ -38,7 +38,14 @@ pub struct SourceReport {
 }
 
 impl SourceReport {
-    /// Adds the counts of another report.
+    /// Nothing read yet of a source.
+    pub(crate) fn of(source: &Source) -> Self {
+        Self {
+            path: source.path.clone(),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn add(&mut self, other: &Self) {
         self.documents += other.documents;
         self.bytes += other.bytes;
@@ -56,7 +63,6 @@ impl SourceReport {
     }
 }
 
-/// What was counted in a chunk.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ChunkCounts {
     /// By index of the source.
@@ -105,10 +111,7 @@ pub(crate) fn raw_documents<'c>(
     let mut index = 0;
     for records in chunk.records.chunk_by(|a, b| a.source == b.source) {
         let source = records[0].source;
-        let mut report = SourceReport {
-            path: sources[source].path.clone(),
-            ..SourceReport::default()
-        };
+        let mut report = SourceReport::of(&sources[source]);
         for record in records {
             let text = text_of(chunk, record, &options.text_field, &mut report);
             if options.strict && report.has_problems() {
@@ -137,13 +140,9 @@ fn problem(report: &SourceReport, record: &Record) -> DataError {
         SourceReport { malformed: 1.., .. } => "a line that is not JSON or lacks the text field",
         _ => "a document that is too long",
     };
-    DataError::parse(
-        &report.path,
-        record.line as usize,
-        "a document with text",
-        found,
-    )
-    .with_hint("without --strict such documents are counted and skipped or repaired")
+    let line = record.line as usize;
+    DataError::parse(&report.path, line, "a document with text", found)
+        .with_hint("without --strict such documents are counted and skipped or repaired")
 }
 
 fn text_of<'a>(
@@ -185,6 +184,9 @@ fn text_of<'a>(
     Some(text)
 }
 
+#[derive(Deserialize)]
+struct Key<'k>(#[serde(borrow)] Cow<'k, str>);
+
 /// Reads one string field of a JSON object and skips the others without building them.
 struct TextField<'n> {
     name: &'n str,
@@ -206,32 +208,13 @@ impl<'de> Visitor<'de> for TextField<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<String, A::Error> {
         let mut text = None;
-        while let Some(is_text) = map.next_key_seed(KeyIs(self.name))? {
-            if is_text {
+        while let Some(Key(key)) = map.next_key()? {
+            if key == self.name {
                 text = Some(map.next_value::<String>()?);
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
         }
         text.ok_or_else(|| A::Error::custom(format!("no field `{}`", self.name)))
-    }
-}
-
-struct KeyIs<'n>(&'n str);
-
-impl<'de> DeserializeSeed<'de> for KeyIs<'_> {
-    type Value = bool;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        deserializer.deserialize_identifier(self)
-    }
-}
-
-impl Visitor<'_> for KeyIs<'_> {
-    type Value = bool;
-    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("a field name")
-    }
-    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
-        Ok(key == self.0)
     }
 }

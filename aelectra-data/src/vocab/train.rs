@@ -89,39 +89,22 @@ pub fn train_vocabulary(
 ) -> Result<(WordPieceTokenizer, VocabularyReport)> {
     let started = Instant::now();
     let sources = discover(&inputs.inputs)?;
-    let counts = count::count_words(
-        &sources,
-        inputs,
-        &options.options,
-        options.max_words,
-        progress,
-    )?;
+    let mut report = VocabularyReport::default();
+    let words = count::count_words(&sources, inputs, options, &mut report, progress)?;
     let special = SpecialTokens::default();
     let special = special.in_order().map(str::to_owned);
-    let learned = merges::learn(&counts.words, &special, options, progress)?;
-    if learned.tokens.len() <= special.len() {
+    let tokens = merges::learn(&words, &special, options, &mut report, progress)?;
+    if tokens.len() <= special.len() {
         return Err(DataError::invalid(
             "the corpus has no words to learn a vocabulary from",
         ));
     }
-    let seconds = started.elapsed().as_secs_f64();
-    let bytes: u64 = counts.sources.iter().map(|source| source.bytes).sum();
-    let megabytes = bytes as f64 / 1e6;
-    let report = VocabularyReport {
-        vocab_size: learned.tokens.len(),
-        documents: counts.sources.iter().map(|source| source.documents).sum(),
-        megabytes,
-        megabytes_per_second: megabytes / seconds.max(1e-9),
-        words: counts.total,
-        distinct_words: counts.distinct,
-        words_used: counts.words.len() as u64,
-        alphabet: learned.alphabet,
-        alphabet_dropped: learned.alphabet_dropped,
-        merges: learned.merges,
-        last_merge_frequency: learned.last_frequency,
-        seconds,
-        sources: counts.sources,
-    };
-    let tokenizer = WordPieceTokenizer::from_tokens(learned.tokens, options.options.clone())?;
+    let bytes: u64 = report.sources.iter().map(|source| source.bytes).sum();
+    report.vocab_size = tokens.len();
+    report.documents = report.sources.iter().map(|source| source.documents).sum();
+    report.megabytes = bytes as f64 / 1e6;
+    report.seconds = started.elapsed().as_secs_f64();
+    report.megabytes_per_second = report.megabytes / report.seconds.max(1e-9);
+    let tokenizer = WordPieceTokenizer::from_tokens(tokens, options.options.clone())?;
     Ok((tokenizer, report))
 }

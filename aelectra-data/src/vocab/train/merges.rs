@@ -1,31 +1,22 @@
 //! Learning merges from counted words.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 
 use rustc_hash::FxBuildHasher;
 
-use super::VocabularyOptions;
+use super::{VocabularyOptions, VocabularyReport};
 use crate::corpus::Progress;
 use crate::error::{DataError, Result};
 use crate::vocab::wordpiece::CONTINUATION;
 
 type Pair = (u32, u32);
 
-/// A vocabulary and how it came about.
-#[derive(Debug)]
-pub(super) struct Learned {
-    pub(super) tokens: Vec<String>,
-    pub(super) alphabet: usize,
-    pub(super) alphabet_dropped: usize,
-    pub(super) merges: usize,
-    pub(super) last_frequency: u64,
-}
-
 /// A pair that waits to be merged: by frequency, then by the older tokens, which is what
 /// `tokenizers` does (`bpe/trainer.rs`); the ids here are canonical, so the ties are too.
 type Candidate = (u64, Reverse<Pair>);
 
+#[derive(Default)]
 struct Tokens {
     list: Vec<String>,
     ids: HashMap<String, u32, FxBuildHasher>,
@@ -48,31 +39,23 @@ pub(super) fn learn(
     words: &[(Box<str>, u64)],
     special: &[String],
     options: &VocabularyOptions,
+    report: &mut VocabularyReport,
     progress: &(dyn Fn(Progress) + Sync),
-) -> Result<Learned> {
-    let mut tokens = Tokens {
-        list: Vec::new(),
-        ids: HashMap::default(),
-    };
+) -> Result<Vec<String>> {
+    let mut tokens = Tokens::default();
     for token in special {
         tokens.id(token.clone());
     }
     let (kept, dropped) = alphabet(words, options.limit_alphabet);
+    (report.alphabet, report.alphabet_dropped) = (kept.len(), dropped);
     for c in &kept {
         tokens.id(c.to_string());
     }
-    let mut inside: Vec<char> = words
-        .iter()
-        .flat_map(|(word, _)| {
-            word.chars()
-                .filter(|c| kept.binary_search(c).is_ok())
-                .skip(1)
-        })
-        .collect::<std::collections::HashSet<char>>()
-        .into_iter()
-        .collect();
-    inside.sort_unstable();
-    for c in &inside {
+    let inside = words.iter().flat_map(|(word, _)| {
+        let known = word.chars().filter(|c| kept.binary_search(c).is_ok());
+        known.skip(1)
+    });
+    for c in inside.collect::<BTreeSet<char>>() {
         tokens.id(format!("{CONTINUATION}{c}"));
     }
     if tokens.list.len() > options.vocab_size {
@@ -85,8 +68,6 @@ pub(super) fn learn(
     }
 
     let mut merger = Merger::new(words, &kept, &mut tokens);
-    let mut merges = 0;
-    let mut last_frequency = 0;
     while tokens.list.len() < options.vocab_size {
         let Some((frequency, pair)) = merger.pop() else {
             break;
@@ -100,9 +81,9 @@ pub(super) fn learn(
         let merged = format!("{}{right_text}", tokens.list[left as usize]);
         let id = tokens.id(merged);
         merger.merge(pair, id);
-        merges += 1;
-        last_frequency = frequency;
-        if merges % 500 == 0 {
+        report.merges += 1;
+        report.last_merge_frequency = frequency;
+        if report.merges % 500 == 0 {
             progress(Progress {
                 stage: "merge",
                 done: tokens.list.len() as u64,
@@ -111,13 +92,7 @@ pub(super) fn learn(
             });
         }
     }
-    Ok(Learned {
-        tokens: tokens.list,
-        alphabet: kept.len(),
-        alphabet_dropped: dropped,
-        merges,
-        last_frequency,
-    })
+    Ok(tokens.list)
 }
 
 /// The `limit` most frequent characters, ties by code point, sorted by code point; and how many
@@ -139,6 +114,7 @@ fn alphabet(words: &[(Box<str>, u64)], limit: usize) -> (Vec<char>, usize) {
 }
 
 /// The words as token sequences, with the frequency of every pair and the words it occurs in.
+#[derive(Default)]
 struct Merger {
     words: Vec<Vec<u32>>,
     counts: Vec<u64>,
@@ -150,9 +126,7 @@ struct Merger {
 
 impl Merger {
     fn new(words: &[(Box<str>, u64)], alphabet: &[char], tokens: &mut Tokens) -> Self {
-        let mut sequences = Vec::with_capacity(words.len());
-        let mut frequency: HashMap<Pair, u64, FxBuildHasher> = HashMap::default();
-        let mut places: HashMap<Pair, Vec<u32>, FxBuildHasher> = HashMap::default();
+        let mut merger = Self::default();
         for (index, (word, count)) in words.iter().enumerate() {
             // Characters outside the alphabet are left out of the word, as in `tokenizers`.
             let sequence: Vec<u32> = word
@@ -166,26 +140,16 @@ impl Merger {
                 .collect();
             for pair in sequence.windows(2) {
                 let pair = (pair[0], pair[1]);
-                *frequency.entry(pair).or_default() += count;
-                let places = places.entry(pair).or_default();
-                if places.last() != Some(&(index as u32)) {
-                    places.push(index as u32);
-                }
+                merger.gain(pair, index as u32, *count);
             }
-            sequences.push(sequence);
+            merger.words.push(sequence);
+            merger.counts.push(*count);
         }
-        let queue = frequency
-            .iter()
+        let pairs = merger.frequency.iter();
+        merger.queue = pairs
             .map(|(&pair, &frequency)| (frequency, Reverse(pair)))
             .collect();
-        let counts = words.iter().map(|&(_, count)| count).collect();
-        Self {
-            words: sequences,
-            counts,
-            frequency,
-            places,
-            queue,
-        }
+        merger
     }
 
     /// The most frequent pair. Entries of the queue may be out of date: pairs only become rarer
@@ -204,7 +168,7 @@ impl Merger {
     fn merge(&mut self, pair: Pair, id: u32) {
         let places = self.places.remove(&pair).unwrap_or_default();
         self.frequency.remove(&pair);
-        let mut grown: HashMap<Pair, (), FxBuildHasher> = HashMap::default();
+        let mut grown: HashSet<Pair, FxBuildHasher> = HashSet::default();
         for place in places {
             let count = self.counts[place as usize];
             let mut word = std::mem::take(&mut self.words[place as usize]);
@@ -214,13 +178,13 @@ impl Merger {
                     at += 1;
                     continue;
                 }
-                if at > 0 {
-                    self.lose((word[at - 1], pair.0), pair, count);
-                    self.gain((word[at - 1], id), place, count, &mut grown);
-                }
-                if at + 2 < word.len() {
-                    self.lose((pair.1, word[at + 2]), pair, count);
-                    self.gain((id, word[at + 2]), place, count, &mut grown);
+                let (before, after) = (at.checked_sub(1).map(|at| word[at]), word.get(at + 2));
+                let left = before.map(|before| ((before, pair.0), (before, id)));
+                let right = after.map(|&after| ((pair.1, after), (id, after)));
+                for (lost, gained) in left.into_iter().chain(right) {
+                    self.lose(lost, pair, count);
+                    self.gain(gained, place, count);
+                    grown.insert(gained);
                 }
                 word[at] = id;
                 word.remove(at + 1);
@@ -228,7 +192,7 @@ impl Merger {
             }
             self.words[place as usize] = word;
         }
-        for pair in grown.into_keys() {
+        for pair in grown {
             if let Some(&frequency) = self.frequency.get(&pair) {
                 self.queue.push((frequency, Reverse(pair)));
             }
@@ -248,18 +212,11 @@ impl Merger {
         }
     }
 
-    fn gain(
-        &mut self,
-        neighbour: Pair,
-        place: u32,
-        count: u64,
-        grown: &mut HashMap<Pair, (), FxBuildHasher>,
-    ) {
+    fn gain(&mut self, neighbour: Pair, place: u32, count: u64) {
         *self.frequency.entry(neighbour).or_default() += count;
         let places = self.places.entry(neighbour).or_default();
         if places.last() != Some(&place) {
             places.push(place);
         }
-        grown.insert(neighbour, ());
     }
 }
