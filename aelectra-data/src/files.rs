@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::{DataError, Result};
 
@@ -32,6 +33,21 @@ pub fn replace_json<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<()>
     })?;
     text.push('\n');
     replace_file(path, text.as_bytes())
+}
+
+/// Reads a file of JSON, which is `expected` as the error says it.
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path, expected: &str) -> Result<T> {
+    let text = fs::read_to_string(path).map_err(DataError::io("read", path))?;
+    serde_json::from_str(&text)
+        .map_err(|error| DataError::parse(path, error.line(), expected, error.to_string()))
+}
+
+/// `None` where there is no such file or directory.
+pub(crate) fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
 }
 
 /// Replaces `path` by what `make` puts at the temporary path it is given.

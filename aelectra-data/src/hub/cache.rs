@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::name::{ModelName, is_commit, is_file_name};
 use super::{CONFIG, PYTORCH, SAFETENSORS, SAFETENSORS_INDEX, TOKENIZER};
-use crate::files::{replace_file, replace_with};
+use crate::files::{read_json, replace_file, replace_with};
 use crate::{DataError, Result};
 
 /// One `models--org--name` directory.
@@ -17,7 +17,6 @@ pub(super) struct RepoCache {
     locks: PathBuf,
 }
 
-/// The files of one commit.
 #[derive(Debug)]
 pub(super) struct Snapshot {
     dir: PathBuf,
@@ -129,10 +128,8 @@ impl Snapshot {
     /// The index is not one, or names a part outside the model's directory.
     pub(super) fn shards(&self) -> Result<BTreeSet<String>> {
         let path = self.dir.join(SAFETENSORS_INDEX);
-        let text = fs::read_to_string(&path).map_err(DataError::io("read", &path))?;
         let expected = "an object `weight_map` from tensors to files of the same directory";
-        let index: serde_json::Value = serde_json::from_str(&text)
-            .map_err(|error| DataError::parse(&path, error.line(), expected, error.to_string()))?;
+        let index: serde_json::Value = read_json(&path, expected)?;
         let map = index.get("weight_map").and_then(|map| map.as_object());
         let map = map.filter(|map| !map.is_empty());
         let map = map.ok_or_else(|| DataError::parse(&path, 0, expected, "none"))?;
@@ -164,9 +161,8 @@ impl Snapshot {
     /// the settings that change what it does (lower-casing), each present or known not to exist.
     pub(super) fn is_complete(&self) -> bool {
         let [vocabulary, fast, settings, _] = TOKENIZER;
-        let tokenizer = self.has(vocabulary)
-            || self.has(fast)
-            || (self.is_settled(vocabulary) && self.is_settled(fast));
+        let settled = self.is_settled(vocabulary) && self.is_settled(fast);
+        let tokenizer = self.has(vocabulary) || self.has(fast) || settled;
         self.missing().is_empty() && tokenizer && self.is_settled(settings)
     }
 }

@@ -32,14 +32,12 @@ impl From<HubError> for Failure {
     }
 }
 
-/// A file's description by the hub.
 #[derive(Debug, Clone)]
 pub(super) struct FileMeta {
     /// The commit that the asked revision means.
     pub(super) commit: String,
     /// The content's identity: its SHA-256 for large files, its git hash for others.
     pub(super) etag: String,
-    /// Length in bytes.
     pub(super) size: u64,
 }
 
@@ -52,8 +50,8 @@ enum Method {
 /// Asks one endpoint for the files of one model.
 pub(super) struct Client<'a> {
     agent: Agent,
-    options: &'a HubOptions,
-    model: &'a ModelName,
+    pub(super) options: &'a HubOptions,
+    pub(super) model: &'a ModelName,
     token: Option<String>,
 }
 
@@ -97,17 +95,13 @@ impl<'a> Client<'a> {
                 failure => Err(failure),
             };
         }
-        let etag = seen.etag();
+        let etag = seen.etag().filter(|etag| is_file_name(etag));
+        let commit = seen.commit.filter(|commit| is_file_name(commit));
         let size = seen.size.or_else(|| number(&response, "content-length"));
         let lacks = |what: &str| self.server(file, format!("its answer has no usable {what}"));
         Ok(Some(FileMeta {
-            commit: seen
-                .commit
-                .filter(|commit| is_file_name(commit))
-                .ok_or_else(|| lacks("x-repo-commit"))?,
-            etag: etag
-                .filter(|etag| is_file_name(etag))
-                .ok_or_else(|| lacks("etag"))?,
+            commit: commit.ok_or_else(|| lacks("x-repo-commit"))?,
+            etag: etag.ok_or_else(|| lacks("etag"))?,
             size: size.ok_or_else(|| lacks("size"))?,
         }))
     }
@@ -123,6 +117,15 @@ impl<'a> Client<'a> {
         match response.status().as_u16() {
             200 | 206 | 416 => Ok(response),
             _ => Err(self.refusal(file, &response)),
+        }
+    }
+
+    /// The model lacks a file that it cannot be used without.
+    pub(super) fn not_found(&self, file: String) -> HubError {
+        HubError::FileNotFound {
+            model: self.model.to_string(),
+            endpoint: self.options.endpoint.clone(),
+            file,
         }
     }
 
@@ -219,11 +222,7 @@ impl<'a> Client<'a> {
                 id,
                 revision: self.model.revision.clone(),
             },
-            (404, _) => HubError::FileNotFound {
-                model: self.model.to_string(),
-                endpoint,
-                file: file.to_owned(),
-            },
+            (404, _) => self.not_found(file.to_owned()),
             (401 | 403, _) => HubError::Denied {
                 id,
                 endpoint,
@@ -262,17 +261,12 @@ impl Seen {
     /// The etag without quotes and weakness mark.
     fn etag(&self) -> Option<String> {
         let etag = self.linked_etag.as_ref().or(self.plain_etag.as_ref())?;
-        Some(normalize(etag))
+        Some(etag.trim_start_matches("W/").trim_matches('"').to_owned())
     }
 
     fn is_whole(&self) -> bool {
         self.commit.is_some() && self.etag().is_some() && self.size.is_some()
     }
-}
-
-/// An etag without quotes and weakness mark.
-fn normalize(etag: &str) -> String {
-    etag.trim_start_matches("W/").trim_matches('"').to_owned()
 }
 
 fn text(response: &Response<Body>, name: &str) -> Option<String> {
@@ -351,8 +345,13 @@ mod tests {
 
     #[test]
     fn etags_are_bare() {
-        assert_eq!(normalize("W/\"abc\""), "abc");
-        assert_eq!(normalize("\"abc\""), "abc");
-        assert_eq!(normalize("abc"), "abc");
+        for etag in ["W/\"abc\"", "\"abc\"", "abc"] {
+            let linked_etag = Some(etag.to_owned());
+            let seen = Seen {
+                linked_etag,
+                ..Seen::default()
+            };
+            assert_eq!(seen.etag().as_deref(), Some("abc"));
+        }
     }
 }

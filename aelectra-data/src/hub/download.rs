@@ -18,14 +18,10 @@ pub(super) fn download(
     cache: &RepoCache,
     options: &HubOptions,
 ) -> Result<PathBuf> {
-    let download = Download {
-        client: Client::new(options, name),
-        name,
-        cache,
-        options,
-    };
+    let client = Client::new(options, name);
+    let download = Download { client, cache };
     let Some(meta) = download.head(CONFIG, &name.revision)? else {
-        return Err(download.not_found(CONFIG.to_owned()));
+        return Err(download.client.not_found(CONFIG.to_owned()));
     };
     let commit = meta.commit.clone();
     let snapshot = cache.commit(&commit);
@@ -44,9 +40,7 @@ pub(super) fn download(
 
 struct Download<'a> {
     client: Client<'a>,
-    name: &'a ModelName,
     cache: &'a RepoCache,
-    options: &'a HubOptions,
 }
 
 impl Download<'_> {
@@ -57,7 +51,7 @@ impl Download<'_> {
         if self.want(snapshot, commit, SAFETENSORS_INDEX)? {
             for shard in snapshot.shards()? {
                 if !self.want(snapshot, commit, &shard)? {
-                    return Err(self.not_found(shard));
+                    return Err(self.client.not_found(shard));
                 }
             }
             return Ok(());
@@ -65,7 +59,7 @@ impl Download<'_> {
         if self.want(snapshot, commit, PYTORCH)? {
             return Ok(());
         }
-        Err(self.not_found(any_weights()))
+        Err(self.client.not_found(any_weights()))
     }
 
     /// Fetches `file` if the commit has it; returns whether it does.
@@ -83,35 +77,21 @@ impl Download<'_> {
     }
 
     fn place(&self, snapshot: &Snapshot, file: &str, meta: &FileMeta) -> Result<()> {
-        Transfer {
-            client: &self.client,
-            options: self.options,
-            model: self.name,
-            file,
-            meta,
-        }
-        .run(self.cache)?;
+        let client = &self.client;
+        Transfer { client, file, meta }.run(self.cache)?;
         Ok(self.cache.link(snapshot, file, &meta.etag)?)
     }
 
     fn head(&self, file: &str, revision: &str) -> Result<Option<FileMeta>> {
-        retry(self.options, false, || self.client.head(file, revision)).map_err(|failure| {
-            match failure {
-                Failure::Fatal(error) => error,
-                Failure::Unreachable(problem) | Failure::Broken(problem) => HubError::NoNetwork {
-                    model: self.name.to_string(),
-                    endpoint: self.options.endpoint.clone(),
-                    problem,
-                },
-            }
+        let client = &self.client;
+        let found = retry(client.options, false, || client.head(file, revision));
+        found.map_err(|failure| match failure {
+            Failure::Fatal(error) => error,
+            Failure::Unreachable(problem) | Failure::Broken(problem) => HubError::NoNetwork {
+                model: client.model.to_string(),
+                endpoint: client.options.endpoint.clone(),
+                problem,
+            },
         })
-    }
-
-    fn not_found(&self, file: String) -> HubError {
-        HubError::FileNotFound {
-            model: self.name.to_string(),
-            endpoint: self.options.endpoint.clone(),
-            file,
-        }
     }
 }

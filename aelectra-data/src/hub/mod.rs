@@ -127,16 +127,13 @@ fn usable(
     cached: Option<Snapshot>,
     error: impl FnOnce(Vec<String>) -> HubError,
 ) -> Result<PathBuf> {
-    let missing = match cached {
-        Some(snapshot) => {
-            let missing = snapshot.missing();
-            if missing.is_empty() {
-                return Ok(snapshot.dir().to_path_buf());
-            }
-            missing
-        }
-        None => vec![CONFIG.to_owned(), cache::any_weights()],
+    let Some(snapshot) = cached else {
+        return Err(error(vec![CONFIG.to_owned(), cache::any_weights()]));
     };
+    let missing = snapshot.missing();
+    if missing.is_empty() {
+        return Ok(snapshot.dir().to_path_buf());
+    }
     Err(error(missing))
 }
 

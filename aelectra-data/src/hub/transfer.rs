@@ -9,7 +9,6 @@ use sha2::{Digest, Sha256};
 use super::cache::{RepoCache, create_parent};
 use super::client::{Client, Failure, FileMeta, content_range, number};
 use super::error::Result;
-use super::name::ModelName;
 use super::{FileProgress, HubError, HubOptions};
 use crate::DataError;
 use crate::files::temporary;
@@ -39,8 +38,6 @@ pub(super) fn retry<T>(
 /// One file of a model on its way to `blobs/<etag>`.
 pub(super) struct Transfer<'a> {
     pub(super) client: &'a Client<'a>,
-    pub(super) options: &'a HubOptions,
-    pub(super) model: &'a ModelName,
     pub(super) file: &'a str,
     pub(super) meta: &'a FileMeta,
 }
@@ -64,11 +61,8 @@ impl Transfer<'_> {
         };
         let resumed = length(&incomplete) > 0;
         let mut result = self.fetch(&incomplete);
-        if resumed
-            && matches!(
-                &result,
-                Err(HubError::WrongChecksum { .. } | HubError::WrongSize { .. })
-            )
+        if let Err(HubError::WrongChecksum { .. } | HubError::WrongSize { .. }) = &result
+            && resumed
         {
             // What an earlier transfer left may be to blame; it is gone now.
             result = self.fetch(&incomplete);
@@ -78,19 +72,19 @@ impl Transfer<'_> {
     }
 
     fn fetch(&self, incomplete: &Path) -> Result<()> {
-        retry(self.options, true, || self.attempt(incomplete)).map_err(
-            |failure| match failure {
-                Failure::Fatal(error) => error,
-                Failure::Unreachable(problem) | Failure::Broken(problem) => HubError::Interrupted {
-                    model: self.model.to_string(),
-                    file: self.file.to_owned(),
-                    got: length(incomplete),
-                    expected: self.meta.size,
-                    attempts: self.options.attempts.max(1),
-                    problem,
-                },
+        let options = self.client.options;
+        let fetched = retry(options, true, || self.attempt(incomplete));
+        fetched.map_err(|failure| match failure {
+            Failure::Fatal(error) => error,
+            Failure::Unreachable(problem) | Failure::Broken(problem) => HubError::Interrupted {
+                model: self.client.model.to_string(),
+                file: self.file.to_owned(),
+                got: length(incomplete),
+                expected: self.meta.size,
+                attempts: options.attempts.max(1),
+                problem,
             },
-        )?;
+        })?;
         self.check(incomplete)
     }
 
@@ -172,7 +166,7 @@ impl Transfer<'_> {
         }
         discard(path);
         Err(HubError::WrongChecksum {
-            model: self.model.to_string(),
+            model: self.client.model.to_string(),
             file: self.file.to_owned(),
             expected: etag.clone(),
             got,
@@ -182,7 +176,7 @@ impl Transfer<'_> {
     fn wrong_size(&self, path: &Path, got: u64) -> Failure {
         discard(path);
         Failure::Fatal(HubError::WrongSize {
-            model: self.model.to_string(),
+            model: self.client.model.to_string(),
             file: self.file.to_owned(),
             expected: self.meta.size,
             got,
@@ -190,7 +184,7 @@ impl Transfer<'_> {
     }
 
     fn report(&self, done: u64) {
-        if let Some(progress) = &self.options.progress {
+        if let Some(progress) = &self.client.options.progress {
             progress(FileProgress {
                 file: self.file,
                 done,
