@@ -23,23 +23,17 @@ const BEFORE_DIGITS: &str = "afs. art. bd. fig. kap. min. op. s. sek. side. tab.
 const FINAL: &str = "osv. o.s.v. etc. m.m. mm. m.v. mv. m.fl. mfl. o.l. o.lign. e.l. o.a. dgl. el. \
     o.m.a. o.fl.";
 
-static KEEPING: LazyLock<HashSet<&str>> =
-    LazyLock::new(|| ABBREVIATIONS.split_whitespace().collect());
-static KEEPING_BEFORE_DIGITS: LazyLock<HashSet<&str>> =
-    LazyLock::new(|| BEFORE_DIGITS.split_whitespace().collect());
-static ENDING: LazyLock<HashSet<&str>> = LazyLock::new(|| FINAL.split_whitespace().collect());
+type List = LazyLock<HashSet<&'static str>>;
 
-/// Whether `word`, with its period, is an abbreviation.
-pub(super) fn keeps_period(word: &str) -> bool {
-    KEEPING.contains(word.to_lowercase().as_str())
-}
+/// Abbreviations that keep their period.
+pub(super) static KEEPING: List = List::new(|| ABBREVIATIONS.split_whitespace().collect());
+/// Those that keep it only when a number follows.
+pub(super) static KEEPING_BEFORE_DIGITS: List =
+    List::new(|| BEFORE_DIGITS.split_whitespace().collect());
+/// Those that often end a sentence.
+pub(super) static ENDING: List = List::new(|| FINAL.split_whitespace().collect());
 
-/// Whether `word`, with its period, is an abbreviation when a number follows.
-pub(super) fn keeps_period_before_digit(word: &str) -> bool {
-    KEEPING_BEFORE_DIGITS.contains(word.to_lowercase().as_str())
-}
-
-/// Whether `word`, with its period, is an abbreviation that often ends a sentence.
-pub(super) fn often_ends_sentence(word: &str) -> bool {
-    ENDING.contains(word.to_lowercase().as_str())
+/// Whether `word`, with its period, is in a list.
+pub(super) fn is_in(list: &List, word: &str) -> bool {
+    list.contains(word.to_lowercase().as_str())
 }

@@ -23,6 +23,13 @@ pub enum NameGroup {
 }
 
 impl NameGroup {
+    pub(super) const ALL: [Self; 4] = [
+        Self::DanishFemale,
+        Self::DanishMale,
+        Self::MinorityFemale,
+        Self::MinorityMale,
+    ];
+
     pub(super) const fn first_names(self) -> &'static [&'static str] {
         match self {
             Self::DanishFemale => &DANISH_FEMALE,
@@ -42,19 +49,13 @@ impl NameGroup {
 
 /// Whether a name is a first name of one of the lists.
 pub(super) fn is_first_name(name: &str) -> bool {
-    let lists: [&[&str]; 4] = [
-        &DANISH_FEMALE,
-        &DANISH_MALE,
-        &MINORITY_FEMALE,
-        &MINORITY_MALE,
-    ];
-    lists.iter().any(|list| list.contains(&name))
+    let mut groups = NameGroup::ALL.iter();
+    groups.any(|group| group.first_names().contains(&name))
 }
 
 /// Whether a name is a surname of one of the lists, or ends as Danish patronymics do.
 pub(super) fn is_surname(name: &str) -> bool {
-    let lists: [&[&str]; 2] = [&DANISH_SURNAMES, &MINORITY_SURNAMES];
-    lists.iter().any(|list| list.contains(&name)) || name.ends_with("sen")
+    DANISH_SURNAMES.contains(&name) || MINORITY_SURNAMES.contains(&name) || name.ends_with("sen")
 }
 
 #[rustfmt::skip]

@@ -25,7 +25,6 @@ pub(super) fn rename_persons(
     change_persons(sentences, &mut |names| rename(names, group, &known, seed))
 }
 
-/// Changes the tokens of every person.
 fn change_persons(
     sentences: &[NerSentence],
     change: &mut dyn FnMut(&mut [String]),
@@ -160,12 +159,7 @@ mod tests {
     fn names_are_swapped_consistently() {
         let text = "Hans/B-PER Olsens/I-PER bil ; Hans/B-PER H./B-PER Olsen/I-PER i Ry/B-LOC \
                     HANS/B-PER von/B-PER Bo's/I-PER dr./B-PER";
-        for group in [
-            NameGroup::DanishFemale,
-            NameGroup::DanishMale,
-            NameGroup::MinorityFemale,
-            NameGroup::MinorityMale,
-        ] {
+        for group in NameGroup::ALL {
             let changed = perturb(&[sentence(text)], Perturbation::Names(group), 9);
             let changed = changed.expect("perturbs").remove(0);
             let token = |i: usize| changed.tokens[i].as_str();
@@ -207,12 +201,7 @@ mod tests {
 
     #[test]
     fn names_in_lists_are_names_and_stand_once() {
-        for group in [
-            NameGroup::DanishFemale,
-            NameGroup::DanishMale,
-            NameGroup::MinorityFemale,
-            NameGroup::MinorityMale,
-        ] {
+        for group in NameGroup::ALL {
             for list in [group.first_names(), group.surnames()] {
                 let unique: HashSet<&&str> = list.iter().collect();
                 assert_eq!(unique.len(), list.len());

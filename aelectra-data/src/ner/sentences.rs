@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::abbreviations;
+use super::abbreviations::{ENDING, is_in};
 use super::words::Word;
 
 /// The sentences of a text, as ranges of its [`words`](super::words()).
@@ -56,7 +56,7 @@ fn ends_sentence(words: &[Word<'_>], initial: char) -> bool {
         "." | "!" | "?" => !initial.is_lowercase(),
         "…" => initial.is_uppercase(),
         dots if dots.starts_with("..") => initial.is_uppercase(),
-        word => abbreviations::often_ends_sentence(word) && initial.is_uppercase(),
+        word => is_in(&ENDING, word) && initial.is_uppercase(),
     };
     full_stop && touching
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::abbreviations;
+use super::abbreviations::{KEEPING, KEEPING_BEFORE_DIGITS, is_in};
 
 /// A word of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -254,11 +254,11 @@ impl<'a> Chunk<'a, '_> {
         let word = self.slice(from..end);
         let at_end = end == self.clusters.len();
         let next = if at_end { self.next } else { None };
-        if abbreviations::keeps_period(word) {
+        if is_in(&KEEPING, word) {
             return true;
         }
         let next_digit = next.is_some_and(|c| c.is_numeric());
-        if next_digit && abbreviations::keeps_period_before_digit(word) {
+        if next_digit && is_in(&KEEPING_BEFORE_DIGITS, word) {
             return true;
         }
         let stem = word.trim_end_matches('.');
@@ -286,7 +286,7 @@ impl<'a> Chunk<'a, '_> {
                 "." => {
                     // A single capital is an initial: `P.G.` stays whole.
                     let abbreviated = (i > from + 1 || before == before.to_lowercase())
-                        && abbreviations::keeps_period(self.slice(from..i + 1));
+                        && is_in(&KEEPING, self.slice(from..i + 1));
                     let starts = after.chars().next().is_some_and(char::is_uppercase);
                     if abbreviated && (starts || is_digit(after)) {
                         self.emit(from..i + 1);
