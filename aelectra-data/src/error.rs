@@ -11,48 +11,41 @@ pub type Result<T, E = DataError> = std::result::Result<T, E>;
 /// advice, which the command line prints on a line of its own.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(
+    missing_docs,
+    reason = "each message says what the fields of its variant are"
+)]
 pub enum DataError {
     /// The operating system refused an operation on a file.
     #[error("cannot {action} `{}`: {source}", path.display())]
     Io {
         /// The operation as a verb: "open", "read", "write", "rename".
         action: &'static str,
-        /// The file or directory.
         path: PathBuf,
-        /// The operating system's reason.
         #[source]
         source: std::io::Error,
     },
     /// A file's content is not what its format asks for.
     #[error("`{}`{}: expected {expected}, found {found}", path.display(), at_line(*line))]
     Parse {
-        /// The file.
         path: PathBuf,
         /// The line, from 1; 0 for the whole file.
         line: usize,
-        /// What the format requires there.
         expected: String,
-        /// What was found instead.
         found: String,
-        /// What to do about it.
         hint: Option<String>,
     },
     /// Inputs that are well-formed but do not fit together, or an option out of range.
     #[error("{message}")]
     Invalid {
-        /// What is wrong.
         message: String,
-        /// What to do about it.
         hint: Option<String>,
     },
     /// A binary file is damaged: its length, checksum or content is wrong.
     #[error("`{}` is damaged: {message}", path.display())]
     Corrupt {
-        /// The file.
         path: PathBuf,
-        /// What is wrong.
         message: String,
-        /// What to do about it.
         hint: Option<String>,
     },
 }

@@ -24,7 +24,6 @@ pub(crate) enum RecordKind {
     Oversized,
 }
 
-/// One document in a file.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     pub(crate) source: usize,
@@ -96,20 +95,23 @@ impl Chunker<'_> {
         if source.format == Format::Parquet {
             return self.parquet(index, source);
         }
-        let mut reader = source.open_counted(self.read)?;
-        let start = reader
-            .fill_buf()
-            .map_err(DataError::io("read", &source.path))?;
-        let has_mark = start.starts_with(BYTE_ORDER_MARK);
-        if has_mark {
+        let mut reader = source.open(self.read)?;
+        self.documents(index, source, &mut reader)
+            .map_err(DataError::io("read", &source.path))
+    }
+
+    fn documents(
+        &mut self,
+        index: usize,
+        source: &Source,
+        reader: &mut dyn BufRead,
+    ) -> std::io::Result<SourceDigest> {
+        if reader.fill_buf()?.starts_with(BYTE_ORDER_MARK) {
             reader.consume(BYTE_ORDER_MARK.len());
         }
-        let start = reader
-            .fill_buf()
-            .map_err(DataError::io("read", &source.path))?;
         let json = match source.format {
             Format::JsonLines => true,
-            Format::Stdin => start.first() == Some(&b'{'),
+            Format::Stdin => reader.fill_buf()?.first() == Some(&b'{'),
             _ => false,
         };
         let whole = match self.options.text_layout {
@@ -119,9 +121,9 @@ impl Chunker<'_> {
         };
         let mut digest = Digest::default();
         if json {
-            self.json_lines(index, source, &mut reader, &mut digest)?;
+            self.json_lines(index, reader, &mut digest)?;
         } else {
-            self.text(index, source, &mut reader, &mut digest, whole)?;
+            self.text(index, reader, &mut digest, whole)?;
         }
         Ok(digest.finish())
     }
@@ -158,18 +160,15 @@ impl Chunker<'_> {
     fn json_lines(
         &mut self,
         index: usize,
-        source: &Source,
         reader: &mut dyn BufRead,
         digest: &mut Digest,
-    ) -> Result<()> {
+    ) -> std::io::Result<()> {
         let mut line = 0;
         while self.going {
             line += 1;
             let start = self.chunk.bytes.len();
             let limit = self.options.max_document_bytes;
-            let read = read_line(reader, &mut self.chunk.bytes, limit)
-                .map_err(DataError::io("read", &source.path))?;
-            match read {
+            match read_line(reader, &mut self.chunk.bytes, limit)? {
                 Line::End => break,
                 Line::Whole => {
                     digest.update(&self.chunk.bytes[start..]);
@@ -179,8 +178,7 @@ impl Chunker<'_> {
                 Line::Cut => {
                     digest.update(&self.chunk.bytes[start..]);
                     self.chunk.bytes.truncate(start);
-                    let skipped = skip_line(reader).map_err(DataError::io("read", &source.path))?;
-                    digest.bytes += skipped;
+                    digest.bytes += skip_line(reader)?;
                     self.record(index, line, RecordKind::Oversized, start..start);
                 }
             }
@@ -191,24 +189,19 @@ impl Chunker<'_> {
     fn text(
         &mut self,
         index: usize,
-        source: &Source,
         reader: &mut dyn BufRead,
         digest: &mut Digest,
         whole_file: bool,
-    ) -> Result<()> {
+    ) -> std::io::Result<()> {
         let mut line = 0;
         let mut first_line = 1;
         let mut document = self.chunk.bytes.len();
         while self.going {
             line += 1;
             let start = self.chunk.bytes.len();
-            let room = self
-                .options
-                .max_document_bytes
-                .saturating_sub(start - document)
-                .max(1);
-            let read = read_line(reader, &mut self.chunk.bytes, room)
-                .map_err(DataError::io("read", &source.path))?;
+            let longest = self.options.max_document_bytes;
+            let room = longest.saturating_sub(start - document).max(1);
+            let read = read_line(reader, &mut self.chunk.bytes, room)?;
             if matches!(read, Line::End) {
                 break;
             }

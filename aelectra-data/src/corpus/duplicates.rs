@@ -107,7 +107,6 @@ impl DuplicateIndex {
     }
 }
 
-/// The documents seen so far.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     exact: HashSet<u64, FxBuildHasher>,

@@ -45,7 +45,7 @@ pub use document::SourceReport;
 pub(crate) use document::documents;
 pub(crate) use duplicates::DuplicateIndex;
 pub(crate) use pipeline::ordered;
-pub(crate) use sentence::SentenceSplitter;
+pub(crate) use sentence::for_each_sentence;
 pub use sentence::sentences;
 pub(crate) use source::ReadCounter;
 pub use source::{Compression, Format, Source, discover};

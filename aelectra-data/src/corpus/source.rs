@@ -74,43 +74,29 @@ impl Source {
         (format, compression)
     }
 
-    /// Opens the file for reading, decompressed.
-    ///
-    /// # Errors
-    /// When the file cannot be opened.
-    pub fn open(&self) -> Result<Box<dyn BufRead>> {
-        self.open_counted(&ReadCounter::default())
-    }
-
-    /// The same, counting the bytes taken from disk.
-    pub(crate) fn open_counted(&self, read: &ReadCounter) -> Result<Box<dyn BufRead>> {
+    /// Opens the file for reading, decompressed; `read` counts the bytes taken from disk.
+    pub(crate) fn open(&self, read: &ReadCounter) -> Result<Box<dyn BufRead>> {
         if self.format == Format::Stdin {
-            return Ok(Box::new(BufReader::with_capacity(
-                READ_BUFFER,
-                std::io::stdin(),
-            )));
+            let stdin = std::io::stdin();
+            return Ok(Box::new(BufReader::with_capacity(READ_BUFFER, stdin)));
         }
         let file = File::open(&self.path).map_err(DataError::io("open", &self.path))?;
-        let file = Counted {
-            file,
-            read: read.clone(),
-        };
+        let read = read.clone();
+        let file = BufReader::with_capacity(READ_BUFFER, Counted { file, read });
         let reader: Box<dyn Read> = match self.compression {
-            Compression::None => Box::new(file),
-            Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(
-                BufReader::with_capacity(READ_BUFFER, file),
-            )),
-            Compression::Zstd => Box::new(
-                zstd::stream::read::Decoder::new(file)
-                    .map_err(DataError::io("decompress", &self.path))?,
-            ),
+            Compression::None => return Ok(Box::new(file)),
+            Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
+            Compression::Zstd => {
+                let decoder = zstd::stream::read::Decoder::with_buffer(file);
+                Box::new(decoder.map_err(DataError::io("decompress", &self.path))?)
+            }
         };
         Ok(Box::new(BufReader::with_capacity(READ_BUFFER, reader)))
     }
 }
 
 /// How many bytes of a corpus were taken from disk. Clones count together.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct ReadCounter {
     read: Arc<AtomicU64>,
     total: Option<u64>,
@@ -131,10 +117,9 @@ impl ReadCounter {
     }
 
     pub(crate) fn progress(&self, stage: &'static str) -> Progress {
-        let done = self.read.load(Ordering::Relaxed);
         Progress {
             stage,
-            done,
+            done: self.read.load(Ordering::Relaxed),
             total: self.total,
             unit: "bytes",
         }
@@ -221,10 +206,8 @@ pub fn discover(inputs: &[PathBuf]) -> Result<Vec<Source>> {
         });
     }
     if sources.is_empty() {
-        let list: Vec<String> = inputs
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
+        let list = inputs.iter().map(|path| path.display().to_string());
+        let list: Vec<String> = list.collect();
         return Err(
             DataError::invalid(format!("no text files in {}", list.join(", ")))
                 .with_hint("give .txt, .jsonl or .parquet files, also .gz or .zst, or a directory"),
@@ -241,15 +224,11 @@ fn keep_texts(found: BTreeSet<PathBuf>) -> Vec<(PathBuf, Format)> {
             plain_directories.extend(path.parent().map(Path::to_path_buf));
         }
     }
-    found
-        .into_iter()
+    let texts = found.into_iter().filter(|path| !is_notice(path));
+    texts
         .filter_map(|path| {
-            if is_notice(&path) {
-                return None;
-            }
-            let beside_plain = path
-                .parent()
-                .is_some_and(|parent| plain_directories.contains(parent));
+            let parent = path.parent();
+            let beside_plain = parent.is_some_and(|parent| plain_directories.contains(parent));
             match Source::classify(&path).0 {
                 Some(Format::JsonLines) if beside_plain => None,
                 Some(format) => Some((path, format)),

@@ -1,5 +1,7 @@
 //! The manifest of a shard directory.
 
+use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,7 @@ use super::Packing;
 use super::shard::Split;
 use crate::corpus::{CorpusOptions, Source, SourceReport};
 use crate::error::{DataError, Result};
+use crate::files::read_json;
 use crate::vocab::SpecialIds;
 
 /// The version of the layout of a shard directory.
@@ -31,28 +34,20 @@ pub struct Plan {
     pub(crate) validation: f64,
     /// Seed of the random choices of packing.
     pub(crate) seed: u64,
-    /// How the corpus is read.
     pub(crate) corpus: CorpusOptions,
     /// The files, sorted by path.
     pub(crate) sources: Vec<Source>,
-}
-
-/// A difference between two plans.
-#[derive(Clone, Debug)]
-pub(crate) struct PlanDifference {
-    pub(crate) what: String,
-    /// Its value in the existing directory.
-    pub(crate) before: String,
-    pub(crate) now: String,
 }
 
 impl Plan {
     /// The name of its file while shards are being made.
     pub(crate) const FILE: &'static str = "plan.json";
 
-    /// Where `now` differs from this plan.
-    pub(crate) fn differences(&self, now: &Self) -> Vec<PlanDifference> {
-        let mut out = Vec::new();
+    /// Where `now` differs from this plan, each as `what: one thing before, another now`.
+    pub(crate) fn differences(&self, now: &Self) -> Vec<String> {
+        let told = |what: &dyn Display, before: String, now: String| {
+            format!("{what}: {before} before, {now} now")
+        };
         let flat = |plan: &Self| {
             let mut value = serde_json::to_value(plan).unwrap_or_default();
             if let Some(corpus) = value.get_mut("corpus").and_then(Value::as_object_mut) {
@@ -61,13 +56,10 @@ impl Plan {
             value
         };
         let (old, new) = (flat(self), flat(now));
+        let mut out = Vec::new();
         for (key, before) in old.as_object().into_iter().flatten() {
             if key != "sources" && *before != new[key] {
-                out.push(PlanDifference {
-                    what: key.clone(),
-                    before: before.to_string(),
-                    now: new[key].to_string(),
-                });
+                out.push(told(key, before.to_string(), new[key].to_string()));
             }
         }
         let size = |source: Option<&Source>| {
@@ -75,33 +67,24 @@ impl Plan {
                 format!("{} bytes", source.bytes)
             })
         };
-        let mut paths: Vec<&Path> = self
-            .sources
-            .iter()
-            .chain(&now.sources)
-            .map(|source| source.path.as_path())
-            .collect();
-        paths.sort_unstable();
-        paths.dedup();
+        let sources = self.sources.iter().chain(&now.sources);
+        let paths: BTreeSet<&Path> = sources.map(|source| source.path.as_path()).collect();
         for path in paths {
-            let of = |plan: &'_ Self| plan.sources.iter().position(|s| s.path == path);
-            let before = of(self).map(|at| &self.sources[at]);
-            let after = of(now).map(|at| &now.sources[at]);
+            let (before, after) = (self.source(path), now.source(path));
             if before != after {
-                out.push(PlanDifference {
-                    what: path.display().to_string(),
-                    before: size(before),
-                    now: size(after),
-                });
+                out.push(told(&path.display(), size(before), size(after)));
             }
         }
         out
+    }
+
+    fn source(&self, path: &Path) -> Option<&Source> {
+        self.sources.iter().find(|source| source.path == path)
     }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ShardEntry {
-    /// Its name in the directory.
     pub(crate) file: String,
     pub(crate) split: Split,
     pub(crate) examples: u64,
@@ -115,7 +98,6 @@ pub(crate) struct ShardEntry {
 /// The result of one chunk of the corpus.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ChunkRecord {
-    /// Its place in the corpus.
     pub(crate) index: u64,
     /// A hash of its documents.
     pub(crate) input: String,
@@ -159,30 +141,21 @@ impl ShardManifest {
     /// When there is none, or it is of another version.
     pub fn read(dir: &Path) -> Result<Self> {
         let path = dir.join(Self::FILE);
-        let text = std::fs::read_to_string(&path).map_err(|error| {
-            if error.kind() != std::io::ErrorKind::NotFound {
-                return DataError::io("read", &path)(error);
-            }
-            let unfinished = dir.join(Plan::FILE).exists();
-            let state = if unfinished {
+        if !path.exists() {
+            let state = if dir.join(Plan::FILE).exists() {
                 "holds unfinished shards"
             } else {
                 "has no shards"
             };
-            DataError::invalid(format!("`{}` {state}", dir.display()))
-                .with_hint("run `aelectra prepare` with this directory as --out")
-        })?;
-        let value: Value = serde_json::from_str(&text).map_err(|error| {
-            DataError::parse(&path, error.line(), "a shard manifest", error.to_string())
-        })?;
+            return Err(DataError::invalid(format!("`{}` {state}", dir.display()))
+                .with_hint("run `aelectra prepare` with this directory as --out"));
+        }
+        let value: Value = read_json(&path, "a shard manifest")?;
         if value["version"] != LAYOUT_VERSION {
-            return Err(DataError::parse(
-                &path,
-                0,
-                format!("version {LAYOUT_VERSION}"),
-                format!("version {}", value["version"]),
-            )
-            .with_hint("prepare the data again with this program"));
+            let expected = format!("version {LAYOUT_VERSION}");
+            let found = format!("version {}", value["version"]);
+            return Err(DataError::parse(&path, 0, expected, found)
+                .with_hint("prepare the data again with this program"));
         }
         serde_json::from_value(value)
             .map_err(|error| DataError::parse(&path, 0, "a shard manifest", error.to_string()))

@@ -38,7 +38,6 @@ pub(crate) struct Packer<'a> {
     buffer: Vec<u32>,
     ends: Vec<usize>,
     target: usize,
-    /// Tokens thrown away.
     pub(crate) discarded: u64,
 }
 
@@ -64,7 +63,6 @@ impl<'a> Packer<'a> {
         }
     }
 
-    /// Adds a sentence.
     pub(crate) fn sentence(&mut self, ids: &[u32], emit: &mut dyn FnMut(&Example)) {
         if ids.is_empty() {
             return;
@@ -81,7 +79,6 @@ impl<'a> Packer<'a> {
         }
     }
 
-    /// Ends a document.
     pub(crate) fn end_document(&mut self, emit: &mut dyn FnMut(&Example)) {
         match self.packing {
             Packing::Full => {
@@ -94,7 +91,6 @@ impl<'a> Packer<'a> {
         }
     }
 
-    /// Emits what is left.
     pub(crate) fn finish(&mut self, emit: &mut dyn FnMut(&Example)) {
         match self.packing {
             Packing::Full => {

@@ -19,11 +19,11 @@ use super::packing::{Packer, Packing};
 use super::shard::{Example, HEADER_BYTES, Header, ShardBuilder, Split};
 use crate::corpus::{
     Chunk, CleaningCounts, CleaningReport, CorpusOptions, DuplicateIndex, Format, ReadCounter,
-    SentenceSplitter, SourceReport, discover, documents, find_duplicates, ordered, read_chunks,
+    SourceReport, discover, documents, find_duplicates, for_each_sentence, ordered, read_chunks,
     report_cleaning,
 };
 use crate::error::{DataError, Result};
-use crate::files::{replace_file, replace_json};
+use crate::files::{if_there, replace_file, replace_json};
 use crate::rng::{KeyedRng, mix64};
 use crate::vocab::{Encoder, WordPieceTokenizer};
 
@@ -146,21 +146,18 @@ pub fn prepare(
         },
         sources: discover(&options.corpus.inputs)?,
     };
-    let stdin = plan
-        .sources
-        .iter()
-        .any(|source| source.format == Format::Stdin);
-    if options.report_cleaning && stdin {
+    let mut sources = plan.sources.iter();
+    if options.report_cleaning && sources.any(|source| source.format == Format::Stdin) {
         return Err(DataError::invalid(
             "cleaning cannot be reported on standard input, which is read only once",
         )
         .with_hint("write the text to a file first"));
     }
     let finished = open_directory(&options.out, &plan, options.restart)?;
-    let cleaning = match options.report_cleaning {
-        true => Some(report_cleaning(&options.corpus, progress)?),
-        false => None,
-    };
+    let wanted = options.report_cleaning.then_some(&options.corpus);
+    let cleaning = wanted
+        .map(|corpus| report_cleaning(corpus, progress))
+        .transpose()?;
     let read = ReadCounter::new(&plan.sources);
     let builder = ChunkBuilder {
         duplicates: find_duplicates(&plan.sources, &options.corpus, progress)?,
@@ -174,8 +171,8 @@ pub fn prepare(
     let digests = ordered(
         options.corpus.thread_count(),
         |emit| read_chunks(&plan.sources, &options.corpus, &read, emit),
-        || (Encoder::new(tokenizer.clone()), SentenceSplitter::default()),
-        |(encoder, splitter), chunk| builder.run(&chunk, encoder, splitter),
+        || Encoder::new(tokenizer.clone()),
+        |encoder, chunk| builder.run(&chunk, encoder),
         |(record, reused)| {
             let here: u64 = record.sources.iter().map(|(_, source)| source.bytes).sum();
             if reused {
@@ -193,10 +190,8 @@ pub fn prepare(
     }
     let of = |split| {
         let shards = chunks.iter().flat_map(|chunk| &chunk.shards);
-        shards
-            .filter(|shard| shard.split == split)
-            .map(|shard| shard.examples)
-            .sum()
+        let here = shards.filter(|shard| shard.split == split);
+        here.map(|shard| shard.examples).sum()
     };
     let manifest = ShardManifest {
         train_examples: of(Split::Train),
@@ -207,13 +202,9 @@ pub fn prepare(
     };
     replace_json(&options.out.join(ShardManifest::FILE), &manifest)?;
     let parts = options.out.join(PARTS);
-    if parts.exists() {
-        fs::remove_dir_all(&parts).map_err(DataError::io("remove", &parts))?;
-    }
+    if_there(fs::remove_dir_all(&parts)).map_err(DataError::io("remove", &parts))?;
     let plan_file = options.out.join(Plan::FILE);
-    if plan_file.exists() {
-        fs::remove_file(&plan_file).map_err(DataError::io("remove", &plan_file))?;
-    }
+    if_there(fs::remove_file(&plan_file)).map_err(DataError::io("remove", &plan_file))?;
     let seconds = started.elapsed().as_secs_f64();
     let mut report = report(&manifest);
     report.seconds = seconds;
@@ -262,17 +253,10 @@ fn open_directory(out: &Path, plan: &Plan, restart: bool) -> Result<BTreeMap<u64
         existing = Some(manifest.plan);
     } else if plan_file.exists() {
         existing = read_json::<Plan>(&plan_file)?;
-        let entries = match parts.exists() {
-            true => fs::read_dir(&parts)
-                .map_err(DataError::io("read", &parts))?
-                .collect(),
-            false => Vec::new(),
-        };
-        for entry in entries {
+        let entries = if_there(fs::read_dir(&parts)).map_err(DataError::io("read", &parts))?;
+        for entry in entries.into_iter().flatten() {
             let path = entry.map_err(DataError::io("read", &parts))?.path();
-            if path
-                .extension()
-                .is_some_and(|extension| extension == "json")
+            if path.extension().is_some_and(|end| end == "json")
                 && let Some(record) = read_json::<ChunkRecord>(&path)?
             {
                 finished.insert(record.index, record);
@@ -282,14 +266,10 @@ fn open_directory(out: &Path, plan: &Plan, restart: bool) -> Result<BTreeMap<u64
     if let Some(existing) = existing {
         let differences = existing.differences(plan);
         if !differences.is_empty() && !restart {
-            let list: Vec<String> = differences
-                .iter()
-                .map(|d| format!("{}: {} before, {} now", d.what, d.before, d.now))
-                .collect();
             return Err(DataError::invalid(format!(
                 "`{}` already holds shards prepared with other settings: {}",
                 out.display(),
-                list.join("; ")
+                differences.join("; ")
             ))
             .with_hint("use another --out, or --restart to prepare these shards again"));
         }
@@ -318,10 +298,7 @@ fn clear_leftovers(out: &Path, finished: &BTreeMap<u64, ChunkRecord>) -> Result<
         .collect();
     for entry in fs::read_dir(out).map_err(DataError::io("read", out))? {
         let path = entry.map_err(DataError::io("read", out))?.path();
-        let name = path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned());
-        let name = name.unwrap_or_default();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
         let is_shard = |name: &str| {
             let mut splits = Split::ALL.iter();
             splits.any(|split| name.starts_with(&format!("{}-", split.name())))
@@ -335,7 +312,7 @@ fn clear_leftovers(out: &Path, finished: &BTreeMap<u64, ChunkRecord>) -> Result<
             ours && name.ends_with(".tmp")
         });
         let stale = half_written
-            || (is_shard(&name) && name.ends_with(".shard") && !keep.contains(name.as_str()))
+            || (is_shard(&name) && name.ends_with(".shard") && !keep.contains(&*name))
             || (finished.is_empty() && name == ShardManifest::FILE);
         if stale && path.is_file() {
             fs::remove_file(&path).map_err(DataError::io("remove", &path))?;
@@ -374,12 +351,7 @@ struct ChunkBuilder<'a> {
 
 impl ChunkBuilder<'_> {
     /// The record of a chunk, and whether it was there already.
-    fn run(
-        &self,
-        chunk: &Chunk,
-        encoder: &mut Encoder,
-        splitter: &SentenceSplitter,
-    ) -> Result<(ChunkRecord, bool)> {
+    fn run(&self, chunk: &Chunk, encoder: &mut Encoder) -> Result<(ChunkRecord, bool)> {
         let input = format!("{:016x}", chunk.checksum());
         if let Some(record) = self.finished.get(&chunk.index) {
             if record.input != input {
@@ -390,7 +362,7 @@ impl ChunkBuilder<'_> {
                 return Ok((record.clone(), true));
             }
         }
-        let mut record = self.build(chunk, encoder, splitter)?;
+        let mut record = self.build(chunk, encoder)?;
         record.input = input;
         let part = self
             .out
@@ -401,11 +373,10 @@ impl ChunkBuilder<'_> {
     }
 
     fn paths(&self, chunk: &Chunk) -> Vec<String> {
-        let mut sources: Vec<usize> = chunk.records.iter().map(|record| record.source).collect();
-        sources.dedup();
+        let by_source = chunk.records.chunk_by(|a, b| a.source == b.source);
+        let sources = by_source.map(|records| &self.plan.sources[records[0].source]);
         sources
-            .iter()
-            .map(|&s| self.plan.sources[s].path.display().to_string())
+            .map(|source| source.path.display().to_string())
             .collect()
     }
 
@@ -418,12 +389,7 @@ impl ChunkBuilder<'_> {
         })
     }
 
-    fn build(
-        &self,
-        chunk: &Chunk,
-        encoder: &mut Encoder,
-        splitter: &SentenceSplitter,
-    ) -> Result<ChunkRecord> {
+    fn build(&self, chunk: &Chunk, encoder: &mut Encoder) -> Result<ChunkRecord> {
         let plan = self.plan;
         let mut record = ChunkRecord {
             index: chunk.index,
@@ -442,28 +408,23 @@ impl ChunkBuilder<'_> {
             (packer, shard)
         });
         let mut ids = Vec::new();
-        let counts = documents(
-            chunk,
-            &plan.sources,
-            &plan.corpus,
-            &self.duplicates,
-            |text| {
-                let split = split_of(text, plan.validation);
-                record.validation_documents += u64::from(split == Split::Validation);
-                let (packer, shard) = &mut outputs[split as usize];
-                let mut emit = |example: &Example| shard.push(example);
-                splitter.for_each(text, |sentence| {
-                    ids.clear();
-                    encoder.encode_into(sentence, &mut ids);
-                    record.sentences += 1;
-                    record.tokens += ids.len() as u64;
-                    record.unknown +=
-                        ids.iter().filter(|&&id| id == plan.special.unk).count() as u64;
-                    packer.sentence(&ids, &mut emit);
-                });
-                packer.end_document(&mut emit);
-            },
-        )?;
+        let (sources, corpus) = (&plan.sources, &plan.corpus);
+        let counts = documents(chunk, sources, corpus, &self.duplicates, |text| {
+            let split = split_of(text, plan.validation);
+            record.validation_documents += u64::from(split == Split::Validation);
+            let (packer, shard) = &mut outputs[split as usize];
+            let mut emit = |example: &Example| shard.push(example);
+            for_each_sentence(text, |sentence| {
+                ids.clear();
+                encoder.encode_into(sentence, &mut ids);
+                record.sentences += 1;
+                record.tokens += ids.len() as u64;
+                let unknown = ids.iter().filter(|&&id| id == plan.special.unk);
+                record.unknown += unknown.count() as u64;
+                packer.sentence(&ids, &mut emit);
+            });
+            packer.end_document(&mut emit);
+        })?;
         record.sources = counts.sources;
         record.cleaned = counts.cleaning;
         for (split, (mut packer, mut shard)) in Split::ALL.into_iter().zip(outputs) {
@@ -501,15 +462,7 @@ pub(crate) fn report(manifest: &ShardManifest) -> PrepareReport {
         examples: manifest.train_examples + manifest.validation_examples,
         ..PrepareReport::default()
     };
-    report.sources = manifest
-        .plan
-        .sources
-        .iter()
-        .map(|source| SourceReport {
-            path: source.path.clone(),
-            ..SourceReport::default()
-        })
-        .collect();
+    report.sources = manifest.plan.sources.iter().map(SourceReport::of).collect();
     let (mut unknown, mut stored) = (0, 0);
     for chunk in &manifest.chunks {
         report.sentences += chunk.sentences;
@@ -530,12 +483,8 @@ pub(crate) fn report(manifest: &ShardManifest) -> PrepareReport {
         }
     }
     report.documents = report.sources.iter().map(|source| source.documents).sum();
-    report.megabytes = report
-        .sources
-        .iter()
-        .map(|source| source.bytes)
-        .sum::<u64>() as f64
-        / 1e6;
+    let bytes: u64 = report.sources.iter().map(|source| source.bytes).sum();
+    report.megabytes = bytes as f64 / 1e6;
     report.unknown_rate = unknown as f64 / report.tokens.max(1) as f64;
     let positions = report.examples * manifest.plan.max_length as u64;
     report.padding_rate = 1.0 - stored as f64 / positions.max(1) as f64;

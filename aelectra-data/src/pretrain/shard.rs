@@ -27,9 +27,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::{DataError, Result};
 
-/// First bytes of a shard.
 pub(crate) const MAGIC: &[u8; 8] = b"AELSHARD";
-/// The version of the format.
 pub(crate) const VERSION: u32 = 1;
 pub(crate) const HEADER_BYTES: usize = 128;
 
@@ -54,10 +52,6 @@ impl Split {
             Self::Train => "train",
             Self::Validation => "validation",
         }
-    }
-
-    fn code(self) -> u32 {
-        self as u32
     }
 }
 
@@ -99,7 +93,7 @@ impl Header {
         bytes[12..16].copy_from_slice(&(self.id_bytes as u32).to_le_bytes());
         bytes[16..48].copy_from_slice(&self.vocabulary);
         bytes[48..52].copy_from_slice(&(self.max_length as u32).to_le_bytes());
-        bytes[52..56].copy_from_slice(&self.split.code().to_le_bytes());
+        bytes[52..56].copy_from_slice(&(self.split as u32).to_le_bytes());
         bytes[56..64].copy_from_slice(&(self.examples as u64).to_le_bytes());
         bytes[64..72].copy_from_slice(&(self.tokens as u64).to_le_bytes());
         bytes[72..80].copy_from_slice(&self.checksum.to_le_bytes());
@@ -160,16 +154,12 @@ impl Header {
         let first_segment = usize::from(u16::from_le_bytes([file[at], file[at + 1]]));
         let ids = self.ids_start();
         let bytes = file.get(ids + start * self.id_bytes..ids + end * self.id_bytes)?;
-        let input_ids = if self.id_bytes == 2 {
-            bytes
-                .chunks_exact(2)
+        let ids = bytes.chunks_exact(self.id_bytes);
+        let input_ids = match self.id_bytes {
+            2 => ids
                 .map(|id| u32::from(u16::from_le_bytes([id[0], id[1]])))
-                .collect()
-        } else {
-            bytes
-                .chunks_exact(4)
-                .map(|id| u32::from_le_bytes([id[0], id[1], id[2], id[3]]))
-                .collect()
+                .collect(),
+            _ => ids.map(|id| u32_at(id, 0)).collect(),
         };
         Some(Example {
             input_ids,
@@ -197,10 +187,7 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 /// Collects examples and makes the bytes of a shard.
 #[derive(Debug)]
 pub(crate) struct ShardBuilder {
-    id_bytes: usize,
-    vocabulary: [u8; 32],
-    max_length: usize,
-    split: Split,
+    header: Header,
     offsets: Vec<u32>,
     segments: Vec<u16>,
     ids: Vec<u8>,
@@ -219,11 +206,17 @@ impl ShardBuilder {
             let digits = std::str::from_utf8(digits).unwrap_or_default();
             *byte = u8::from_str_radix(digits, 16).unwrap_or_default();
         }
-        Self {
+        let header = Header {
             id_bytes: if vocab_size <= 1 << 16 { 2 } else { 4 },
             vocabulary,
             max_length,
             split,
+            examples: 0,
+            tokens: 0,
+            checksum: 0,
+        };
+        Self {
+            header,
             offsets: vec![0],
             segments: Vec::new(),
             ids: Vec::new(),
@@ -232,42 +225,30 @@ impl ShardBuilder {
 
     pub(crate) fn push(&mut self, example: &Example) {
         for id in &example.input_ids {
-            if self.id_bytes == 2 {
-                self.ids.extend_from_slice(&(*id as u16).to_le_bytes());
-            } else {
-                self.ids.extend_from_slice(&id.to_le_bytes());
-            }
+            // Little-endian: of an id that fits into two bytes the first two.
+            let bytes = &id.to_le_bytes()[..self.header.id_bytes];
+            self.ids.extend_from_slice(bytes);
         }
-        self.offsets.push((self.ids.len() / self.id_bytes) as u32);
+        self.header.examples += 1;
+        self.header.tokens += example.input_ids.len();
+        self.offsets.push(self.header.tokens as u32);
         self.segments.push(example.first_segment as u16);
     }
 
     pub(crate) fn examples(&self) -> usize {
-        self.segments.len()
+        self.header.examples
     }
 
     pub(crate) fn tokens(&self) -> usize {
-        self.ids.len() / self.id_bytes
+        self.header.tokens
     }
 
     pub(crate) fn finish(self) -> Vec<u8> {
-        let mut header = Header {
-            id_bytes: self.id_bytes,
-            vocabulary: self.vocabulary,
-            max_length: self.max_length,
-            split: self.split,
-            examples: self.segments.len(),
-            tokens: self.ids.len() / self.id_bytes,
-            checksum: 0,
-        };
+        let mut header = self.header;
         let mut file = Vec::with_capacity(header.file_bytes());
         file.resize(HEADER_BYTES, 0);
         file.extend(self.offsets.iter().flat_map(|offset| offset.to_le_bytes()));
-        file.extend(
-            self.segments
-                .iter()
-                .flat_map(|segment| segment.to_le_bytes()),
-        );
+        file.extend(self.segments.iter().flat_map(|length| length.to_le_bytes()));
         file.resize(header.ids_start(), 0);
         file.extend_from_slice(&self.ids);
         header.checksum = xxh3_64(&file[HEADER_BYTES..]);

@@ -14,6 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{DataError, Result};
+use crate::files::if_there;
 
 /// What can be asked of a running trainer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -96,12 +97,10 @@ pub fn request_control(control: &Path, request: ControlRequest) -> Result<String
 /// # Errors
 /// When the directory cannot be listed or a request cannot be removed (it would be taken forever).
 pub fn poll_control(control: &Path) -> Result<Vec<(ControlRequest, String)>> {
-    let entries = match fs::read_dir(control) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(DataError::io("list", control)(error)),
-    };
+    let entries = if_there(fs::read_dir(control)).map_err(DataError::io("list", control))?;
     let mut names: Vec<String> = entries
+        .into_iter()
+        .flatten()
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter(|name| !name.starts_with('.'))
@@ -112,12 +111,9 @@ pub fn poll_control(control: &Path) -> Result<Vec<(ControlRequest, String)>> {
         let (id, verb) = name.rsplit_once('.').unwrap_or((&name, &name));
         let Ok(request) = verb.parse() else { continue };
         let path = control.join(&name);
-        match fs::remove_file(&path) {
-            Ok(()) => requests.push((request, id.to_owned())),
-            // Another process took it.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(DataError::io("remove", &path)(error)),
-        }
+        // If it is gone, another process took it.
+        let taken = if_there(fs::remove_file(&path)).map_err(DataError::io("remove", &path))?;
+        requests.extend(taken.map(|()| (request, id.to_owned())));
     }
     Ok(requests)
 }

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::manifest::Manifest;
 use crate::error::{DataError, Result};
-use crate::files::replace_file;
+use crate::files::{if_there, replace_file};
 
 /// A checkpoint that has a name of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,12 +74,10 @@ impl RunDir {
     /// # Errors
     /// When `root` exists and cannot be listed.
     pub fn list(root: &Path) -> Result<Vec<Self>> {
-        let entries = match fs::read_dir(root) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(DataError::io("list", root)(error)),
-        };
+        let entries = if_there(fs::read_dir(root)).map_err(DataError::io("list", root))?;
         let mut runs: Vec<(SystemTime, Self)> = entries
+            .into_iter()
+            .flatten()
             .flatten()
             .filter_map(|entry| Self::open(&entry.path()).ok())
             .map(|run| (run.modified(), run))
@@ -170,11 +168,8 @@ impl RunDir {
     /// When the pointer exists and cannot be read.
     pub fn read_pointer(&self, pointer: Pointer) -> Result<Option<PathBuf>> {
         let path = self.pointer(pointer);
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(Some(self.path.join(text.trim_end()))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(DataError::io("read", &path)(error)),
-        }
+        let text = if_there(fs::read_to_string(&path)).map_err(DataError::io("read", &path))?;
+        Ok(text.map(|text| self.path.join(text.trim_end())))
     }
 
     /// Lets a pointer name a directory, stored relative to the run where it lies inside, so that a
@@ -189,10 +184,10 @@ impl RunDir {
     }
 
     fn pointer(&self, pointer: Pointer) -> PathBuf {
-        match pointer {
-            Pointer::Last => self.path.join("last"),
-            Pointer::Best => self.path.join("best"),
-        }
+        self.path.join(match pointer {
+            Pointer::Last => "last",
+            Pointer::Best => "best",
+        })
     }
 }
 

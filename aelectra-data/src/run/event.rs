@@ -443,7 +443,7 @@ numbers!(SystemEvent: cpu_percent;
 
 /// Why a process left. Reasons not listed are read as `failed`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", from = "String")]
+#[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// The last step of the schedule was taken.
     Completed,
@@ -457,6 +457,7 @@ pub enum EndReason {
     Nonfinite,
     /// An error.
     #[default]
+    #[serde(other)]
     Failed,
 }
 
@@ -471,19 +472,6 @@ impl EndReason {
             Self::Interrupted => "interrupted",
             Self::Nonfinite => "nonfinite",
             Self::Failed => "failed",
-        }
-    }
-}
-
-impl From<String> for EndReason {
-    fn from(name: String) -> Self {
-        match name.as_str() {
-            "completed" => Self::Completed,
-            "limit" => Self::Limit,
-            "stopped" => Self::Stopped,
-            "interrupted" => Self::Interrupted,
-            "nonfinite" => Self::Nonfinite,
-            _ => Self::Failed,
         }
     }
 }

@@ -1,7 +1,9 @@
 //! An event as a line of JSON: envelope, numbers that are not finite, reading in one pass.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
@@ -137,28 +139,23 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope, A::Error> {
         let mut head = Head::default();
         let mut early = serde_json::Map::new();
-        while let Some(key) = map.next_key_seed(Key)? {
-            if head.take(key.as_str(), &mut map)? {
+        while let Some(Key(key)) = map.next_key()? {
+            if head.take(&key, &mut map)? {
                 continue;
             }
-            if key.as_str() != "kind" {
-                early.insert(key.into_string(), map.next_value()?);
+            if key != "kind" {
+                early.insert(key.into_owned(), map.next_value()?);
                 continue;
             }
             let kind: String = map.next_value()?;
             if early.is_empty() {
-                let event = read_event(
-                    &kind,
-                    Rest {
-                        map: &mut map,
-                        head: &mut head,
-                    },
-                )?;
+                let (map, head_of) = (&mut map, &mut head);
+                let event = read_event(&kind, Rest { map, head: head_of })?;
                 return Ok(head.finish(event));
             }
-            while let Some(key) = map.next_key_seed(Key)? {
-                if !head.take(key.as_str(), &mut map)? {
-                    early.insert(key.into_string(), map.next_value()?);
+            while let Some(Key(key)) = map.next_key()? {
+                if !head.take(&key, &mut map)? {
+                    early.insert(key.into_owned(), map.next_value()?);
                 }
             }
             let fields = serde::de::value::MapDeserializer::new(early.into_iter());
@@ -210,16 +207,14 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Rest<'_, A> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, A::Error> {
-        while let Some(key) = self.map.next_key_seed(Key)? {
-            if self.head.take(key.as_str(), self.map)? {
+        while let Some(Key(key)) = self.map.next_key()? {
+            if self.head.take(&key, self.map)? {
                 continue;
             }
             return match key {
                 // A flattened struct keeps its keys: lent ones cost no allocation.
-                KeyText::Borrowed(text) => {
-                    seed.deserialize(serde::de::value::BorrowedStrDeserializer::new(text))
-                }
-                KeyText::Owned(text) => seed.deserialize(text.into_deserializer()),
+                Cow::Borrowed(text) => seed.deserialize(BorrowedStrDeserializer::new(text)),
+                Cow::Owned(text) => seed.deserialize(text.into_deserializer()),
             }
             .map(Some);
         }
@@ -232,52 +227,8 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Rest<'_, A> {
 }
 
 /// A key, borrowed from the line where it holds no escape.
-enum KeyText<'de> {
-    Borrowed(&'de str),
-    Owned(String),
-}
-
-impl KeyText<'_> {
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Borrowed(text) => text,
-            Self::Owned(text) => text,
-        }
-    }
-
-    fn into_string(self) -> String {
-        match self {
-            Self::Borrowed(text) => text.to_owned(),
-            Self::Owned(text) => text,
-        }
-    }
-}
-
-struct Key;
-
-impl<'de> DeserializeSeed<'de> for Key {
-    type Value = KeyText<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<KeyText<'de>, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Key {
-    type Value = KeyText<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a field name")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<KeyText<'de>, E> {
-        Ok(KeyText::Borrowed(text))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<KeyText<'de>, E> {
-        Ok(KeyText::Owned(text.to_owned()))
-    }
-}
+#[derive(Deserialize)]
+struct Key<'k>(#[serde(borrow)] Cow<'k, str>);
 
 #[cfg(test)]
 mod tests {

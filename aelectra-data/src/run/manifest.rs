@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{DataError, Result};
-use crate::files::replace_json;
+use crate::error::Result;
+use crate::files::{read_json, replace_json};
 
 /// How a run was started. Written once; fields a reader does not know are ignored, fields an older
 /// writer did not have take their defaults.
@@ -48,10 +48,7 @@ impl Manifest {
     /// # Errors
     /// When the file cannot be read or is not a manifest.
     pub fn load(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(DataError::io("read", path))?;
-        serde_json::from_str(&text).map_err(|error| {
-            DataError::parse(path, error.line(), "a run manifest", error.to_string())
-        })
+        read_json(path, "a run manifest")
     }
 
     /// Writes it whole: a temporary file beside it, then a rename.

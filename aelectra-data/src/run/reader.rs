@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::event::RunEvent;
 use super::line::Envelope;
 use crate::error::{DataError, Result};
+use crate::files::if_there;
 
 /// Bytes read at a time by [`EventReader::poll`].
 const CHUNK: usize = 1 << 20;
@@ -88,13 +89,10 @@ impl EventReader {
     /// As [`EventReader::poll`].
     pub fn poll_lines(&mut self, bytes: usize, lines: &mut Vec<u8>) -> Result<bool> {
         lines.clear();
-        let mut file = match File::open(&self.path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                self.missing = true;
-                return Ok(false);
-            }
-            Err(error) => return Err(DataError::io("open", &self.path)(error)),
+        let file = if_there(File::open(&self.path)).map_err(DataError::io("open", &self.path))?;
+        self.missing = file.is_none();
+        let Some(mut file) = file else {
+            return Ok(false);
         };
         let result = self.read_lines(&mut file, bytes, lines);
         result.map_err(DataError::io("read", &self.path))
@@ -106,7 +104,6 @@ impl EventReader {
         bytes: usize,
         lines: &mut Vec<u8>,
     ) -> std::io::Result<bool> {
-        self.missing = false;
         let metadata = file.metadata()?;
         let (length, inode) = (metadata.len(), inode(&metadata));
         if self.was_replaced(file, length, inode)? {

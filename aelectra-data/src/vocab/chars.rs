@@ -58,7 +58,6 @@ fn basic_plane() -> &'static [CharClass] {
     })
 }
 
-/// The class of a character.
 pub(crate) fn classify(c: char) -> CharClass {
     basic_plane()
         .get(c as usize)

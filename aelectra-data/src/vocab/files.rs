@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 use super::wordpiece::{CONTINUATION, MAX_CHARS_PER_WORD};
 use super::{SpecialIds, SpecialTokens, TokenizerOptions};
 use crate::error::{DataError, Result};
-use crate::files::{replace_file, replace_json};
+use crate::files::{read_json, replace_file, replace_json};
 
-/// The content of a tokenizer directory.
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) tokens: Vec<String>,
@@ -22,8 +21,8 @@ pub(crate) struct Parts {
 /// Reads `vocab.txt` (with `tokenizer_config.json` where it is) or `tokenizer.json`.
 pub(crate) fn read(dir: &Path) -> Result<Parts> {
     let mut warnings = Vec::new();
-    let config = read_json(&dir.join("tokenizer_config.json"))?;
-    let full = read_json(&dir.join("tokenizer.json"))?;
+    let config = optional(&dir.join("tokenizer_config.json"))?;
+    let full = optional(&dir.join("tokenizer.json"))?;
     let vocab_path = dir.join("vocab.txt");
     let from_full = match &full {
         Some(full) => Some(tokens_of_json(&dir.join("tokenizer.json"), full)?),
@@ -77,15 +76,12 @@ pub(crate) fn read(dir: &Path) -> Result<Parts> {
     })
 }
 
-fn read_json(path: &Path) -> Result<Option<Value>> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(DataError::io("read", path)(error)),
-    };
-    serde_json::from_str(&text)
-        .map(Some)
-        .map_err(|error| DataError::parse(path, error.line(), "a JSON document", error.to_string()))
+/// A file that may be absent.
+fn optional(path: &Path) -> Result<Option<Value>> {
+    match path.exists() {
+        true => read_json(path, "a JSON document").map(Some),
+        false => Ok(None),
+    }
 }
 
 fn read_vocab(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<String>> {
@@ -188,11 +184,7 @@ pub(crate) fn write(
     ids: SpecialIds,
 ) -> Result<()> {
     fs::create_dir_all(dir).map_err(DataError::io("create", dir))?;
-    let mut vocab = String::new();
-    for token in tokens {
-        vocab.push_str(token);
-        vocab.push('\n');
-    }
+    let vocab: String = tokens.iter().flat_map(|token| [token, "\n"]).collect();
     replace_file(&dir.join("vocab.txt"), vocab.as_bytes())?;
     let full = tokenizer_json(tokens, options, special, ids);
     replace_json(&dir.join("tokenizer.json"), &full)?;
@@ -223,14 +215,8 @@ fn tokenizer_json(
     special: &SpecialTokens,
     ids: SpecialIds,
 ) -> Value {
-    let mut added: Vec<(u32, &str)> = [
-        (ids.pad, special.pad_token.as_str()),
-        (ids.unk, special.unk_token.as_str()),
-        (ids.cls, special.cls_token.as_str()),
-        (ids.sep, special.sep_token.as_str()),
-        (ids.mask, special.mask_token.as_str()),
-    ]
-    .into();
+    let ids_in_order = [ids.pad, ids.unk, ids.cls, ids.sep, ids.mask];
+    let mut added: Vec<(u32, &str)> = ids_in_order.into_iter().zip(special.in_order()).collect();
     added.sort_unstable();
     let added: Vec<Value> = added
         .into_iter()

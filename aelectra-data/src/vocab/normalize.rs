@@ -11,7 +11,6 @@ use unicode_normalization::char::{canonical_combining_class, decompose_canonical
 use super::TokenizerOptions;
 use super::chars::{CharClass, classify};
 
-/// The normalization of one tokenizer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WordNormalizer {
     lowercase: bool,
