@@ -1,22 +1,22 @@
 //! The loop: inputs to actions, actions to state, effects to the world, state to the screen.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use aelectra_data::run::{RunDir, request_control, unix_time};
+use aelectra_data::run::{EventReader, RunDir, request_control, unix_time};
 use ratatui::crossterm::event::{Event, KeyEventKind, MouseEventKind};
 
-use crate::action::{Action, Effect};
+use crate::action::{Action, Batch, Effect};
 use crate::error::{Result, TuiError};
 use crate::input::{Input, Keyboard};
 use crate::options::{Exit, Options, Source};
 use crate::source::{self, Switches};
 use crate::state::{RunKey, State};
 use crate::store::process_exists;
+use crate::summary::RunSummary;
 use crate::terminal::{Output, Screen};
 use crate::update::{follow, update};
 use crate::view;
@@ -77,8 +77,8 @@ impl Hub {
                         .for_each(|switches| switches.freeze(frozen));
                 }
                 Effect::Control(key, path, request) => {
-                    let filed = control_dir(&path)
-                        .and_then(|control| Ok(request_control(&control, request)?));
+                    let filed = RunDir::open(&path)
+                        .and_then(|run| request_control(&run.control(), request));
                     let action = match filed {
                         Ok(id) => Action::ControlSent(key, request, id),
                         Err(error) => Action::Failed(error.to_string()),
@@ -101,9 +101,8 @@ impl Hub {
         let start = Instant::now();
         let mut any = false;
         while start.elapsed() < budget {
-            let action = match self.receive.try_recv() {
-                Ok(action) => action,
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+            let Ok(action) = self.receive.try_recv() else {
+                break;
             };
             // A list without news is no reason to draw.
             any |= !matches!(action, Action::Listed(_)) || state.current.is_none();
@@ -122,10 +121,6 @@ impl Drop for Hub {
             .chain(&self.watch)
             .for_each(Switches::stop);
     }
-}
-
-fn control_dir(path: &Path) -> Result<std::path::PathBuf> {
-    Ok(RunDir::open(path)?.control())
 }
 
 pub(crate) fn new_state(source: &Source, options: &Options) -> State {
@@ -185,9 +180,9 @@ fn interact(
     let size = screen.terminal.size().map_err(TuiError::Terminal)?;
     state.size = (size.width, size.height);
     // The first frame already shows a run, and a request has someone to go to.
-    let found = source::first(source, unix_time());
-    if !found.is_empty() {
-        let asked = update(&mut state, Action::Listed(found));
+    let first = source::first(source).and_then(|path| RunSummary::read(&path, unix_time()));
+    if let Ok(found) = first {
+        let asked = update(&mut state, Action::Listed(vec![found]));
         hub.perform(&mut state, asked);
     }
     let several = matches!(source, Source::Runs(paths) if paths.len() > 1);
@@ -275,18 +270,11 @@ fn outside(screen: &mut Screen, dirty: &mut bool, effects: Vec<Effect>) -> Resul
 pub(crate) fn load(source: &Source, options: &Options) -> Result<State> {
     let now = unix_time();
     let mut state = new_state(source, options);
-    if let Source::Runs(paths) = source {
-        for path in paths {
-            RunDir::open(path)?;
-        }
-    }
+    source::check(source)?;
     let found = source::list(source, now);
     if found.is_empty() {
-        let place = match source {
-            Source::Root(root) => root.clone(),
-            Source::Runs(paths) => paths.first().cloned().unwrap_or_default(),
-        };
-        return Err(TuiError::NoRun(place));
+        // Either there is none, or this says why it cannot be read.
+        RunSummary::read(&source::first(source)?, now)?;
     }
     update(&mut state, Action::Listed(found));
     if matches!(source, Source::Runs(paths) if paths.len() > 1) {
@@ -297,25 +285,23 @@ pub(crate) fn load(source: &Source, options: &Options) -> Result<State> {
         if let Ok(manifest) = dir.read_manifest() {
             update(&mut state, Action::Manifest(key, Box::new(manifest)));
         }
-        let mut reader = aelectra_data::run::EventReader::new(&dir.events());
+        let mut reader = EventReader::new(&dir.events());
         let mut more = true;
         while more {
             let mut events = Vec::new();
             more = reader.poll_chunk(1 << 20, &mut events)?;
-            let batch = crate::action::Batch {
+            let batch = Batch {
                 key,
                 events,
                 loaded: 1.0,
                 bad_lines: reader.bad_lines(),
-                ..Default::default()
+                ..Batch::default()
             };
             update(&mut state, Action::Batch(batch));
         }
-        let start = state.runs[key]
-            .store
-            .as_ref()
-            .and_then(|run| run.start.as_ref());
-        state.runs[key].alive = start.and_then(process_exists);
+        let row = &mut state.runs[key];
+        let start = row.store.as_ref().and_then(|run| run.start.as_ref());
+        row.alive = start.and_then(process_exists);
     }
     Ok(state)
 }

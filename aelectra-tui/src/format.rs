@@ -162,14 +162,6 @@ pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
     rows
 }
 
-/// [`fit`], then spaces up to `columns`.
-pub(crate) fn pad(text: &str, columns: usize, end: &str) -> String {
-    let mut fitted = fit(text, columns, end);
-    let missing = columns.saturating_sub(width(&fitted));
-    fitted.extend(std::iter::repeat_n(' ', missing));
-    fitted
-}
-
 /// Letters that a terminal without UTF-8 can show, for text that is not ours to choose.
 pub(crate) fn ascii(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -192,6 +184,7 @@ pub(crate) fn ascii(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::theme::{Theme, ThemeName};
 
     #[test]
     fn numbers_are_short() {
@@ -218,7 +211,8 @@ mod tests {
         assert_eq!(fit("Århus", 5, "…"), "Århus");
         assert_eq!(fit("København", 5, "…"), "Købe…");
         assert_eq!(fit("日本語", 5, "…"), "日本…");
-        assert_eq!(pad("日本語", 4, "…"), "日… ");
+        let theme = Theme::new(ThemeName::Dark, false);
+        assert_eq!(theme.pad("日本語", 4), "日… ");
         assert_eq!(fit("abc", 0, "…"), "");
         assert_eq!(wrap("to og tre", 6), ["to og ", "tre"]);
         assert_eq!(wrap("enmegetlang", 4), ["enme", "getl", "ang"]);

@@ -14,7 +14,6 @@ use ratatui::crossterm::event::Event;
 /// What a look at the terminal found.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Input {
-    /// Nothing in that time.
     Nothing,
     /// A key, a mouse event or a new size.
     Event(Event),
@@ -45,13 +44,12 @@ mod unix {
     /// How long after an escape the rest of its sequence may come, before it is the key.
     const ESCAPE: Duration = Duration::from_millis(25);
 
-    /// The terminal's input.
     #[derive(Debug)]
     pub(crate) struct Keyboard {
         terminal: File,
         decoder: Decoder,
         resized: Arc<AtomicBool>,
-        signal: Option<SigId>,
+        signal: SigId,
     }
 
     impl Keyboard {
@@ -74,7 +72,7 @@ mod unix {
                 terminal,
                 decoder: Decoder::default(),
                 resized,
-                signal: Some(signal),
+                signal,
             })
         }
 
@@ -148,9 +146,7 @@ mod unix {
 
     impl Drop for Keyboard {
         fn drop(&mut self) {
-            if let Some(signal) = self.signal.take() {
-                signal_hook::low_level::unregister(signal);
-            }
+            signal_hook::low_level::unregister(self.signal);
         }
     }
 

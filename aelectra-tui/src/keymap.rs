@@ -4,13 +4,11 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::state::Screen;
 
-/// What a key means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Quit,
     Interrupt,
     Suspend,
-    /// Draw anew.
     Repaint,
     Show(Screen),
     Back,
@@ -24,13 +22,10 @@ pub(crate) enum Command {
     Down,
     PageUp,
     PageDown,
-    /// To the beginning.
     First,
     /// To the end, and stay there.
     Follow,
-    /// Show less of the axis.
     ZoomIn,
-    /// Show more of the axis.
     ZoomOut,
     ZoomReset,
     Smoothing,
@@ -54,14 +49,12 @@ pub(crate) enum Command {
     Evaluate,
 }
 
-/// A row of the table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Binding {
     pub(crate) keys: &'static [Key],
     pub(crate) command: Command,
     /// The help; empty where the row before speaks for this one too.
     pub(crate) help: &'static str,
-    /// The heading it stands under.
     pub(crate) group: &'static str,
 }
 
@@ -171,7 +164,6 @@ bindings! {
     }
 }
 
-/// The command of a key.
 pub(crate) fn lookup(event: &KeyEvent) -> Option<Command> {
     BINDINGS
         .iter()

@@ -150,11 +150,9 @@ fn control_sequence(bytes: &[u8]) -> Found {
     }
     if last == b'M' && parameters.is_empty() {
         // The mouse's old form has three more bytes.
-        let known = bytes.len() >= whole + 3;
-        return if known {
-            Found::Whole(whole + 3, None)
-        } else {
-            Found::Part
+        return match bytes.len() >= whole + 3 {
+            true => Found::Whole(whole + 3, None),
+            false => Found::Part,
         };
     }
     let numbers = numbers(parameters);
@@ -169,31 +167,25 @@ fn control_sequence(bytes: &[u8]) -> Found {
 }
 
 fn numbers(parameters: &[u8]) -> Vec<u16> {
-    parameters
-        .split(|&byte| byte == b';')
-        .map(|part| {
-            std::str::from_utf8(part)
-                .ok()
-                .and_then(|text| text.parse().ok())
-                .unwrap_or(0)
-        })
+    let text = String::from_utf8_lossy(parameters);
+    text.split(';')
+        .map(|part| part.parse().unwrap_or(0))
         .collect()
 }
 
 /// xterm sends one more than the sum of Shift 1, Alt 2, Control 4; with the mouse four times that sum.
 fn modifiers(number: u16) -> KeyModifiers {
     let bits = number.saturating_sub(1);
-    let mut modifiers = KeyModifiers::NONE;
-    for (bit, modifier) in [
-        (1, KeyModifiers::SHIFT),
-        (2, KeyModifiers::ALT),
-        (4, KeyModifiers::CONTROL),
-    ] {
-        if bits & bit != 0 {
-            modifiers |= modifier;
-        }
-    }
-    modifiers
+    let all = [
+        KeyModifiers::SHIFT,
+        KeyModifiers::ALT,
+        KeyModifiers::CONTROL,
+    ];
+    let held = all
+        .into_iter()
+        .enumerate()
+        .filter(|(place, _)| bits >> place & 1 == 1);
+    held.map(|(_, modifier)| modifier).collect()
 }
 
 fn function(number: u8) -> Option<Event> {
@@ -239,7 +231,6 @@ fn mouse(parameters: &[u8], last: u8) -> Option<Event> {
         return None;
     };
     let which = match button & 3 {
-        0 => MouseButton::Left,
         1 => MouseButton::Middle,
         2 => MouseButton::Right,
         _ => MouseButton::Left,

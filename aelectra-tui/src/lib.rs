@@ -40,7 +40,6 @@ mod view;
 #[path = "../tests/inside/mod.rs"]
 mod inside;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -69,11 +68,7 @@ pub fn run(source: &Source, options: &Options) -> Result<Exit> {
         let text = format!("a replay of speed {speed} would never end; give a number above 0");
         return Err(TuiError::Invalid(text));
     }
-    if let Source::Runs(paths) = source {
-        for path in paths {
-            aelectra_data::run::RunDir::open(path)?;
-        }
-    }
+    source::check(source)?;
     if let Some(file) = &options.svg {
         let content = svg::curves(&app::load(source, options)?);
         std::fs::write(file, content).map_err(|source| TuiError::Io {
@@ -85,37 +80,23 @@ pub fn run(source: &Source, options: &Options) -> Result<Exit> {
     }
     let mut stdout = std::io::stdout().lock();
     if options.once {
-        let text = snapshot(source, options)?;
-        plain::write(&mut stdout, &text)?;
+        plain::write(&mut stdout, &snapshot(source, options)?)?;
         return Ok(Exit::Quit);
     }
     if options.json {
-        return plain::stream(&first_run(source)?, &mut stdout);
+        return plain::stream(&source::first(source)?, &mut stdout);
     }
     let Some(output) = Output::find(false) else {
-        return plain::follow(&first_run(source)?, &mut stdout);
+        return plain::follow(&source::first(source)?, &mut stdout);
     };
     drop(stdout);
     let leave = Arc::new(AtomicUsize::new(0));
     let registered = on_signals(&leave);
     let exit = app::run_interactive(source, options, output, false, &leave);
-    registered
-        .into_iter()
-        .for_each(|id| _ = signal_hook::low_level::unregister(id));
-    exit
-}
-
-/// The run to show where there is room for one only.
-fn first_run(source: &Source) -> Result<PathBuf> {
-    match source {
-        Source::Runs(paths) => paths
-            .first()
-            .cloned()
-            .ok_or_else(|| TuiError::NoRun("runs".into())),
-        Source::Root(root) => aelectra_data::run::RunDir::latest(root)?
-            .map(|run| run.path().to_path_buf())
-            .ok_or_else(|| TuiError::NoRun(root.clone())),
+    for id in registered {
+        signal_hook::low_level::unregister(id);
     }
+    exit
 }
 
 /// Lets signals that would end the process end the dashboard in good order.
@@ -150,19 +131,13 @@ pub fn frame(source: &Source, options: &Options) -> Result<Buffer> {
 fn page(source: &Source, options: &Options) -> Result<state::State> {
     let mut state = app::load(source, options)?;
     state.now = options.now.unwrap_or(state.now);
-    let (columns, rows) = ratatui::crossterm::terminal::size()
-        .ok()
-        .filter(|_| Output::find(false).is_some())
-        .unwrap_or((120, 40));
+    let size = ratatui::crossterm::terminal::size().ok();
+    let size = size.filter(|_| Output::find(false).is_some());
+    let (columns, rows) = size.unwrap_or((120, 40));
+    let columns = options.width.unwrap_or(columns);
     // One row is left for the prompt.
-    let (columns, rows) = (
-        options.width.unwrap_or(columns),
-        options.height.unwrap_or(rows.saturating_sub(1)),
-    );
-    let (least_columns, least_rows) = view::SMALLEST;
-    state.size = (
-        columns.clamp(least_columns, 500),
-        rows.clamp(least_rows, 300),
-    );
+    let rows = options.height.unwrap_or(rows.saturating_sub(1));
+    let least = view::SMALLEST;
+    state.size = (columns.clamp(least.0, 500), rows.clamp(least.1, 300));
     Ok(state)
 }

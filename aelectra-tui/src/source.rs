@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use aelectra_data::run::{Envelope, EventReader, RunDir, RunEvent, StartEvent};
+use aelectra_data::run::{Envelope, EventReader, RunDir, RunEvent, StartEvent, unix_time};
 
 use crate::action::{Action, Batch};
+use crate::error::{Result, TuiError};
 use crate::options::Source;
 use crate::state::RunKey;
 use crate::store::process_exists;
@@ -73,10 +74,10 @@ pub(crate) fn follow(
     let switches = Switches::default();
     let theirs = switches.clone();
     std::thread::spawn(move || {
-        let dir = RunDir::open(&path);
-        let events = dir
-            .as_ref()
-            .map_or_else(|_| path.join("events.jsonl"), RunDir::events);
+        let events = match RunDir::open(&path) {
+            Ok(run) => run.events(),
+            Err(_) => path.join("events.jsonl"),
+        };
         let mut follower = Follower {
             key,
             reader: EventReader::new(&events),
@@ -113,7 +114,9 @@ impl Follower {
             if !self.switches.wait(Duration::ZERO) {
                 return None;
             }
-            if !manifest_read && let Ok(manifest) = read_manifest(path) {
+            if !manifest_read
+                && let Ok(manifest) = RunDir::open(path).and_then(|run| run.read_manifest())
+            {
                 manifest_read = true;
                 self.send
                     .send(Action::Manifest(self.key, Box::new(manifest)))
@@ -208,10 +211,6 @@ impl Follower {
     }
 }
 
-fn read_manifest(path: &Path) -> aelectra_data::Result<aelectra_data::run::Manifest> {
-    RunDir::open(path)?.read_manifest()
-}
-
 /// The summaries of a source's runs now.
 pub(crate) fn list(source: &Source, now: f64) -> Vec<RunSummary> {
     match source {
@@ -223,18 +222,26 @@ pub(crate) fn list(source: &Source, now: f64) -> Vec<RunSummary> {
     }
 }
 
-/// The summary of the run that is shown first: one file is read, however many runs there are.
-pub(crate) fn first(source: &Source, now: f64) -> Vec<RunSummary> {
-    let path = match source {
-        Source::Runs(paths) => paths.first().cloned(),
+/// The directory of the run that is shown first.
+pub(crate) fn first(source: &Source) -> Result<PathBuf> {
+    let (found, place) = match source {
+        Source::Runs(paths) => (paths.first().cloned(), Path::new("runs")),
         Source::Root(root) => {
-            let latest = RunDir::latest(root).ok().flatten();
-            latest.map(|run| run.path().to_path_buf())
+            let latest = RunDir::latest(root)?;
+            (latest.map(|run| run.path().to_path_buf()), root.as_path())
         }
     };
-    path.and_then(|path| RunSummary::read(&path, now).ok())
-        .into_iter()
-        .collect()
+    found.ok_or_else(|| TuiError::NoRun(place.to_path_buf()))
+}
+
+/// Refuses paths that are no runs.
+pub(crate) fn check(source: &Source) -> Result<()> {
+    if let Source::Runs(paths) = source {
+        for path in paths {
+            RunDir::open(path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Lists the source's runs every few seconds until the receiver is gone.
@@ -243,7 +250,7 @@ pub(crate) fn watch(source: Source, send: SyncSender<Action>) -> Switches {
     let theirs = switches.clone();
     std::thread::spawn(move || {
         loop {
-            let found = list(&source, aelectra_data::run::unix_time());
+            let found = list(&source, unix_time());
             // Until there is a run, its appearance is what the user waits for.
             let pause = if found.is_empty() { 500 } else { 5000 };
             if send.send(Action::Listed(found)).is_err()

@@ -77,7 +77,6 @@ pub(crate) enum Window {
 /// A question or input in front of the screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Dialog {
-    /// Really send this?
     Confirm(ControlRequest),
     /// Live view: detach, stop or cancel?
     Leave,
@@ -85,7 +84,7 @@ pub(crate) enum Dialog {
     Filter(String),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct RunRow {
     pub(crate) path: PathBuf,
     pub(crate) id: String,
@@ -123,7 +122,6 @@ pub(crate) struct State {
     /// A replay: requests make no sense.
     pub(crate) replay: bool,
     pub(crate) axis: Axis,
-    /// Its part that is shown.
     pub(crate) window: Window,
     pub(crate) log_scale: bool,
     /// Index into [`SMOOTHING`]; `None` goes by how many values there are.
@@ -134,7 +132,6 @@ pub(crate) struct State {
     /// Only that pane is shown.
     pub(crate) expanded: bool,
     pub(crate) frozen: bool,
-    /// A question in front.
     pub(crate) dialog: Option<Dialog>,
     /// Filter of panes, runs and log lines.
     pub(crate) filter: String,
@@ -184,18 +181,12 @@ impl State {
     }
 
     pub(crate) fn status(&self) -> Status {
-        match self.row() {
-            Some(row) => row.store.as_ref().map_or(Status::Waiting, |run| {
-                // While history loads, silence is ours.
-                let now = if row.loaded < 1.0 {
-                    run.last_time.unwrap_or(0.0)
-                } else {
-                    self.now
-                };
-                status(run, now, row.alive)
-            }),
-            None => Status::Waiting,
-        }
+        let (Some(run), Some(row)) = (self.run(), self.row()) else {
+            return Status::Waiting;
+        };
+        // While history loads, silence is ours.
+        let loading = run.last_time.filter(|_| row.loaded < 1.0);
+        status(run, loading.unwrap_or(self.now), row.alive)
     }
 
     /// Index of the EMA's decay. An average over ten values of sixty would only lag behind.
@@ -223,19 +214,13 @@ impl State {
     /// First and last place of the axis with data, over all overlaid runs.
     pub(crate) fn extent(&self) -> Option<(f64, f64)> {
         let axis = self.usable_axis();
-        let mut extent: Option<(f64, f64)> = None;
-        for key in self.overlaid() {
-            let Some(run) = self.runs[key].store.as_deref() else {
-                continue;
-            };
-            for table in [&run.steps, &run.evals] {
-                if let Some((low, high)) = table.extent(axis) {
-                    let known = extent.unwrap_or((low, high));
-                    extent = Some((known.0.min(low), known.1.max(high)));
-                }
-            }
-        }
-        extent
+        let overlaid = self.overlaid();
+        let runs = overlaid
+            .iter()
+            .filter_map(|key| self.runs[*key].store.as_deref());
+        let tables = runs.flat_map(|run| [&run.steps, &run.evals]);
+        let extents = tables.filter_map(|table| table.extent(axis));
+        extents.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
     /// The part of the axis that is shown.
@@ -253,6 +238,14 @@ impl State {
         let wanted = self.filter.to_lowercase();
         let matches = |key: &RunKey| self.runs[*key].id.to_lowercase().contains(&wanted);
         self.order.iter().copied().filter(matches).collect()
+    }
+
+    /// Where runs are looked for, in words; nothing where they were given by name.
+    pub(crate) fn place(&self) -> String {
+        match self.root.as_str() {
+            "" => String::new(),
+            root => format!(" in {}", self.theme.foreign(root)),
+        }
     }
 
     /// A message for a few seconds.

@@ -6,8 +6,7 @@ use ratatui::style::{Color, Style};
 
 use crate::state::State;
 use crate::theme::{Theme, ThemeName};
-use crate::view::chart::{Chart, Line};
-use crate::view::curve::{Curve, fit, within};
+use crate::view::curve::{Chart, Curve, Line, within};
 use crate::view::grid::Pattern;
 use crate::view::overview::{GROUPS, chart};
 use crate::view::scale::{Scale, axis_name, places};
@@ -36,9 +35,7 @@ pub(crate) fn curves(state: &State) -> String {
         .iter()
         .filter_map(|group| {
             let chart = chart(state, &theme, group);
-            let lines = chart.lines.iter();
-            let curves: Vec<Curve> = lines.map(|line| Curve::new(line, &chart, BINS)).collect();
-            let scale = fit(&curves, chart.log_scale, BINS)?;
+            let (curves, scale) = chart.fit(BINS)?;
             Some((chart, curves, scale))
         })
         .collect();

@@ -21,7 +21,6 @@ static HOOK: Once = Once::new();
 /// Held while a frame is drawn, so that nothing is drawn on a terminal that was given back.
 static DRAWING: Mutex<()> = Mutex::new(());
 
-/// The output that is a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
     Stdout,

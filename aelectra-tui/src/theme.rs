@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use ratatui::style::{Color, Modifier, Style};
 
+use crate::format;
+
 /// The themes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ThemeName {
@@ -116,32 +118,25 @@ impl Theme {
             bad: bold.add_modifier(Modifier::REVERSED),
             lines: [plain; 6],
         };
+        let colored = |dim, [good, warn, bad]: [Color; 3], lines: [Color; 6]| Self {
+            dim: fg(Color::Indexed(dim)),
+            good: fg(good),
+            warn: fg(warn).add_modifier(Modifier::BOLD),
+            bad: fg(bad).add_modifier(Modifier::BOLD),
+            lines: lines.map(fg),
+            ..base
+        };
         match name {
             ThemeName::Mono => base,
-            ThemeName::Dark => Self {
-                dim: fg(Color::Indexed(245)),
-                good: fg(Color::Indexed(114)),
-                warn: fg(Color::Indexed(221)).add_modifier(Modifier::BOLD),
-                bad: fg(Color::Indexed(203)).add_modifier(Modifier::BOLD),
-                lines: [117, 215, 150, 176, 229, 203].map(|index| fg(Color::Indexed(index))),
-                ..base
-            },
-            ThemeName::Light => Self {
-                dim: fg(Color::Indexed(242)),
-                good: fg(Color::Indexed(28)),
-                warn: fg(Color::Indexed(130)).add_modifier(Modifier::BOLD),
-                bad: fg(Color::Indexed(124)).add_modifier(Modifier::BOLD),
-                lines: [25, 130, 28, 90, 94, 124].map(|index| fg(Color::Indexed(index))),
-                ..base
-            },
-            ThemeName::ColorBlind => Self {
-                dim: fg(Color::Indexed(245)),
-                good: fg(OKABE_ITO[0]),
-                warn: fg(OKABE_ITO[4]).add_modifier(Modifier::BOLD),
-                bad: fg(OKABE_ITO[5]).add_modifier(Modifier::BOLD),
-                lines: OKABE_ITO.map(fg),
-                ..base
-            },
+            ThemeName::Dark => {
+                let lines = [117, 215, 150, 176, 229, 203].map(Color::Indexed);
+                colored(245, [114, 221, 203].map(Color::Indexed), lines)
+            }
+            ThemeName::Light => {
+                let lines = [25, 130, 28, 90, 94, 124].map(Color::Indexed);
+                colored(242, [28, 130, 124].map(Color::Indexed), lines)
+            }
+            ThemeName::ColorBlind => colored(245, [0, 4, 5].map(|i| OKABE_ITO[i]), OKABE_ITO),
         }
     }
 
@@ -155,23 +150,31 @@ impl Theme {
         if self.ascii { plain } else { text }
     }
 
-    /// What stands for text that was cut.
-    pub(crate) const fn ellipsis(&self) -> &'static str {
-        self.pick("…", "~")
-    }
-
     /// What stands between the parts of a line.
     pub(crate) const fn separator(&self) -> &'static str {
         self.pick(" · ", " | ")
     }
 
-    /// Text that is not ours, in characters the terminal has.
+    /// Text that is not ours, without control characters and in letters the terminal has.
     pub(crate) fn foreign(&self, text: &str) -> String {
+        let text = format::printable(text);
         if self.ascii {
-            crate::format::ascii(text)
+            format::ascii(&text)
         } else {
-            text.to_owned()
+            text
         }
+    }
+
+    /// [`Theme::foreign`], cut to so many columns.
+    pub(crate) fn fit(&self, text: &str, columns: usize) -> String {
+        format::fit(&self.foreign(text), columns, self.pick("…", "~"))
+    }
+
+    /// [`Theme::fit`], then spaces up to so many columns.
+    pub(crate) fn pad(&self, text: &str, columns: usize) -> String {
+        let fitted = self.fit(text, columns);
+        let missing = columns.saturating_sub(format::width(&fitted));
+        fitted + &" ".repeat(missing)
     }
 }
 

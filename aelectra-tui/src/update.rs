@@ -15,52 +15,41 @@ use crate::theme::Theme;
 
 pub(crate) fn update(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
-        Action::Key(key) => on_key(state, &key),
+        Action::Key(key) => return on_key(state, &key),
         Action::Mouse(mouse) => {
             let (width, height) = state.size;
             navigate::mouse(state, &mouse, Rect::new(0, 0, width, height));
-            Vec::new()
         }
-        Action::Resize(width, height) => {
-            state.size = (width, height);
-            Vec::new()
+        Action::Resize(width, height) => state.size = (width, height),
+        Action::Tick(now) => {
+            if !state.replay {
+                state.now = now;
+            }
+            let now = state.now;
+            state.notice.take_if(|(_, until)| *until < now);
         }
-        Action::Tick(now) => on_tick(state, now),
-        Action::Batch(batch) => on_batch(state, batch),
+        Action::Batch(batch) => return on_batch(state, batch),
         Action::Manifest(key, manifest) => {
-            if let Some(run) = state.runs.get_mut(key).and_then(|row| row.store.as_mut()) {
+            if let Some(run) = store(state, key) {
                 run.manifest = Some(*manifest);
             }
-            Vec::new()
         }
-        Action::Listed(summaries) => on_listed(state, summaries),
+        Action::Listed(summaries) => return on_listed(state, summaries),
         Action::ControlSent(key, request, id) => {
             let now = state.now;
-            if let Some(run) = state.runs.get_mut(key).and_then(|row| row.store.as_mut()) {
+            if let Some(run) = store(state, key) {
                 run.requested(id, request, now);
             }
-            Vec::new()
         }
-        Action::Failed(text) => {
-            state.notify(text);
-            Vec::new()
-        }
-        Action::Terminate(signal) => vec![Effect::Quit(Exit::Signalled(signal))],
-    }
-}
-
-fn on_tick(state: &mut State, now: f64) -> Vec<Effect> {
-    if !state.replay {
-        state.now = now;
-    }
-    if state
-        .notice
-        .as_ref()
-        .is_some_and(|(_, until)| *until < state.now)
-    {
-        state.notice = None;
+        Action::Failed(text) => state.notify(text),
+        Action::Terminate(signal) => return vec![Effect::Quit(Exit::Signalled(signal))],
     }
     Vec::new()
+}
+
+/// The data of a run that is followed.
+fn store(state: &mut State, key: RunKey) -> Option<&mut RunStore> {
+    state.runs.get_mut(key)?.store.as_deref_mut()
 }
 
 /// Smooths all curves alike; nothing is done where the decay is the same.
@@ -77,12 +66,12 @@ fn on_batch(state: &mut State, batch: Batch) -> Vec<Effect> {
         return Vec::new();
     };
     // A batch may still be under way from a run that is no longer followed.
-    let Some(run) = row.store.as_mut() else {
+    let Some(run) = row.store.as_deref_mut() else {
         return Vec::new();
     };
     if batch.reset {
         let manifest = run.manifest.take();
-        **run = RunStore {
+        *run = RunStore {
             manifest,
             ..RunStore::default()
         };
@@ -114,11 +103,7 @@ fn on_listed(state: &mut State, summaries: Vec<RunSummary>) -> Vec<Effect> {
             state.runs.push(RunRow {
                 path: summary.path.clone(),
                 id: crate::format::printable(&summary.id),
-                summary: None,
-                store: None,
-                loaded: 0.0,
-                alive: None,
-                marked: false,
+                ..RunRow::default()
             });
             state.runs.len() - 1
         });
@@ -238,17 +223,12 @@ fn on_dialog_key(state: &mut State, dialog: Dialog, key: &KeyEvent) -> Vec<Effec
 }
 
 fn send(state: &mut State, request: ControlRequest) -> Vec<Effect> {
-    let run = state
-        .current
-        .and_then(|key| Some((key, state.runs.get(key)?)));
-    match run.map(|(key, row)| Effect::Control(key, row.path.clone(), request)) {
-        Some(effect) => vec![effect],
-        None => {
-            state.leaving = false;
-            state.notify(format!("{}: there is no run yet", request.name()));
-            Vec::new()
-        }
+    if let (Some(key), Some(row)) = (state.current, state.row()) {
+        return vec![Effect::Control(key, row.path.clone(), request)];
     }
+    state.leaving = false;
+    state.notify(format!("{}: there is no run yet", request.name()));
+    Vec::new()
 }
 
 /// Asks for confirmation, unless the request could not be heard.
@@ -258,10 +238,8 @@ fn ask(state: &mut State, request: ControlRequest) -> Vec<Effect> {
     } else if state.current.is_none() {
         state.notify("there is no run yet");
     } else if !state.status().is_alive() {
-        state.notify(format!(
-            "this run is not running ({})",
-            state.status().word()
-        ));
+        let word = state.status().word();
+        state.notify(format!("this run is not running ({word})"));
     } else {
         state.dialog = Some(Dialog::Confirm(request));
     }
@@ -271,8 +249,6 @@ fn ask(state: &mut State, request: ControlRequest) -> Vec<Effect> {
 fn on_command(state: &mut State, command: Command) -> Vec<Effect> {
     match command {
         Command::Quit => return quit(state),
-        Command::Interrupt => return vec![Effect::Quit(Exit::Interrupted)],
-        Command::Suspend => return vec![Effect::Suspend],
         Command::Repaint => return vec![Effect::Repaint],
         Command::Freeze => {
             state.frozen = !state.frozen;

@@ -52,7 +52,6 @@ impl Bucket {
         self.nonfinite = self.nonfinite.saturating_add(other.nonfinite);
     }
 
-    /// Whether it holds a finite value.
     pub(crate) fn is_some(&self) -> bool {
         self.count > 0
     }

@@ -4,7 +4,6 @@ use aelectra_data::run::Visit;
 
 use crate::format;
 
-/// How a number is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     /// A loss or norm.
@@ -13,7 +12,6 @@ pub(crate) enum Unit {
     Share,
     /// A learning rate.
     Scientific,
-    /// Tokens per second.
     PerSecond,
     Bytes,
     Seconds,
@@ -55,6 +53,11 @@ impl Unit {
                 .collect(),
             _ => ticks.iter().map(|tick| self.write(*tick)).collect(),
         }
+    }
+
+    /// Whether its curves are averaged: a learning rate follows a schedule and is drawn as it is.
+    pub(crate) fn is_measured(self) -> bool {
+        self != Self::Scientific
     }
 
     /// What round numbers of it are multiples of, among values up to this size: bytes are counted

@@ -7,11 +7,10 @@ use super::table::Table;
 
 /// Scores kept of one track; far more than anyone fine-tunes epochs.
 const EVALS: usize = 2000;
-/// Tracks kept.
 const TRACKS: usize = 256;
 
 /// One fine-tuning: a seed of an arm.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct NerTrack {
     /// What is compared, if the run compares.
     pub(crate) arm: Option<String>,
@@ -21,11 +20,8 @@ pub(crate) struct NerTrack {
     pub(crate) dev: Vec<NerEvalEvent>,
     /// Its latest scores on the test data.
     pub(crate) test: Option<NerEvalEvent>,
-    /// The epoch it is in.
     pub(crate) epoch: u64,
-    /// The epochs it will take.
     pub(crate) total_epochs: Option<u64>,
-    /// The steps it will take.
     pub(crate) total_steps: Option<u64>,
 }
 
@@ -80,18 +76,13 @@ impl NerStore {
             Some(index) => index,
             None if self.tracks.len() >= TRACKS => return None,
             None => {
-                let mut steps = Table::new(NerMetric::ALL.len()).exact(NerMetric::Lr.column());
-                steps.set_smoothing(self.smoothing);
-                self.tracks.push(NerTrack {
+                let mut track = NerTrack {
                     arm: arm.cloned(),
                     seed,
-                    steps,
-                    dev: Vec::new(),
-                    test: None,
-                    epoch: 0,
-                    total_epochs: None,
-                    total_steps: None,
-                });
+                    ..NerTrack::default()
+                };
+                track.steps.set_smoothing(self.smoothing);
+                self.tracks.push(track);
                 self.tracks.len() - 1
             }
         };

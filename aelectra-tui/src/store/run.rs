@@ -44,7 +44,7 @@ pub(crate) struct ControlRecord {
     pub(crate) t: f64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct RunStore {
     /// How it was started, once its manifest was read.
     pub(crate) manifest: Option<Manifest>,
@@ -72,7 +72,6 @@ pub(crate) struct RunStore {
     pub(crate) resumes: Vec<u64>,
     /// The end, unless something happened after it.
     pub(crate) end: Option<EndEvent>,
-    /// Whether it waits on request.
     pub(crate) paused: bool,
     /// The step at which it will end.
     pub(crate) total_steps: Option<u64>,
@@ -90,38 +89,6 @@ pub(crate) struct RunStore {
     pub(crate) bad_lines: u64,
     /// Whether its event file is gone.
     pub(crate) missing: bool,
-}
-
-impl Default for RunStore {
-    fn default() -> Self {
-        Self {
-            manifest: None,
-            start: None,
-            steps: Table::new(Metric::ALL.len()).exact(Metric::Lr.column()),
-            evals: Table::new(Metric::ALL.len()),
-            system: Table::new(SystemMetric::ALL.len()),
-            machine: None,
-            ner: NerStore::default(),
-            samples: VecDeque::new(),
-            checkpoints: VecDeque::new(),
-            logs: VecDeque::new(),
-            controls: VecDeque::new(),
-            nonfinite: VecDeque::new(),
-            resumes: Vec::new(),
-            end: None,
-            paused: false,
-            total_steps: None,
-            tokens_seen: None,
-            first_time: None,
-            last_time: None,
-            event_interval: None,
-            rate: RateMeter::default(),
-            tuning: false,
-            events: 0,
-            bad_lines: 0,
-            missing: false,
-        }
-    }
 }
 
 /// Appends, and drops the oldest beyond `limit`.
@@ -160,11 +127,8 @@ impl RunStore {
                     self.resumes.push(event.step);
                 }
                 self.rate.restart();
-                self.log(
-                    t,
-                    LogLevel::Info,
-                    &format!("resumed from step {}", event.step),
-                );
+                let text = format!("resumed from step {}", event.step);
+                self.log(t, LogLevel::Info, &text);
             }
             RunEvent::Step(event) => {
                 let values = Metric::values(|f| event.visit(f));
@@ -274,29 +238,25 @@ impl RunStore {
             }
             _ => {}
         }
-        let record = ControlRecord {
+        let answer = ControlRecord {
             id: event.id,
             request: event.request,
             status: Some(event.status),
             step: event.step,
             t,
         };
-        let known = self.controls.iter_mut().find(|known| known.id == record.id);
-        match known {
-            Some(known) => *known = record,
-            None => keep(&mut self.controls, record, CONTROLS),
+        match self.controls.iter_mut().find(|known| known.id == answer.id) {
+            Some(known) => *known = answer,
+            None => keep(&mut self.controls, answer, CONTROLS),
         }
         let answer = match event.status {
             ControlStatus::Acknowledged => "acknowledged",
             ControlStatus::Done => "done",
             ControlStatus::Refused => "refused",
         };
-        let step = event
-            .step
-            .map_or(String::new(), |step| format!(" at step {step}"));
-        let more = event
-            .message
-            .map_or(String::new(), |text| format!(": {text}"));
+        let step = event.step.map(|step| format!(" at step {step}"));
+        let more = event.message.map(|text| format!(": {text}"));
+        let (step, more) = (step.unwrap_or_default(), more.unwrap_or_default());
         let text = format!("{} {answer}{step}{more}", event.request.name());
         self.log(t, LogLevel::Info, &text);
     }
@@ -390,18 +350,14 @@ impl RunStore {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use aelectra_data::run::{ControlEvent, LogEvent, PretrainMetrics, ResumedEvent, StepEvent};
 
     use super::*;
 
-    fn feed(run: &mut RunStore, t: f64, event: RunEvent) {
-        run.apply(Envelope {
-            v: 1,
-            seq: run.events,
-            t,
-            event,
-        });
+    pub(in super::super) fn feed(run: &mut RunStore, t: f64, event: RunEvent) {
+        let (v, seq) = (1, run.events);
+        run.apply(Envelope { v, seq, t, event });
     }
 
     fn step(step: u64, loss: f64) -> RunEvent {
@@ -455,21 +411,14 @@ mod tests {
     fn what_a_run_writes_cannot_steer_the_terminal_or_fill_memory() {
         let mut run = RunStore::default();
         for _ in 0..LOGS + 10 {
-            let message = "\x1b]0;title\x07 hej".to_owned();
-            feed(
-                &mut run,
-                0.0,
-                RunEvent::Log(LogEvent {
-                    message,
-                    ..LogEvent::default()
-                }),
-            );
+            let log = LogEvent {
+                message: "\x1b]0;title\x07 hej".to_owned(),
+                ..LogEvent::default()
+            };
+            feed(&mut run, 0.0, RunEvent::Log(log));
         }
         assert_eq!(run.logs.len(), LOGS);
-        assert!(
-            run.logs
-                .iter()
-                .all(|line| !line.text.contains(['\x1b', '\x07']))
-        );
+        let mut texts = run.logs.iter().map(|line| &line.text);
+        assert!(texts.all(|text| !text.contains(['\x1b', '\x07'])));
     }
 }

@@ -28,24 +28,18 @@ impl Ema {
 mod tests {
     use super::*;
 
-    fn one(value: f32) -> Bucket {
-        Bucket {
-            min: value,
-            max: value,
-            mean: value,
-            count: u16::from(value.is_finite()),
-            nonfinite: u16::from(!value.is_finite()),
-        }
+    fn one(value: f64) -> Bucket {
+        Bucket::of(Some(value))
     }
 
     #[test]
     fn it_starts_at_the_first_value_and_keeps_constants() {
         let mut ema = Ema::default();
-        assert!(ema.push(one(f32::NAN), 0.9).is_nan());
+        assert!(ema.push(one(f64::NAN), 0.9).is_nan());
         for _ in 0..5 {
             assert!((ema.push(one(7.0), 0.9) - 7.0).abs() < 1e-6);
         }
-        assert!((ema.push(one(f32::NAN), 0.9) - 7.0).abs() < 1e-6);
+        assert!((ema.push(one(f64::NAN), 0.9) - 7.0).abs() < 1e-6);
         let next = ema.push(one(17.0), 0.9);
         // Weights: 1 for the new value, 0.9 + 0.9² + … for the five before.
         let older: f32 = (1..=5).map(|k| 0.9_f32.powi(k)).sum();

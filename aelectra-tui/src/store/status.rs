@@ -14,9 +14,7 @@ const STALE_INTERVALS: f64 = 10.0;
 pub(crate) enum Status {
     /// No event yet.
     Waiting,
-    /// It writes events.
     Running,
-    /// It was asked to wait.
     Paused,
     /// No event for this many seconds, and nothing says that it ended.
     Stale(f64),
@@ -76,19 +74,15 @@ pub(crate) fn process_exists(start: &StartEvent) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use aelectra_data::run::{EndEvent, Envelope, LogEvent, RunEvent};
+    use aelectra_data::run::{EndEvent, LogEvent, RunEvent};
 
+    use super::super::run::tests::feed;
     use super::*;
 
-    fn run_with(events: Vec<(f64, RunEvent)>) -> RunStore {
+    fn run_with(events: [(f64, RunEvent); 2]) -> RunStore {
         let mut run = RunStore::default();
-        for (seq, (t, event)) in events.into_iter().enumerate() {
-            run.apply(Envelope {
-                v: 1,
-                seq: seq as u64,
-                t,
-                event,
-            });
+        for (t, event) in events {
+            feed(&mut run, t, event);
         }
         run
     }
@@ -97,7 +91,7 @@ mod tests {
     fn silence_death_and_end_are_told_apart() {
         assert_eq!(status(&RunStore::default(), 5.0, None), Status::Waiting);
         let log = || RunEvent::Log(LogEvent::default());
-        let run = run_with(vec![(100.0, log()), (101.0, log())]);
+        let run = run_with([(100.0, log()), (101.0, log())]);
         assert_eq!(status(&run, 110.0, None), Status::Running);
         assert_eq!(status(&run, 201.0, Some(true)), Status::Stale(100.0));
         assert_eq!(status(&run, 102.0, Some(false)), Status::Crashed);
@@ -105,7 +99,7 @@ mod tests {
             reason: EndReason::Limit,
             ..EndEvent::default()
         };
-        let run = run_with(vec![(100.0, log()), (101.0, RunEvent::End(end))]);
+        let run = run_with([(100.0, log()), (101.0, RunEvent::End(end))]);
         assert_eq!(
             status(&run, 9e9, Some(false)),
             Status::Ended(EndReason::Limit)

@@ -17,10 +17,8 @@ const BASE: usize = 32 * 1024;
 /// What a chart's horizontal axis counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Axis {
-    /// Optimizer steps.
     #[default]
     Step,
-    /// Input tokens.
     Tokens,
     /// Seconds since the run began.
     Time,
@@ -38,9 +36,7 @@ pub(crate) fn widened((from, to): (f64, f64)) -> (f64, f64) {
 /// Where a row stands, and whether something is missing before it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row {
-    /// First step in it.
     pub(crate) first_step: u64,
-    /// Last step in it.
     pub(crate) last_step: u64,
     /// Tokens seen at the last step.
     pub(crate) tokens: u64,
@@ -67,50 +63,23 @@ struct Column {
     smooth: Vec<f32>,
     ema: Ema,
     last: Option<f64>,
-    /// Its values are drawn as they are: a schedule is no measurement.
-    exact: bool,
 }
 
-impl Column {
-    fn decay(&self, smoothing: f64) -> f64 {
-        if self.exact { 0.0 } else { smoothing }
-    }
-}
-
-/// Rows and columns of one kind of event.
-#[derive(Clone, Debug)]
+/// Rows and columns of one kind of event; as many columns as the events have values.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Table {
     rows: Vec<Row>,
     columns: Vec<Column>,
     /// Rows before this index are folded.
     folded: usize,
-    /// Events in a folded row.
-    stride: usize,
+    /// How often the folded part was halved: each of its rows holds two to this power of events.
+    halvings: u32,
     smoothing: f64,
     /// Typical distance of two events in steps, to notice missing ones.
     interval: Option<u64>,
 }
 
 impl Table {
-    pub(crate) fn new(columns: usize) -> Self {
-        Self {
-            rows: Vec::new(),
-            columns: vec![Column::default(); columns],
-            folded: 0,
-            stride: 1,
-            smoothing: 0.0,
-            interval: None,
-        }
-    }
-
-    /// The same table with a column that is never smoothed.
-    pub(crate) fn exact(mut self, column: usize) -> Self {
-        if let Some(column) = self.columns.get_mut(column) {
-            column.exact = true;
-        }
-        self
-    }
-
     /// Adds an event. A step that is not beyond the last one makes the rows from it on void: the
     /// file's later word counts. `None` is "not measured", NaN "measured and not finite".
     pub(crate) fn push(&mut self, step: u64, tokens: u64, time: f64, values: &[Option<f64>]) {
@@ -142,7 +111,8 @@ impl Table {
             gap,
         });
         let length = self.rows.len();
-        let smoothing = self.smoothing;
+        let columns = self.columns.len().max(values.len());
+        self.columns.resize_with(columns, Column::default);
         for (index, column) in self.columns.iter_mut().enumerate() {
             let value = values.get(index).copied().flatten();
             if column.buckets.is_empty() {
@@ -154,8 +124,7 @@ impl Table {
             }
             let bucket = Bucket::of(value);
             column.buckets.push(bucket);
-            let decay = column.decay(smoothing);
-            column.smooth.push(column.ema.push(bucket, decay));
+            column.smooth.push(column.ema.push(bucket, self.smoothing));
             if value.is_some() {
                 column.last = value;
             }
@@ -195,23 +164,23 @@ impl Table {
     fn smooth_again(&mut self) {
         for column in &mut self.columns {
             column.ema = Ema::default();
-            let decay = column.decay(self.smoothing);
             for (bucket, smooth) in column.buckets.iter().zip(&mut column.smooth) {
-                *smooth = column.ema.push(*bucket, decay);
+                *smooth = column.ema.push(*bucket, self.smoothing);
             }
         }
     }
 
     /// Folds all but the tail, then halves the folded part if it has outgrown its share.
     fn compact(&mut self) {
-        let fold = (self.rows.len() - TAIL - self.folded) / self.stride * self.stride;
-        self.fold(self.folded..self.folded + fold, self.stride);
-        self.folded += fold / self.stride;
+        let stride = 1 << self.halvings;
+        let fold = (self.rows.len() - TAIL - self.folded) / stride * stride;
+        self.fold(self.folded..self.folded + fold, stride);
+        self.folded += fold / stride;
         while self.folded > BASE {
             let pairs = self.folded / 2 * 2;
             self.fold(0..pairs, 2);
             self.folded -= pairs / 2;
-            self.stride *= 2;
+            self.halvings += 1;
         }
     }
 
@@ -222,16 +191,12 @@ impl Table {
         }
         let target = range.start + range.len() / group;
         for (write, read) in range.clone().step_by(group).enumerate() {
-            let mut row = self.rows[read];
-            for other in &self.rows[read + 1..read + group] {
-                let (first_step, gap) = (row.first_step, row.gap || other.gap);
-                row = Row {
-                    first_step,
-                    gap,
-                    ..*other
-                };
-            }
-            self.rows[range.start + write] = row;
+            let rows = &self.rows[read..read + group];
+            self.rows[range.start + write] = Row {
+                first_step: rows[0].first_step,
+                gap: rows.iter().any(|row| row.gap),
+                ..rows[group - 1]
+            };
         }
         self.rows.drain(target..range.end);
         for column in &mut self.columns {
@@ -257,17 +222,17 @@ impl Table {
 
     /// A metric's buckets, as many as rows, or none if it never had a value.
     pub(crate) fn buckets(&self, column: usize) -> &[Bucket] {
-        &self.columns[column].buckets
+        self.columns.get(column).map_or(&[], |known| &known.buckets)
     }
 
     /// A metric's debiased EMA after each row; NaN before its first value.
     pub(crate) fn smooth(&self, column: usize) -> &[f32] {
-        &self.columns[column].smooth
+        self.columns.get(column).map_or(&[], |known| &known.smooth)
     }
 
     /// A metric's latest measured value, NaN included.
     pub(crate) fn last(&self, column: usize) -> Option<f64> {
-        self.columns[column].last
+        self.columns.get(column)?.last
     }
 
     pub(crate) fn last_step(&self) -> Option<u64> {
@@ -300,7 +265,7 @@ mod tests {
     use super::*;
 
     fn filled(events: u64, spike: u64) -> Table {
-        let mut table = Table::new(2);
+        let mut table = Table::default();
         for step in 1..=events {
             let value = if step == spike { 99.0 } else { 1.0 };
             table.push(step, step * 10, step as f64, &[Some(value), None]);
@@ -348,7 +313,7 @@ mod tests {
 
     #[test]
     fn gaps_and_nan_are_marked_not_filled() {
-        let mut table = Table::new(1);
+        let mut table = Table::default();
         for step in [10, 20, 30, 90, 100] {
             let value = if step == 20 { f64::NAN } else { 1.0 };
             table.push(step, 0, 0.0, &[Some(value)]);
@@ -367,7 +332,7 @@ mod tests {
         assert_eq!(table.range(Axis::Step, 50.0, 60.0), 9..10);
         assert_eq!(table.at(Axis::Step, 3.7), Some(2));
         assert_eq!(table.at(Axis::Step, 0.5), None);
-        let empty = Table::new(1);
+        let empty = Table::default();
         assert_eq!(empty.range(Axis::Step, 0.0, 1.0), 0..0);
     }
 }

@@ -1,142 +1,15 @@
-//! A chart: title with values, lines, marks, axes.
+//! Drawing a chart: title with values, lines, marks, axes.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Style};
 
-use super::curve::{Curve, fit, within};
+use super::curve::{Bin, Chart, Curve, Line, within};
 use super::grid::{Dot, Grid, Pattern, Pieces};
 use super::scale::{Scale, places};
 use super::text;
 use crate::format;
-use crate::store::{Axis, Table, Unit, widened};
 use crate::theme::Theme;
-
-/// Where a line's points come from.
-pub(crate) enum Data<'a> {
-    /// A column of a table: its EMA.
-    Column {
-        table: &'a Table,
-        column: usize,
-        /// Whether the raw values are drawn too, faint.
-        raw: bool,
-        /// Whether each row is drawn as a mark.
-        marks: bool,
-    },
-    /// Points by themselves, for axes no table has; `None` breaks the line.
-    Points {
-        points: Vec<(f64, Option<f64>)>,
-        marks: bool,
-    },
-}
-
-pub(crate) struct Line<'a> {
-    /// What it is called in the title; may be empty when it is the only line.
-    pub(crate) label: String,
-    /// The same where there is little room.
-    pub(crate) short: String,
-    /// Stands at its end and before its label.
-    pub(crate) letter: char,
-    pub(crate) style: Style,
-    pub(crate) pattern: Pattern,
-    pub(crate) data: Data<'a>,
-}
-
-impl<'a> Line<'a> {
-    /// The raw values of a column behind their EMA.
-    pub(crate) fn raw(
-        label: String,
-        letter: char,
-        style: Style,
-        table: &'a Table,
-        column: usize,
-    ) -> Self {
-        Self {
-            short: label.clone(),
-            label,
-            letter,
-            style,
-            pattern: Pattern::Solid,
-            data: Data::Column {
-                table,
-                column,
-                raw: true,
-                marks: false,
-            },
-        }
-    }
-}
-
-pub(crate) struct Chart<'a> {
-    pub(crate) title: String,
-    /// The title where there is little room.
-    pub(crate) short: String,
-    pub(crate) lines: Vec<Line<'a>>,
-    pub(crate) unit: Unit,
-    /// Logarithmic, where the values allow it.
-    pub(crate) log_scale: bool,
-    pub(crate) focus: bool,
-    /// From, to on the horizontal axis.
-    pub(crate) window: (f64, f64),
-    /// What that axis counts; `None` are epochs.
-    pub(crate) axis: Option<Axis>,
-    /// A place whose values the title shows.
-    pub(crate) cursor: Option<f64>,
-    /// Places marked on the horizontal axis: where a process continued.
-    pub(crate) resumes: Vec<f64>,
-    /// Points marked with a star: the best.
-    pub(crate) stars: Vec<(f64, f64)>,
-}
-
-impl Chart<'_> {
-    /// A chart over steps without lines.
-    pub(crate) fn new(title: &str, unit: Unit, window: (f64, f64)) -> Self {
-        Self {
-            title: title.to_owned(),
-            short: title.to_owned(),
-            lines: Vec::new(),
-            unit,
-            log_scale: false,
-            focus: false,
-            window: widened(window),
-            axis: Some(Axis::Step),
-            cursor: None,
-            resumes: Vec::new(),
-            stars: Vec::new(),
-        }
-    }
-}
-
-/// The value of a line at or before a place.
-fn value_at(line: &Line<'_>, axis: Axis, place: f64) -> Option<f64> {
-    match &line.data {
-        Data::Points { points, .. } => {
-            let before = points.iter().rev().find(|(x, _)| *x <= place + 1e-9);
-            before.and_then(|(_, value)| *value)
-        }
-        Data::Column { table, column, .. } => {
-            let index = table.at(axis, place)?;
-            let bucket = table.buckets(*column).get(index)?;
-            if bucket.is_some() {
-                Some(f64::from(bucket.mean))
-            } else {
-                (bucket.nonfinite > 0).then_some(f64::NAN)
-            }
-        }
-    }
-}
-
-fn latest(line: &Line<'_>) -> Option<f64> {
-    match &line.data {
-        Data::Points { points, .. } => points.last().and_then(|(_, value)| *value),
-        Data::Column { table, column, .. } => {
-            let raw = table.last(*column)?;
-            let smooth = table.smooth(*column).last().copied().map(f64::from);
-            // A value that is not finite must not hide behind the average.
-            if raw.is_finite() { smooth } else { Some(raw) }
-        }
-    }
-}
 
 /// Columns for the labels of the vertical axis.
 const LABELS: u16 = 7;
@@ -162,9 +35,7 @@ pub(crate) fn draw(chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, area: 
         ascii: theme.ascii,
     };
     let (across, down) = grid.size();
-    let lines = chart.lines.iter();
-    let curves: Vec<Curve> = lines.map(|line| Curve::new(line, chart, across)).collect();
-    let Some(scale) = fit(&curves, chart.log_scale, across) else {
+    let Some((curves, scale)) = chart.fit(across) else {
         let text = theme.pick("· no data yet ·", "no data yet");
         let text = format!("{text:^0$}", usize::from(plot.width));
         text::line(buffer, plot, usize::from(plot.height / 2), &text, theme.dim);
@@ -181,41 +52,29 @@ pub(crate) fn draw(chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, area: 
             color: line.style.fg.unwrap_or(Color::Reset),
         };
         if curve.raw {
-            faint.push(pieces(raw(curve, &height), Pattern::Solid));
+            let range = |bin: &Bin| Some(((bin.x, height(bin.low)?), (bin.x, height(bin.high)?)));
+            let mut raw = connected(curve, &height, |bin| bin.mean);
+            raw.extend(curve.bins.iter().filter_map(range));
+            faint.push(pieces(raw, Pattern::Solid));
         }
-        full.push(pieces(smooth(curve, &height), line.pattern));
+        let smooth = connected(curve, &height, |bin| bin.smooth);
+        full.push(pieces(smooth, line.pattern));
     }
     grid.draw(buffer, &faint, &full);
     marks(chart, &curves, &height, theme, buffer, grid);
 }
 
-/// From each bin's lowest to its highest value, and from mean to mean.
-fn raw(curve: &Curve, height: &dyn Fn(f64) -> Option<f64>) -> Vec<(Dot, Dot)> {
+/// From bin to bin; a dot where there is nothing to come from.
+fn connected(
+    curve: &Curve,
+    height: &dyn Fn(f64) -> Option<f64>,
+    value: fn(&Bin) -> f64,
+) -> Vec<(Dot, Dot)> {
     let mut pieces = Vec::new();
     let mut before: Option<Dot> = None;
     for bin in &curve.bins {
-        if let (Some(low), Some(high)) = (height(bin.low), height(bin.high)) {
-            pieces.push(((bin.x, low), (bin.x, high)));
-        }
-        let here = height(bin.mean).map(|y| (bin.x, y));
-        if let (Some(from), Some(to), false) = (before, here, bin.gap) {
-            pieces.push((from, to));
-        }
-        before = here;
-    }
-    pieces
-}
-
-fn smooth(curve: &Curve, height: &dyn Fn(f64) -> Option<f64>) -> Vec<(Dot, Dot)> {
-    let mut pieces = Vec::new();
-    let mut before: Option<Dot> = None;
-    for bin in &curve.bins {
-        let here = height(bin.smooth).map(|y| (bin.x, y));
-        if let Some(to) = here {
-            // Nothing to come from: a dot.
-            let from = before.filter(|_| !bin.gap).unwrap_or(to);
-            pieces.push((from, to));
-        }
+        let here = height(value(bin)).map(|y| (bin.x, y));
+        pieces.extend(here.map(|to| (before.filter(|_| !bin.gap).unwrap_or(to), to)));
         before = here;
     }
     pieces
@@ -299,15 +158,12 @@ fn value_axis(scale: &Scale, chart: &Chart<'_>, theme: &Theme, buffer: &mut Buff
     let mut before = String::new();
     let ticks = scale.ticks(usize::from(plot.height.div_ceil(2)).clamp(2, 8), chart.unit);
     for (tick, label) in ticks.iter().zip(chart.unit.write_ticks(&ticks)) {
-        let Some(share) = scale
-            .share(*tick)
-            .filter(|share| (0.0..=1.0).contains(share))
-        else {
+        let share = scale.share(*tick);
+        let Some(share) = share.filter(|share| (0.0..=1.0).contains(share)) else {
             continue;
         };
         let row = ((1.0 - share) * rows).round() as u16;
-        let label = theme.foreign(&label);
-        let label = format::fit(&label, usize::from(LABELS - 1), theme.ellipsis());
+        let label = theme.fit(&label, usize::from(LABELS - 1));
         // A value that rounds to the label before it would be a second truth.
         if taken == Some(row) || label == before {
             continue;
@@ -326,11 +182,8 @@ fn place_axis(chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, plot: Rect)
     let (from, to) = chart.window;
     let y = plot.bottom();
     let across = f64::from(plot.width.saturating_sub(1));
-    for place in chart
-        .resumes
-        .iter()
-        .filter(|place| (from..=to).contains(*place))
-    {
+    let resumes = chart.resumes.iter();
+    for place in resumes.filter(|place| (from..=to).contains(*place)) {
         let x = plot.x + ((place - from) / (to - from) * across).round() as u16;
         text::put(buffer, x, y, plot.right(), theme.pick("↻", "^"), theme.warn);
     }
@@ -397,7 +250,7 @@ fn title(chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, area: Rect) {
     });
     let end = area.right();
     let x = text::put(buffer, area.x, area.y, end, mark, theme.strong);
-    let title = format::fit(title, room, theme.ellipsis());
+    let title = theme.fit(title, room);
     let mut x = text::put(buffer, x, area.y, end, &title, style);
     for (text, (_, style)) in entries.iter().zip(&values) {
         x = text::put(buffer, x, area.y, end, text, *style);
@@ -415,8 +268,8 @@ enum Names {
 /// A line's latest value, or the one under the cursor, and its style.
 fn entry(line: &Line<'_>, chart: &Chart<'_>, theme: &Theme) -> (String, Style) {
     let value = match chart.cursor {
-        Some(place) => value_at(line, chart.axis.unwrap_or_default(), place),
-        None => latest(line),
+        Some(place) => line.value_at(chart.axis.unwrap_or_default(), place),
+        None => line.latest(chart.unit),
     };
     let written = value.map_or_else(
         || theme.pick("–", "-").to_owned(),

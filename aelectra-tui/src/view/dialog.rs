@@ -4,12 +4,11 @@ use aelectra_data::run::ControlRequest;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::symbols::border;
-use ratatui::widgets::{Block, Clear, Widget};
+use ratatui::text::Line;
+use ratatui::widgets::{Block, Clear, Padding, Paragraph, Widget};
 
-use super::text;
 use crate::format;
 use crate::state::{Dialog, State};
-use crate::theme::Theme;
 
 pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let lines: Vec<String> = match &state.dialog {
@@ -31,32 +30,6 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
             "d detach, it goes on    s stop after a checkpoint    c cancel".into(),
         ],
     };
-    let widest = lines
-        .iter()
-        .map(|line| format::width(line))
-        .max()
-        .unwrap_or(0);
-    let width = (widest as u16 + 4).min(area.width);
-    let height = (lines.len() as u16 + 2).min(area.height);
-    let frame = Rect {
-        x: area.x + (area.width - width) / 2,
-        y: area.y + (area.height - height) / 2,
-        width,
-        height,
-    };
-    border(&state.theme, buffer, frame);
-    for (index, line) in lines.iter().enumerate() {
-        let style = if index == 0 {
-            state.theme.strong
-        } else {
-            state.theme.text
-        };
-        let (x, y) = (frame.x + 2, frame.y + 1 + index as u16);
-        text::put(buffer, x, y, frame.right() - 1, line, style);
-    }
-}
-
-fn border(theme: &Theme, buffer: &mut Buffer, frame: Rect) {
     const ASCII: border::Set<'_> = border::Set {
         top_left: "+",
         top_right: "+",
@@ -67,12 +40,27 @@ fn border(theme: &Theme, buffer: &mut Buffer, frame: Rect) {
         horizontal_top: "-",
         horizontal_bottom: "-",
     };
-    let set = if theme.ascii { ASCII } else { border::PLAIN };
+    let theme = &state.theme;
+    let width = lines.iter().map(|line| format::width(line)).max();
+    let width = (width.unwrap_or(0) as u16 + 4).min(area.width);
+    let height = (lines.len() as u16 + 2).min(area.height);
+    let frame = Rect {
+        x: area.x + (area.width - width) / 2,
+        y: area.y + (area.height - height) / 2,
+        width,
+        height,
+    };
     Clear.render(frame, buffer);
-    Block::bordered()
-        .border_set(set)
+    let block = Block::bordered()
+        .border_set(if theme.ascii { ASCII } else { border::PLAIN })
         .border_style(theme.warn)
-        .render(frame, buffer);
+        .padding(Padding::horizontal(1));
+    let styles = std::iter::once(theme.strong).chain(std::iter::repeat(theme.text));
+    let lines = lines.into_iter().zip(styles);
+    let lines: Vec<Line<'_>> = lines
+        .map(|(line, style)| Line::styled(line, style))
+        .collect();
+    Paragraph::new(lines).block(block).render(frame, buffer);
 }
 
 fn question(request: ControlRequest) -> &'static str {

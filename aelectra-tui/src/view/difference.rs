@@ -87,13 +87,7 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         .clamp(12, usize::from(area.width) / 3);
     let rest = usize::from(area.width).saturating_sub(key_width + 2);
     let width = (rest / manifests.len()).max(8);
-    let cell = |text: &str| {
-        format::pad(
-            &theme.foreign(text),
-            width.saturating_sub(1),
-            theme.ellipsis(),
-        )
-    };
+    let cell = |text: &str| theme.pad(text, width.saturating_sub(1));
     if let Some(row) = text::row(inner, 0) {
         for (index, (id, _)) in manifests.iter().enumerate() {
             let x = row.x + (key_width + 2 + index * width) as u16;
@@ -111,7 +105,7 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         let Some(row) = text::row(inner, place + 1) else {
             break;
         };
-        let key = format::pad(&theme.foreign(key), key_width, theme.ellipsis());
+        let key = theme.pad(key, key_width);
         text::put(buffer, row.x + 1, row.y, row.right(), &key, theme.text);
         for (index, value) in values.iter().enumerate() {
             let x = row.x + (key_width + 2 + index * width) as u16;

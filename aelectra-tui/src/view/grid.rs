@@ -81,7 +81,6 @@ fn clip(from: Dot, to: Dot, (right, bottom): Dot) -> Option<(Dot, Dot)> {
     Some((cut(x0, y0), cut(x1, y1)))
 }
 
-/// The dots of an area.
 #[derive(Clone, Copy)]
 pub(super) struct Grid {
     pub(super) area: Rect,

@@ -13,23 +13,14 @@ use crate::store::{Metric, NerMetric, RunStore, Status, Unit};
 pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let (Some(run), Some(row)) = (state.run(), state.row()) else {
-        let place = if state.root.is_empty() {
-            String::new()
-        } else {
-            format!(" in {}", theme.foreign(&state.root))
-        };
-        let text = format!(" waiting for a run{place}");
+        let text = format!(" waiting for a run{}", state.place());
         text::line(buffer, area, 0, &text, theme.warn);
         return;
     };
     let status = state.status();
     let (word, style) = status_text(state, status, run);
     let width = usize::from(area.width);
-    let id = format::fit(
-        &theme.foreign(&row.id),
-        (width / 3).max(12),
-        theme.ellipsis(),
-    );
+    let id = theme.fit(&row.id, (width / 3).max(12));
     let mut parts: Vec<(String, Style)> = vec![
         (format!(" {id} "), theme.strong),
         (format!("{word} "), style),
@@ -54,7 +45,7 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         let of = track
             .total_epochs
             .map_or(String::new(), |total| format!("/{total}"));
-        let name = theme.foreign(&format::printable(&track.name()));
+        let name = theme.foreign(&track.name());
         parts.push((format!("{name} epoch {}{of} ", track.epoch), theme.text));
     }
     let mut x = area.x;
@@ -130,7 +121,7 @@ fn numbers(state: &State, run: &RunStore, status: Status, buffer: &mut Buffer, a
     }
     let skipped = run.last(Metric::SkippedSteps).unwrap_or(0.0);
     if let Some(device) = run.start.as_ref().and_then(|start| start.device.as_deref()) {
-        parts.push(theme.foreign(&format::printable(device)));
+        parts.push(theme.foreign(device));
     }
     let x = text::list(buffer, area, &parts, theme, theme.text);
     let mut alerts = Vec::new();

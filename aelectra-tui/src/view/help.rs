@@ -5,7 +5,6 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::{WidthClass, text};
-use crate::format;
 use crate::keymap::{BINDINGS, GROUPS};
 use crate::state::State;
 
@@ -70,7 +69,7 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         let x = start + KEYS;
         text::put(buffer, start, row.y, x, keys, state.theme.strong);
         let room = usize::from(end.saturating_sub(x));
-        let help = format::fit(help, room, state.theme.ellipsis());
+        let help = state.theme.fit(help, room);
         text::put(buffer, x, row.y, end, &help, *style);
     }
     if first < most {

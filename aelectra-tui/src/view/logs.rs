@@ -14,11 +14,8 @@ const PREFIX: usize = 1 + 8 + 1 + 5 + 1 + 1;
 
 fn lines(state: &State) -> impl DoubleEndedIterator<Item = &LogLine> {
     // The filter belongs to the screen it was typed on.
-    let wanted = if state.screen == Screen::Logs {
-        state.filter.to_lowercase()
-    } else {
-        String::new()
-    };
+    let filter = Some(&state.filter).filter(|_| state.screen == Screen::Logs);
+    let wanted = filter.map_or(String::new(), |filter| filter.to_lowercase());
     let all = state.run().map(|run| run.logs.iter()).into_iter().flatten();
     all.filter(move |line| wanted.is_empty() || line.text.to_lowercase().contains(&wanted))
 }
@@ -59,11 +56,10 @@ fn newest(state: &State, buffer: &mut Buffer, area: Rect, back: usize, wrap: boo
         if used >= height {
             break;
         }
-        let text = theme.foreign(&line.text);
         let rows = if wrap {
-            format::wrap(&text, room)
+            format::wrap(&theme.foreign(&line.text), room)
         } else {
-            vec![format::fit(&text, room, theme.ellipsis())]
+            vec![theme.fit(&line.text, room)]
         };
         used += rows.len();
         entries.push((line, rows));
@@ -105,15 +101,7 @@ fn newest(state: &State, buffer: &mut Buffer, area: Rect, back: usize, wrap: boo
 
 /// The time of day in UTC: the standard library knows no other.
 pub(crate) fn clock(t: f64) -> String {
-    let seconds = if t.is_finite() {
-        t.max(0.0) as u64 % 86_400
-    } else {
-        0
-    };
-    format!(
-        "{:02}:{:02}:{:02}",
-        seconds / 3600,
-        seconds / 60 % 60,
-        seconds % 60
-    )
+    let seconds = t.max(0.0) as u64 % 86_400;
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{hour:02}:{minute:02}:{second:02}")
 }

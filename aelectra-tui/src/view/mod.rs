@@ -68,6 +68,26 @@ pub(crate) fn body(area: Rect) -> Rect {
     parts(area)[2]
 }
 
+/// Areas that fill an area, row by row.
+pub(crate) fn cells(area: Rect, columns: u16, rows: u16) -> impl Iterator<Item = Rect> {
+    let edge = |index: u16, count: u16, length: u16| {
+        (u32::from(index) * u32::from(length) / u32::from(count)) as u16
+    };
+    (0..rows * columns).map(move |place| {
+        let (column, row) = (place % columns, place / columns);
+        let (x, y) = (
+            edge(column, columns, area.width),
+            edge(row, rows, area.height),
+        );
+        Rect {
+            x: area.x + x,
+            y: area.y + y,
+            width: edge(column + 1, columns, area.width) - x,
+            height: edge(row + 1, rows, area.height) - y,
+        }
+    })
+}
+
 pub(crate) fn draw(state: &State, buffer: &mut Buffer) {
     let area = *buffer.area();
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {

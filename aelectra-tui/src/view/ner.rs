@@ -2,13 +2,13 @@
 
 use aelectra_data::run::{ClassScore, NerEvalEvent};
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 
-use super::chart::{self, Chart, Data, Line};
+use super::chart;
+use super::curve::{Chart, Data, Line};
 use super::grid::Pattern;
 use super::{WidthClass, text};
-use crate::format;
 use crate::state::State;
 use crate::store::{NerTrack, RunStore, Unit};
 
@@ -24,22 +24,14 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         }
         return;
     };
-    let shown = state
-        .track
-        .unwrap_or(run.ner.active)
-        .min(run.ner.tracks.len() - 1);
+    let shown = state.track.unwrap_or(run.ner.active);
+    let shown = shown.min(run.ner.tracks.len() - 1);
     let track = &run.ner.tracks[shown];
     // The tables take what they need, the chart the rest.
     let labels = scores(track).map_or(4, |(eval, _)| eval.classes.len()) as u16;
     let tables = (labels + 5).min(area.height / 2);
     let top = (area.height - tables).max(8).min(area.height);
-    let (upper, lower) = (
-        Rect {
-            height: top,
-            ..area
-        },
-        text::below(area, top),
-    );
+    let (upper, lower) = (text::above(area, top), text::below(area, top));
     if WidthClass::of(area.width) == WidthClass::Narrow {
         f1_chart(state, true, buffer, upper);
         let used = classes(state, track, buffer, lower);
@@ -56,17 +48,10 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
 }
 
 fn halves(area: Rect) -> (Rect, Rect) {
-    let middle = area.width / 2;
-    let left = Rect {
-        width: middle.saturating_sub(1),
-        ..area
-    };
-    let right = Rect {
-        x: area.x + middle,
-        width: area.width - middle,
-        ..area
-    };
-    (left, right)
+    let [left, right] =
+        Layout::horizontal([Constraint::Length(area.width / 2), Constraint::Fill(1)]).areas(area);
+    let width = left.width.saturating_sub(1);
+    (Rect { width, ..left }, right)
 }
 
 /// Micro-F1 by epoch, a line a seed, the best marked.
@@ -91,8 +76,8 @@ pub(crate) fn f1_chart(state: &State, focus: bool, buffer: &mut Buffer, area: Re
         last_epoch = last_epoch.max(track.total_epochs.unwrap_or(0) as f64);
         let is_shown = index == shown;
         lines.push(Line {
-            label: theme.foreign(&format::printable(&track.name())),
-            short: theme.foreign(&format::printable(&track.short_name())),
+            label: theme.foreign(&track.name()),
+            short: theme.foreign(&track.short_name()),
             letter: char::from_digit((place % 10) as u32, 10).unwrap_or('?'),
             style: theme.line(place),
             pattern: if is_shown {
@@ -112,26 +97,20 @@ pub(crate) fn f1_chart(state: &State, focus: bool, buffer: &mut Buffer, area: Re
         .filter_map(|track| track.best())
         .filter_map(|eval| Some((eval.epoch, eval.micro_f1?)))
         .max_by(|a, b| a.1.total_cmp(&b.1));
-    let stars = best
-        .iter()
-        .map(|(epoch, f1)| (*epoch as f64, *f1))
-        .collect();
+    let stars = best.iter().map(|(epoch, f1)| (*epoch as f64, *f1));
     let best = best.map_or(String::new(), |(epoch, f1)| {
         format!("  {star} {} at epoch {epoch}", Unit::Share.write(f1))
     });
     // Half an epoch of air on both sides, so that a single point stands in the middle.
     let window = (0.5, last_epoch.max(2.0) + 0.5);
+    let title = format!("NER micro-F1 by epoch, dev{best}");
     let drawn = Chart {
         short: format!("NER F1{best}"),
         lines,
         focus,
         axis: None,
-        stars,
-        ..Chart::new(
-            &format!("NER micro-F1 by epoch, dev{best}"),
-            Unit::Share,
-            window,
-        )
+        stars: stars.collect(),
+        ..Chart::new(&title, Unit::Share, window)
     };
     chart::draw(&drawn, theme, buffer, area);
 }
@@ -145,15 +124,13 @@ fn seeds(state: &State, shown: usize, buffer: &mut Buffer, area: Rect) {
     let fixed = if no_misc { 34 } else { 25 };
     let name_width = usize::from(area.width).saturating_sub(fixed).clamp(8, 28);
     let line = |mark: &str, name: &str, epoch: &str, values: [String; 3]| {
-        let name = theme.foreign(&format::printable(name));
-        let name = format::pad(&name, name_width, theme.ellipsis());
+        let name = theme.pad(name, name_width);
         let [dev, free, test] = values;
-        let free = if no_misc {
-            format!("{free:>9}")
+        if no_misc {
+            format!("{mark} {name}{epoch:>4}{dev:>9}{free:>9}{test:>9}")
         } else {
-            String::new()
-        };
-        format!("{mark} {name}{epoch:>4}{dev:>9}{free}{test:>9}")
+            format!("{mark} {name}{epoch:>4}{dev:>9}{test:>9}")
+        }
     };
     let heads = ["dev F1", "no MISC", "test F1"].map(str::to_owned);
     let mut rows: Vec<(String, Style)> = vec![(line("  ", "", "ep", heads), theme.dim)];
@@ -259,7 +236,7 @@ fn classes(state: &State, track: &NerTrack, buffer: &mut Buffer, area: Rect) -> 
         text::heading(buffer, area, theme, "Classes: no evaluation yet");
         return 2;
     };
-    let name = theme.foreign(&format::printable(&track.short_name()));
+    let name = theme.foreign(&track.short_name());
     let title = format!("Classes, {name}, epoch {}, {split}", eval.epoch);
     let inner = text::heading(buffer, area, theme, &title);
     let wide = usize::from(area.width) >= 52;
@@ -277,11 +254,7 @@ fn classes(state: &State, track: &NerTrack, buffer: &mut Buffer, area: Rect) -> 
         }
     };
     let line = |label: &str, score: &ClassScore| {
-        let label = format::pad(
-            &theme.foreign(&format::printable(label)),
-            label_width,
-            theme.ellipsis(),
-        );
+        let label = theme.pad(label, label_width);
         let bar = if wide {
             text::bar(score.f1, 8, theme)
         } else {
@@ -335,10 +308,6 @@ fn confusion(state: &State, track: &NerTrack, buffer: &mut Buffer, area: Rect) {
         theme,
         &format!("Gold, down {arrow} predicted, across"),
     );
-    let cell = |text: &str, width: usize| {
-        let text = theme.foreign(&format::printable(text));
-        format::fit(&text, width, theme.ellipsis())
-    };
     // Whole columns: half a number would be another number.
     let names = 7;
     let count = confusion.labels.len().max(1);
@@ -346,7 +315,7 @@ fn confusion(state: &State, track: &NerTrack, buffer: &mut Buffer, area: Rect) {
     let columns = (usize::from(inner.width).saturating_sub(names) / width).min(count);
     let mut head = " ".repeat(names);
     for name in confusion.labels.iter().take(columns) {
-        head.push_str(&format!("{:>width$}", cell(name, width - 1)));
+        head.push_str(&format!("{:>width$}", theme.fit(name, width - 1)));
     }
     text::line(buffer, inner, 0, &head, theme.dim);
     for (index, counts) in confusion.counts.iter().enumerate() {
@@ -354,7 +323,7 @@ fn confusion(state: &State, track: &NerTrack, buffer: &mut Buffer, area: Rect) {
             break;
         };
         let name = confusion.labels.get(index).map_or("?", String::as_str);
-        let name = format!(" {}", cell(name, names - 1));
+        let name = format!(" {}", theme.fit(name, names - 1));
         text::put(buffer, row.x, row.y, row.right(), &name, theme.dim);
         let mut x = row.x + names as u16;
         for (column, count) in counts.iter().take(columns).enumerate() {

@@ -3,10 +3,10 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::chart::{self, Chart, Data, Line, plot_area};
+use super::chart::{self, plot_area};
+use super::curve::{Chart, Data, Line};
 use super::grid::Pattern;
-use super::{WidthClass, logs, ner, system, text};
-use crate::format;
+use super::{WidthClass, cells, logs, ner, system, text};
 use crate::state::State;
 use crate::store::{Axis, Metric, NerMetric, NerTrack, RunStore};
 use crate::theme::Theme;
@@ -92,9 +92,12 @@ impl Pane {
     }
 
     fn matches(self, wanted: &str) -> bool {
-        let title = self.title().to_lowercase().contains(wanted);
-        title
-            || matches!(self, Self::Metrics(group) if group.metrics.iter().any(|m| m.metric.label().to_lowercase().contains(wanted)))
+        let contains = |text: &str| text.to_lowercase().contains(wanted);
+        let metrics = match self {
+            Self::Metrics(group) => group.metrics,
+            _ => &[],
+        };
+        contains(self.title()) || metrics.iter().any(|m| contains(m.metric.label()))
     }
 }
 
@@ -117,11 +120,11 @@ pub(crate) fn panes(state: &State) -> Vec<Pane> {
     }
     if tuning {
         let rest = if pretraining {
-            &NerMetric::ALL[..1]
+            0..1
         } else {
-            &NerMetric::ALL[1..]
+            1..NerMetric::ALL.len()
         };
-        panes.extend(rest.iter().copied().map(Pane::NerSteps));
+        panes.extend(NerMetric::ALL[rest].iter().copied().map(Pane::NerSteps));
     }
     let wanted = state.filter.to_lowercase();
     panes.retain(|pane| pane.matches(&wanted));
@@ -147,32 +150,10 @@ fn layout(state: &State, area: Rect) -> (Vec<(usize, Pane, Rect)>, Rect) {
     let rows = (height / 8).clamp(1, 3);
     let count = usize::from(rows * columns);
     // The page that holds the focus.
-    let first = focus / count.max(1) * count;
-    let charts = panes
-        .into_iter()
-        .enumerate()
-        .skip(first)
-        .take(count)
-        .enumerate()
-        .map(|(place, (index, pane))| {
-            let place = place as u16;
-            let (column, row) = (place % columns, place / columns);
-            let edge = |index: u16, count: u16, length: u16| {
-                (u32::from(index) * u32::from(length) / u32::from(count)) as u16
-            };
-            let (left, right) = (
-                edge(column, columns, area.width),
-                edge(column + 1, columns, area.width),
-            );
-            let (top, bottom) = (edge(row, rows, height), edge(row + 1, rows, height));
-            let rect = Rect {
-                x: area.x + left,
-                y: area.y + top,
-                width: right - left,
-                height: bottom - top,
-            };
-            (index, pane, rect)
-        })
+    let page = panes.into_iter().enumerate().skip(focus / count * count);
+    let charts = page
+        .zip(cells(Rect { height, ..area }, columns, rows))
+        .map(|((index, pane), rect)| (index, pane, rect))
         .collect();
     (charts, text::below(area, height))
 }
@@ -239,18 +220,18 @@ pub(crate) fn chart<'a>(state: &'a State, theme: &Theme, group: &Group) -> Chart
                 ("all original".to_owned(), "orig.".to_owned(), 'o')
             } else if several {
                 let digit = char::from_digit(place as u32 + 1, 10).unwrap_or('?');
-                let id = theme.foreign(&row.id);
-                let short = format::fit(&id, 10, theme.ellipsis());
-                (id, short, digit)
+                (theme.foreign(&row.id), theme.fit(&row.id, 10), digit)
             } else {
-                let (label, short) = (member.label.to_owned(), member.short.to_owned());
-                (label, short, member.letter)
+                (
+                    member.label.to_owned(),
+                    member.short.to_owned(),
+                    member.letter,
+                )
             };
-            let order = if several { place } else { index };
-            let (style, pattern) = if several && is_baseline {
-                (theme.dim, Pattern::Dotted)
-            } else {
-                (theme.line(order), PATTERNS[order % PATTERNS.len()])
+            let (style, pattern) = match (several, is_baseline) {
+                (true, true) => (theme.dim, Pattern::Dotted),
+                (true, false) => (theme.line(place), PATTERNS[place % PATTERNS.len()]),
+                (false, _) => (theme.line(index), PATTERNS[index % PATTERNS.len()]),
             };
             lines.push(Line {
                 label,
@@ -319,7 +300,7 @@ fn ner_steps(state: &State, metric: NerMetric, focus: bool, buffer: &mut Buffer,
     let shown = state.track.unwrap_or(run.ner.active);
     let track: Option<&NerTrack> = run.ner.tracks.get(shown);
     let lines = track.map_or_else(Vec::new, |track| {
-        let name = theme.foreign(&format::printable(&track.name()));
+        let name = theme.foreign(&track.name());
         let style = theme.line(0);
         vec![Line::raw(name, 'N', style, &track.steps, metric.column())]
     });

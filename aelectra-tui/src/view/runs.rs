@@ -43,16 +43,11 @@ pub(crate) fn hit(state: &State, area: Rect, position: Position) -> Option<usize
 pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let listed = state.listed();
-    let place = if state.root.is_empty() {
-        String::new()
-    } else {
-        format!(" in {}", theme.foreign(&state.root))
-    };
-    let title = format!(" Runs{place}: {}", listed.len());
+    let title = format!(" Runs{}: {}", state.place(), listed.len());
     let inner = text::heading(buffer, area, theme, &title);
     let name_width = usize::from(area.width).saturating_sub(67).clamp(14, 48);
     let narrow = area.width < 80;
-    let name = format::pad("run", name_width, "");
+    let name = theme.pad("run", name_width);
     let mut head = format!("    {name} {:<11} {:>15} {:>8}", "state", "step", "loss");
     if !narrow {
         head.push_str(&format!(" {:>7} {:>7} {:>7}", "RTD acc", "best F1", "age"));
@@ -83,7 +78,7 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         } else {
             " "
         };
-        let name = format::pad(&theme.foreign(&run.id), name_width, theme.ellipsis());
+        let name = theme.pad(&run.id, name_width);
         let step = match (known.step, known.total_steps) {
             (Some(step), Some(total)) => {
                 format!(

@@ -3,8 +3,9 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::chart::{self, Chart, Line};
-use super::{WidthClass, text};
+use super::chart;
+use super::curve::{Chart, Line};
+use super::{WidthClass, cells, text};
 use crate::format;
 use crate::state::State;
 use crate::store::{Axis, Metric, RunStore, SystemMetric};
@@ -77,26 +78,19 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let columns = WidthClass::of(area.width).columns();
     let needed = (metrics.len() as u16).div_ceil(columns).max(1);
     let rows = needed.min((above.height / 6).max(1));
-    for (place, metric) in metrics.iter().take(usize::from(rows * columns)).enumerate() {
-        let (column, row) = (place as u16 % columns, place as u16 / columns);
-        let rect = Rect {
-            x: above.x + column * above.width / columns,
-            y: above.y + row * above.height / rows,
-            width: above.width / columns,
-            height: above.height / rows,
-        };
+    for (place, (metric, rect)) in metrics.iter().zip(cells(above, columns, rows)).enumerate() {
         let window = run.system.extent(Axis::Time).unwrap_or((0.0, 1.0));
         let short = metric.label().split(',').next();
-        let style = theme.line(place);
+        let line = Line::raw(
+            String::new(),
+            'S',
+            theme.line(place),
+            &run.system,
+            metric.column(),
+        );
         let drawn = Chart {
             short: short.unwrap_or_default().to_owned(),
-            lines: vec![Line::raw(
-                String::new(),
-                'S',
-                style,
-                &run.system,
-                metric.column(),
-            )],
+            lines: vec![line],
             log_scale: state.log_scale,
             axis: Some(Axis::Time),
             ..Chart::new(metric.label(), metric.unit(), window)
@@ -111,9 +105,14 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         let name = format!("  {:<18}", name);
         let x = text::put(buffer, row.x, row.y, row.right(), &name, theme.dim);
         let room = usize::from(row.right().saturating_sub(x));
-        let value = theme.foreign(&format::printable(value));
-        let value = format::fit(&value, room, theme.ellipsis());
-        text::put(buffer, x, row.y, row.right(), &value, theme.text);
+        text::put(
+            buffer,
+            x,
+            row.y,
+            row.right(),
+            &theme.fit(value, room),
+            theme.text,
+        );
     }
 }
 
@@ -137,31 +136,25 @@ fn facts(run: &RunStore) -> Vec<(&'static str, String)> {
         facts.push(("step", split.join("  ")));
     }
     if let Some(start) = &run.start {
+        let count = start.parameters.map(|count| format::count(count as f64));
         let texts = [
             ("device", start.device.clone()),
             ("model", start.model.clone()),
-            (
-                "parameters",
-                start.parameters.map(|count| format::count(count as f64)),
-            ),
+            ("parameters", count),
             ("batch", batch(start.batch_size, start.sequence_length)),
             ("process", start.pid.map(|pid| pid.to_string())),
             ("host", start.host.clone()),
         ];
-        facts.extend(
-            texts
-                .into_iter()
-                .filter_map(|(name, text)| Some((name, text?))),
-        );
+        let known = texts
+            .into_iter()
+            .filter_map(|(name, text)| Some((name, text?)));
+        facts.extend(known);
     }
     if let Some(manifest) = &run.manifest {
         let commit = manifest.git_commit.clone();
         facts.extend(commit.map(|commit| ("commit", commit)));
-        let versions: Vec<String> = manifest
-            .versions
-            .iter()
-            .map(|(name, version)| format!("{name} {version}"))
-            .collect();
+        let versions = manifest.versions.iter();
+        let versions: Vec<String> = versions.map(|(name, of)| format!("{name} {of}")).collect();
         if !versions.is_empty() {
             facts.push(("versions", versions.join(", ")));
         }

@@ -72,7 +72,7 @@ pub(crate) fn heading(buffer: &mut Buffer, area: Rect, theme: &Theme, text: &str
     if area.height == 0 {
         return area;
     }
-    let title = format::fit(text, usize::from(area.width), theme.ellipsis());
+    let title = theme.fit(text, usize::from(area.width));
     let x = put(buffer, area.x, area.y, area.right(), &title, theme.strong);
     if x + 1 < area.right() {
         let rule = theme
@@ -93,14 +93,16 @@ pub(crate) fn below(area: Rect, rows: u16) -> Rect {
     }
 }
 
+/// The first rows of an area.
+pub(crate) fn above(area: Rect, rows: u16) -> Rect {
+    let height = rows.min(area.height);
+    Rect { height, ..area }
+}
+
 /// One row of an area, from its top; `None` beyond its height.
 pub(crate) fn row(area: Rect, index: usize) -> Option<Rect> {
     let index = u16::try_from(index).ok()?;
-    (index < area.height).then(|| Rect {
-        y: area.y + index,
-        height: 1,
-        ..area
-    })
+    (index < area.height).then(|| above(below(area, index), 1))
 }
 
 /// A bar filled to a share of its width, in eighths of a cell.
@@ -115,14 +117,9 @@ pub(crate) fn bar(share: f64, width: usize, theme: &Theme) -> String {
         return format!("{}{}", "#".repeat(full), ".".repeat(width - full));
     }
     let eighths = (share * width as f64 * 8.0).round() as usize;
-    let mut bar = "█".repeat(eighths / 8);
-    let rest = eighths % 8;
-    if rest > 0 {
-        bar.push(['▏', '▎', '▍', '▌', '▋', '▊', '▉'][rest - 1]);
-    }
-    let used = format::width(&bar);
-    bar.push_str(&"░".repeat(width.saturating_sub(used)));
-    bar
+    let rest = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8];
+    let empty = width - eighths.div_ceil(8);
+    format!("{}{rest}{}", "█".repeat(eighths / 8), "░".repeat(empty))
 }
 
 #[cfg(test)]

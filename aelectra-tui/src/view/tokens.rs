@@ -86,7 +86,7 @@ fn summary(
     let dot = theme.pick("·", "|");
     let place = format!("Sample {} of {count} {dot} step {}", index + 1, sample.step);
     let split = sample.split.as_deref().map_or(String::new(), |split| {
-        format!(" {dot} {}", theme.foreign(&format::printable(split)))
+        format!(" {dot} {}", theme.foreign(split))
     });
     let counts =
         format!("{masked} masked, {replaced} replaced, {found} found, {false_alarms} false alarms");
@@ -110,9 +110,13 @@ fn heat(theme: &Theme, probability: Option<f64>) -> Style {
     let Some(p) = probability.filter(|p| p.is_finite()) else {
         return theme.dim;
     };
-    let emphasis = match p {
-        _ if p >= 0.8 => Modifier::BOLD | Modifier::UNDERLINED,
-        _ if p >= 0.5 => Modifier::UNDERLINED,
+    let level = [0.1, 0.3, 0.5, 0.8]
+        .iter()
+        .filter(|limit| p >= **limit)
+        .count();
+    let emphasis = match level {
+        4 => Modifier::BOLD | Modifier::UNDERLINED,
+        3 => Modifier::UNDERLINED,
         _ => Modifier::empty(),
     };
     let shades: [u8; 5] = match theme.name {
@@ -122,16 +126,8 @@ fn heat(theme: &Theme, probability: Option<f64>) -> Style {
         // Blue to orange, light to dark.
         ThemeName::ColorBlind => [245, 117, 153, 214, 208],
     };
-    let shade = match p {
-        _ if p < 0.1 => 0,
-        _ if p < 0.3 => 1,
-        _ if p < 0.5 => 2,
-        _ if p < 0.8 => 3,
-        _ => 4,
-    };
-    Style::new()
-        .fg(Color::Indexed(shades[shade]))
-        .add_modifier(emphasis)
+    let color = Color::Indexed(shades[level]);
+    Style::new().fg(color).add_modifier(emphasis)
 }
 
 /// What the generator put back as it was, told without colour too.
@@ -169,15 +165,10 @@ fn wrap(sample: &SampleEvent, width: usize, theme: &Theme) -> Vec<Block> {
     let mut used = 0;
     for (index, token) in sample.tokens.iter().enumerate() {
         let texts = [&token.original, &token.masked, &token.sampled];
-        let widest = texts
-            .iter()
-            .map(|text| format::width(&theme.foreign(text)))
-            .max()
-            .unwrap_or(0);
+        let mut widths = texts.map(|text| format::width(&theme.foreign(text)));
         // A guess that is right has a mark before it.
-        let marked = is_masked(token) && token.sampled == token.original;
-        let widest =
-            widest.max(usize::from(marked) * (format::width(&theme.foreign(&token.sampled)) + 1));
+        widths[2] += usize::from(is_masked(token) && token.sampled == token.original);
+        let widest = widths.into_iter().max().unwrap_or(0);
         // Two for the probability.
         let columns = widest.clamp(2, LONGEST.min(width.max(2)));
         if used + columns > width && !block.is_empty() {
@@ -209,16 +200,11 @@ fn draw_block(sample: &SampleEvent, block: &Block, theme: &Theme, buffer: &mut B
             (token.sampled.clone(), theme.warn)
         };
         let blank = String::new();
-        let p = token.replaced_probability.map_or_else(
-            || "-".to_owned(),
-            |p| {
-                if p.is_finite() {
-                    format!("{:.0}", (p * 100.0).clamp(0.0, 99.0))
-                } else {
-                    "NaN".into()
-                }
-            },
-        );
+        let p = match token.replaced_probability {
+            None => "-".to_owned(),
+            Some(p) if p.is_finite() => format!("{:.0}", (p * 100.0).clamp(0.0, 99.0)),
+            Some(_) => "NaN".to_owned(),
+        };
         let lines: [(&str, Style); 5] = [
             (&token.original, theme.text),
             (if masked { &token.masked } else { &blank }, theme.strong),
@@ -228,7 +214,7 @@ fn draw_block(sample: &SampleEvent, block: &Block, theme: &Theme, buffer: &mut B
         ];
         for (line, (text, style)) in lines.iter().enumerate() {
             if let Some(row) = text::row(area, line) {
-                let fitted = format::fit(&theme.foreign(text), *columns, theme.ellipsis());
+                let fitted = theme.fit(text, *columns);
                 text::put(buffer, x, row.y, row.right(), &fitted, *style);
             }
         }
