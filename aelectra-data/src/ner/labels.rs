@@ -105,24 +105,19 @@ impl LabelSet {
     /// where they stand, and both prefixes are there even if the data has only one.
     #[must_use]
     pub fn infer(datasets: &[&NerDataset]) -> Self {
-        let tags = datasets
-            .iter()
-            .flat_map(|data| data.sentences.iter())
-            .flat_map(|sentence| sentence.tags.iter());
+        let sentences = datasets.iter().flat_map(|data| &data.sentences);
+        let tags = sentences.flat_map(|sentence| &sentence.tags);
         let classes: BTreeSet<&str> = tags.filter_map(|tag| Some(split_tag(tag)?.1)).collect();
+        let (known, others): (Vec<&str>, Vec<&str>) = classes
+            .iter()
+            .partition(|class| DANE_CLASSES.contains(class));
         let known = DANE_CLASSES
             .into_iter()
-            .filter(|class| classes.contains(class));
-        let others = classes
-            .iter()
-            .copied()
-            .filter(|class| !DANE_CLASSES.contains(class));
+            .filter(|class| known.contains(class));
         let mut labels = vec!["O".to_owned()];
-        labels.extend(
-            known
-                .chain(others)
-                .flat_map(|c| [format!("B-{c}"), format!("I-{c}")]),
-        );
+        for class in known.chain(others) {
+            labels.extend([format!("B-{class}"), format!("I-{class}")]);
+        }
         Self::indexed(labels)
     }
 
@@ -219,14 +214,12 @@ impl LabelSet {
                 found.entry(tag).or_insert((0, sentence.line)).0 += 1;
             }
         }
-        let unseen = found
-            .into_iter()
-            .map(|(label, (tokens, line))| UnseenLabel {
-                label: label.to_owned(),
-                tokens,
-                line,
-            });
-        unseen.collect()
+        let unseen = |(label, (tokens, line)): (&str, _)| UnseenLabel {
+            label: label.to_owned(),
+            tokens,
+            line,
+        };
+        found.into_iter().map(unseen).collect()
     }
 }
 

@@ -109,31 +109,24 @@ fn without_danish_letters(token: &str) -> String {
         && !token.chars().any(char::is_lowercase);
     let mut out = String::with_capacity(token.len() + 2);
     for letter in token.chars() {
-        let pair = match letter.to_lowercase().next() {
-            Some('æ') => "ae",
-            Some('ø') => "oe",
-            Some('å') => "aa",
+        out.push_str(match (letter, shouted) {
+            ('æ', _) => "ae",
+            ('ø', _) => "oe",
+            ('å', _) => "aa",
+            ('Æ', true) => "AE",
+            ('Ø', true) => "OE",
+            // Also the sign of the ångström.
+            ('Å' | '\u{212b}', true) => "AA",
+            ('Æ', false) => "Ae",
+            ('Ø', false) => "Oe",
+            ('Å' | '\u{212b}', false) => "Aa",
             _ => {
                 out.push(letter);
                 continue;
             }
-        };
-        if letter.is_lowercase() {
-            out.push_str(pair);
-        } else if shouted {
-            out.push_str(&pair.to_uppercase());
-        } else {
-            out.push_str(&capitalised(pair));
-        }
+        });
     }
     out
-}
-
-fn capitalised(word: &str) -> String {
-    let mut letters = word.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
 }
 
 /// The letter rows of the Danish keyboard, and how far each is shifted to the right in keys.
@@ -218,11 +211,7 @@ fn no_space_after_punctuation(sentence: &NerSentence) -> Result<NerSentence> {
             let after_mark = group.len() > 1 && is_mark(&sentence.tokens[i - 1]);
             // A mark only joins if the word behind it will, too.
             let until = if joins_mark { i + 2 } else { i + 1 };
-            let owners: HashSet<usize> = owner[group.start..until]
-                .iter()
-                .flatten()
-                .copied()
-                .collect();
+            let owners: HashSet<&usize> = owner[group.start..until].iter().flatten().collect();
             if (joins_mark || after_mark) && owners.len() < 2 {
                 group.end = i + 1;
                 continue;
@@ -230,20 +219,10 @@ fn no_space_after_punctuation(sentence: &NerSentence) -> Result<NerSentence> {
         }
         groups.push(i..i + 1);
     }
-    let tag = |group: &std::ops::Range<usize>| {
-        let owner = owner[group.clone()].iter().flatten().next();
-        owner.map_or_else(
-            || "O".to_owned(),
-            |&index| {
-                let span = &spans[index];
-                let prefix = if group.contains(&span.start) {
-                    'B'
-                } else {
-                    'I'
-                };
-                format!("{prefix}-{}", span.label)
-            },
-        )
+    let tag = |group: &std::ops::Range<usize>| match owner[group.clone()].iter().flatten().next() {
+        None => "O".to_owned(),
+        Some(&at) if group.contains(&spans[at].start) => format!("B-{}", spans[at].label),
+        Some(&at) => format!("I-{}", spans[at].label),
     };
     Ok(NerSentence {
         tokens: groups

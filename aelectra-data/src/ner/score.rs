@@ -57,20 +57,13 @@ impl Confusion {
     /// How often an entity of class `gold` was given the class `predicted`.
     #[must_use]
     pub fn get(&self, gold: &str, predicted: &str) -> usize {
-        self.0
-            .get(gold)
-            .and_then(|row| row.get(predicted))
-            .copied()
-            .unwrap_or(0)
+        let row = self.0.get(gold);
+        row.and_then(|row| row.get(predicted)).copied().unwrap_or(0)
     }
 
     fn add(&mut self, gold: &str, predicted: &str) {
-        *self
-            .0
-            .entry(gold.to_owned())
-            .or_default()
-            .entry(predicted.to_owned())
-            .or_default() += 1;
+        let row = self.0.entry(gold.to_owned()).or_default();
+        *row.entry(predicted.to_owned()).or_default() += 1;
     }
 }
 
@@ -260,12 +253,12 @@ pub fn piece_f1_original<'a>(pieces: impl IntoIterator<Item = (&'a str, &'a str)
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::scheme::tests::iob2;
     use super::*;
     use proptest::prelude::*;
 
-    fn sentences(texts: &[&str]) -> Vec<Vec<String>> {
+    pub(in super::super) fn sentences(texts: &[&str]) -> Vec<Vec<String>> {
         let tags = |text: &&str| text.split_whitespace().map(str::to_owned).collect();
         texts.iter().map(tags).collect()
     }

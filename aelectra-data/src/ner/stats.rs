@@ -163,14 +163,10 @@ pub fn paired_randomization<R: AsRef<[Vec<String>]>>(
         return Err(DataError::invalid(message)
             .with_hint("the paired test needs the same number of runs of both"));
     }
-    let (a, b) = (
-        sentence_counts(gold, a, mode)?,
-        sentence_counts(gold, b, mode)?,
-    );
-    let mean_f1 = |runs: &[Vec<Counts>]| {
-        runs.iter().map(|run| sum(run).score().f1).sum::<f64>() / runs.len() as f64
-    };
-    let (f1_a, f1_b) = (mean_f1(&a), mean_f1(&b));
+    let a = sentence_counts(gold, a, mode)?;
+    let b = sentence_counts(gold, b, mode)?;
+    let all: Vec<usize> = (0..gold.len()).collect();
+    let (f1_a, f1_b) = (mean_f1(&a, &all), mean_f1(&b, &all));
     let observed = (f1_a - f1_b).abs();
     // Equal differences must count as such although they are summed in another order.
     let tolerance = 1e-12;
@@ -179,16 +175,11 @@ pub fn paired_randomization<R: AsRef<[Vec<String>]>>(
         let swap: Vec<bool> = (0..gold.len()).map(|_| rng.next_u64() >> 63 == 1).collect();
         let pick = |first: &Vec<Counts>, second: &Vec<Counts>| {
             let pairs = first.iter().zip(second).zip(&swap);
-            sum(pairs.map(|((x, y), &swap)| if swap { y } else { x }))
-                .score()
-                .f1
+            let picked = sum(pairs.map(|((x, y), &swap)| if swap { y } else { x }));
+            picked.score().f1
         };
-        let difference: f64 = a
-            .iter()
-            .zip(&b)
-            .map(|(a, b)| pick(a, b) - pick(b, a))
-            .sum::<f64>()
-            / a.len() as f64;
+        let runs = a.iter().zip(&b).map(|(a, b)| pick(a, b) - pick(b, a));
+        let difference = runs.sum::<f64>() / a.len() as f64;
         difference.abs() >= observed - tolerance
     });
     Ok(Significance {

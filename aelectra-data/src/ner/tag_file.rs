@@ -114,6 +114,7 @@ pub fn check_same_tokens(gold: &NerDataset, predicted: &NerDataset) -> Result<()
 
 #[cfg(test)]
 mod tests {
+    use super::super::score::tests::sentences;
     use super::*;
 
     fn read(name: &str, text: &str, mode: Mode) -> Result<NerDataset> {
@@ -121,11 +122,6 @@ mod tests {
         let path = dir.path().join(name);
         std::fs::write(&path, text).expect("writes");
         read_tags(&path, mode)
-    }
-
-    fn strings(rows: &[&str]) -> Vec<Vec<String>> {
-        let split = |row: &&str| row.split_whitespace().map(str::to_owned).collect();
-        rows.iter().map(split).collect()
     }
 
     fn tokens(file: &NerDataset) -> Vec<Vec<String>> {
@@ -136,8 +132,8 @@ mod tests {
     fn a_hash_may_be_a_token() {
         let text = "#\tO\nIb\tI-PER\nler\tE-PER\n\nRy\tB-LOC\n\n";
         let file = read("x.txt", text, Mode::Default).expect("reads");
-        assert_eq!(tokens(&file), strings(&["# Ib ler", "Ry"]));
-        assert_eq!(file.tags(), strings(&["O I-PER E-PER", "B-LOC"]));
+        assert_eq!(tokens(&file), sentences(&["# Ib ler", "Ry"]));
+        assert_eq!(file.tags(), sentences(&["O I-PER E-PER", "B-LOC"]));
         let lines: Vec<usize> = file.sentences.iter().map(|s| s.line).collect();
         assert_eq!(lines, [1, 5]);
     }
@@ -147,7 +143,7 @@ mod tests {
         let text = "# id = 1\nIb NNP I-PER\r\n# O\n\n\nNew York\tx\tB-LOC\n# O\n";
         let file = read("x.conll", text, Mode::Strict).expect("reads");
         assert_eq!(tokens(&file), [vec!["Ib", "#"], vec!["New York", "#"]]);
-        assert_eq!(file.tags(), strings(&["I-PER O", "B-LOC O"]));
+        assert_eq!(file.tags(), sentences(&["I-PER O", "B-LOC O"]));
     }
 
     #[test]

@@ -76,16 +76,9 @@ pub fn labels_for(
 mod tests {
     use super::super::align::align;
     use super::super::align::tests::{ids, letters};
+    use super::super::perturb::tests::sentence;
     use super::*;
     use proptest::prelude::*;
-
-    fn sentence(words: &[(&str, &str)]) -> NerSentence {
-        NerSentence {
-            tokens: words.iter().map(|w| w.0.to_owned()).collect(),
-            tags: words.iter().map(|w| w.1.to_owned()).collect(),
-            line: 1,
-        }
-    }
 
     fn windows(sentences: &[NerSentence], max_length: usize, stride: usize) -> Windows {
         let words = sentences.iter().map(|s| s.tokens.as_slice());
@@ -99,7 +92,7 @@ mod tests {
 
     #[test]
     fn first_piece_and_all_pieces() {
-        let sentences = [sentence(&[("Bo", "B-PER"), ("ler", "O"), ("x", "B-LOC")])];
+        let sentences = [sentence("Bo/B-PER ler x/B-LOC")];
         let windows = windows(&sentences, 16, 4);
         let expected = ids(&letters(), "[CLS] B ##o l ##e ##r x [SEP]");
         assert_eq!(windows.input_ids, [expected]);
@@ -121,7 +114,7 @@ mod tests {
 
     #[test]
     fn special_tokens_are_labelled_where_they_are_classes() {
-        let sentences = [sentence(&[("Bo", "B-PER")])];
+        let sentences = [sentence("Bo/B-PER")];
         let set = LabelSet::original();
         let windows = windows(&sentences, 8, 0);
         let labels = labels_for(&windows, &sentences, &set, Alignment::AllPieces);
@@ -131,8 +124,7 @@ mod tests {
 
     #[test]
     fn each_word_is_labelled_in_one_window() {
-        let words: Vec<(&str, &str)> = ["a", "b", "c", "d", "e", "f"].map(|w| (w, "O")).to_vec();
-        let sentences = [sentence(&words)];
+        let sentences = [sentence("a b c d e f")];
         let windows = windows(&sentences, 6, 2);
         let labels = labels_for(&windows, &sentences, &labels(), Alignment::FirstPiece);
         let labelled: Vec<usize> = labels
@@ -145,14 +137,14 @@ mod tests {
 
     #[test]
     fn tags_must_fit_the_windows() {
-        let mut sentences = [sentence(&[("a", "O"), ("b", "O")])];
+        let mut sentences = [sentence("a b")];
         let windows = windows(&sentences, 8, 0);
         sentences[0].tags.pop();
         let label = |sentences: &[NerSentence]| {
             labels_for(&windows, sentences, &labels(), Alignment::FirstPiece)
         };
         let error = label(&sentences).expect_err("a tag is missing").to_string();
-        assert!(error.contains("(line 1): 2 tokens but 1 tags"), "{error}");
+        assert!(error.contains("(line 4): 2 tokens but 1 tags"), "{error}");
         assert!(label(&[]).is_err());
     }
 

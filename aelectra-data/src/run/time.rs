@@ -13,22 +13,20 @@ pub fn unix_time() -> f64 {
 /// `YYYY-MM-DDThh:mm:ssZ`.
 #[must_use]
 pub fn utc_timestamp(time: SystemTime) -> String {
-    let (year, month, day, seconds) = civil(time);
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let [year, month, day, hour, minute, second] = civil(time);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 /// A new run's id: `YYYYMMDD-hhmmss-task`, so that names sort by time.
 #[must_use]
 pub fn new_run_id(time: SystemTime, task: &str) -> String {
-    let (year, month, day, seconds) = civil(time);
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let [year, month, day, hour, minute, second] = civil(time);
     format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}-{task}")
 }
 
-/// Year, month, day and second of the day in UTC. The day count is the closed form of Howard
+/// Year, month, day, hour, minute and second in UTC. The day count is the closed form of Howard
 /// Hinnant's "chrono-Compatible Low-Level Date Algorithms" (`civil_from_days`).
-fn civil(time: SystemTime) -> (u64, u64, u64, u64) {
+fn civil(time: SystemTime) -> [u64; 6] {
     let seconds = time
         .duration_since(UNIX_EPOCH)
         .map_or(0, |elapsed| elapsed.as_secs());
@@ -40,13 +38,10 @@ fn civil(time: SystemTime) -> (u64, u64, u64, u64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
+    let month = (shifted_month + 2) % 12 + 1;
     let year = year_of_era + era * 400 + u64::from(month <= 2);
-    (year, month, day, seconds % 86_400)
+    let (hour, minute) = (seconds / 3600 % 24, seconds / 60 % 60);
+    [year, month, day, hour, minute, seconds % 60]
 }
 
 #[cfg(test)]

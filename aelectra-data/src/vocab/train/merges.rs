@@ -83,7 +83,7 @@ pub(super) fn learn(
         merger.merge(pair, id);
         report.merges += 1;
         report.last_merge_frequency = frequency;
-        if report.merges % 500 == 0 {
+        if report.merges.is_multiple_of(500) {
             progress(Progress {
                 stage: "merge",
                 done: tokens.list.len() as u64,
