@@ -28,15 +28,13 @@ pub(crate) struct NerTrack {
 impl NerTrack {
     /// The best development score; the earliest of equals.
     pub(crate) fn best(&self) -> Option<&NerEvalEvent> {
-        let mut best: Option<(&NerEvalEvent, f64)> = None;
-        for eval in &self.dev {
-            let Some(f1) = eval.micro_f1.filter(|f1| f1.is_finite()) else {
-                continue;
-            };
-            if best.is_none_or(|(_, top)| f1 > top) {
-                best = Some((eval, f1));
-            }
-        }
+        let finite = |eval: &NerEvalEvent| eval.micro_f1.filter(|f1| f1.is_finite());
+        let scored = self
+            .dev
+            .iter()
+            .filter_map(|eval| Some((eval, finite(eval)?)));
+        // Backwards, since `max_by` takes the last of equals.
+        let best = scored.rev().max_by(|a, b| a.1.total_cmp(&b.1));
         best.map(|(eval, _)| eval)
     }
 
@@ -68,10 +66,8 @@ pub(crate) struct NerStore {
 
 impl NerStore {
     fn track(&mut self, arm: Option<&String>, seed: u64) -> Option<&mut NerTrack> {
-        let found = self
-            .tracks
-            .iter()
-            .position(|track| track.seed == seed && track.arm.as_ref() == arm);
+        let same = |track: &NerTrack| track.seed == seed && track.arm.as_ref() == arm;
+        let found = self.tracks.iter().position(same);
         let index = match found {
             Some(index) => index,
             None if self.tracks.len() >= TRACKS => return None,

@@ -1,6 +1,6 @@
 //! Where the configurations of the overlaid runs differ.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -14,12 +14,8 @@ use crate::state::State;
 fn flatten(prefix: &str, value: &Value, out: &mut BTreeMap<String, String>) {
     if let Value::Object(fields) = value {
         for (name, value) in fields {
-            let path = if prefix.is_empty() {
-                name.clone()
-            } else {
-                format!("{prefix}.{name}")
-            };
-            flatten(&path, value, out);
+            let path = format!("{prefix}.{name}");
+            flatten(path.trim_start_matches('.'), value, out);
         }
         return;
     }
@@ -33,17 +29,11 @@ fn flatten(prefix: &str, value: &Value, out: &mut BTreeMap<String, String>) {
 /// The keys in which the configurations differ, each with one value a configuration; `None` where
 /// it has no such key.
 pub(crate) fn differences(configs: &[&Value]) -> Vec<(String, Vec<Option<String>>)> {
-    let flat: Vec<BTreeMap<String, String>> = configs
-        .iter()
-        .map(|config| {
-            let mut out = BTreeMap::new();
-            flatten("", config, &mut out);
-            out
-        })
-        .collect();
-    let mut keys: Vec<&String> = flat.iter().flat_map(BTreeMap::keys).collect();
-    keys.sort();
-    keys.dedup();
+    let mut flat = vec![BTreeMap::new(); configs.len()];
+    for (config, out) in configs.iter().zip(&mut flat) {
+        flatten("", config, out);
+    }
+    let keys: BTreeSet<&String> = flat.iter().flat_map(BTreeMap::keys).collect();
     keys.into_iter()
         .filter_map(|key| {
             let values: Vec<Option<String>> =
@@ -74,17 +64,10 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         text::line(buffer, inner, 0, &line, theme.dim);
         return;
     }
-    let configs: Vec<&Value> = manifests
-        .iter()
-        .map(|(_, manifest)| &manifest.config)
-        .collect();
-    let rows = differences(&configs);
-    let key_width = rows
-        .iter()
-        .map(|(key, _)| format::width(key))
-        .max()
-        .unwrap_or(0)
-        .clamp(12, usize::from(area.width) / 3);
+    let configs = manifests.iter().map(|(_, manifest)| &manifest.config);
+    let rows = differences(&configs.collect::<Vec<_>>());
+    let longest = rows.iter().map(|(key, _)| format::width(key)).max();
+    let key_width = longest.unwrap_or(0).clamp(12, usize::from(area.width) / 3);
     let rest = usize::from(area.width).saturating_sub(key_width + 2);
     let width = (rest / manifests.len()).max(8);
     let cell = |text: &str| theme.pad(text, width.saturating_sub(1));
@@ -98,9 +81,8 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         let line = "  the configurations are equal";
         text::line(buffer, inner, 1, line, theme.good);
     }
-    let most = rows
-        .len()
-        .saturating_sub(usize::from(inner.height.saturating_sub(1)));
+    let room = usize::from(inner.height.saturating_sub(1));
+    let most = rows.len().saturating_sub(room);
     for (place, (key, values)) in rows.iter().skip(state.scroll.min(most)).enumerate() {
         let Some(row) = text::row(inner, place + 1) else {
             break;

@@ -124,27 +124,26 @@ fn numbers(state: &State, run: &RunStore, status: Status, buffer: &mut Buffer, a
         parts.push(theme.foreign(device));
     }
     let x = text::list(buffer, area, &parts, theme, theme.text);
-    let mut alerts = Vec::new();
+    // What is wrong, or else how the charts are drawn.
+    let mut notes = Vec::new();
     if let Some((step, metric)) = run.nonfinite.back() {
-        alerts.push(format!("NaN in {} at step {step}", metric.label()));
+        notes.push(format!("NaN in {} at step {step}", metric.label()));
     }
     if skipped > 0.0 {
-        alerts.push(format!("{} skipped", Unit::Count.write(skipped)));
+        notes.push(format!("{} skipped", Unit::Count.write(skipped)));
     }
     if run.bad_lines > 0 {
-        alerts.push(format!("{} bad lines", run.bad_lines));
+        notes.push(format!("{} bad lines", run.bad_lines));
     }
-    let mut view = vec![format!("EMA {}", state.decay())];
-    view.push(axis_name(state.usable_axis()).to_owned());
-    if state.log_scale {
-        view.push("log".to_owned());
-    }
-    let (tail, style) = if alerts.is_empty() {
-        (view.join(theme.separator()), theme.dim)
+    let style = if notes.is_empty() {
+        notes.push(format!("EMA {}", state.decay()));
+        notes.push(axis_name(state.usable_axis()).to_owned());
+        notes.extend(state.log_scale.then(|| "log".to_owned()));
+        theme.dim
     } else {
-        (alerts.join(theme.separator()), theme.bad)
+        theme.bad
     };
-    let tail = format!(" {tail} ");
+    let tail = format!(" {} ", notes.join(theme.separator()));
     text::right(buffer, x, area.y, area.right(), &tail, style);
 }
 

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::{WidthClass, text};
-use crate::keymap::{BINDINGS, GROUPS};
+use crate::keymap::BINDINGS;
 use crate::state::State;
 
 /// Columns of the keys.
@@ -14,12 +14,12 @@ const KEYS: u16 = 15;
 /// Keys and what they do, by group; with blank rows between the groups where they are wanted.
 fn table(state: &State, blanks: bool) -> Vec<(String, String, Style)> {
     let mut lines: Vec<(String, String, Style)> = Vec::new();
-    for &group in GROUPS {
+    for group in BINDINGS.chunk_by(|a, b| a.group == b.group) {
         if blanks && !lines.is_empty() {
             lines.push((String::new(), String::new(), state.theme.text));
         }
-        lines.push((group.to_owned(), String::new(), state.theme.strong));
-        for binding in BINDINGS.iter().filter(|binding| binding.group == group) {
+        lines.push((group[0].group.to_owned(), String::new(), state.theme.strong));
+        for binding in group {
             let keys: Vec<String> = binding.keys.iter().map(|key| key.label()).collect();
             let keys = keys.join(" ");
             match lines.last_mut() {
@@ -46,18 +46,13 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let per_column = lines.len().div_ceil(columns);
     // The last row is kept free for the note that there is more.
     let fits = per_column <= usize::from(area.height);
-    let shown = Rect {
-        height: area.height - u16::from(!fits),
-        ..area
-    };
+    let shown = text::above(area, area.height - u16::from(!fits));
     let most = per_column.saturating_sub(usize::from(shown.height));
     let first = state.scroll.min(most);
     for (index, (keys, help, style)) in lines.iter().enumerate() {
         let (column, line) = (index / per_column, index % per_column);
-        let Some(row) = line
-            .checked_sub(first)
-            .and_then(|line| text::row(shown, line))
-        else {
+        let line = line.checked_sub(first);
+        let Some(row) = line.and_then(|line| text::row(shown, line)) else {
             continue;
         };
         let start = row.x + (column * width) as u16 + 1;

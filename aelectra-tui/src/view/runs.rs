@@ -81,11 +81,8 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         let name = theme.pad(&run.id, name_width);
         let step = match (known.step, known.total_steps) {
             (Some(step), Some(total)) => {
-                format!(
-                    "{}/{}",
-                    format::count(step as f64),
-                    format::count(total as f64)
-                )
+                let [step, total] = [step, total].map(|count| format::count(count as f64));
+                format!("{step}/{total}")
             }
             (Some(step), None) => format::count(step as f64),
             _ => "-".into(),

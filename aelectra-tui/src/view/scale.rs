@@ -78,12 +78,14 @@ pub(crate) fn round_between(low: f64, high: f64, count: usize) -> Vec<f64> {
         .map(|factor| factor * power)
         .find(|step| *step >= rough)
         .unwrap_or(rough);
+    multiples(step, low, high, count)
+}
+
+fn multiples(step: f64, low: f64, high: f64, count: usize) -> Vec<f64> {
     let first = (low / step).ceil();
     // Not more than asked for, whatever rounding does at the edges of what a float can hold.
-    (0..=count + 1)
-        .map(|index| (first + index as f64) * step)
-        .take_while(|tick| *tick <= high)
-        .collect()
+    let ticks = (0..=count + 1).map(|index| (first + index as f64) * step);
+    ticks.take_while(|tick| *tick <= high).collect()
 }
 
 /// As [`round_between`] for seconds: round minutes, hours and days.
@@ -95,10 +97,7 @@ pub(crate) fn round_times(low: f64, high: f64, count: usize) -> Vec<f64> {
     let rough = (high - low) / count.max(1) as f64;
     let step = STEPS.into_iter().find(|step| *step >= rough);
     match step {
-        Some(step) if rough > 30.0 => (0..=count + 1)
-            .map(|index| ((low / step).ceil() + index as f64) * step)
-            .take_while(|tick| *tick <= high)
-            .collect(),
+        Some(step) if rough > 30.0 => multiples(step, low, high, count),
         _ => round_between(low, high, count),
     }
 }

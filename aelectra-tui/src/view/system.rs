@@ -67,10 +67,7 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         .collect();
     let facts = facts(run);
     let below = (facts.len() as u16 + 1).min(area.height / 2);
-    let above = Rect {
-        height: area.height - below,
-        ..area
-    };
+    let above = text::above(area, area.height - below);
     if metrics.is_empty() {
         let line = "  No system events in this run yet.";
         text::line(buffer, above, 1, line, theme.dim);

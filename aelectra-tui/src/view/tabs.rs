@@ -16,12 +16,8 @@ fn places(state: &State, area: Rect) -> Vec<(Screen, u16, u16)> {
         .into_iter()
         .map(|screen| {
             let (key, name) = screen.tab();
-            let padding = if narrow && screen != state.screen {
-                2
-            } else {
-                3
-            };
-            let end = x + format::width(key) as u16 + format::width(name) as u16 + padding;
+            let padding = 3 - u16::from(narrow && screen != state.screen);
+            let end = x + (format::width(key) + format::width(name)) as u16 + padding;
             let place = (screen, x, end.min(area.right()));
             x = end;
             place
@@ -46,22 +42,18 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     for (screen, start, stop) in places(state, area) {
         let (key, name) = screen.tab();
         let chosen = screen == state.screen;
-        let style = if chosen { theme.selected } else { theme.text };
-        let marker = if chosen { "[" } else { " " };
-        let close = if chosen { "]" } else { " " };
-        let label = format!("{marker}{key} {name}{close}");
+        let (style, label) = match chosen {
+            true => (theme.selected, format!("[{key} {name}]")),
+            false => (theme.text, format!(" {key} {name} ")),
+        };
         end = text::put(buffer, start, area.y, stop, &label, style);
     }
-    let mut badges = Vec::new();
-    if state.frozen {
-        badges.push("FROZEN");
-    }
-    if state.replay {
-        badges.push("replay");
-    }
-    if state.read_only {
-        badges.push("read-only");
-    }
-    let text = badges.join(" ");
+    let badges = [
+        (state.frozen, "FROZEN"),
+        (state.replay, "replay"),
+        (state.read_only, "read-only"),
+    ];
+    let badges = badges.into_iter().filter(|(is, _)| *is);
+    let text = badges.map(|(_, badge)| badge).collect::<Vec<_>>().join(" ");
     text::right(buffer, end, area.y, area.right(), &text, theme.warn);
 }
