@@ -3,9 +3,10 @@
 use crate::binary::aelectra;
 
 /// Variables that have another use than to set a key.
-const OTHERS: [(&str, &str); 4] = [
+const OTHERS: [(&str, &str); 5] = [
     ("AELECTRA_DEVICE", "flex"),
     ("AELECTRA_FUSED", "1"),
+    ("AELECTRA_SIMD", "portable"),
     ("AELECTRA_TEST_DEVICE", "flex"),
     ("AELECTRA_LOG", "info"),
 ];
@@ -72,4 +73,21 @@ fn flags_come_after_the_environment() {
     for line in ["epochs = 5  # --epochs", "seed = 4  # --set"] {
         assert!(shown.contains(line), "no {line:?} in {shown}");
     }
+}
+
+#[test]
+fn the_environment_chooses_kernels_and_is_checked() {
+    for (variable, value, used) in [
+        ("AELECTRA_SIMD", "portable", "portable"),
+        ("AELECTRA_FUSED", "0", "composed"),
+    ] {
+        let (code, report, told) = run(&["doctor", "--json"], &[(variable, value)]);
+        assert_eq!(code, Some(0), "{told}");
+        let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+        assert_eq!(report["kernels"]["used"], used, "{variable}={value}");
+    }
+    let (code, _, told) = run(&["doctor"], &[("AELECTRA_SIMD", "avx9")]);
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("AELECTRA_SIMD is `avx9`"), "{told}");
+    assert!(told.contains("portable, avx2, avx512"), "{told}");
 }

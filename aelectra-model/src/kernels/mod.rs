@@ -141,6 +141,30 @@ pub trait PreparedEncoder: Debug + Send + Sync {
 
 /// The environment variable that leaves only the composed operations with `0`.
 pub const SWITCH: &str = "AELECTRA_FUSED";
+/// The environment variable that limits the CPU's instruction set to one of [`SIMD_LEVELS`].
+pub const SIMD: &str = "AELECTRA_SIMD";
+/// Instruction sets by name, the narrowest first.
+pub const SIMD_LEVELS: [&str; 3] = ["portable", "avx2", "avx512"];
+
+/// Checks what the environment asks of the kernels.
+///
+/// # Errors
+/// When [`SIMD`] names no instruction set, or [`SWITCH`] is neither 0 nor 1.
+pub fn check_environment() -> Result<()> {
+    for (name, values) in [(SIMD, &SIMD_LEVELS[..]), (SWITCH, &["0", "1"])] {
+        if let Some(value) = std::env::var_os(name)
+            && !values.iter().any(|known| value == *known)
+        {
+            let value = value.display();
+            return Err(
+                ModelError::invalid(format!("environment variable {name} is `{value}`")).with_hint(
+                    format!("unset it, or set it to one of {}", values.join(", ")),
+                ),
+            );
+        }
+    }
+    Ok(())
+}
 
 /// Sets of kernels for one kind of device.
 struct Family {

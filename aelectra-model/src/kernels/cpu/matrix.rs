@@ -3,7 +3,6 @@
 use rayon::prelude::*;
 
 use super::isa::Isa;
-use super::isa::gemm::{Raw, Shape};
 
 /// Where the elements of a matrix lie in a slice.
 #[derive(Clone, Copy)]
@@ -119,28 +118,49 @@ impl Product {
         assert!(to.needs(m, n) <= result.len(), "the result is too short");
         assert!(from_a.needs(m, k) <= a.len(), "the left side is too short");
         assert!(from_b.needs(k, n) <= b.len(), "the right side is too short");
-        let shape = Shape {
-            m,
-            n,
-            k,
-            kept: self.accumulate.then_some(1.0),
-            factor: self.alpha,
-            threads: self.threads,
+        // The product turned around, where the result's columns are the contiguous ones.
+        let (m, n, to, (a, from_a), (b, from_b)) = if to.column < to.row {
+            let turned = |view: View| view.transposed();
+            (n, m, turned(to), (b, turned(from_b)), (a, turned(from_a)))
+        } else {
+            (m, n, to, (a, from_a), (b, from_b))
         };
-        let raw = |values: &[f32], view: View| Raw {
-            pointer: values[view.start..].as_ptr(),
-            column: view.column as isize,
-            row: view.row as isize,
+        let parallelism = if self.threads > 1 {
+            gemm::Parallelism::Rayon(self.threads)
+        } else {
+            gemm::Parallelism::None
         };
-        let to = Raw {
-            pointer: result[to.start..].as_mut_ptr(),
-            column: to.column as isize,
-            row: to.row as isize,
-        };
-        // SAFETY: the assertions show that the last element of each matrix lies within its slice, so
-        // all do, and that no two elements of the result share a place. The result is borrowed
-        // exclusively, so it does not overlap the factors.
-        unsafe { self.isa.gemm(shape, to, raw(a, from_a), raw(b, from_b)) };
+        let kept = if self.accumulate { 1.0 } else { 0.0 };
+        // SAFETY: gemm reads the m×k and k×n elements of the two factors and reads and writes the
+        // m×n of the result, at the given strides from the given pointers; the assertions show that
+        // the last of them lies within its slice, strides are not negative, and no two elements of
+        // the result share a place, so that threads may write them. The result is borrowed
+        // exclusively, so it does not overlap the factors. gemm computes
+        // `dst = alpha·dst + beta·lhs·rhs` (its alpha scales what was there) and does not read dst
+        // when told not to.
+        unsafe {
+            self.isa.gemm()(
+                m,
+                n,
+                k,
+                result.as_mut_ptr().add(to.start),
+                to.column as isize,
+                to.row as isize,
+                self.accumulate,
+                a.as_ptr().add(from_a.start),
+                from_a.column as isize,
+                from_a.row as isize,
+                b.as_ptr().add(from_b.start),
+                from_b.column as isize,
+                from_b.row as isize,
+                kept,
+                self.alpha,
+                false,
+                false,
+                false,
+                parallelism,
+            );
+        }
     }
 }
 

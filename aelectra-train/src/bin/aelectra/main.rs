@@ -70,6 +70,7 @@ fn main() -> ExitCode {
 
 /// Carries out a command; the result is the exit code.
 fn run(cli: Cli) -> anyhow::Result<u8> {
+    aelectra_model::kernels::check_environment()?;
     let global = Global {
         json: cli.json,
         quiet: cli.quiet,

@@ -6,7 +6,7 @@ use std::arch::x86_64::{
     _mm256_storeu_ps,
 };
 
-use super::tile::{Factors, LANES, Line, ROWS, Rows, Tile, VECTORS, WIDTH, groups};
+use super::tile::{Factors, LANES, Part, Rows, Tile, VECTORS, parts};
 
 /// Rows whose sums with a line of a panel, two vectors each, leave registers for the factors.
 const HIGH: usize = 6;
@@ -24,30 +24,16 @@ pub(super) fn run<R>(work: impl FnOnce() -> R) -> R {
 /// # Safety
 /// The factors must have been checked, and the processor must have AVX2 and FMA.
 pub(super) unsafe fn product<const P: usize>(factors: &Factors<'_, P>, tile: &mut Tile) {
-    for panel in 0..P {
-        let tile = &mut tile[panel * (ROWS / P)..];
-        for (first, height) in groups(factors.height, HIGH) {
-            for vector in 0..VECTORS {
-                let left = Rows {
-                    values: &factors.left.values[first * factors.left.stride..],
-                    ..factors.left
-                };
-                let lines = factors.lines[panel];
-                let start = factors.start[panel];
-                let to = &mut tile[first..];
-                macro_rules! heights {
-                    ($($rows:literal)*) => {
-                        match height {
-                            // SAFETY: as the caller vouches for.
-                            $($rows => unsafe { rows::<$rows>(left, lines, start, vector, to) },)*
-                            _ => unreachable!("groups of at most {HIGH} rows"),
-                        }
-                    };
-                }
-                heights!(1 2 3 4 5 6);
+    macro_rules! heights {
+        ($part:ident, $($rows:literal)*) => {
+            match $part.height {
+                // SAFETY: as the caller vouches for.
+                $($rows => unsafe { rows::<$rows>($part) },)*
+                _ => unreachable!("parts of at most {HIGH} rows"),
             }
-        }
+        };
     }
+    parts(factors, tile, HIGH, |part| heights!(part, 1 2 3 4 5 6));
 }
 
 /// `M` rows times one line of every row of a panel.
@@ -55,13 +41,15 @@ pub(super) unsafe fn product<const P: usize>(factors: &Factors<'_, P>, tile: &mu
 /// # Safety
 /// `left` must hold `M` rows as long as the panel has rows; AVX2 and FMA must be there.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn rows<const M: usize>(
-    left: Rows<'_>,
-    lines: &[Line],
-    start: &[f32; WIDTH],
-    vector: usize,
-    to: &mut [[f32; WIDTH]],
-) {
+unsafe fn rows<const M: usize>(part: Part<'_>) {
+    let Part {
+        left,
+        lines,
+        start,
+        vector,
+        to,
+        ..
+    } = part;
     let Rows { values, stride } = left;
     let first = vector * LANES;
     let mut sums = [[_mm256_setzero_ps(); 2]; M];

@@ -13,8 +13,7 @@ pub(super) mod vnni;
 
 use std::sync::LazyLock;
 
-/// The environment variable that limits the instruction set: `portable`, `avx2` or `avx512`.
-pub(super) const LIMIT: &str = "AELECTRA_SIMD";
+use crate::kernels::{SIMD, SIMD_LEVELS};
 
 /// An instruction set of this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,11 +45,7 @@ impl Isa {
 
     /// What the set is called.
     pub(super) const fn name(self) -> &'static str {
-        match self.0 {
-            Level::Portable => "portable",
-            Level::Avx2 => "avx2",
-            Level::Avx512 => "avx512",
-        }
+        SIMD_LEVELS[self.0 as usize]
     }
 
     /// Whether a wider set than this one is here.
@@ -76,10 +71,9 @@ impl Isa {
     }
 }
 
-/// What the environment allows: everything, unless it names a set. An unknown name limits nothing;
-/// the binary refuses it.
+/// What the environment allows: everything, unless it names a set.
 fn limit() -> Level {
-    match std::env::var(LIMIT).as_deref() {
+    match std::env::var(SIMD).as_deref() {
         Ok("portable") => Level::Portable,
         Ok("avx2") => Level::Avx2,
         _ => Level::Avx512,

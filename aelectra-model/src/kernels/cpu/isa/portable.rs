@@ -1,7 +1,7 @@
 //! Plain loops, which the compiler vectorises for what the target has anyway: NEON on AArch64, SSE2
 //! on x86-64.
 
-use super::tile::{Factors, LANES, Line, ROWS, Rows, Tile, VECTORS, WIDTH, groups};
+use super::tile::{Factors, LANES, Part, Tile, VECTORS, parts};
 
 /// Rows whose sums with a line of a panel stay in registers: of 128 bits there are 32 on AArch64 and
 /// 16 on x86-64.
@@ -9,39 +9,27 @@ const HIGH: usize = if cfg!(target_arch = "aarch64") { 6 } else { 3 };
 
 /// Rows of the left side times panels.
 pub(super) fn product<const P: usize>(factors: &Factors<'_, P>, tile: &mut Tile) {
-    for panel in 0..P {
-        let tile = &mut tile[panel * (ROWS / P)..];
-        for (first, height) in groups(factors.height, HIGH) {
-            for vector in 0..VECTORS {
-                let left = Rows {
-                    values: &factors.left.values[first * factors.left.stride..],
-                    ..factors.left
-                };
-                let lines = factors.lines[panel];
-                let start = factors.start[panel];
-                let to = &mut tile[first..];
-                macro_rules! heights {
-                    ($($rows:literal)*) => {
-                        match height {
-                            $($rows => rows::<$rows>(left, lines, start, vector, to),)*
-                            _ => unreachable!("groups of at most {HIGH} rows"),
-                        }
-                    };
-                }
-                heights!(1 2 3 4 5 6);
+    macro_rules! heights {
+        ($part:ident, $($rows:literal)*) => {
+            match $part.height {
+                $($rows => rows::<$rows>($part),)*
+                _ => unreachable!("parts of at most {HIGH} rows"),
             }
-        }
+        };
     }
+    parts(factors, tile, HIGH, |part| heights!(part, 1 2 3 4 5 6));
 }
 
 /// `M` rows times one line of every row of a panel.
-fn rows<const M: usize>(
-    left: Rows<'_>,
-    lines: &[Line],
-    start: &[f32; WIDTH],
-    vector: usize,
-    to: &mut [[f32; WIDTH]],
-) {
+fn rows<const M: usize>(part: Part<'_>) {
+    let Part {
+        left,
+        lines,
+        start,
+        vector,
+        to,
+        ..
+    } = part;
     let first = vector * LANES;
     let steps = lines.len() / VECTORS;
     let left: [&[f32]; M] = std::array::from_fn(|row| &left.values[row * left.stride..][..steps]);

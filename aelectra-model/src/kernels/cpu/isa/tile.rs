@@ -47,12 +47,42 @@ pub(in super::super) struct Factors<'a, const P: usize> {
     pub ahead: usize,
 }
 
-/// Cuts up to [`ROWS`] rows into groups of at most `most`, of about the same size: first rows and
-/// their number.
+/// A part of a tile: the sums of some rows with one line of every row of a panel.
+pub(super) struct Part<'a> {
+    pub left: Rows<'a>,
+    pub height: usize,
+    pub lines: &'a [Line],
+    pub start: &'a [f32; WIDTH],
+    /// Which of a row's lines.
+    pub vector: usize,
+    pub to: &'a mut [[f32; WIDTH]],
+}
+
+/// Cuts a tile into parts of at most `most` rows, of about the same size.
 #[inline(always)]
-pub(super) fn groups(height: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+pub(super) fn parts<const P: usize>(
+    factors: &Factors<'_, P>,
+    tile: &mut Tile,
+    most: usize,
+    mut run: impl FnMut(Part<'_>),
+) {
+    let Factors { left, height, .. } = *factors;
     let size = height.div_ceil(height.div_ceil(most));
-    (0..height)
-        .step_by(size)
-        .map(move |first| (first, size.min(height - first)))
+    for panel in 0..P {
+        for first in (0..height).step_by(size) {
+            for vector in 0..VECTORS {
+                run(Part {
+                    left: Rows {
+                        values: &left.values[first * left.stride..],
+                        ..left
+                    },
+                    height: size.min(height - first),
+                    lines: factors.lines[panel],
+                    start: factors.start[panel],
+                    vector,
+                    to: &mut tile[panel * (ROWS / P) + first..],
+                });
+            }
+        }
+    }
 }

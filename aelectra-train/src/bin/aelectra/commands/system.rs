@@ -1,20 +1,30 @@
 //! `aelectra doctor`, `aelectra completions`, `aelectra man`.
 
 use aelectra_model::device::BACKENDS;
+use aelectra_model::{DeviceSpec, kernels};
 use serde::Serialize;
 
 use crate::global::Global;
 use crate::output;
+
+/// Sets of kernels for the default device.
+#[derive(Serialize)]
+struct Kernels {
+    used: &'static str,
+    available: Vec<&'static str>,
+}
 
 #[derive(Serialize)]
 struct Report {
     version: &'static str,
     devices: Vec<&'static str>,
     missing: Vec<String>,
+    kernels: Kernels,
     threads: usize,
 }
 
 pub(crate) fn doctor(global: Global) -> anyhow::Result<u8> {
+    let device = DeviceSpec::compiled_default()?.open()?;
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
         devices: BACKENDS.iter().filter(|b| b.1).map(|b| b.0).collect(),
@@ -23,6 +33,10 @@ pub(crate) fn doctor(global: Global) -> anyhow::Result<u8> {
             .filter(|b| !b.1)
             .map(|b| format!("{}: build with `--features {}`", b.0, b.0))
             .collect(),
+        kernels: Kernels {
+            used: kernels::of(&device).name(),
+            available: kernels::all_on(&device).iter().map(|k| k.name()).collect(),
+        },
         threads: std::thread::available_parallelism().map_or(1, usize::from),
     };
     output::show(global, &report, || {
@@ -33,6 +47,9 @@ pub(crate) fn doctor(global: Global) -> anyhow::Result<u8> {
         ];
         let missing = report.missing.iter();
         lines.extend(missing.map(|missing| format!("not in this build: {missing}")));
+        let Kernels { used, available } = &report.kernels;
+        let available = available.join(", ");
+        lines.push(format!("kernels: {used} (available: {available})"));
         lines.push(format!("threads: {}", report.threads));
         lines.join("\n")
     })
