@@ -1,5 +1,5 @@
-//! Multi-head self-attention (`ElectraSelfAttention`, `ElectraSelfOutput`): what it consists of. The
-//! arithmetic is part of the layer's, see [`crate::kernels`].
+//! The parameters of multi-head self-attention (`ElectraSelfAttention`, `ElectraSelfOutput`). Its
+//! arithmetic belongs to the layer's, see `kernels/composed.rs`.
 
 use burn::module::Module;
 

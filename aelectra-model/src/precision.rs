@@ -5,14 +5,14 @@ use std::str::FromStr;
 
 use crate::error::{ModelError, Result};
 
-/// What the linear layers' products are computed in, in inference.
+/// Numeric precision of the linear layers in inference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// 32-bit floats.
     #[default]
     F32,
-    /// 8-bit integers: weights rounded once, activations at every product; about twice as fast on a
-    /// CPU with AVX-512 VNNI, for a small loss (EXPERIMENTS.md).
+    /// 8-bit integers: weights quantised once, activations at every product; about twice as fast on a
+    /// CPU with AVX-512 VNNI, for a small loss of accuracy (EXPERIMENTS.md).
     Int8,
 }
 

@@ -1,6 +1,6 @@
-//! Models made ready for inference. Weights are brought once into the order that the kernels of their
-//! device read them in, or rounded to 8 bits. Such a model is a value of its own, outside Burn's
-//! `Module`: it does not follow later changes of the weights, and cannot be trained.
+//! Models prepared for inference: weights reordered once for the kernels of their device, or quantised
+//! to 8 bits. A prepared model is a value outside Burn's `Module`; it does not follow later changes of
+//! the weights and cannot be trained.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::layers::Linear;
 use crate::noise::Noise;
 use crate::precision::Precision;
 
-/// An encoder ready for inference.
+/// An encoder prepared for inference.
 #[derive(Clone, Debug)]
 pub struct PreparedModel {
     embeddings: ElectraEmbeddings,
@@ -26,7 +26,7 @@ pub struct PreparedModel {
     kernels: &'static dyn Kernels,
 }
 
-/// A token classifier ready for inference.
+/// A token classifier prepared for inference.
 #[derive(Clone, Debug)]
 pub struct PreparedTokenClassifier {
     electra: PreparedModel,
@@ -34,7 +34,7 @@ pub struct PreparedTokenClassifier {
 }
 
 impl ElectraModel {
-    /// Makes a copy that is ready for inference.
+    /// Prepares a copy for inference.
     ///
     /// # Errors
     /// When the precision is unavailable on the model's device.
@@ -68,7 +68,7 @@ impl PreparedModel {
 }
 
 impl ElectraForTokenClassification {
-    /// Makes a copy that is ready for inference.
+    /// Prepares a copy for inference.
     ///
     /// # Errors
     /// When the precision is unavailable on the model's device.

@@ -1,5 +1,5 @@
-//! The model's arithmetic in Burn's primitives: it runs on every backend, and is what every other
-//! set of kernels must agree with.
+//! The model's arithmetic in Burn's primitives. It runs on every backend and is the reference every
+//! other set of kernels must match.
 //!
 //! Rows are those of the padded batch, `[batch · length, width]`; attention does not see padding.
 

@@ -1,9 +1,9 @@
-//! Kernels: the operations a model is made of, as fast as a device has them.
+//! Kernels: the operations a model consists of, in the fastest form each device offers.
 //!
 //! [`Kernels`] is the one extension point. Each operation has a default, composed of Burn's
 //! primitives ([`composed`]), which runs on every backend and is the reference of the tests. A set
 //! of kernels is a folder with an implementation that overrides what it does better, and one line in
-//! [`of`]; model files call `kernels::of(&device)` and name no backend.
+//! `FAMILIES`; model files call `kernels::of(&device)` and name no backend.
 //!
 //! | set | devices | overrides |
 //! | --- | --- | --- |
@@ -42,10 +42,10 @@ pub enum Activation {
     Gelu,
 }
 
-/// A set of kernels. Rows are `[n, width]`; which rows of a batch there are is the set's business,
-/// between [`enter`](Kernels::enter) and [`leave`](Kernels::leave).
+/// A set of kernels. Rows are `[n, width]`; between [`enter`](Kernels::enter) and
+/// [`leave`](Kernels::leave) each set decides which rows of a batch it keeps.
 pub trait Kernels: Debug + Sync {
-    /// What the set is called in `doctor` and in tests.
+    /// The set's name, as `doctor` and tests show it.
     fn name(&self) -> &'static str;
 
     /// From `[batch, length, width]` to the rows that [`layer`](Kernels::layer) works on: here all
@@ -55,7 +55,7 @@ pub trait Kernels: Debug + Sync {
         hidden.reshape([batch * length, width])
     }
 
-    /// Back to `[batch, length, width]`. What stands on padding is nobody's business.
+    /// Back to `[batch, length, width]`. Values on padding are unspecified.
     fn leave(&self, rows: Tensor<2>, layout: &SequenceLayout) -> Tensor<3> {
         let ([batch, length], [_, width]) = (layout.dims(), rows.dims());
         rows.reshape([batch, length, width])
@@ -72,10 +72,10 @@ pub trait Kernels: Debug + Sync {
         composed::layer(rows, weights, layout, options)
     }
 
-    /// Makes layers ready for inference: whatever pays to be done once is done here.
+    /// Prepares layers for inference, doing once what would otherwise be repeated in every pass.
     ///
     /// # Errors
-    /// When this set does not compute in that precision on this machine.
+    /// When this set does not support the precision on this machine.
     fn prepare(
         &self,
         layers: Vec<LayerWeights<Tensor<2>, Tensor<1>>>,
@@ -121,8 +121,8 @@ pub trait Kernels: Debug + Sync {
     }
 
     /// One step of Adam for all parameters, and the norm of all gradients before clipping, `[1]`. A
-    /// step whose norm or `loss` `[1]` is not finite leaves parameters and moments as they were. The
-    /// gradients given back mean nothing.
+    /// step whose norm or `loss` `[1]` is not finite leaves parameters and moments unchanged. The
+    /// returned gradients are unspecified.
     fn adam(
         &self,
         step: &AdamStep,
@@ -133,13 +133,13 @@ pub trait Kernels: Debug + Sync {
     }
 }
 
-/// Layers made ready for inference by [`Kernels::prepare`].
+/// Layers prepared for inference by [`Kernels::prepare`].
 pub trait PreparedEncoder: Debug + Send + Sync {
     /// The rows that the same set's [`Kernels::enter`] gave through all layers.
     fn forward(&self, rows: Tensor<2>, layout: &SequenceLayout) -> Tensor<2>;
 }
 
-/// The environment variable that leaves only the composed operations with `0`.
+/// The environment variable that, set to `0`, disables all but the composed operations.
 pub const SWITCH: &str = "AELECTRA_FUSED";
 /// The environment variable that limits the CPU's instruction set to one of [`SIMD_LEVELS`].
 pub const SIMD: &str = "AELECTRA_SIMD";
@@ -169,7 +169,7 @@ pub fn check_environment() -> Result<()> {
 /// Sets of kernels for one kind of device.
 struct Family {
     serves: fn(&Device) -> bool,
-    /// What this machine can run, the fastest first; never empty.
+    /// The sets this machine can run, the fastest first; never empty.
     sets: fn() -> &'static [&'static dyn Kernels],
 }
 
@@ -226,7 +226,7 @@ pub fn using<R>(kernels: &'static dyn Kernels, work: impl FnOnce() -> R) -> R {
     work()
 }
 
-/// Drops out elements of a tensor of any shape, numbered row-major, if there is anything to drop.
+/// Applies dropout to a tensor of any shape; elements are numbered row-major.
 pub fn dropout<const D: usize>(values: Tensor<D>, dropout: Option<Dropout>) -> Tensor<D> {
     let Some(dropout) = dropout else {
         return values;

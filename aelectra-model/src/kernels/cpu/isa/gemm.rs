@@ -1,7 +1,7 @@
 //! The `gemm` crate's product, limited to an instruction set.
 //!
-//! The crate chooses by what the processor has. Where less is allowed, its generic product is given
-//! the micro-kernels of the narrower set, as the crate itself does on a machine that has no more.
+//! The crate picks its micro-kernels by processor. To stay within a narrower set, this calls the
+//! crate's generic product with the narrower micro-kernels, as the crate does on such a processor.
 
 use gemm_common::Parallelism;
 
