@@ -46,12 +46,15 @@ fn all_options() -> Vec<TokenizerOptions> {
     for do_lower_case in [false, true] {
         for strip_accents in [None, Some(false), Some(true)] {
             for tokenize_chinese_chars in [false, true] {
-                out.push(TokenizerOptions {
-                    do_lower_case,
-                    strip_accents,
-                    tokenize_chinese_chars,
-                    model_max_length: 128,
-                });
+                for clean_text in [true, false] {
+                    out.push(TokenizerOptions {
+                        clean_text,
+                        do_lower_case,
+                        strip_accents,
+                        tokenize_chinese_chars,
+                        model_max_length: 128,
+                    });
+                }
             }
         }
     }

@@ -181,7 +181,7 @@ fn files_of_published_tokenizers_are_understood() {
     .unwrap();
     let read = WordPieceTokenizer::from_dir(dir.path()).unwrap();
     assert_eq!(read.encode_ids("ÅR"), [read.special().unk]);
-    assert_eq!(read.encode_word("\u{ad}"), [read.special().unk]);
+    assert!(read.encode_ids("\u{ad}").is_empty());
     assert!(
         read.warnings()[0].contains("strip_accents"),
         "{:?}",
@@ -200,4 +200,187 @@ fn files_of_published_tokenizers_are_understood() {
     assert!(error.to_string().contains("[UNK]") && error.hint().is_some());
     std::fs::remove_file(dir.path().join("vocab.txt")).unwrap();
     assert!(WordPieceTokenizer::from_dir(dir.path()).is_err());
+}
+
+/// A tokenizer directory with these files beside a small vocabulary.
+fn tokenizer_dir(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    dir
+}
+
+const SMALL: &str = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nÅ\nå\na\n##r\n";
+
+/// `tokenizer.json` of the vocabulary [`SMALL`] with a normalizer and more.
+fn full(normalizer: serde_json::Value, more: &[(&str, serde_json::Value)]) -> String {
+    let vocab: serde_json::Map<String, serde_json::Value> = SMALL
+        .lines()
+        .zip(0..)
+        .map(|(token, id)| (token.to_owned(), id.into()))
+        .collect();
+    let mut full = serde_json::json!({
+        "version": "1.0", "truncation": {"max_length": 3, "strategy": "LongestFirst", "stride": 0,
+            "direction": "Right"},
+        "padding": null, "added_tokens": [], "normalizer": normalizer,
+        "pre_tokenizer": {"type": "BertPreTokenizer"}, "post_processor": null, "decoder": null,
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100, "vocab": vocab},
+    });
+    for (key, value) in more {
+        full[key] = value.clone();
+    }
+    full.to_string()
+}
+
+#[test]
+fn tokenizer_json_is_the_truth_where_the_configuration_is_silent() {
+    use serde_json::{Value, json};
+    let bert = |lower: bool| {
+        json!({"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+            "strip_accents": null, "lowercase": lower})
+    };
+    let fast = r#"{"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 512}"#;
+    let lower = r#"{"tokenizer_class": "PreTrainedTokenizerFast", "do_lower_case": true}"#;
+    let electra = r#"{"tokenizer_class": "ElectraTokenizerFast", "do_lower_case": true}"#;
+    let (upper, plain, unknown) = (vec![5, 8], vec![7, 8], vec![1]);
+    for (config, normalizer, ids, warned) in [
+        (fast, bert(false), &upper, ""),
+        (fast, Value::Null, &upper, ""),
+        (
+            fast,
+            json!({"type": "Sequence", "normalizers": [bert(false)]}),
+            &upper,
+            "",
+        ),
+        (fast, bert(true), &plain, "strip_accents"),
+        (fast, json!({"type": "Lowercase"}), &vec![6, 8], ""),
+        (
+            fast,
+            json!({"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]}),
+            &vec![6, 8],
+            "NFC, Lowercase",
+        ),
+        (fast, json!({"type": "NFD"}), &unknown, "NFD"),
+        // The class ignores the key, or does not.
+        (lower, bert(false), &upper, "tokenizer.json is used"),
+        (
+            electra,
+            bert(false),
+            &plain,
+            "tokenizer_config.json is used",
+        ),
+    ] {
+        for vocab in [false, true] {
+            let full = full(normalizer.clone(), &[]);
+            let mut files = vec![("tokenizer_config.json", config), ("tokenizer.json", &full)];
+            if vocab {
+                files.push(("vocab.txt", SMALL));
+            }
+            let dir = tokenizer_dir(&files);
+            let read = WordPieceTokenizer::from_dir(dir.path()).unwrap();
+            assert_eq!(&read.encode_ids("År"), ids, "{normalizer} {config}");
+            let warnings = read.warnings().join("; ");
+            assert!(warnings.contains(warned), "{warnings}");
+            assert_eq!(warnings.is_empty(), warned.is_empty(), "{warnings}");
+            // A saved copy reads text the same way.
+            let copy = tempfile::tempdir().unwrap();
+            read.save(copy.path()).unwrap();
+            let again = WordPieceTokenizer::from_dir(copy.path()).unwrap();
+            assert_eq!(again.fingerprint(), read.fingerprint(), "{normalizer}");
+            assert_eq!(&again.encode_ids("År"), ids);
+        }
+    }
+}
+
+#[test]
+fn what_only_the_reference_does_is_left_to_it() {
+    use serde_json::{Value, json};
+    let bare = Value::Null;
+    let added = json!([{"id": 9, "content": "ÅrÅr", "single_word": false, "lstrip": false,
+        "rstrip": false, "normalized": false, "special": false}]);
+    let dir = tokenizer_dir(&[(
+        "tokenizer.json",
+        &full(bare.clone(), &[("added_tokens", added)]),
+    )]);
+    let read = WordPieceTokenizer::from_dir(dir.path()).unwrap();
+    assert!(read.warnings()[0].contains("ÅrÅr"), "{:?}", read.warnings());
+    // Not cut at the file's three tokens either.
+    assert_eq!(read.encode_ids("År ÅrÅr År År"), [5, 8, 9, 5, 8, 5, 8]);
+    let mut remembered = Vec::new();
+    aelectra_data::vocab::Encoder::new(read.clone()).encode_into("År ÅrÅr", &mut remembered);
+    assert_eq!(remembered, [5, 8, 9]);
+    assert!(read.with_options(read.options().clone()).is_err());
+
+    let spaces = [("pre_tokenizer", json!({"type": "WhitespaceSplit"}))];
+    let dir = tokenizer_dir(&[("tokenizer.json", &full(bare.clone(), &spaces))]);
+    let read = WordPieceTokenizer::from_dir(dir.path()).unwrap();
+    assert_eq!(read.encode_ids("År, År"), [1, 5, 8]);
+    // Without clean-up a control character stays in its word.
+    let dir = tokenizer_dir(&[("tokenizer.json", &full(bare, &[]))]);
+    let read = WordPieceTokenizer::from_dir(dir.path()).unwrap();
+    assert_eq!(read.encode_ids("Å\u{ad}r År"), [1, 5, 8]);
+
+    let other = [("model", json!({"type": "Unigram", "vocab": []}))];
+    let dir = tokenizer_dir(&[("tokenizer.json", &full(Value::Null, &other))]);
+    let error = WordPieceTokenizer::from_dir(dir.path())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("expected a WordPiece model, found \"Unigram\""),
+        "{error}"
+    );
+    let class = r#"{"tokenizer_class": "BertJapaneseTokenizer"}"#;
+    let dir = tokenizer_dir(&[("vocab.txt", SMALL), ("tokenizer_config.json", class)]);
+    let error = WordPieceTokenizer::from_dir(dir.path())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("BertJapaneseTokenizer"), "{error}");
+}
+
+#[test]
+fn special_tokens_are_found_in_every_file_that_may_name_them() {
+    let vocab = "<pad>\n<unk>\n<s>\n</s>\nå\n";
+    let config = r#"{"do_lower_case": false}"#;
+    let map = r#"{"pad_token": "<pad>", "unk_token": {"content": "<unk>"}, "cls_token": "<s>",
+        "sep_token": "</s>", "mask_token": "<mask>"}"#;
+    let added = r#"{"<mask>": 5}"#;
+    let files = [
+        ("vocab.txt", vocab),
+        ("tokenizer_config.json", config),
+        ("special_tokens_map.json", map),
+        ("added_tokens.json", added),
+    ];
+    let dir = tokenizer_dir(&files);
+    let read = WordPieceTokenizer::from_dir(dir.path()).unwrap();
+    assert_eq!(
+        (read.special().pad, read.special().cls, read.special().mask),
+        (0, 2, 5)
+    );
+    assert_eq!(read.vocab_size(), 6);
+
+    // The same in the configuration.
+    let config =
+        r#"{"do_lower_case": false, "added_tokens_decoder": {"5": {"content": "<mask>"}}}"#;
+    let dir = tokenizer_dir(&[files[0], ("tokenizer_config.json", config), files[2]]);
+    let read = WordPieceTokenizer::from_dir(dir.path()).unwrap();
+    assert_eq!(read.special().mask, 5);
+
+    // Of another vocabulary, or with a gap.
+    for added in [r#"{"<mask>": 3}"#, r#"{"<mask>": 9}"#] {
+        let dir = tokenizer_dir(&[files[0], files[1], files[2], ("added_tokens.json", added)]);
+        let error = WordPieceTokenizer::from_dir(dir.path())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("added_tokens.json") && error.contains("<mask>"),
+            "{error}"
+        );
+    }
+    let dir = tokenizer_dir(&files[..3]);
+    let error = WordPieceTokenizer::from_dir(dir.path())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("no special token `<mask>`"), "{error}");
 }

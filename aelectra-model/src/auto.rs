@@ -117,8 +117,12 @@ impl Head {
     /// What of this head's model a directory has.
     ///
     /// # Errors
-    /// When token classes are asked for and the configuration has no labels.
+    /// When token classes are asked for and the configuration has no labels, or the output matrix of
+    /// a language model is not the table of word embeddings.
     pub fn compare(self, dir: &ModelDir, device: &Device) -> Result<LoadReport> {
+        if self == Self::MaskedLm {
+            dir.check_tied_output()?;
+        }
         let mut report = LoadReport {
             source: dir.weights.path().to_path_buf(),
             ..LoadReport::default()

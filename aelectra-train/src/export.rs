@@ -213,7 +213,7 @@ pub(crate) fn save_tagger(
     tagger: &Tagger,
     card: &ModelCard,
 ) -> Result<()> {
-    let mut config = encoder.clone().with_labels(tagger.labels.labels());
+    let mut config = encoder.clone().with_labels(tagger.decoder.classes());
     let settings = AelectraSettings {
         alignment: Some(tagger.settings.alignment),
         max_length: Some(tagger.settings.max_length),

@@ -7,6 +7,7 @@ mod cleaning;
 mod environment;
 mod errors;
 mod help;
+mod model_cases;
 mod pretrain;
 mod sample;
 mod survival;

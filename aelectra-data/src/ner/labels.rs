@@ -164,18 +164,6 @@ impl LabelSet {
         self.labels.get(id).map_or("O", String::as_str)
     }
 
-    /// The tag to predict for a number: the label where it is a tag, `O` for classes such as
-    /// `[CLS]` that no word can have.
-    #[must_use]
-    pub fn tag(&self, id: usize) -> &str {
-        let label = self.label(id);
-        if split_tag(label).is_some() {
-            label
-        } else {
-            "O"
-        }
-    }
-
     /// How many labels there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -250,24 +238,15 @@ mod tests {
         assert_eq!(labels.labels().join(" "), expected);
         assert_eq!(labels, LabelSet::infer(&[&second, &first]));
         assert_eq!(labels.classes(), ["PER", "LOC", "MISC", "ANT", "ZOO"]);
+        assert_eq!(LabelSet::original().len(), 10);
+        let twice = ["O", "O"].map(str::to_owned).to_vec();
+        assert!(LabelSet::from_labels(twice).is_err());
         for (id, label) in labels.labels().iter().enumerate() {
             assert_eq!(
                 (labels.id(label), labels.label(id)),
                 (Some(id), label.as_str())
             );
         }
-    }
-
-    #[test]
-    fn special_classes_predict_no_entity() {
-        let labels = LabelSet::original();
-        assert_eq!(labels.len(), 10);
-        assert_eq!(
-            (labels.tag(0), labels.tag(8), labels.tag(99)),
-            ("B-PER", "O", "O")
-        );
-        let twice = ["O", "O"].map(str::to_owned).to_vec();
-        assert!(LabelSet::from_labels(twice).is_err());
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //! 1. [`read_ner`] reads CoNLL-U with `name=` in MISC (DaNE), column files (IOB2, CoNLL-2003) and
 //!    JSON Lines, turns IOB1 and BIOES into IOB2 ([`Scheme`]) and renames classes ([`LabelMap`]);
 //! 2. [`align()`] cuts words into windows of word pieces; for training [`labels_for`] numbers the
-//!    tags with a [`LabelSet`] and puts them on the pieces; [`Windows::merge`] brings predictions
-//!    back to words;
+//!    tags with a [`LabelSet`] and puts them on the pieces, and [`TagDecoder`] turns a model's scores
+//!    into tags;
 //! 3. [`score()`] gives entity-level precision, recall and F1 as `seqeval` does, in both of its
 //!    modes, [`bootstrap`] how certain they are, and [`Evaluation`] both together.
 //!
@@ -30,6 +30,8 @@ pub mod dane;
 #[cfg(feature = "hub")]
 pub mod dane_download;
 mod dataset;
+mod decode;
+mod documents;
 mod error_table;
 mod evaluation;
 mod jsonl;
@@ -50,6 +52,8 @@ mod words;
 
 pub use align::{Windows, WordPlace, align};
 pub use dataset::{NerDataset, NerSentence};
+pub use decode::{Decoded, TagDecoder};
+pub use documents::Documents;
 pub use error_table::{EntityText, ErrorKind, ErrorTable, NerError, error_table};
 pub use evaluation::Evaluation;
 pub use labels::{LabelMap, LabelSet, UnseenLabel};

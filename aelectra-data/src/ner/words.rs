@@ -5,6 +5,7 @@ use std::ops::Range;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::abbreviations::{KEEPING, KEEPING_BEFORE_DIGITS, is_in};
+use crate::vocab::chars::{CharClass, classify};
 
 /// A word of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +22,9 @@ pub struct Word<'a> {
 ///
 /// # Rules
 ///
-/// White space separates; nothing is changed or dropped, so that the words and the gaps between
-/// them make up the text again. The unit is the grapheme cluster: a letter with its combining
+/// White space separates; nothing is changed, and only marks that no BERT tokenizer sees (a
+/// byte-order mark, a zero-width space, control characters) are no words of their own, so that the
+/// words and the gaps between them make up the text again. The unit is the grapheme cluster: a letter with its combining
 /// marks, an emoji with its modifiers or `\r\n` is never torn apart. Within a stretch without
 /// white space:
 ///
@@ -121,13 +123,10 @@ impl<'a> Chunk<'a, '_> {
     }
 
     fn emit(&mut self, range: Range<usize>) {
-        if !range.is_empty() {
-            let (start, end) = (self.byte(range.start), self.byte(range.end));
-            self.words.push(Word {
-                text: &self.text[start..end],
-                start,
-                end,
-            });
+        let (start, end) = (self.byte(range.start), self.byte(range.end));
+        let text = &self.text[start..end];
+        if text.chars().any(|c| classify(c) != CharClass::Removed) {
+            self.words.push(Word { text, start, end });
         }
     }
 
@@ -402,8 +401,13 @@ mod tests {
                 "kl.|12.30|i|kap.|3|og|et|kap|.",
             ),
             ("d. 20. august, A/S B&W, C#", "d.|20.|august|,|A/S|B&W|,|C#"),
+            (
+                "\u{feff}Bo\u{200b} bor\u{0} i\u{200b}Ry\u{2060}.",
+                "Bo|bor|i|Ry|.",
+            ),
+            ("sam\u{ad}arbejde\u{ad}", "sam\u{ad}arbejde"),
             ("", ""),
-            (" \t\u{a0}\r\n ", ""),
+            (" \t\u{a0}\r\n \u{feff}", ""),
         ];
         for (text, expected) in cases {
             assert_eq!(cut(text), expected, "{text}");
@@ -421,17 +425,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn words_and_gaps_make_the_text(text in r#"(\PC|[ \r\n\t.,:;'"()åÅæØ0-9a-zA-Z-]|😀|👍🏽|a\u{30a}|dr\. |https://|@){0,60}"#) {
+        fn words_and_gaps_make_the_text(text in r#"(\PC|[ \r\n\t.,:;'"()åÅæØ0-9a-zA-Z-]|😀|👍🏽|a\u{30a}|dr\. |https://|@|\u{feff}|\u{200b}|\u{ad}){0,60}"#) {
             let words = words(&text);
             let mut end = 0;
+            let gap = |c: char| c.is_whitespace() || classify(c) == CharClass::Removed;
             for word in &words {
                 prop_assert!(word.start >= end && word.end > word.start);
-                prop_assert!(text[end..word.start].chars().all(char::is_whitespace));
+                prop_assert!(text[end..word.start].chars().all(gap));
                 prop_assert_eq!(word.text, &text[word.start..word.end]);
                 prop_assert!(!word.text.chars().next().is_some_and(char::is_whitespace));
                 end = word.end;
             }
-            prop_assert!(text[end..].chars().all(char::is_whitespace));
+            prop_assert!(text[end..].chars().all(gap));
         }
     }
 }

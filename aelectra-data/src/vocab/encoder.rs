@@ -52,6 +52,9 @@ impl Encoder {
 
     /// Appends the ids of `text`, without special tokens.
     pub fn encode_into(&mut self, text: &str, out: &mut Vec<u32>) {
+        if self.tokenizer.encode_by_reference(text, out) {
+            return;
+        }
         let split_ideographs = self.tokenizer.options().tokenize_chinese_chars;
         for_each_run(text, split_ideographs, |run| {
             let length = run.end - run.start;

@@ -5,23 +5,31 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::full::{Normalization, Reference, normalization};
 use super::wordpiece::{CONTINUATION, MAX_CHARS_PER_WORD};
 use super::{SpecialIds, SpecialTokens, TokenizerOptions};
 use crate::error::{DataError, Result};
 use crate::files::{read_json, replace_file, replace_json};
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Parts {
     pub(crate) tokens: Vec<String>,
     pub(crate) options: TokenizerOptions,
     pub(crate) special: SpecialTokens,
+    pub(crate) reference: Option<Reference>,
     pub(crate) warnings: Vec<String>,
 }
 
-/// Reads `vocab.txt` (with `tokenizer_config.json` where it is) or `tokenizer.json`.
+/// Reads `vocab.txt` or `tokenizer.json` with what `tokenizer_config.json`,
+/// `special_tokens_map.json` and `added_tokens.json` say.
+///
+/// `tokenizer.json` is the truth wherever the configuration is silent; where both speak the
+/// configuration wins, as in `BertTokenizerFast`, unless its class is `PreTrainedTokenizerFast`,
+/// which ignores such keys. The choice is told.
 pub(crate) fn read(dir: &Path) -> Result<Parts> {
     let mut warnings = Vec::new();
     let config = optional(&dir.join("tokenizer_config.json"))?;
+    let map = optional(&dir.join("special_tokens_map.json"))?;
     let full = optional(&dir.join("tokenizer.json"))?;
     let vocab_path = dir.join("vocab.txt");
     let from_full = match &full {
@@ -29,7 +37,19 @@ pub(crate) fn read(dir: &Path) -> Result<Parts> {
         None => None,
     };
     let tokens = if vocab_path.exists() {
-        let tokens = read_vocab(&vocab_path, &mut warnings)?;
+        let mut tokens = read_vocab(&vocab_path, &mut warnings)?;
+        let added = dir.join("added_tokens.json");
+        let config_path = dir.join("tokenizer_config.json");
+        append(
+            &mut tokens,
+            &added,
+            added_by_name(&optional(&added)?.unwrap_or_default()),
+        )?;
+        append(
+            &mut tokens,
+            &config_path,
+            added_by_id(config.as_ref().unwrap_or(&Value::Null)),
+        )?;
         if from_full.as_ref().is_some_and(|other| *other != tokens) {
             warnings.push("vocab.txt and tokenizer.json differ; vocab.txt is used".into());
         }
@@ -43,37 +63,141 @@ pub(crate) fn read(dir: &Path) -> Result<Parts> {
             .with_hint("give a tokenizer directory, such as one that `aelectra vocab` wrote")
         })?
     };
-    let options = match (&config, &full) {
-        (Some(config), _) => options_of_config(config),
-        (None, Some(full)) => options_of_normalizer(&full["normalizer"]),
-        (None, None) => {
-            warnings.push(
-                "no tokenizer_config.json: assuming the defaults of Hugging Face, which \
-                 lower-case and strip accents"
-                    .into(),
-            );
-            options_of_config(&Value::Null)
+    let silent = Value::Null;
+    let keys = config.as_ref().unwrap_or(&silent);
+    let (options, reference) = match &full {
+        Some(full) => options_of_both(keys, full, &dir.join("tokenizer.json"), &mut warnings)?,
+        None => {
+            check_class(&dir.join("tokenizer_config.json"), keys)?;
+            if config.is_none() {
+                warnings.push(
+                    "no tokenizer_config.json: assuming the defaults of Hugging Face, which \
+                     lower-case and strip accents"
+                        .into(),
+                );
+            }
+            (options_of_config(keys), None)
         }
     };
-    if let (Some(_), Some(full)) = (&config, &full) {
-        let other = options_of_normalizer(&full["normalizer"]);
-        if (other.do_lower_case, other.strips_accents())
-            != (options.do_lower_case, options.strips_accents())
-        {
-            warnings.push(
-                "tokenizer_config.json and tokenizer.json disagree on lower case or accents; \
-                 tokenizer_config.json is used"
-                    .into(),
-            );
+    if reference.is_some() && vocab_path.exists() {
+        warnings.retain(|warning| !warning.starts_with("vocab.txt and"));
+        let from_full = tokens_of_json(
+            &dir.join("tokenizer.json"),
+            full.as_ref().unwrap_or(&silent),
+        )?;
+        if from_full != tokens {
+            return Err(DataError::invalid(format!(
+                "`{}`: vocab.txt and tokenizer.json differ, and only tokenizer.json says how to \
+                 read text",
+                dir.display()
+            ))
+            .with_hint("remove the one that does not belong to the model"));
         }
     }
-    let special = config.as_ref().map(special_of_config).unwrap_or_default();
     Ok(Parts {
+        special: special_tokens(keys, map.as_ref().unwrap_or(&silent)),
         tokens,
         options,
-        special,
+        reference,
         warnings,
     })
+}
+
+/// Classes of transformers 4 and 5 that ignore keys such as `do_lower_case`.
+const TAKES_JSON_AS_IT_IS: [&str; 2] = ["PreTrainedTokenizerFast", "TokenizersBackend"];
+
+/// Options where `tokenizer.json` is there too, and the reference implementation where it is needed.
+fn options_of_both(
+    config: &Value,
+    full: &Value,
+    path: &Path,
+    warnings: &mut Vec<String>,
+) -> Result<(TokenizerOptions, Option<Reference>)> {
+    let stated = options_of_config(config);
+    let said = |key: &str| !config[key].is_null();
+    let found = match normalization(full) {
+        Ok(found) => found,
+        Err(odd) => {
+            let reference = Reference::new(full)
+                .map_err(|error| DataError::parse(path, 0, "a tokenizer", error))?;
+            warnings.push(format!(
+                "tokenizer.json has {odd}: the `tokenizers` crate itself makes the word pieces, \
+                 which is slower"
+            ));
+            return Ok((stated, Some(reference)));
+        }
+    };
+    let class = config["tokenizer_class"].as_str();
+    let ignores = class.is_some_and(|c| TAKES_JSON_AS_IT_IS.contains(&c));
+    let pick = |key: &str| said(key) && !ignores;
+    let options = TokenizerOptions {
+        clean_text: found.clean_text,
+        do_lower_case: match pick("do_lower_case") {
+            true => stated.do_lower_case,
+            false => found.do_lower_case,
+        },
+        strip_accents: match pick("strip_accents") {
+            true => stated.strip_accents,
+            false => found.strip_accents,
+        },
+        tokenize_chinese_chars: match pick("tokenize_chinese_chars") {
+            true => stated.tokenize_chinese_chars,
+            false => found.tokenize_chinese_chars,
+        },
+        model_max_length: stated.model_max_length,
+    };
+    let speaks = said("do_lower_case") || said("strip_accents");
+    let (used, other) = match ignores {
+        true => ("tokenizer.json", Normalization::of(&stated)),
+        false => ("tokenizer_config.json", found),
+    };
+    if speaks && !Normalization::of(&options).same_letters(other) {
+        warnings.push(format!(
+            "tokenizer_config.json and tokenizer.json disagree on lower case or accents; {used} \
+             is used"
+        ));
+    }
+    Ok((options, None))
+}
+
+/// Refuses a tokenizer that is no BERT tokenizer under a `vocab.txt`.
+fn check_class(path: &Path, config: &Value) -> Result<()> {
+    let Some(class) = config["tokenizer_class"].as_str() else {
+        return Ok(());
+    };
+    let name = class.strip_suffix("Fast").unwrap_or(class);
+    let family = [
+        "Bert",
+        "Electra",
+        "DistilBert",
+        "ConvBert",
+        "MobileBert",
+        "PreTrained",
+    ];
+    if name
+        .strip_suffix("Tokenizer")
+        .is_some_and(|name| family.contains(&name))
+    {
+        return Ok(());
+    }
+    Err(DataError::parse(
+        path,
+        0,
+        "the tokenizer of BERT or ELECTRA",
+        format!("`{class}`"),
+    )
+    .with_hint("with a tokenizer.json beside it every WordPiece tokenizer is read"))
+}
+
+/// An error of the whole directory, which its message does not name.
+pub(crate) fn in_dir(dir: &Path, error: DataError) -> DataError {
+    match error {
+        DataError::Invalid { message, hint } => DataError::Invalid {
+            message: format!("`{}`: {message}", dir.display()),
+            hint,
+        },
+        other => other,
+    }
 }
 
 /// A file that may be absent.
@@ -98,6 +222,45 @@ fn read_vocab(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<String>> {
         ));
     }
     Ok(tokens)
+}
+
+/// Tokens of `added_tokens.json`: `{"[PAD]": 31000}`.
+fn added_by_name(added: &Value) -> Vec<(u64, String)> {
+    let tokens = added.as_object().into_iter().flatten();
+    tokens
+        .filter_map(|(token, id)| Some((id.as_u64()?, token.clone())))
+        .collect()
+}
+
+/// Tokens of `added_tokens_decoder` in `tokenizer_config.json`: `{"31000": {"content": "[PAD]"}}`.
+fn added_by_id(config: &Value) -> Vec<(u64, String)> {
+    let tokens = config["added_tokens_decoder"]
+        .as_object()
+        .into_iter()
+        .flatten();
+    tokens
+        .filter_map(|(id, token)| Some((id.parse().ok()?, token["content"].as_str()?.to_owned())))
+        .collect()
+}
+
+/// Puts added tokens behind a vocabulary.
+fn append(tokens: &mut Vec<String>, path: &Path, mut added: Vec<(u64, String)>) -> Result<()> {
+    added.sort();
+    for (id, token) in added {
+        match tokens.get(id as usize) {
+            Some(known) if *known == token => {}
+            None if id == tokens.len() as u64 => tokens.push(token),
+            known => {
+                let found = known.map_or("no line", String::as_str);
+                let expected = format!("token {id} to be `{token}`");
+                return Err(
+                    DataError::parse(path, 0, expected, format!("`{found}` in vocab.txt"))
+                        .with_hint("vocab.txt and the added tokens must come from the same model"),
+                );
+            }
+        }
+    }
+    Ok(())
 }
 
 fn tokens_of_json(path: &Path, full: &Value) -> Result<Vec<String>> {
@@ -137,6 +300,7 @@ fn tokens_of_json(path: &Path, full: &Value) -> Result<Vec<String>> {
 /// split.
 fn options_of_config(config: &Value) -> TokenizerOptions {
     TokenizerOptions {
+        clean_text: true,
         do_lower_case: config["do_lower_case"].as_bool().unwrap_or(true),
         strip_accents: config["strip_accents"].as_bool(),
         tokenize_chinese_chars: config["tokenize_chinese_chars"].as_bool().unwrap_or(true),
@@ -147,23 +311,17 @@ fn options_of_config(config: &Value) -> TokenizerOptions {
     }
 }
 
-fn options_of_normalizer(normalizer: &Value) -> TokenizerOptions {
-    TokenizerOptions {
-        do_lower_case: normalizer["lowercase"].as_bool().unwrap_or(true),
-        strip_accents: normalizer["strip_accents"].as_bool(),
-        tokenize_chinese_chars: normalizer["handle_chinese_chars"].as_bool().unwrap_or(true),
-        model_max_length: 512,
-    }
-}
-
-fn special_of_config(config: &Value) -> SpecialTokens {
+/// The special tokens by name: of `tokenizer_config.json`, else of `special_tokens_map.json`.
+fn special_tokens(config: &Value, map: &Value) -> SpecialTokens {
     // A token is a string, or an object with its text in `content`.
+    let text = |value: &Value| {
+        let text = value.as_str().or_else(|| value["content"].as_str());
+        text.map(str::to_owned)
+    };
     let name = |key: &str, default: String| {
-        let value = &config[key];
-        value
-            .as_str()
-            .or_else(|| value["content"].as_str())
-            .map_or(default, str::to_owned)
+        text(&config[key])
+            .or_else(|| text(&map[key]))
+            .unwrap_or(default)
     };
     let default = SpecialTokens::default();
     SpecialTokens {
@@ -182,16 +340,22 @@ pub(crate) fn write(
     options: &TokenizerOptions,
     special: &SpecialTokens,
     ids: SpecialIds,
+    reference: Option<&Value>,
 ) -> Result<()> {
     fs::create_dir_all(dir).map_err(DataError::io("create", dir))?;
     let vocab: String = tokens.iter().flat_map(|token| [token, "\n"]).collect();
     replace_file(&dir.join("vocab.txt"), vocab.as_bytes())?;
-    let full = tokenizer_json(tokens, options, special, ids);
+    let own = || tokenizer_json(tokens, options, special, ids);
+    let full = reference.cloned().unwrap_or_else(own);
     replace_json(&dir.join("tokenizer.json"), &full)?;
     replace_json(
         &dir.join("tokenizer_config.json"),
         &json!({
-            "tokenizer_class": "ElectraTokenizer",
+            // The class that takes tokenizer.json as it is.
+            "tokenizer_class": match reference {
+                Some(_) => "PreTrainedTokenizerFast",
+                None => "ElectraTokenizer",
+            },
             "do_lower_case": options.do_lower_case,
             "strip_accents": options.strips_accents(),
             "tokenize_chinese_chars": options.tokenize_chinese_chars,
@@ -242,7 +406,7 @@ fn tokenizer_json(
         "added_tokens": added,
         "normalizer": {
             "type": "BertNormalizer",
-            "clean_text": true,
+            "clean_text": options.clean_text,
             "handle_chinese_chars": options.tokenize_chinese_chars,
             "strip_accents": options.strips_accents(),
             "lowercase": options.do_lower_case,

@@ -9,9 +9,10 @@
 //! One thing differs from Hugging Face on purpose: the names of special tokens written in a text
 //! (`[MASK]`) are text here, as in Google's `tokenization.py`, not special tokens.
 
-mod chars;
+pub(crate) mod chars;
 mod encoder;
 mod files;
+mod full;
 mod normalize;
 mod options;
 mod tokenizer;

@@ -13,6 +13,7 @@ use super::chars::{CharClass, classify};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WordNormalizer {
+    clean: bool,
     lowercase: bool,
     strip_accents: bool,
     ideographs: bool,
@@ -21,6 +22,7 @@ pub(crate) struct WordNormalizer {
 impl WordNormalizer {
     pub(crate) fn new(options: &TokenizerOptions) -> Self {
         Self {
+            clean: options.clean_text,
             lowercase: options.do_lower_case,
             strip_accents: options.strips_accents(),
             ideographs: options.tokenize_chinese_chars,
@@ -36,7 +38,10 @@ impl WordNormalizer {
 
     /// The words of a run, usually one; none when all of its characters are dropped.
     pub(crate) fn words(self, run: &str) -> Vec<String> {
-        if self.strip_accents && run.chars().any(decomposes_in_context) {
+        let removed = |c: char| classify(c) == CharClass::Removed;
+        if self.strip_accents && run.chars().any(decomposes_in_context)
+            || !self.clean && run.chars().any(removed)
+        {
             return self.words_by_reference(run);
         }
         let mut word = String::with_capacity(run.len());
@@ -66,11 +71,11 @@ impl WordNormalizer {
         }
     }
 
-    /// The rare runs whose decomposition needs reordering or brings punctuation out, left to the
-    /// reference implementation itself.
+    /// The rare runs whose decomposition needs reordering or brings punctuation out, or that keep
+    /// control characters, left to the reference implementation itself.
     fn words_by_reference(self, run: &str) -> Vec<String> {
         let normalizer = BertNormalizer::new(
-            true,
+            self.clean,
             self.ideographs,
             Some(self.strip_accents),
             self.lowercase,

@@ -62,6 +62,9 @@ impl SpecialTokens {
 /// `tokenizer_config.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenizerOptions {
+    /// Drops control and format characters, as `BertTokenizer` always does.
+    #[serde(default = "yes")]
+    pub clean_text: bool,
     /// Lower-cases the text.
     pub do_lower_case: bool,
     /// Drops accents: å becomes a, é becomes e; æ and ø stay. `None` means "as `do_lower_case`",
@@ -73,11 +76,16 @@ pub struct TokenizerOptions {
     pub model_max_length: usize,
 }
 
+fn yes() -> bool {
+    true
+}
+
 impl Default for TokenizerOptions {
     /// The cased tokenizer of Ælæctra: accents kept, ideographs not split
     /// (MalteHB/-l-ctra, `create_vocab_research.py`).
     fn default() -> Self {
         Self {
+            clean_text: true,
             do_lower_case: false,
             strip_accents: Some(false),
             tokenize_chinese_chars: false,

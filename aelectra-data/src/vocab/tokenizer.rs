@@ -6,7 +6,8 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::chars::for_each_run;
-use super::files;
+use super::files::{self, Parts};
+use super::full::Reference;
 use super::normalize::WordNormalizer;
 use super::wordpiece::WordPiece;
 use super::{SpecialIds, SpecialTokens, TokenizerOptions};
@@ -26,6 +27,8 @@ struct Inner {
     options: TokenizerOptions,
     special_tokens: SpecialTokens,
     special: SpecialIds,
+    /// Set where `tokenizer.json` asks for what the parts above do not do.
+    reference: Option<Reference>,
     warnings: Vec<String>,
 }
 
@@ -35,8 +38,7 @@ impl WordPieceTokenizer {
     /// # Errors
     /// When neither is there or a file is not what its format asks for.
     pub fn from_dir(dir: &Path) -> Result<Self> {
-        let parts = files::read(dir)?;
-        Self::assemble(parts.tokens, parts.options, parts.special, parts.warnings)
+        Self::assemble(files::read(dir)?).map_err(|error| files::in_dir(dir, error))
     }
 
     /// A tokenizer from the tokens in the order of their ids.
@@ -44,29 +46,42 @@ impl WordPieceTokenizer {
     /// # Errors
     /// When a special token is missing.
     pub fn from_tokens(tokens: Vec<String>, options: TokenizerOptions) -> Result<Self> {
-        Self::assemble(tokens, options, SpecialTokens::default(), Vec::new())
+        Self::assemble(Parts {
+            tokens,
+            options,
+            ..Parts::default()
+        })
     }
 
     /// The same vocabulary under other options.
     ///
     /// # Errors
-    /// Never for a vocabulary that was good before.
+    /// Where `tokenizer.json` asks for more than options can say.
     pub fn with_options(&self, options: TokenizerOptions) -> Result<Self> {
         let inner = &self.inner;
-        Self::assemble(
-            inner.tokens.clone(),
+        if inner.reference.is_some() {
+            return Err(DataError::invalid(
+                "the options of this tokenizer cannot be changed: its tokenizer.json does more \
+                 than they say",
+            )
+            .with_hint("change the normalizer in tokenizer.json itself"));
+        }
+        Self::assemble(Parts {
+            tokens: inner.tokens.clone(),
             options,
-            inner.special_tokens.clone(),
-            Vec::new(),
-        )
+            special: inner.special_tokens.clone(),
+            ..Parts::default()
+        })
     }
 
-    fn assemble(
-        tokens: Vec<String>,
-        options: TokenizerOptions,
-        special_tokens: SpecialTokens,
-        mut warnings: Vec<String>,
-    ) -> Result<Self> {
+    fn assemble(parts: Parts) -> Result<Self> {
+        let Parts {
+            tokens,
+            options,
+            special: special_tokens,
+            reference,
+            mut warnings,
+        } = parts;
         let find = |name: &str| {
             // The last of equal tokens counts, as when a vocabulary is read into a map.
             tokens
@@ -106,6 +121,7 @@ impl WordPieceTokenizer {
                 options,
                 special_tokens,
                 special,
+                reference,
                 warnings,
             }),
         })
@@ -122,6 +138,10 @@ impl WordPieceTokenizer {
             &self.inner.options,
             &self.inner.special_tokens,
             self.inner.special,
+            self.inner
+                .reference
+                .as_ref()
+                .map(|reference| &reference.full),
         )
     }
 
@@ -170,25 +190,25 @@ impl WordPieceTokenizer {
         self.inner.model.id(token)
     }
 
-    /// The ids of a text, without special tokens.
+    /// The ids of a text, without special tokens. None where the tokenizer sees nothing in it.
     #[must_use]
     pub fn encode_ids(&self, text: &str) -> Vec<u32> {
         let mut out = Vec::with_capacity(text.len() / 4);
+        if self.encode_by_reference(text, &mut out) {
+            return out;
+        }
         for_each_run(text, self.inner.options.tokenize_chinese_chars, |run| {
             self.encode_run(&text[run], &mut out);
         });
         out
     }
 
-    /// The ids of one word that was split off already, as in NER data. Never empty: the unknown
-    /// token where nothing of the word is left.
-    #[must_use]
-    pub fn encode_word(&self, word: &str) -> Vec<u32> {
-        let mut ids = self.encode_ids(word);
-        if ids.is_empty() {
-            ids.push(self.inner.special.unk);
+    /// Appends the ids of a text if the `tokenizers` crate is to make them.
+    pub(crate) fn encode_by_reference(&self, text: &str, out: &mut Vec<u32>) -> bool {
+        if let Some(reference) = &self.inner.reference {
+            reference.encode(text, self.inner.special.unk, out);
         }
-        ids
+        self.inner.reference.is_some()
     }
 
     /// Appends the ids of a run of text.
@@ -228,6 +248,13 @@ impl WordPieceTokenizer {
         for token in &self.inner.tokens {
             hash.update(token.as_bytes());
             hash.update(b"\n");
+        }
+        // What few tokenizers have is hashed only where it is, so that fingerprints stay.
+        if !options.clean_text {
+            hash.update("keeps control characters\n");
+        }
+        if let Some(reference) = &self.inner.reference {
+            hash.update(reference.full.to_string());
         }
         hash.finalize()
             .iter()

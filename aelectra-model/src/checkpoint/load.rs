@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use burn::module::Module;
 use burn::tensor::{Device, TensorData};
 
-use crate::checkpoint::names::{Found, canonical, checkpoint_name, encoder_prefix};
+use crate::checkpoint::names::{
+    Found, OUTPUT_MATRICES, canonical, checkpoint_name, encoder_prefix,
+};
 use crate::checkpoint::report::{LoadReport, Mismatch};
 use crate::checkpoint::source::TensorSource;
 use crate::config::{ElectraConfig, ModelType};
@@ -66,10 +68,45 @@ impl ModelDir {
     /// The generator, or a BERT with its language-model head.
     ///
     /// # Errors
-    /// When a tensor of it is missing or of the wrong shape.
+    /// When a tensor of it is missing or of the wrong shape, or its output matrix is not the table
+    /// of word embeddings.
     pub fn for_masked_lm(&self, device: &Device) -> Result<(ElectraForMaskedLm, LoadReport)> {
+        self.check_tied_output()?;
         let module = ElectraForMaskedLm::new(&self.config, &mut Initializer::zeros(device));
         self.fill(module, Fresh::Nothing)
+    }
+
+    /// The language-model head shares its output matrix with the word embeddings; a file whose
+    /// configuration says otherwise and that has another matrix is refused.
+    pub(crate) fn check_tied_output(&self) -> Result<()> {
+        let ties = self
+            .config
+            .other
+            .get("tie_word_embeddings")
+            .and_then(|v| v.as_bool());
+        if ties != Some(false) {
+            return Ok(());
+        }
+        let Catalog { named, .. } = Catalog::of(&self.weights, self.config.model_type);
+        let prefix = encoder_prefix(self.config.model_type);
+        let table = named.get(&format!("{prefix}embeddings.word_embeddings.weight"));
+        for output in OUTPUT_MATRICES {
+            let stored = self.weights.tensors().any(|(name, _)| name == output);
+            let Some((table, _)) = table.filter(|_| stored) else {
+                continue;
+            };
+            if self.weights.read(output)? != self.weights.read(table)? {
+                let message = format!(
+                    "`{output}` is not the table of word embeddings (tie_word_embeddings is \
+                     false); this language-model head would need it to be"
+                );
+                return Err(ModelError::format(self.weights.path(), message).with_hint(
+                    "the encoder can be used: fine-tune it, or start pretraining from it as the \
+                     discriminator",
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// A fine-tuned token classifier, with the labels of its configuration.

@@ -100,15 +100,18 @@ pub fn canonical(found: &str, model_type: ModelType, prefixed: bool) -> Found {
     })
 }
 
+/// The output matrix of a language-model head: tied to the word table, stored by some writers and
+/// not by others.
+pub(crate) const OUTPUT_MATRICES: [&str; 2] =
+    ["generator_lm_head.weight", "cls.predictions.decoder.weight"];
+
 fn is_ignored(name: &str) -> bool {
     name.ends_with("embeddings.position_ids")
         || name.ends_with("embeddings.token_type_ids")
         || name.starts_with("pooler.")
         || name.contains(".pooler.")
         || name.starts_with("cls.seq_relationship.")
-        // Tied to the word table, stored by some writers and not by others.
-        || name == "generator_lm_head.weight"
-        || name == "cls.predictions.decoder.weight"
+        || OUTPUT_MATRICES.contains(&name)
 }
 
 #[cfg(test)]

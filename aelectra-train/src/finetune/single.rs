@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use aelectra_data::ner::{LabelSet, Mode, NerSentence, align, labels_for};
+use aelectra_data::ner::{LabelSet, Mode, NerSentence, TagDecoder, align, labels_for};
 use aelectra_data::rng;
 use aelectra_data::run::{ClassScore, Confusion, NerEvalEvent, NerStepEvent, RunEvent};
 use aelectra_data::vocab::WordPieceTokenizer;
@@ -337,7 +337,7 @@ fn tagger(
         // As the finished model will be loaded, so that its scores are the same to the last bit.
         model: model.valid().prepare(Precision::F32)?,
         tokenizer: data.tokenizer.clone(),
-        labels: data.labels.clone(),
+        decoder: TagDecoder::new(data.labels.labels())?,
         settings,
         device: device.clone().inner(),
         batch_size: 32,

@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use aelectra_data::ner::{Alignment, Evaluation, Mode, NerSentence, Resampling, piece_f1_original};
+use aelectra_data::ner::{
+    Alignment, Decoded, Evaluation, Mode, NerSentence, Resampling, piece_f1_original,
+};
 use serde::Serialize;
 
 use crate::error::Result;
@@ -38,12 +40,12 @@ pub fn evaluate(
 ) -> Result<TaggerEvaluation> {
     let started = Instant::now();
     let windows = tagger.windows(sentences.iter().map(|s| s.tokens.as_slice()))?;
-    let predictions = tagger.predict(&windows);
-    let tags: Vec<Vec<String>> = windows
-        .merge(&predictions)?
+    let scores = tagger.predict(&windows);
+    let tags: Vec<Vec<String>> = tagger
+        .decode(&windows, &scores)?
         .into_iter()
         .map(|words| {
-            let tag = |word: crate::ner::Prediction| tagger.labels.tag(word.class).to_owned();
+            let tag = |word: Decoded| tagger.tags().label(word.tag).to_owned();
             words.into_iter().map(tag).collect()
         })
         .collect();
@@ -55,9 +57,10 @@ pub fn evaluate(
         // Each piece of a word against the word's tag.
         let words = gold.iter().flatten().zip(windows.words.iter().flatten());
         let pieces = words.flat_map(|(tag, place)| {
-            predictions[place.window][place.start..place.end]
-                .iter()
-                .map(move |piece| (tag.as_str(), tagger.labels.tag(piece.class)))
+            (place.start..place.end).map(|position| {
+                let class = scores.best(place.window, position);
+                (tag.as_str(), tagger.decoder.tag_of_class(class))
+            })
         });
         evaluation.piece_f1_original = Some(piece_f1_original(pieces));
     }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use aelectra_data::ner::{Alignment, LabelSet, Windows, align};
+use aelectra_data::DataError;
+use aelectra_data::ner::{Alignment, Decoded, LabelSet, TagDecoder, Windows, align};
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::{ElectraConfig, EncoderInput, Precision, PreparedTokenClassifier};
@@ -55,13 +56,30 @@ impl TaggerSettings {
     }
 }
 
-/// The most probable class and its probability.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Prediction {
-    /// Number of the class in [`Tagger::labels`]; [`LabelSet::tag`] names it.
-    pub class: usize,
-    /// Probability, 0 to 1.
-    pub score: f32,
+/// Log-probabilities of the model's classes at every position of every window.
+#[derive(Clone, Debug, Default)]
+pub struct ClassScores {
+    classes: usize,
+    windows: Vec<Vec<f32>>,
+}
+
+impl ClassScores {
+    /// Those of one position, by class.
+    #[must_use]
+    pub fn at(&self, window: usize, position: usize) -> &[f32] {
+        &self.windows[window][position * self.classes..][..self.classes]
+    }
+
+    /// The most probable class of a position.
+    #[must_use]
+    pub fn best(&self, window: usize, position: usize) -> usize {
+        let first = (0, f32::NEG_INFINITY);
+        let scores = (0..).zip(self.at(window, position));
+        let best = |best: (usize, f32), (class, &score)| {
+            if score > best.1 { (class, score) } else { best }
+        };
+        scores.fold(first, best).0
+    }
 }
 
 /// A fine-tuned model with its tokenizer and labels, for inference.
@@ -71,8 +89,8 @@ pub struct Tagger {
     pub model: PreparedTokenClassifier,
     /// Its word pieces.
     pub tokenizer: WordPieceTokenizer,
-    /// Its classes.
-    pub labels: LabelSet,
+    /// How its classes are read as tags.
+    pub decoder: TagDecoder,
     /// How it was trained.
     pub settings: TaggerSettings,
     /// Where it computes.
@@ -93,29 +111,70 @@ impl Tagger {
         let (model, _) = source.for_token_classification(&device)?;
         let model = model.prepare(precision)?;
         let tokenizer = load_tokenizer(dir, &source.config)?;
-        let labels = LabelSet::from_labels(source.config.labels()?)?;
+        let decoder = TagDecoder::new(&source.config.labels()?).map_err(|error| {
+            let named = DataError::invalid(format!("`{}`: {error}", dir.display()));
+            match error.hint() {
+                Some(hint) => named.with_hint(hint),
+                None => named,
+            }
+        })?;
         let settings =
             TaggerSettings::from_config(&source.config, tokenizer.options().model_max_length);
         Ok(Self {
             model,
             tokenizer,
-            labels,
+            decoder,
             settings,
             device,
             batch_size: 32,
         })
     }
 
-    /// One prediction per word of each sentence, which is given as its words.
+    /// The tags it gives: valid IOB2, whatever the classes of the model are called.
+    #[must_use]
+    pub fn tags(&self) -> &LabelSet {
+        self.decoder.tags()
+    }
+
+    /// What was decided for the user about model and tokenizer, one line each.
+    #[must_use]
+    pub fn notes(&self) -> Vec<&str> {
+        let notes = self.tokenizer.warnings().iter();
+        notes
+            .chain(self.decoder.notes())
+            .map(String::as_str)
+            .collect()
+    }
+
+    /// One tag per word of each sentence, which is given as its words.
     ///
     /// # Errors
     /// When a sentence cannot be cut into windows.
     pub fn tag<'a, W: AsRef<str> + 'a>(
         &self,
         sentences: impl IntoIterator<Item = &'a [W]>,
-    ) -> Result<Vec<Vec<Prediction>>> {
+    ) -> Result<Vec<Vec<Decoded>>> {
         let windows = self.windows(sentences)?;
-        Ok(windows.merge(&self.predict(&windows))?)
+        self.decode(&windows, &self.predict(&windows))
+    }
+
+    /// The tag of each word of each sentence: read from its first piece, and decoded with those of
+    /// its sentence ([`TagDecoder::decode`]).
+    ///
+    /// # Errors
+    /// When the scores are not those of the windows.
+    pub fn decode(&self, windows: &Windows, scores: &ClassScores) -> Result<Vec<Vec<Decoded>>> {
+        windows
+            .words
+            .iter()
+            .map(|words| {
+                let rows: Vec<Option<&[f32]>> = words
+                    .iter()
+                    .map(|word| (word.start < word.end).then(|| scores.at(word.window, word.start)))
+                    .collect();
+                Ok(self.decoder.decode(&rows)?)
+            })
+            .collect()
     }
 
     /// Sentences, given as their words, cut as this model was trained on them.
@@ -132,30 +191,29 @@ impl Tagger {
         Ok(align(&self.tokenizer, sentences, max_length, stride)?)
     }
 
-    /// One prediction per position of each window.
+    /// The scores of every position of each window.
     #[must_use]
-    pub fn predict(&self, windows: &Windows) -> Vec<Vec<Prediction>> {
+    pub fn predict(&self, windows: &Windows) -> ClassScores {
         let windows = &windows.input_ids;
-        let mut predictions = vec![Vec::new(); windows.len()];
+        let classes = self.decoder.classes().len();
+        let mut scores = vec![Vec::new(); windows.len()];
         for batch in length_sorted_batches(windows, self.batch_size) {
             let (input, length) =
                 window_input(windows, &batch, self.tokenizer.special().pad, &self.device);
             let logits = self.model.forward(&input);
-            let probabilities: Vec<f32> = activation::softmax(logits, 2)
+            let logs: Vec<f32> = activation::log_softmax(logits, 2)
                 .into_data()
                 .iter::<f32>()
                 .collect();
-            let classes = self.labels.len();
             for (row, &window) in batch.iter().enumerate() {
                 let first = row * length * classes;
-                predictions[window] = probabilities[first..]
-                    .chunks_exact(classes)
-                    .take(windows[window].len())
-                    .map(best)
-                    .collect();
+                scores[window] = logs[first..][..windows[window].len() * classes].to_vec();
             }
         }
-        predictions
+        ClassScores {
+            classes,
+            windows: scores,
+        }
     }
 }
 
@@ -205,18 +263,4 @@ pub fn window_input(
     }
     let input = EncoderInput::new(&ids, None, &lengths, length, device);
     (input, length)
-}
-
-fn best(scores: &[f32]) -> Prediction {
-    let none = Prediction {
-        class: 0,
-        score: f32::NEG_INFINITY,
-    };
-    (0..).zip(scores).fold(none, |best, (class, &score)| {
-        if score > best.score {
-            Prediction { class, score }
-        } else {
-            best
-        }
-    })
 }

@@ -22,7 +22,7 @@ pub struct TaggedText<'t> {
 /// texts together, and joins tags into entities.
 ///
 /// # Errors
-/// When a sentence cannot be cut into windows, or the model has a class that is no tag.
+/// When a sentence cannot be cut into windows.
 pub fn tag_texts<'t, S: AsRef<str>>(
     tagger: &Tagger,
     texts: &'t [S],
@@ -58,7 +58,7 @@ pub fn tag_texts<'t, S: AsRef<str>>(
                 let words = &words[range];
                 let tags: Vec<String> = predicted
                     .iter()
-                    .map(|word| tagger.labels.tag(word.class).to_owned())
+                    .map(|word| tagger.tags().label(word.tag).to_owned())
                     .collect();
                 let scores: Vec<f64> = predicted.iter().map(|w| f64::from(w.score)).collect();
                 tagged
@@ -74,7 +74,7 @@ pub fn tag_texts<'t, S: AsRef<str>>(
 
 #[cfg(test)]
 mod tests {
-    use aelectra_data::ner::{Alignment, LabelSet};
+    use aelectra_data::ner::{Alignment, TagDecoder};
     use aelectra_data::vocab::{TokenizerOptions, WordPieceTokenizer};
     use aelectra_model::init::Initializer;
     use aelectra_model::{ElectraConfig, ElectraForTokenClassification, Precision};
@@ -103,8 +103,7 @@ mod tests {
                 .expect("f32 is everywhere"),
             tokenizer: WordPieceTokenizer::from_tokens(tokens.into(), TokenizerOptions::default())
                 .expect("a vocabulary"),
-            labels: LabelSet::from_labels(vec!["B-PER".to_owned(), "O".to_owned()])
-                .expect("two labels"),
+            decoder: TagDecoder::new(&["B-PER", "O"]).expect("two labels"),
             settings: TaggerSettings {
                 alignment: Alignment::FirstPiece,
                 max_length: 8,

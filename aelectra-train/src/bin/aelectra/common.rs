@@ -54,11 +54,15 @@ pub(crate) struct TaggerArgs {
 }
 
 impl TaggerArgs {
-    /// A fine-tuned model by directory or name on the hub.
+    /// A fine-tuned model by directory or name on the hub; tells what was decided about it.
     pub(crate) fn load(&self, model: &str, global: Global) -> anyhow::Result<Tagger> {
         let device = self.device.spec()?.open()?;
         let dir = resolve_model(model, global)?;
-        Ok(Tagger::load(&dir, &device, self.precision)?)
+        let tagger = Tagger::load(&dir, &device, self.precision)?;
+        for note in tagger.notes() {
+            output::note(&format!("note: {note}"));
+        }
+        Ok(tagger)
     }
 }
 

@@ -48,10 +48,7 @@ struct Evaluated {
 pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
     let tagger = args.tagger.load(&args.model, global)?;
     let data = read_labelled(&args.data, &args.read.options(&[])?)?;
-    for warning in tagger.tokenizer.warnings() {
-        output::note(&format!("note: {warning}"));
-    }
-    for unseen in tagger.labels.unseen(&data) {
+    for unseen in tagger.tags().unseen(&data) {
         output::note(&format!(
             "note: the model has no class `{}` ({} tokens, first in the sentence at line {}); its \
              entities count as missed",

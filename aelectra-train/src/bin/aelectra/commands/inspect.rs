@@ -1,5 +1,6 @@
 //! `aelectra inspect`.
 
+use aelectra_data::ner::TagDecoder;
 use aelectra_data::vocab::WordPieceTokenizer;
 use clap::Args;
 use serde_json::{Value, json};
@@ -71,18 +72,23 @@ fn describe(found: &aelectra_model::inspect::Inspection) -> String {
     )];
     if !found.labels.is_empty() {
         lines.push(format!("labels              {}", found.labels.join(" ")));
+        let notes = match TagDecoder::new(&found.labels) {
+            Ok(decoder) => decoder.notes().to_vec(),
+            Err(error) => vec![error.to_string()],
+        };
+        lines.extend(notes.into_iter().map(|note| format!("  note: {note}")));
     }
     for group in &found.groups {
         lines.push(format!("  {:<24}{:>12}", group.name, group.parameters));
     }
     for needs in &found.heads {
-        let state = if needs.complete {
-            "complete".to_owned()
-        } else {
-            format!(
-                "{} tensors missing",
-                needs.missing.len() + needs.mismatched.len()
-            )
+        let state = match &needs.note {
+            _ if needs.complete => "complete".to_owned(),
+            Some(note) => note.clone(),
+            None => {
+                let missing = needs.missing.len() + needs.mismatched.len();
+                format!("{missing} tensors missing")
+            }
         };
         lines.push(format!("{:<34}{state}", needs.architecture));
     }

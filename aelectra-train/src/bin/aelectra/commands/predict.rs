@@ -1,11 +1,11 @@
 //! `aelectra predict`.
 
-use std::io::{BufRead, IsTerminal, Read, Write};
+use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use aelectra_data::DataError;
-use aelectra_data::ner::{inline, redact, replace};
-use aelectra_train::ner::{TaggedText, Tagger, tag_texts};
+use aelectra_data::ner::Documents;
+use aelectra_train::ner::{OutputFormat, Renderer, TaggedText, Tagger, tag_texts};
 use clap::{Args, ValueEnum};
 
 use crate::common::TaggerArgs;
@@ -52,24 +52,39 @@ enum PredictFormat {
     Inline,
 }
 
+impl From<PredictFormat> for OutputFormat {
+    fn from(format: PredictFormat) -> Self {
+        match format {
+            PredictFormat::Pretty => Self::Pretty,
+            PredictFormat::Jsonl => Self::Jsonl,
+            PredictFormat::Conll => Self::Conll,
+            PredictFormat::Inline => Self::Inline,
+        }
+    }
+}
+
 /// Documents tagged together: enough for batches of similar length, few enough to stream.
 const DOCUMENTS_AT_ONCE: usize = 64;
 
 pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
-    let format = if global.json {
-        PredictFormat::Jsonl
-    } else {
-        args.format.unwrap_or(PredictFormat::Pretty)
+    let format = match args.format {
+        _ if global.json => OutputFormat::Jsonl,
+        Some(format) => format.into(),
+        None => OutputFormat::Pretty,
     };
-    let mut tagger = args.tagger.load(&args.model, global)?;
-    tagger.batch_size = args.batch_size.max(1);
-    let printer = Printer {
+    let renderer = Renderer {
         format,
         redact: args.redact,
         colour: colour_wanted(),
     };
+    let mut tagger = args.tagger.load(&args.model, global)?;
+    tagger.batch_size = args.batch_size.max(1);
+    if let [text] = args.text.as_slice() {
+        note_if_file(text);
+    }
     if !args.text.is_empty() {
-        return emit(&tagger, &args.text, &printer).map(|()| 0);
+        let found = tag_texts(&tagger, &args.text)?;
+        return print(&renderer, &found).map(|()| 0);
     }
     if args.input.is_none() && std::io::stdin().is_terminal() {
         return Err(output::usage(
@@ -79,151 +94,78 @@ pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
     }
     let path = args.input.as_deref().unwrap_or(Path::new("-"));
     if path == Path::new("-") {
-        return stream(std::io::stdin().lock(), path, &tagger, &printer);
+        return stream(std::io::stdin().lock(), path, &tagger, &renderer);
     }
     let file = std::fs::File::open(path).map_err(DataError::io("open", path))?;
-    stream(std::io::BufReader::new(file), path, &tagger, &printer)
+    stream(std::io::BufReader::new(file), path, &tagger, &renderer)
+}
+
+/// A file's name where its text belongs is the likeliest slip.
+fn note_if_file(text: &str) {
+    if text == "-" || Path::new(text).is_file() {
+        output::note(&format!(
+            "note: `{text}` was tagged as text; to tag what the file holds, use `--input {text}`"
+        ));
+    }
 }
 
 fn colour_wanted() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
 
-/// Reads documents separated by blank lines and tags them as they come.
+/// Tags documents as they come.
 fn stream(
-    mut reader: impl BufRead,
+    reader: impl BufRead,
     path: &Path,
     tagger: &Tagger,
-    printer: &Printer,
+    renderer: &Renderer,
 ) -> anyhow::Result<u8> {
-    let mut documents: Vec<String> = Vec::new();
-    let mut document = String::new();
-    let mut line = Vec::new();
-    let mut number = 0;
+    let mut read = Documents::new(reader, path);
+    // Text formats keep the blank lines that part documents.
+    let parted = match renderer.format {
+        OutputFormat::Inline => true,
+        OutputFormat::Pretty => renderer.redact,
+        OutputFormat::Jsonl | OutputFormat::Conll => false,
+    };
+    let mut first = true;
     loop {
-        line.clear();
-        let read = reader
-            .by_ref()
-            .take(MAX_LINE)
-            .read_until(b'\n', &mut line)
-            .map_err(DataError::io("read", path))?;
-        number += 1;
-        let text = std::str::from_utf8(&line).map_err(|error| {
-            DataError::parse(
-                path,
-                number,
-                "UTF-8 text",
-                format!("byte {:#04x}", line[error.valid_up_to()]),
-            )
-            .with_hint("convert the file, e.g. with `iconv -f latin1 -t utf-8`")
-        })?;
-        if read == 0 || text.trim().is_empty() {
-            if !document.trim().is_empty() {
-                documents.push(std::mem::take(&mut document));
+        let mut documents = Vec::new();
+        let mut failed = None;
+        for document in read.by_ref().take(DOCUMENTS_AT_ONCE) {
+            match document {
+                Ok(document) => documents.push(document),
+                Err(error) => failed = Some(error),
             }
-            document.clear();
-            if documents.len() >= DOCUMENTS_AT_ONCE || read == 0 {
-                emit(tagger, &documents, printer)?;
-                documents.clear();
+        }
+        for text in &tag_texts(tagger, &documents)? {
+            if parted && !std::mem::take(&mut first) {
+                output::line("")?;
             }
-            if read == 0 {
-                return Ok(0);
-            }
-        } else {
-            document.push_str(text);
+            print(renderer, std::slice::from_ref(text))?;
+        }
+        match failed {
+            // What was read before an error is written before it is told.
+            Some(error) => return Err(error.into()),
+            None if documents.is_empty() => return Ok(0),
+            None => {}
         }
     }
-}
-
-/// Longer lines are cut, so that a file without line ends is streamed too.
-const MAX_LINE: u64 = 1 << 24;
-
-fn emit(tagger: &Tagger, documents: &[String], printer: &Printer) -> anyhow::Result<()> {
-    let found = tag_texts(tagger, documents)?;
-    found.iter().try_for_each(|found| printer.print(found))
 }
 
 /// Prints what was found as `--format pretty` does.
 pub(crate) fn print_pretty(found: &[TaggedText<'_>]) -> anyhow::Result<()> {
-    let printer = Printer {
-        format: PredictFormat::Pretty,
+    let renderer = Renderer {
+        format: OutputFormat::Pretty,
         redact: false,
         colour: colour_wanted(),
     };
-    found.iter().try_for_each(|found| printer.print(found))
+    print(&renderer, found)
 }
 
-struct Printer {
-    format: PredictFormat,
-    redact: bool,
-    colour: bool,
-}
-
-impl Printer {
-    fn print(&self, found: &TaggedText<'_>) -> anyhow::Result<()> {
-        let mut out = std::io::stdout().lock();
-        match self.format {
-            PredictFormat::Jsonl => {
-                if self.redact {
-                    // The point of redaction is that names do not leave: neither text nor
-                    // surface forms are written.
-                    let entities: Vec<_> = found
-                        .entities
-                        .iter()
-                        .map(|e| serde_json::json!({ "label": e.label, "score": e.score }))
-                        .collect();
-                    let text = redact(found.text, &found.entities);
-                    let value = serde_json::json!({ "text": text, "entities": entities });
-                    serde_json::to_writer(&mut out, &value)?;
-                } else {
-                    serde_json::to_writer(&mut out, found)?;
-                }
-                writeln!(out)?;
-            }
-            PredictFormat::Conll => {
-                for sentence in &found.sentences {
-                    for (word, tag) in sentence {
-                        let word = if self.redact && tag != "O" { "_" } else { word };
-                        writeln!(out, "{word}\t{tag}")?;
-                    }
-                    writeln!(out)?;
-                }
-            }
-            _ if self.redact => {
-                writeln!(out, "{}", redact(found.text, &found.entities).trim_end())?
-            }
-            PredictFormat::Inline => {
-                writeln!(out, "{}", inline(found.text, &found.entities).trim_end())?;
-            }
-            PredictFormat::Pretty => {
-                let marked = if self.colour {
-                    replace(found.text, &found.entities, |e| {
-                        let (text, label, colour) = (&e.text, &e.label, colour(&e.label));
-                        format!("\x1b[1;{colour}m{text}\x1b[0m\x1b[2m {label}\x1b[0m")
-                    })
-                } else {
-                    inline(found.text, &found.entities)
-                };
-                writeln!(out, "{}", marked.trim_end())?;
-                for entity in &found.entities {
-                    writeln!(
-                        out,
-                        "  {:<5} {:>5}–{:<5} {:.2}  {}",
-                        entity.label, entity.start, entity.end, entity.score, entity.text
-                    )?;
-                }
-            }
-        }
-        Ok(())
+fn print(renderer: &Renderer, found: &[TaggedText<'_>]) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for text in found {
+        renderer.write(text, &mut out)?;
     }
-}
-
-/// ANSI colours told apart also by the colour-blind; the label is written beside them.
-fn colour(label: &str) -> u8 {
-    match label {
-        "PER" => 33,
-        "ORG" => 36,
-        "LOC" => 34,
-        _ => 35,
-    }
+    Ok(out.flush()?)
 }

@@ -1,0 +1,573 @@
+//! From the scores of a model's classes to tags that are valid IOB2.
+//!
+//! The best row of classes is found by the Viterbi algorithm over what may follow what; nothing is
+//! learnt for it (as the constrained decoding of He et al. 2017, "Deep Semantic Role Labeling: What
+//! Works and What's Next", section 2.3). Two things differ from the textbook: a word whose most
+//! probable class is an entity's stays in an entity, because a redactor must not lose it to its
+//! neighbours; and every scheme that a published model may have been trained on is read.
+
+use super::labels::LabelSet;
+use crate::{DataError, Result};
+
+/// What a class of the model says about a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// `O`, and special classes such as `[CLS]` that no word can have.
+    Outside,
+    /// `B-`: opens an entity.
+    Begin(usize),
+    /// `I-` (`M-`): continues one.
+    Inside(usize),
+    /// `E-` (`L-`): its last word.
+    End(usize),
+    /// `S-` (`U-`, `W-`): its only word.
+    Single(usize),
+    /// A class without a prefix: neighbours of one class are one entity.
+    Bare(usize),
+}
+
+/// A word's tag and how probable the model finds it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Decoded {
+    /// Number of the tag in [`TagDecoder::tags`].
+    pub tag: usize,
+    /// Probability of the class that gave it, 0 to 1.
+    pub score: f32,
+}
+
+/// Reads the classes of a model as tags.
+#[derive(Clone, Debug)]
+pub struct TagDecoder {
+    /// The model's classes as it names them, and what each means.
+    classes: Vec<String>,
+    roles: Vec<Role>,
+    /// For each class those that may stand before it.
+    before: Vec<Vec<usize>>,
+    /// Which may stand at the start and at the end of a sentence.
+    starts: Vec<bool>,
+    ends: Vec<bool>,
+    /// `O`, then `B-` and `I-` of each entity class.
+    tags: LabelSet,
+    notes: Vec<String>,
+}
+
+/// Added to the score of a row for a word that should be in an entity and is not: so much that it
+/// happens only where nothing else is left, and less than [`BROKEN`].
+const LOST: f32 = -1e4;
+/// Added for each pair of classes that may not follow each other. No row needs one as long as the
+/// model has a class `O`; one that lacks it still gets a row.
+const BROKEN: f32 = -1e6;
+
+impl TagDecoder {
+    /// How the classes of a model, in the order of their numbers, are read:
+    ///
+    /// | classes | read as |
+    /// | --- | --- |
+    /// | `O`, `B-X`, `I-X` | IOB2 |
+    /// | some class has `I-` and no `B-` | IOB1: `I-` may open an entity, in all classes |
+    /// | also `E-`, `S-` (BIOES), `L-`, `U-` (BILOU), `M-`, `W-` (BMEOW) | as these schemes mean it |
+    /// | `O`, `X` | neighbours of one class are one entity |
+    /// | `[CLS]`, `[SEP]`, `<pad>` and the like | no word has it: `O` |
+    ///
+    /// `_` may stand for `-` after a prefix, and `0` for `O` where there is none.
+    ///
+    /// # Errors
+    /// If no class is that of an entity, as with the names `LABEL_0`, `LABEL_1` of a model that was
+    /// never given any.
+    pub fn new<S: AsRef<str>>(labels: &[S]) -> Result<Self> {
+        let labels: Vec<&str> = labels.iter().map(AsRef::as_ref).collect();
+        let none = ["O", "o", "0"].into_iter().find(|o| labels.contains(o));
+        let prefixed = labels.iter().any(|label| split(label).is_some());
+        let named = |label: &&str| Some(*label) != none && !is_special(label) && !is_number(label);
+        if !prefixed && (none.is_none() || !labels.iter().any(|label| named(label))) {
+            return Err(no_tags(&labels));
+        }
+        let mut classes: Vec<&str> = Vec::new();
+        let mut bare: Vec<&str> = Vec::new();
+        let mut number = |class| {
+            classes
+                .iter()
+                .position(|&known| known == class)
+                .unwrap_or_else(|| {
+                    classes.push(class);
+                    classes.len() - 1
+                })
+        };
+        let roles: Vec<Role> = labels
+            .iter()
+            .map(|&label| match split(label) {
+                Some(('B', class)) => Role::Begin(number(class)),
+                Some(('E' | 'L', class)) => Role::End(number(class)),
+                Some(('S' | 'U' | 'W', class)) => Role::Single(number(class)),
+                Some((_, class)) => Role::Inside(number(class)),
+                None if Some(label) == none || is_special(label) => Role::Outside,
+                None => {
+                    bare.push(label);
+                    Role::Bare(number(label))
+                }
+            })
+            .collect();
+        let mut notes = Vec::new();
+        if !bare.is_empty() {
+            let names = bare.join(", ");
+            notes.push(format!(
+                "the model's classes {names} have no B- or I-; neighbouring words of one class \
+                 are read as one entity"
+            ));
+        }
+        let iob1 = roles.iter().any(|role| match *role {
+            Role::Inside(class) => !roles.contains(&Role::Begin(class)),
+            _ => false,
+        });
+        if iob1 {
+            notes.push(
+                "the model has I- without B- for some class; it is read as IOB1, where I- may \
+                 open an entity"
+                    .to_owned(),
+            );
+        }
+        let tags = std::iter::once("O".to_owned()).chain(
+            classes
+                .iter()
+                .flat_map(|c| [format!("B-{c}"), format!("I-{c}")]),
+        );
+        let tags = LabelSet::from_labels(tags.collect())?;
+        let follows = |before: Role, role: Role| follows(&roles, iob1, before, role);
+        let before = roles
+            .iter()
+            .map(|&role| {
+                (0..roles.len())
+                    .filter(|&b| follows(roles[b], role))
+                    .collect()
+            })
+            .collect();
+        let starts = roles
+            .iter()
+            .map(|&role| follows(Role::Outside, role))
+            .collect();
+        let ends = roles
+            .iter()
+            .map(|&role| follows(role, Role::Outside))
+            .collect();
+        Ok(Self {
+            classes: labels.iter().map(|&label| label.to_owned()).collect(),
+            before,
+            starts,
+            ends,
+            roles,
+            tags,
+            notes,
+        })
+    }
+
+    /// The tags it gives: `O`, then `B-` and `I-` of each entity class, in the model's order.
+    #[must_use]
+    pub fn tags(&self) -> &LabelSet {
+        &self.tags
+    }
+
+    /// The model's classes by number, as it names them.
+    #[must_use]
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// What was decided about the classes, one line each.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The tags of a sentence: one row of log-probabilities of the model's classes for each word,
+    /// `None` for a word without word pieces. Such a word is part of an entity only if both its
+    /// neighbours are.
+    ///
+    /// # Errors
+    /// If a row has not one score for each class.
+    pub fn decode(&self, words: &[Option<&[f32]>]) -> Result<Vec<Decoded>> {
+        let rows: Vec<&[f32]> = words.iter().copied().flatten().collect();
+        if let Some(row) = rows.iter().find(|row| row.len() != self.roles.len()) {
+            let (found, classes) = (row.len(), self.roles.len());
+            let message = format!("{found} scores for a word, {classes} classes");
+            return Err(DataError::invalid(message));
+        }
+        let mut found = self.iob2(&rows).into_iter();
+        let mut tags: Vec<Option<Decoded>> = words
+            .iter()
+            .map(|row| row.and_then(|_| found.next()))
+            .collect();
+        for at in 0..tags.len() {
+            if tags[at].is_none() {
+                let next = tags[at + 1..].iter().flatten().next();
+                let inside = match (at.checked_sub(1).and_then(|at| tags[at]), next) {
+                    (Some(before), Some(next)) if before.tag != 0 && self.continues(next.tag) => {
+                        Decoded { ..*next }
+                    }
+                    _ => Decoded { tag: 0, score: 1.0 },
+                };
+                tags[at] = Some(inside);
+            }
+        }
+        Ok(tags.into_iter().flatten().collect())
+    }
+
+    /// The tag of a class on its own: of one word piece, say.
+    #[must_use]
+    pub fn tag_of_class(&self, class: usize) -> &str {
+        let tag = match self.roles.get(class) {
+            None | Some(Role::Outside) => 0,
+            Some(Role::Inside(class) | Role::End(class)) => 2 * class + 2,
+            Some(Role::Begin(class) | Role::Single(class) | Role::Bare(class)) => 2 * class + 1,
+        };
+        self.tags.label(tag)
+    }
+
+    /// Whether a tag is an `I-`.
+    fn continues(&self, tag: usize) -> bool {
+        tag != 0 && tag.is_multiple_of(2)
+    }
+
+    /// The best classes, spelt as IOB2.
+    fn iob2(&self, rows: &[&[f32]]) -> Vec<Decoded> {
+        // The class of the entity that the next word may continue.
+        let mut open = None;
+        self.best_classes(rows)
+            .into_iter()
+            .zip(rows)
+            .map(|(best, row)| {
+                let (class, continues, stays_open) = match self.roles[best] {
+                    Role::Outside => (None, false, false),
+                    Role::Begin(class) => (Some(class), false, true),
+                    Role::Single(class) => (Some(class), false, false),
+                    Role::Inside(class) | Role::Bare(class) => {
+                        (Some(class), open == Some(class), true)
+                    }
+                    Role::End(class) => (Some(class), open == Some(class), false),
+                };
+                open = class.filter(|_| stays_open);
+                Decoded {
+                    tag: class.map_or(0, |class| 2 * class + 1 + usize::from(continues)),
+                    score: row[best].exp().min(1.0),
+                }
+            })
+            .collect()
+    }
+
+    /// The row of classes with the highest sum of scores, see [`LOST`] and [`BROKEN`].
+    fn best_classes(&self, rows: &[&[f32]]) -> Vec<usize> {
+        let classes = self.roles.len();
+        let mut from: Vec<usize> = Vec::with_capacity(rows.len() * classes);
+        let mut sums: Vec<f32> = Vec::new();
+        for (at, row) in rows.iter().enumerate() {
+            let entity = self.roles[highest(row)] != Role::Outside;
+            let own = |class: usize| {
+                let lost = entity && self.roles[class] == Role::Outside;
+                // Not `NaN`, nor -infinity, which would make all rows equal.
+                let score = row[class].max(LOST / 10.0);
+                score + if lost { LOST } else { 0.0 }
+            };
+            let anywhere = highest(&sums);
+            let step = |class: usize| {
+                if at == 0 {
+                    return (0, if self.starts[class] { 0.0 } else { BROKEN });
+                }
+                let broken = (anywhere, sums[anywhere] + BROKEN);
+                self.before[class].iter().fold(broken, |best, &before| {
+                    if sums[before] > best.1 {
+                        (before, sums[before])
+                    } else {
+                        best
+                    }
+                })
+            };
+            let steps: Vec<(usize, f32)> = (0..classes).map(step).collect();
+            sums = (0..classes)
+                .map(|class| own(class) + steps[class].1)
+                .collect();
+            from.extend(steps.iter().map(|step| step.0));
+        }
+        for (sum, ends) in sums.iter_mut().zip(&self.ends) {
+            *sum += if *ends { 0.0 } else { BROKEN };
+        }
+        let mut path = vec![highest(&sums); rows.len()];
+        for at in (1..rows.len()).rev() {
+            path[at - 1] = from[at * classes + path[at]];
+        }
+        path
+    }
+}
+
+/// Whether a class may stand right after another; a sentence's ends count as [`Role::Outside`].
+fn follows(roles: &[Role], iob1: bool, before: Role, role: Role) -> bool {
+    // Only where the scheme has a way to close an entity must it be closed.
+    let closed = |class| roles.contains(&Role::End(class)) || roles.contains(&Role::Single(class));
+    let continues = match role {
+        Role::Inside(class) | Role::End(class) => {
+            let open = [Role::Begin(class), Role::Inside(class)].contains(&before);
+            if !open && !iob1 && roles.contains(&Role::Begin(class)) {
+                return false;
+            }
+            open
+        }
+        _ => false,
+    };
+    match before {
+        Role::Begin(class) | Role::Inside(class) if closed(class) => continues,
+        _ => true,
+    }
+}
+
+/// Index of the highest score, the first of equals; `NaN` counts as the lowest.
+fn highest(scores: &[f32]) -> usize {
+    let first = (0, f32::NEG_INFINITY);
+    let (index, _) =
+        (0..).zip(scores).fold(
+            first,
+            |best, (index, &score)| {
+                if score > best.1 { (index, score) } else { best }
+            },
+        );
+    index
+}
+
+/// Prefix and class of `B-PER` or `B_PER`.
+fn split(label: &str) -> Option<(char, &str)> {
+    let mut letters = label.chars();
+    let prefix = letters
+        .next()
+        .filter(|letter| "BIESLUMW".contains(*letter))?;
+    let class = letters.as_str().strip_prefix(['-', '_'])?;
+    (!class.is_empty()).then_some((prefix, class))
+}
+
+/// A class of `[CLS]`, `<pad>` and the like.
+fn is_special(label: &str) -> bool {
+    label.starts_with(['[', '<'])
+}
+
+/// A class that was never given a name: a number, or what `transformers` makes of one.
+fn is_number(label: &str) -> bool {
+    let number = label.strip_prefix("LABEL_").unwrap_or(label);
+    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn no_tags(labels: &[&str]) -> DataError {
+    const SHOWN: usize = 8;
+    let mut names = labels
+        .iter()
+        .take(SHOWN)
+        .copied()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if labels.len() > SHOWN {
+        names.push_str(", …");
+    }
+    DataError::invalid(format!(
+        "none of the model's {} labels {what}: {names}",
+        labels.len()
+    ))
+    .with_hint(
+        "this model cannot tag entities; if it can, write its tags into `id2label` of \
+             config.json, in the order it was trained with",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::spans::{Mode, entities};
+    use super::*;
+
+    fn decoder(labels: &str) -> TagDecoder {
+        let labels: Vec<&str> = labels.split(' ').collect();
+        TagDecoder::new(&labels).expect("labels are tags")
+    }
+
+    /// Tags of words whose classes have these probabilities.
+    fn decode(decoder: &TagDecoder, words: &[&[f32]]) -> String {
+        let logs: Vec<Vec<f32>> = words
+            .iter()
+            .map(|row| row.iter().map(|p| p.ln()).collect())
+            .collect();
+        let rows: Vec<Option<&[f32]>> = logs
+            .iter()
+            .map(|row| (!row.is_empty()).then_some(row.as_slice()))
+            .collect();
+        let found = decoder.decode(&rows).expect("rows fit");
+        let tags: Vec<&str> = found
+            .iter()
+            .map(|word| decoder.tags().label(word.tag))
+            .collect();
+        tags.join(" ")
+    }
+
+    /// The tags of words that have these classes for sure.
+    fn sure(labels: &str, classes: &str) -> String {
+        let names: Vec<&str> = labels.split(' ').collect();
+        let rows: Vec<Vec<f32>> = classes
+            .split(' ')
+            .map(|class| {
+                let at = names.iter().position(|name| *name == class).expect(class);
+                (0..names.len())
+                    .map(|i| if i == at { 0.9 } else { 0.01 })
+                    .collect()
+            })
+            .collect();
+        let rows: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
+        decode(&decoder(labels), &rows)
+    }
+
+    #[test]
+    fn an_entity_gets_its_beginning_from_the_scores() {
+        let iob2 = decoder("O B-PER I-PER");
+        // `Mette` alone would be O, `Lindholm` continues something.
+        assert_eq!(
+            decode(&iob2, &[&[0.5, 0.4, 0.1], &[0.1, 0.2, 0.7]]),
+            "B-PER I-PER"
+        );
+        // A sure O before it: the entity begins with the second word, and is not lost.
+        assert_eq!(
+            decode(&iob2, &[&[0.98, 0.01, 0.01], &[0.3, 0.1, 0.6]]),
+            "O B-PER"
+        );
+        assert_eq!(
+            decode(&iob2, &[&[0.98, 0.01, 0.01], &[0.6, 0.3, 0.1]]),
+            "O O"
+        );
+        assert_eq!(decode(&iob2, &[]), "");
+    }
+
+    #[test]
+    fn scores_are_those_of_the_chosen_class() {
+        let row = [0.5f32.ln(), 0.4f32.ln(), 0.1f32.ln()];
+        let next = [0.1f32.ln(), 0.2f32.ln(), 0.7f32.ln()];
+        let found = decoder("O B-PER I-PER")
+            .decode(&[Some(&row), Some(&next)])
+            .expect("fits");
+        assert!((found[0].score - 0.4).abs() < 1e-6 && (found[1].score - 0.7).abs() < 1e-6);
+        assert!(decoder("O B-PER").decode(&[Some(&row)]).is_err());
+    }
+
+    #[test]
+    fn every_scheme_becomes_iob2() {
+        let bioes = "O B-PER I-PER E-PER S-PER B-LOC I-LOC E-LOC S-LOC";
+        for (labels, classes, tags) in [
+            (
+                bioes,
+                "B-PER I-PER E-PER S-PER O S-LOC",
+                "B-PER I-PER I-PER B-PER O B-LOC",
+            ),
+            ("O B-P L-P U-P", "U-P U-P B-P L-P O", "B-P B-P B-P I-P O"),
+            (
+                "O PER LOC",
+                "PER PER LOC O LOC",
+                "B-PER I-PER B-LOC O B-LOC",
+            ),
+            ("0 PER", "PER 0 PER", "B-PER O B-PER"),
+            ("O B_PER I_PER", "B_PER I_PER O", "B-PER I-PER O"),
+            // IOB1: B- of PER is missing, so LOC may begin with I- too.
+            (
+                "O I-PER B-LOC I-LOC",
+                "I-PER I-PER O I-LOC B-LOC",
+                "B-PER I-PER O B-LOC B-LOC",
+            ),
+            (
+                "O B-PER I-PER LOC",
+                "B-PER I-PER LOC LOC",
+                "B-PER I-PER B-LOC I-LOC",
+            ),
+            (
+                "B-PER I-PER [CLS] O",
+                "[CLS] B-PER I-PER O",
+                "O B-PER I-PER O",
+            ),
+            ("B-PER I-PER", "B-PER I-PER I-PER", "B-PER I-PER I-PER"),
+        ] {
+            assert_eq!(sure(labels, classes), tags, "{labels}");
+        }
+        // An open entity must be closed: the scores decide how.
+        assert_eq!(sure("O B-PER I-PER E-PER S-PER", "O B-PER O"), "O B-PER O");
+    }
+
+    #[test]
+    fn words_without_pieces_join_only_what_belongs_together() {
+        let iob2 = decoder("O B-PER I-PER");
+        let (o, b, i): ([f32; 3], [f32; 3], [f32; 3]) =
+            ([0.9, 0.05, 0.05], [0.05, 0.9, 0.05], [0.05, 0.05, 0.9]);
+        assert_eq!(
+            decode(&iob2, &[&[], &b, &[], &[], &i, &[]]),
+            "O B-PER I-PER I-PER I-PER O"
+        );
+        assert_eq!(
+            decode(&iob2, &[&b, &[], &b, &[], &o, &[]]),
+            "B-PER O B-PER O O O"
+        );
+        assert_eq!(decode(&iob2, &[&[]]), "O");
+    }
+
+    #[test]
+    fn what_cannot_tag_is_refused_by_name() {
+        for labels in [
+            "LABEL_0 LABEL_1",
+            "PER ORG",
+            "O",
+            "O [CLS]",
+            "positive negative",
+        ] {
+            let labels: Vec<&str> = labels.split(' ').collect();
+            let error = TagDecoder::new(&labels).expect_err("no tag").to_string();
+            assert!(error.contains(labels[0]), "{error}");
+        }
+        let many: Vec<String> = (0..40).map(|i| format!("LABEL_{i}")).collect();
+        let error = TagDecoder::new(&many).expect_err("no tag").to_string();
+        assert!(
+            error.contains("40 labels") && error.ends_with("LABEL_7, …"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn choices_are_told() {
+        assert!(decoder("O B-PER I-PER [CLS]").notes().is_empty());
+        assert!(decoder("O PER LOC").notes()[0].contains("PER, LOC"));
+        assert!(decoder("O I-PER").notes()[0].contains("IOB1"));
+    }
+
+    proptest! {
+        /// Whatever the scores: valid IOB2, no word lost that is an entity's by its own score, and
+        /// no row of classes that is allowed has a better sum.
+        #[test]
+        fn valid_complete_and_best(rows in prop::collection::vec(
+            prop::collection::vec(-12.0f32..0.0, 5), 0..5)) {
+            let decoder = decoder("O B-PER I-PER B-LOC I-LOC");
+            let words: Vec<Option<&[f32]>> = rows.iter().map(|r| Some(r.as_slice())).collect();
+            let found = decoder.decode(&words).expect("fits");
+            let tags: Vec<&str> = found.iter().map(|w| decoder.tags().label(w.tag)).collect();
+            prop_assert_eq!(
+                entities(&tags, Mode::Strict).expect("tags"),
+                entities(&tags, Mode::Default).expect("tags")
+            );
+            for (row, word) in rows.iter().zip(&found) {
+                prop_assert!(highest(row) == 0 || word.tag != 0);
+            }
+            // All rows of classes, tried one by one.
+            let mut best = f32::NEG_INFINITY;
+            for code in 0..5usize.pow(rows.len() as u32) {
+                let mut rest = code;
+                let path: Vec<usize> = rows.iter().map(|_| { let c = rest % 5; rest /= 5; c }).collect();
+                let valid = (0..path.len()).all(|i| {
+                    let opens = |c: usize| i > 0 && path[i - 1].div_ceil(2) == c / 2 && path[i - 1] != 0;
+                    path[i] % 2 == 1 || path[i] == 0 || opens(path[i])
+                });
+                let kept = path.iter().zip(&rows).all(|(c, row)| *c != 0 || highest(row) == 0);
+                if valid && kept {
+                    let sum: f32 = path.iter().zip(&rows).map(|(c, row)| row[*c]).sum();
+                    best = best.max(sum);
+                }
+            }
+            let sum: f32 = found.iter().zip(&rows).map(|(w, row)| row[w.tag]).sum();
+            prop_assert!(rows.is_empty() || (sum - best).abs() < 1e-3, "{} {}", sum, best);
+        }
+    }
+}

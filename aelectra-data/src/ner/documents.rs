@@ -1,0 +1,129 @@
+//! The documents of running text: blank lines part them.
+
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
+
+use crate::{DataError, Result};
+
+/// Reads a text document by document, each with its lines as they are. However long they are: a
+/// document is the unit that offsets count in.
+#[derive(Debug)]
+pub struct Documents<R> {
+    reader: R,
+    path: PathBuf,
+    line: usize,
+    ended: bool,
+}
+
+impl<R: BufRead> Documents<R> {
+    /// Of a file, or of standard input as `-`.
+    pub fn new(reader: R, path: &Path) -> Self {
+        Self {
+            reader,
+            path: path.to_path_buf(),
+            line: 0,
+            ended: false,
+        }
+    }
+
+    /// The next line with its end, empty at the end of the text.
+    fn line(&mut self) -> Result<String> {
+        let mut line = Vec::new();
+        let read = self.reader.read_until(b'\n', &mut line);
+        read.map_err(DataError::io("read", &self.path))?;
+        self.line += 1;
+        String::from_utf8(line).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            let line = error.into_bytes();
+            let utf16 = self.line == 1 && matches!(line[..], [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
+            let (found, hint) = if utf16 {
+                (
+                    "UTF-16".to_owned(),
+                    "convert the file, e.g. with `iconv -f utf-16 -t utf-8`",
+                )
+            } else {
+                let found = format!("byte {:#04x}", line[at]);
+                (
+                    found,
+                    "convert the file, e.g. with `iconv -f latin1 -t utf-8`",
+                )
+            };
+            DataError::parse(&self.path, self.line, "UTF-8 text", found).with_hint(hint)
+        })
+    }
+}
+
+impl<R: BufRead> Iterator for Documents<R> {
+    type Item = Result<String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut document = String::new();
+        while !self.ended {
+            let line = match self.line() {
+                Ok(line) => line,
+                Err(error) => {
+                    self.ended = true;
+                    return Some(Err(error));
+                }
+            };
+            self.ended = line.is_empty();
+            if !line.trim().is_empty() {
+                document.push_str(&line);
+            } else if !document.is_empty() {
+                break;
+            }
+        }
+        (!document.is_empty()).then_some(Ok(document))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8]) -> Vec<Result<String>> {
+        Documents::new(bytes, Path::new("x.txt")).collect()
+    }
+
+    #[test]
+    fn blank_lines_part_documents() {
+        let text = "\n \nBo går.\r\nHan ler.\n\u{a0}\n\n\u{feff}Ry ligger\n\t\nuden slut";
+        let found: Vec<String> = read(text.as_bytes())
+            .into_iter()
+            .map(|d| d.expect("UTF-8"))
+            .collect();
+        assert_eq!(
+            found,
+            ["Bo går.\r\nHan ler.\n", "\u{feff}Ry ligger\n", "uden slut"]
+        );
+        assert!(read(b"").is_empty() && read(b" \n\n").is_empty());
+    }
+
+    #[test]
+    fn a_line_of_any_length_is_read() {
+        let long = "æ ".repeat(6 << 20);
+        let found = read(long.as_bytes());
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].as_ref().expect("UTF-8").len(), long.len());
+    }
+
+    #[test]
+    fn other_encodings_name_their_line() {
+        let mut found = read(b"ja\n\nnej \xe6\n\nmere\n").into_iter();
+        assert!(found.next().is_some_and(|d| d.is_ok()));
+        let error = found.next().expect("the second").expect_err("Latin-1");
+        assert!(
+            error
+                .to_string()
+                .contains("`x.txt`:3: expected UTF-8 text, found byte 0xe6")
+        );
+        assert!(found.next().is_none());
+        let utf16: Vec<u8> = "\u{feff}æ"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        let error = read(&utf16).remove(0).expect_err("UTF-16");
+        assert!(error.to_string().contains("UTF-16"));
+        assert!(error.hint().is_some_and(|hint| hint.contains("-f utf-16")));
+    }
+}

@@ -1,0 +1,233 @@
+//! What was found in a text, written for people and programs.
+
+use std::io::{self, Write};
+
+use aelectra_data::ner::{inline, redact, replace};
+
+use crate::ner::text::TaggedText;
+
+/// A way to write a text and its entities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputFormat {
+    /// Marked in the text, and listed with places and scores.
+    Pretty,
+    /// One JSON object per text.
+    Jsonl,
+    /// One word and tag per line.
+    Conll,
+    /// `[Ib Bo](PER)`.
+    Inline,
+}
+
+/// How texts are written.
+#[derive(Clone, Copy, Debug)]
+pub struct Renderer {
+    /// The format.
+    pub format: OutputFormat,
+    /// Entities are replaced by their class: nothing of them is written in any format.
+    pub redact: bool,
+    /// Terminal colours.
+    pub colour: bool,
+}
+
+impl Renderer {
+    /// Writes a text.
+    ///
+    /// # Errors
+    /// When `out` cannot be written to.
+    pub fn write(&self, found: &TaggedText<'_>, out: &mut impl Write) -> io::Result<()> {
+        match self.format {
+            OutputFormat::Jsonl => self.json(found, out),
+            OutputFormat::Conll => self.conll(found, out),
+            _ if self.redact => {
+                writeln!(out, "{}", redact(found.text, &found.entities).trim_end())
+            }
+            OutputFormat::Inline => {
+                writeln!(out, "{}", inline(found.text, &found.entities).trim_end())
+            }
+            OutputFormat::Pretty => self.pretty(found, out),
+        }
+    }
+
+    fn json(&self, found: &TaggedText<'_>, out: &mut impl Write) -> io::Result<()> {
+        if self.redact {
+            // The point of redaction is that names do not leave: neither text nor surface forms
+            // are written, nor offsets into a text that the reader does not have.
+            let entities: Vec<_> = found
+                .entities
+                .iter()
+                .map(|e| serde_json::json!({ "label": e.label, "score": e.score }))
+                .collect();
+            let text = redact(found.text, &found.entities);
+            let value = serde_json::json!({ "text": text, "entities": entities });
+            serde_json::to_writer(&mut *out, &value)?;
+        } else {
+            serde_json::to_writer(&mut *out, found)?;
+        }
+        writeln!(out)
+    }
+
+    fn conll(&self, found: &TaggedText<'_>, out: &mut impl Write) -> io::Result<()> {
+        for sentence in &found.sentences {
+            for (word, tag) in sentence {
+                let word = if self.redact && tag != "O" { "_" } else { word };
+                writeln!(out, "{word}\t{tag}")?;
+            }
+            writeln!(out)?;
+        }
+        Ok(())
+    }
+
+    fn pretty(&self, found: &TaggedText<'_>, out: &mut impl Write) -> io::Result<()> {
+        let marked = if self.colour {
+            replace(found.text, &found.entities, |e| {
+                let (text, label, colour) = (&e.text, &e.label, colour(&e.label));
+                format!("\x1b[1;{colour}m{text}\x1b[0m\x1b[2m {label}\x1b[0m")
+            })
+        } else {
+            inline(found.text, &found.entities)
+        };
+        writeln!(out, "{}", marked.trim_end())?;
+        for entity in &found.entities {
+            writeln!(
+                out,
+                "  {:<5} {:>5}–{:<5} {:.2}  {}",
+                entity.label, entity.start, entity.end, entity.score, entity.text
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// ANSI colours told apart also by the colour-blind; the label is written beside them.
+fn colour(label: &str) -> u8 {
+    match label {
+        "PER" => 33,
+        "ORG" => 36,
+        "LOC" => 34,
+        _ => 35,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aelectra_data::ner::{Alignment, TagDecoder};
+    use aelectra_data::vocab::{TokenizerOptions, WordPieceTokenizer};
+    use aelectra_model::init::Initializer;
+    use aelectra_model::{ElectraConfig, ElectraForTokenClassification, Precision};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ner::{Tagger, TaggerSettings, tag_texts};
+
+    /// Random weights, so that it finds anything anywhere; short windows, so that sentences are cut.
+    fn tagger(seed: u64, labels: &[&str]) -> Tagger {
+        let device = aelectra_model::device::for_tests();
+        let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(String::from);
+        let letters = ('a'..='z').chain('0'..='9').chain(['Z', '.', ',']);
+        let tokens: Vec<String> = special
+            .into_iter()
+            .chain(letters.flat_map(|c| [c.to_string(), format!("##{c}")]))
+            .collect();
+        let config = ElectraConfig {
+            vocab_size: tokens.len(),
+            embedding_size: 8,
+            hidden_size: 8,
+            num_hidden_layers: 1,
+            num_attention_heads: 1,
+            intermediate_size: 8,
+            max_position_embeddings: 32,
+            ..ElectraConfig::default()
+        };
+        // A wide start, so that words differ in their classes.
+        let mut init = Initializer::random(seed, 2.0, &device);
+        Tagger {
+            model: ElectraForTokenClassification::new(&config, labels.len(), &mut init)
+                .prepare(Precision::F32)
+                .expect("f32 is everywhere"),
+            tokenizer: WordPieceTokenizer::from_tokens(tokens, TokenizerOptions::default())
+                .expect("a vocabulary"),
+            decoder: TagDecoder::new(labels).expect("tags"),
+            settings: TaggerSettings {
+                alignment: Alignment::FirstPiece,
+                max_length: 12,
+                stride: 4,
+            },
+            device,
+            batch_size: 4,
+        }
+    }
+
+    fn written(found: &[TaggedText<'_>], format: OutputFormat, redact: bool) -> String {
+        let renderer = Renderer {
+            format,
+            redact,
+            colour: false,
+        };
+        let mut out = Vec::new();
+        found
+            .iter()
+            .for_each(|found| renderer.write(found, &mut out).expect("memory"));
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    const FORMATS: [OutputFormat; 4] = [
+        OutputFormat::Pretty,
+        OutputFormat::Jsonl,
+        OutputFormat::Conll,
+        OutputFormat::Inline,
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// Words that occur once each, with anything between and inside them: in every format, what
+        /// was found is gone and everything else is there.
+        #[test]
+        fn nothing_found_is_written_and_nothing_else_is_lost(
+            seed in 0u64..1_000,
+            bare in any::<bool>(),
+            parts in prop::collection::vec(
+                (0usize..3, "( |, | ?\n|\u{a0}|\u{200b} |\u{feff} | \u{301}|\\.  |\t| 😀 | \u{ad} | \u{0} | \u{fffd} )",
+                 "(|\u{200b}|\u{ad}|\u{feff}|\u{1b})"),
+                0..40),
+        ) {
+            let labels: &[&str] = if bare {
+                &["O", "PER", "LOC"]
+            } else {
+                &["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
+            };
+            let tagger = tagger(seed, labels);
+            let mut text = String::new();
+            let mut names = Vec::new();
+            for (i, (kind, gap, inside)) in parts.iter().enumerate() {
+                let name = format!("z{}q{i}x", ["", "a", "Z"][*kind]);
+                // A mark inside a word must not save a part of it.
+                text.push_str(&format!("{}{inside}{}{gap}", &name[..2], &name[2..]));
+                names.push(name);
+            }
+            let texts = [text.as_str(), "z"];
+            let found = tag_texts(&tagger, &texts).expect("tags");
+            let bytes = |i: usize| {
+                let rest = &names[i][2..];
+                let at = text.find(rest).expect("every word is there");
+                at..at + rest.len()
+            };
+            for i in 0..names.len() {
+                let place = bytes(i);
+                let hidden = found[0].entities.iter().any(|e| e.bytes.contains(&place.start));
+                let rest = &names[i][2..];
+                for format in FORMATS {
+                    let redacted = written(&found[..1], format, true);
+                    prop_assert_eq!(redacted.contains(rest), !hidden, "{:?} {} in {}", format, rest, redacted);
+                    prop_assert!(written(&found[..1], format, false).contains(rest));
+                }
+            }
+            // An entity's own span, whatever is in it, has left the text.
+            for entity in &found[0].entities {
+                prop_assert_eq!(&text[entity.bytes.clone()], entity.text.as_str());
+                prop_assert!(!written(&found[..1], OutputFormat::Jsonl, true).contains(&entity.text) || entity.text.len() < 4);
+            }
+        }
+    }
+}
