@@ -363,7 +363,7 @@ fn no_tags(labels: &[&str]) -> DataError {
         names.push_str(", …");
     }
     DataError::invalid(format!(
-        "none of the model's {} labels {what}: {names}",
+        "none of the model's {} labels names an entity (`B-PER`, `I-PER`, …): {names}",
         labels.len()
     ))
     .with_hint(

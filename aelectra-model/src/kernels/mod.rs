@@ -84,7 +84,9 @@ pub trait Kernels: Debug + Sync {
     ) -> Result<Box<dyn PreparedEncoder>> {
         match precision {
             Precision::F32 => Ok(Box::new(composed::Layers { layers, options })),
-            Precision::Int8 => Err(unavailable(precision, "the CPU kernels of device `flex`")),
+            Precision::Bf16 | Precision::Int8 => {
+                Err(unavailable(precision, "the CPU kernels of device `flex`"))
+            }
         }
     }
 

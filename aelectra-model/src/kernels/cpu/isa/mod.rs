@@ -5,6 +5,7 @@
 
 mod avx2;
 mod avx512;
+pub(super) mod bf16;
 pub(super) mod gemm;
 mod portable;
 mod product;

@@ -2,12 +2,14 @@
 //!
 //! Sequences do not see each other, so a thread takes a piece of the batch from the embeddings to
 //! the last layer without waiting for another, on memory of its own that is used again. What the
-//! weights look like is the linear layer's business: 32-bit floats (`linear_f32.rs`) or 8 bits
-//! (`linear_int8.rs`).
+//! weights look like is the linear layer's business: 32-bit floats (`linear_f32.rs`), 16-bit
+//! brain floats (`linear_bf16.rs`) or 8 bits (`linear_int8.rs`).
 
 mod attention;
+mod linear_bf16;
 mod linear_f32;
 mod linear_int8;
+mod shared;
 
 use std::cell::RefCell;
 use std::fmt::Debug;
@@ -18,6 +20,7 @@ use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use attention::{AttentionScratch, Heads, attention};
+use linear_bf16::{LinearBf16, RoundedF32};
 use linear_f32::LinearF32;
 use linear_int8::LinearInt8;
 
@@ -46,6 +49,14 @@ pub(super) fn prepare(
         Precision::F32 => Ok(Box::new(Layers::new(isa, &layers, options, |dense| {
             LinearF32::new(isa, dense)
         }))),
+        Precision::Bf16 => Ok(match isa.bf16() {
+            Some(bf16) => Box::new(Layers::new(isa, &layers, options, |dense| {
+                LinearBf16::new(isa, bf16, dense)
+            })),
+            None => Box::new(Layers::new(isa, &layers, options, |dense| {
+                RoundedF32::new(isa, dense)
+            })),
+        }),
         Precision::Int8 => {
             let vnni = isa.vnni().ok_or_else(|| {
                 unavailable(precision, "AVX-512 VNNI, which this processor lacks")

@@ -25,7 +25,8 @@ pub(crate) struct InferenceArgs {
     /// as text of that length would be tagged. Overrides --length.
     #[arg(long, value_name = "FILE")]
     lengths: Option<PathBuf>,
-    /// Inference precision: f32, or int8 (needs AVX-512 VNNI; faster, slightly less accurate).
+    /// Inference precision: f32, bf16 (faster with AVX-512 BF16) or int8 (needs AVX-512 VNNI); the
+    /// fewer the bits, the less accurate.
     #[arg(long, value_name = "PRECISION", default_value_t)]
     precision: Precision,
 }

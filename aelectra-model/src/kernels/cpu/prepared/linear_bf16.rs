@@ -1,0 +1,356 @@
+//! Inference with the factors of the linear layers in 16-bit brain floats.
+//!
+//! Weights are rounded once, activations at every product; sums, biases, attention, GELU and
+//! LayerNorm stay in 32-bit floats. Where the processor multiplies brain floats it does
+//! ([`LinearBf16`]); elsewhere the rounded factors are multiplied as 32-bit floats
+//! ([`RoundedF32`]), which gives the same numbers but for the order of the sums, and is slower.
+
+use super::linear_f32::LinearF32;
+use super::shared::{self, SharedLinear};
+use super::{Layers, PreparedLinear, RowsMut};
+use crate::input::SequenceLayout;
+use crate::kernels::Dense;
+use crate::kernels::cpu::isa::Isa;
+use crate::kernels::cpu::isa::bf16::{self, Bf16, COLUMNS, PAIR, Pairs, ROWS};
+use crate::kernels::cpu::isa::tile::Rows;
+use crate::kernels::cpu::math;
+use crate::kernels::cpu::rows;
+
+/// A linear layer in brain floats.
+#[derive(Debug)]
+pub(super) struct LinearBf16 {
+    isa: Isa,
+    bf16: Bf16,
+    inputs: usize,
+    outputs: usize,
+    /// [`COLUMNS`] outputs each; those beyond the last are zeros.
+    blocks: Vec<Vec<Pairs>>,
+    bias: Vec<[f32; COLUMNS]>,
+}
+
+impl LinearBf16 {
+    pub(super) fn new(isa: Isa, bf16: Bf16, Dense { weight, bias }: Dense<&[f32]>) -> Self {
+        let outputs = bias.len();
+        let inputs = weight.len() / outputs;
+        let pairs = inputs.div_ceil(PAIR);
+        let mut blocks = vec![vec![[0; PAIR * COLUMNS]; pairs]; outputs.div_ceil(COLUMNS)];
+        for (output, row) in weight.chunks_exact(inputs).enumerate() {
+            let (block, column) = (&mut blocks[output / COLUMNS], output % COLUMNS);
+            for (input, value) in row.iter().enumerate() {
+                block[input / PAIR][column * PAIR + input % PAIR] = bf16::round(*value);
+            }
+        }
+        let mut padded = vec![[0.0; COLUMNS]; blocks.len()];
+        padded.as_flattened_mut()[..outputs].copy_from_slice(bias);
+        Self {
+            isa,
+            bf16,
+            inputs,
+            outputs,
+            blocks,
+            bias: padded,
+        }
+    }
+
+    /// Rounded rows times some of the blocks, `start` added, column `0` of the first at `column` of
+    /// a row of `to`; the rows hold the inputs from pair `first` on.
+    fn multiply(
+        &self,
+        rows: &Rounded,
+        first: usize,
+        blocks: std::ops::Range<usize>,
+        start: Option<&[[f32; COLUMNS]]>,
+        to: RowsMut<'_>,
+        column: usize,
+        gelu: bool,
+    ) {
+        let RowsMut {
+            values: result,
+            stride,
+        } = to;
+        let none = [0.0; COLUMNS];
+        for (number, place) in blocks.zip((column..).step_by(COLUMNS)) {
+            let width = COLUMNS.min(self.outputs - number * COLUMNS);
+            let block = &self.blocks[number][first..first + rows.pairs];
+            let start = start.map_or(&none, |start| &start[number]);
+            let tiles = rows.values.chunks(ROWS * rows.pairs);
+            for (tile, result) in tiles.zip(result.chunks_mut(ROWS * stride)) {
+                let mut sums = self.bf16.products(tile, rows.pairs, block, start);
+                let height = tile.len() / rows.pairs;
+                let sums = &mut sums[..height];
+                if gelu {
+                    self.isa.run(
+                        #[inline(always)]
+                        || {
+                            for value in sums.as_flattened_mut() {
+                                *value = math::gelu(*value);
+                            }
+                        },
+                    );
+                }
+                for (sums, row) in sums.iter().zip(result.chunks_mut(stride)) {
+                    let row = &mut row[place..place + width];
+                    // A whole row is four vectors; a copy of any length would be a call.
+                    match row.as_mut_array() {
+                        Some(row) => *row = *sums,
+                        None => row.copy_from_slice(&sums[..width]),
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl PreparedLinear for LinearBf16 {
+    fn forward(&self, from: Rows<'_>, to: RowsMut<'_>, gelu: bool) {
+        let n = to.values.len() / to.stride;
+        let rows = Rounded::new(self.isa, from, n, self.inputs);
+        self.multiply(
+            &rows,
+            0,
+            0..self.blocks.len(),
+            Some(&self.bias),
+            to,
+            0,
+            gelu,
+        );
+    }
+
+    fn forward_short(
+        layers: &Layers<Self>,
+        rows: &[f32],
+        layout: &SequenceLayout,
+    ) -> Option<Vec<f32>> {
+        shared::forward(layers, rows, layout)
+    }
+}
+
+impl SharedLinear for LinearBf16 {
+    const PANEL: usize = COLUMNS;
+
+    fn part(
+        &self,
+        from: Rows<'_>,
+        to: RowsMut<'_>,
+        (first, count): (usize, usize),
+        column: usize,
+        gelu: bool,
+    ) {
+        let n = to.values.len() / to.stride;
+        let rows = Rounded::new(self.isa, from, n, self.inputs);
+        let blocks = first..(first + count).min(self.blocks.len());
+        self.multiply(&rows, 0, blocks, Some(&self.bias), to, column, gelu);
+    }
+
+    fn term(&self, from: Rows<'_>, n: usize, (first, width): (usize, usize)) -> Vec<f32> {
+        let mut term = vec![0.0; n * self.outputs];
+        let rows = Rounded::new(self.isa, from, n, width);
+        let to = RowsMut {
+            values: &mut term,
+            stride: self.outputs,
+        };
+        self.multiply(
+            &rows,
+            first / PAIR,
+            0..self.blocks.len(),
+            None,
+            to,
+            0,
+            false,
+        );
+        term
+    }
+
+    fn add_bias(&self, rows: &mut [f32]) {
+        rows::add_bias(self.isa, rows, &self.bias.as_flattened()[..self.outputs]);
+    }
+}
+
+/// Rows of activations in brain floats.
+struct Rounded {
+    /// Pairs in a row.
+    pairs: usize,
+    values: Vec<[u16; PAIR]>,
+}
+
+impl Rounded {
+    /// `n` rows of `width` numbers; what fills a last pair is 0.
+    fn new(isa: Isa, rows: Rows<'_>, n: usize, width: usize) -> Self {
+        let pairs = width.div_ceil(PAIR);
+        let mut values = vec![[0; PAIR]; n * pairs];
+        isa.run(
+            #[inline(always)]
+            || {
+                for (row, values) in rows
+                    .values
+                    .chunks(rows.stride)
+                    .zip(values.chunks_exact_mut(pairs))
+                {
+                    let values = values.as_flattened_mut();
+                    let (to, to_tail) = values.as_chunks_mut::<16>();
+                    let (from, from_tail) = row[..width].as_chunks::<16>();
+                    for (to, from) in to.iter_mut().zip(from) {
+                        for lane in 0..16 {
+                            to[lane] = bf16::round(from[lane]);
+                        }
+                    }
+                    for (to, from) in to_tail.iter_mut().zip(from_tail) {
+                        *to = bf16::round(*from);
+                    }
+                }
+            },
+        );
+        Self { pairs, values }
+    }
+}
+
+/// A linear layer whose factors are rounded to brain floats and multiplied as 32-bit floats.
+#[derive(Debug)]
+pub(super) struct RoundedF32 {
+    isa: Isa,
+    linear: LinearF32,
+}
+
+impl RoundedF32 {
+    pub(super) fn new(isa: Isa, Dense { weight, bias }: Dense<&[f32]>) -> Self {
+        let weight: Vec<f32> = weight.iter().map(|&value| rounded(value)).collect();
+        let weight = &weight;
+        Self {
+            isa,
+            linear: LinearF32::new(isa, Dense { weight, bias }),
+        }
+    }
+}
+
+#[inline(always)]
+fn rounded(value: f32) -> f32 {
+    bf16::widen(bf16::round(value))
+}
+
+/// All numbers rounded, to multiply them with.
+fn rounded_rows(isa: Isa, rows: Rows<'_>) -> Vec<f32> {
+    let mut values = rows.values.to_vec();
+    isa.run(
+        #[inline(always)]
+        || {
+            for value in &mut values {
+                *value = rounded(*value);
+            }
+        },
+    );
+    values
+}
+
+impl PreparedLinear for RoundedF32 {
+    fn forward(&self, from: Rows<'_>, to: RowsMut<'_>, gelu: bool) {
+        let values = &rounded_rows(self.isa, from);
+        self.linear.forward(Rows { values, ..from }, to, gelu);
+    }
+
+    fn forward_short(
+        layers: &Layers<Self>,
+        rows: &[f32],
+        layout: &SequenceLayout,
+    ) -> Option<Vec<f32>> {
+        shared::forward(layers, rows, layout)
+    }
+}
+
+impl SharedLinear for RoundedF32 {
+    const PANEL: usize = LinearF32::PANEL;
+
+    fn part(
+        &self,
+        from: Rows<'_>,
+        to: RowsMut<'_>,
+        panels: (usize, usize),
+        column: usize,
+        gelu: bool,
+    ) {
+        let values = &rounded_rows(self.isa, from);
+        self.linear
+            .part(Rows { values, ..from }, to, panels, column, gelu);
+    }
+
+    fn term(&self, from: Rows<'_>, n: usize, inputs: (usize, usize)) -> Vec<f32> {
+        let values = &rounded_rows(self.isa, from);
+        self.linear.term(Rows { values, ..from }, n, inputs)
+    }
+
+    fn add_bias(&self, rows: &mut [f32]) {
+        self.linear.add_bias(rows);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::print_stderr)]
+mod tests {
+    use super::*;
+
+    /// Products of brain floats are exact, so sums in any order are those of the rounded factors.
+    #[test]
+    fn products_are_those_of_the_rounded_factors_in_every_way() {
+        for &isa in Isa::all() {
+            if isa.bf16().is_none() {
+                eprintln!(
+                    "skipped: {} has no brain-float instructions here",
+                    isa.name()
+                );
+            }
+            for (n, inputs, outputs) in [(1, 4, 1), (7, 33, 65), (13, 256, 130), (6, 7, 64)] {
+                let value = |at: usize| ((at * 7919 % 2003) as f32 - 1001.0) / 500.0;
+                let x: Vec<f32> = (0..n * inputs).map(value).collect();
+                let w: Vec<f32> = (0..outputs * inputs).map(|at| value(at + 17)).collect();
+                let bias: Vec<f32> = (0..outputs).map(|at| at as f32).collect();
+                let dense = Dense {
+                    weight: &w[..],
+                    bias: &bias[..],
+                };
+                let stride = outputs + 3;
+                let from = Rows {
+                    values: &x,
+                    stride: inputs,
+                };
+                let mut ways = Vec::new();
+                let mut run = |linear: &dyn Fn(RowsMut<'_>)| {
+                    let mut out = vec![-1.0; n * stride];
+                    linear(RowsMut {
+                        values: &mut out,
+                        stride,
+                    });
+                    ways.push(out);
+                };
+                let plain = RoundedF32::new(isa, dense);
+                run(&|to| plain.forward(from, to, false));
+                if let Some(bf16) = isa.bf16() {
+                    let fast = LinearBf16::new(isa, bf16, dense);
+                    run(&|to| fast.forward(from, to, false));
+                }
+                for out in ways {
+                    for row in 0..n {
+                        for output in 0..outputs {
+                            let factors = |of: &[f32], at: usize| -> Vec<f64> {
+                                let row = &of[at * inputs..(at + 1) * inputs];
+                                row.iter().map(|&v| f64::from(rounded(v))).collect()
+                            };
+                            let (x, w) = (factors(&x, row), factors(&w, output));
+                            let sum: f64 = x.iter().zip(&w).map(|(x, w)| x * w).sum();
+                            let exact = sum + output as f64;
+                            let ours = f64::from(out[row * stride + output]);
+                            // Far less than what a factor's rounding moves: 2 · 2⁻⁸.
+                            assert!(
+                                (ours - exact).abs() < 1e-4 * exact.abs().max(1.0),
+                                "{ours} {exact}"
+                            );
+                        }
+                        assert_eq!(
+                            out[row * stride + outputs],
+                            -1.0,
+                            "written outside its columns"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
