@@ -48,6 +48,15 @@ pub enum DataError {
         message: String,
         hint: Option<String>,
     },
+    /// Another process writes to the same place, see [`Lock`](crate::lock::Lock).
+    #[error("`{}` is locked: {holder} writes here", path.display())]
+    InUse {
+        /// The lock's file.
+        path: PathBuf,
+        /// Who holds it, as [`Holder`](crate::lock::Holder) shows itself.
+        holder: String,
+        hint: String,
+    },
 }
 
 fn at_line(line: usize) -> String {
@@ -121,6 +130,7 @@ impl DataError {
             Self::Parse { hint, .. } | Self::Invalid { hint, .. } | Self::Corrupt { hint, .. } => {
                 hint.as_deref()
             }
+            Self::InUse { hint, .. } => Some(hint),
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 Some("check the path; relative paths start at the current directory")
             }
