@@ -183,6 +183,17 @@ impl RunDir {
         replace_file(&self.pointer(pointer), text.as_bytes())
     }
 
+    /// Lets a pointer name nothing.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn clear_pointer(&self, pointer: Pointer) -> Result<()> {
+        let path = self.pointer(pointer);
+        if_there(fs::remove_file(&path))
+            .map(drop)
+            .map_err(DataError::io("remove", &path))
+    }
+
     fn pointer(&self, pointer: Pointer) -> PathBuf {
         self.path.join(match pointer {
             Pointer::Last => "last",

@@ -93,7 +93,7 @@ pub fn run_series(
             series: options,
             seed,
             learning_rate: rate,
-            test: true,
+            is_trial: false,
         };
         let Some(trained) = train_seed(encoder, data, config, &context)? else {
             series.interrupted = true;
@@ -141,7 +141,7 @@ fn choose_rate(
             series: options,
             seed: config.seed,
             learning_rate: rate,
-            test: false,
+            is_trial: true,
         };
         let f1 = match train_seed(encoder, data, config, &context) {
             Ok(Some(trained)) => trained.result.dev_f1.unwrap_or(0.0),
