@@ -269,8 +269,13 @@ pub(crate) fn configuration<C: Configuration>(
 ) -> aelectra_train::Result<(C, Layers)> {
     config::load(&Sources {
         recipe,
-        environment: &Environment::of_process(&[DeviceArgs::VARIABLE.to_owned()]),
+        environment: &environment(),
         set,
         flags,
     })
+}
+
+/// The variables of this process that set keys.
+pub(crate) fn environment() -> Environment {
+    Environment::of_process(&[DeviceArgs::VARIABLE.to_owned()])
 }
