@@ -8,6 +8,7 @@ mod environment;
 mod errors;
 mod help;
 mod pretrain;
+mod run_cases;
 mod sample;
 mod survival;
 mod terminal;

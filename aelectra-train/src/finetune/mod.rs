@@ -1,6 +1,7 @@
 //! Fine-tuning for named entities: one seed, and series of seeds.
 
 pub mod batches;
+mod identity;
 mod options;
 mod run;
 mod series;

@@ -8,6 +8,7 @@ mod timing;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use aelectra_data::lock::Lock;
 use aelectra_data::ner::{Mode, Resampling, bootstrap, paired_bootstrap, paired_randomization};
 use aelectra_train::config::finetune::FinetuneConfig;
 use aelectra_train::finetune::{SeedResult, SeriesSummary};
@@ -40,6 +41,7 @@ pub(crate) fn run(args: &CompareArgs, global: Global) -> anyhow::Result<u8> {
     let test = read_labelled(&args.test, &args.read.options(&config.map_label)?)?;
     std::fs::create_dir_all(&args.out)
         .map_err(aelectra_data::DataError::io("create", &args.out))?;
+    let _lock = Lock::acquire(&args.out.join("lock"), "aelectra compare")?;
     let gold = test.tags();
 
     let mut rows = Vec::new();
