@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn a_long_run_is_summed_up_from_its_ends() {
         let root = tempfile::tempdir().expect("temporary directory");
-        let dir = RunDir::create(root.path(), "long").expect("created");
+        let dir = RunDir::create_at(&root.path().join("long")).expect("created");
         let mut writer = EventWriter::open(&dir.events()).expect("opened");
         let start = StartEvent {
             task: "pretrain".into(),

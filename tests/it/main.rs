@@ -11,5 +11,6 @@ mod pretrain;
 mod run_cases;
 mod sample;
 mod survival;
+mod tensorboard;
 mod terminal;
 mod whole_path;

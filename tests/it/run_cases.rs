@@ -329,6 +329,12 @@ fn a_series_of_an_earlier_version_continues_with_a_warning() {
     let events = series.read("run/events.jsonl");
     assert!(events.contains("recorded no hash of their data"));
     assert!(series.path("run/seeds/model/seed-43.json").is_file());
+    std::fs::remove_file(series.path("run/manifest.json")).expect("removed");
+    let told = series.run("finetune", "run", &["--seeds", "3"], 2);
+    assert!(
+        told.contains("no manifest.json that says of what"),
+        "{told}"
+    );
 }
 
 #[test]

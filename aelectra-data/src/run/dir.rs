@@ -24,15 +24,7 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Makes `root/id` with its subdirectories; one that exists is taken as it is, for a resume.
-    ///
-    /// # Errors
-    /// When a directory cannot be made.
-    pub fn create(root: &Path, id: &str) -> Result<Self> {
-        Self::create_at(&root.join(id))
-    }
-
-    /// As [`RunDir::create`] for a path given as a whole (`--out DIR`).
+    /// Makes a directory with its subdirectories; one that exists is taken as it is, for a resume.
     ///
     /// # Errors
     /// When a directory cannot be made.
@@ -211,7 +203,7 @@ mod tests {
     #[test]
     fn pointers_are_relative_and_replaced() {
         let root = tempfile::tempdir().expect("temporary directory");
-        let run = RunDir::create(root.path(), "a").expect("created");
+        let run = RunDir::create_at(&root.path().join("a")).expect("created");
         assert_eq!(
             run.read_pointer(Pointer::Last).expect("absent is fine"),
             None
@@ -239,7 +231,7 @@ mod tests {
             None
         );
         for (id, age) in [("old", 100), ("new", 10), ("older", 200)] {
-            let run = RunDir::create(root.path(), id).expect("created");
+            let run = RunDir::create_at(&root.path().join(id)).expect("created");
             let file = fs::File::create(run.events()).expect("created");
             let time = SystemTime::now() - Duration::from_secs(age);
             file.set_modified(time).expect("set");

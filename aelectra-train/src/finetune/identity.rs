@@ -144,60 +144,6 @@ fn different(run: &RunDir, how: &str) -> TrainError {
 mod tests {
     use super::*;
 
-    fn manifest(scheme: &str, train: &str) -> Manifest {
-        Manifest {
-            config: json!({"config": {"epochs": 1}, "train": "a.conllu", "read": {"scheme": scheme}}),
-            data: BTreeMap::from([("train".to_owned(), train.to_owned())]),
-            ..Manifest::default()
-        }
-    }
-
-    #[test]
-    fn labels_and_data_are_part_of_a_series() {
-        let root = tempfile::tempdir().expect("a folder");
-        let run = RunDir::create(root.path(), "run").expect("created");
-        let first = manifest("iob2", "1");
-        assert_eq!(check_same_series(&run, &first).expect("new"), None);
-        first.save(&run.manifest()).expect("written");
-        assert_eq!(check_same_series(&run, &first).expect("same"), None);
-        let told = |now: &Manifest| {
-            let error = check_same_series(&run, now).expect_err("different");
-            error.to_string()
-        };
-        let scheme = told(&manifest("bioes", "1"));
-        assert!(
-            scheme.ends_with("  read.scheme: \"iob2\" → \"bioes\""),
-            "{scheme}"
-        );
-        let data = told(&manifest("iob2", "2"));
-        assert!(data.ends_with("  data.train: \"1\" → \"2\""), "{data}");
-        // The same sentences in a different place are no different series.
-        let mut moved = manifest("iob2", "1");
-        moved.config["train"] = json!("b.conllu");
-        assert_eq!(check_same_series(&run, &moved).expect("same"), None);
-    }
-
-    #[test]
-    fn an_older_series_continues_with_a_note() {
-        let root = tempfile::tempdir().expect("a folder");
-        let run = RunDir::create(root.path(), "run").expect("created");
-        let older = Manifest {
-            config: json!({"config": {"epochs": 1}, "train": "a.conllu"}),
-            ..Manifest::default()
-        };
-        older.save(&run.manifest()).expect("written");
-        let now = manifest("iob2", "1");
-        assert_eq!(check_same_series(&run, &now).expect("nothing done"), None);
-        let seeds = run.path().join("seeds/model");
-        std::fs::create_dir_all(&seeds).expect("created");
-        std::fs::write(seeds.join("seed-1.json"), "{}").expect("written");
-        let note = check_same_series(&run, &now).expect("the same as far as is known");
-        assert!(note.is_some_and(|note| note.contains("no hash")));
-        std::fs::remove_file(run.manifest()).expect("removed");
-        let error = check_same_series(&run, &now).expect_err("seeds of what?");
-        assert!(error.to_string().contains("no manifest.json"), "{error}");
-    }
-
     #[test]
     fn a_tag_changes_the_hash_and_a_line_number_does_not() {
         let sentence = |tag: &str, line| NerSentence {

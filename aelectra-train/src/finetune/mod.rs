@@ -10,6 +10,6 @@ mod steering;
 
 pub use options::SeriesOptions;
 pub use run::{Finished, Job, Session, run};
-pub use series::{Series, SeriesSummary, run_series};
+pub use series::{Series, SeriesSummary, run_series, test_tags};
 pub use single::{Data, Encoder, SeedResult};
 pub use steering::Steering;

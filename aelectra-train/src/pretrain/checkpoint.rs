@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn only_whole_checkpoints_of_this_branch_are_found() {
         let root = tempfile::tempdir().expect("a folder");
-        let run = RunDir::create(root.path(), "run").expect("created");
+        let run = RunDir::create_at(&root.path().join("run")).expect("created");
         let steps = || {
             list(&run)
                 .into_iter()
