@@ -222,7 +222,7 @@ fn a_second_series_and_a_second_comparison_are_told_who_holds_them() {
     let long = ["--epochs", "100000", "--seeds", "2"];
     let mut first = series.start("finetune", "run", &long);
     wait_for("events", || series.path("run/events.jsonl").is_file());
-    let told = series.run("finetune", "run", &long, 2);
+    let told = series.run("finetune", "run", &[], 2);
     assert_in_use(&told, "finetune", first.id());
     first.kill().expect("killed");
     first.wait().expect("reaped");
@@ -231,7 +231,7 @@ fn a_second_series_and_a_second_comparison_are_told_who_holds_them() {
 
     let mut first = series.start("compare", "table", &long);
     wait_for("lock", || series.path("table/lock").is_file());
-    let told = series.run("compare", "table", &long, 2);
+    let told = series.run("compare", "table", &[], 2);
     assert_in_use(&told, "compare", first.id());
     first.kill().expect("killed");
     first.wait().expect("reaped");
