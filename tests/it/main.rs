@@ -7,6 +7,7 @@ mod cleaning;
 mod environment;
 mod errors;
 mod help;
+mod label_cases;
 mod pretrain;
 mod run_cases;
 mod sample;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use aelectra_data::hub::{self, HubOptions};
-use aelectra_data::ner::{LabelMap, LabelSet, NerDataset, NerSentence, ReadOptions, read_ner};
+use aelectra_data::ner::{LabelMap, LabelSet, NerDataset, ReadOptions, read_ner};
 use aelectra_data::run::{
     EndEvent, EndReason, Manifest, RunDir, RunEvent, StartEvent, clear_control,
 };
@@ -136,13 +136,13 @@ impl Session {
             Ok(data)
         };
         let train = labelled(&job.train)?;
-        let mut other = |path: &Option<PathBuf>| -> Result<Vec<NerSentence>> {
+        let mut other = |path: &Option<PathBuf>| -> Result<NerDataset> {
             path.as_deref()
-                .map_or(Ok(Vec::new()), |path| Ok(labelled(path)?.sentences))
+                .map_or(Ok(NerDataset::default()), &mut labelled)
         };
         let (dev, test) = (other(&job.dev)?, other(&job.test)?);
         let rates = &mut job.config.learning_rates;
-        if dev.is_empty() && rates.len() > 1 {
+        if dev.sentences.is_empty() && rates.len() > 1 {
             // Without dev data there is nothing to choose by; the grid's middle is the usual rate.
             let middle = rates[rates.len() / 2];
             notes.push(format!(
@@ -157,10 +157,13 @@ impl Session {
         };
         notes.extend(labels.unseen(&train).into_iter().map(|unseen| {
             format!(
-                "label `{}` is not a class of this recipe; its {} training tokens are ignored",
-                unseen.label, unseen.tokens
+                "class `{}` is not one of this recipe; its {} training tokens are ignored",
+                unseen.class, unseen.tokens
             )
         }));
+        for data in [&dev, &test] {
+            notes.extend(labels.unseen_note(data, "the training data has"));
+        }
         let device = job.device.open()?.autodiff();
         let path = hub::resolve(&job.model, &job.hub)?;
         let mut source = ModelDir::open(&path)?;
@@ -179,8 +182,8 @@ impl Session {
             source,
             data: Data {
                 train: train.sentences,
-                dev,
-                test,
+                dev: dev.sentences,
+                test: test.sentences,
                 labels,
                 tokenizer,
             },
