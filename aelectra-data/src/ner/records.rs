@@ -211,6 +211,8 @@ pub(super) fn name_tags(
                 None => {
                     let expected = format!("a tag number below {}", names.len());
                     faults.add(*line, expected, tag.as_str(), advice.as_str());
+                    // Told once.
+                    "O".clone_into(tag);
                 }
             }
         }
