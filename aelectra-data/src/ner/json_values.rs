@@ -6,8 +6,8 @@ use super::faults::Faults;
 
 /// Calls `visit` with each value and the line where it begins. What is no JSON is a fault, and
 /// reading goes on at the next line.
-pub(super) fn for_each<'t>(
-    text: &'t str,
+pub(super) fn for_each(
+    text: &str,
     faults: &mut Faults<'_>,
     mut visit: impl FnMut(usize, Value, &mut Faults<'_>),
 ) {

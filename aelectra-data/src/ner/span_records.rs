@@ -27,7 +27,7 @@ impl SpanRecords {
     /// Whether a record is of this kind.
     pub(super) fn has_spans(&self, fields: &Map<String, Value>) -> bool {
         let list = |name: &&str| matches!(fields.get(*name), Some(Value::Array(_) | Value::Null));
-        fields.get("text").is_some_and(Value::is_string) && SPANS.iter().any(|name| list(name))
+        fields.get("text").is_some_and(Value::is_string) && SPANS.iter().any(list)
     }
 
     /// Adds the record's sentences.

@@ -117,7 +117,7 @@ fn files_arrive_whole_and_only_once() {
     let out = dir.path().join("out");
     let fetched = fetch(&dataset, &parts, &out).unwrap();
     let target = out.join("wiki/wiki.parquet");
-    assert_eq!(fetched.files, [target.clone()]);
+    assert_eq!(fetched.files, std::slice::from_ref(&target));
     assert_eq!(fs::read(&target).unwrap(), wiki());
     assert_eq!(fetched.sha256["wiki/wiki.parquet"], sha256(&wiki()));
     assert_eq!(fetched.licences["wiki"], "cc-by-sa-4.0 (CC-BY-SA 4.0)");
