@@ -7,8 +7,9 @@ pub type Result<T, E = DataError> = std::result::Result<T, E>;
 
 /// What can be wrong with input files and data.
 ///
-/// [`Display`](std::fmt::Display) gives one line without the advice; [`DataError::hint`] gives the
-/// advice, which the command line prints on a line of its own.
+/// [`Display`](std::fmt::Display) gives one line without the advice ([`DataError::Faults`] one for
+/// each fault); [`DataError::hint`] gives the advice, which the command line prints on a line of its
+/// own.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[expect(
@@ -35,6 +36,16 @@ pub enum DataError {
         found: String,
         hint: Option<String>,
     },
+    /// Several lines of a file are not what its format asks for.
+    #[error("{}", list(path, first, *count))]
+    Faults {
+        path: PathBuf,
+        /// The first of them.
+        first: Vec<Fault>,
+        /// How many there are in all.
+        count: usize,
+        hint: Option<String>,
+    },
     /// Inputs that are well-formed but do not fit together, or an option out of range.
     #[error("{message}")]
     Invalid {
@@ -48,6 +59,43 @@ pub enum DataError {
         message: String,
         hint: Option<String>,
     },
+    /// Another process writes to the same place, see [`Lock`](crate::lock::Lock).
+    #[error("`{}` is locked: {holder} writes here", path.display())]
+    InUse {
+        /// The lock's file.
+        path: PathBuf,
+        /// Who holds it, as [`Holder`](crate::lock::Holder) shows itself.
+        holder: String,
+        hint: String,
+    },
+}
+
+/// What is wrong with one line of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The line, from 1.
+    pub line: usize,
+    /// What should stand there.
+    pub expected: String,
+    /// What does.
+    pub found: String,
+}
+
+/// The first faults, one a line, and how many more there are.
+fn list(path: &Path, first: &[Fault], count: usize) -> String {
+    let mut text = format!("`{}` has {count} faults:", path.display());
+    for Fault {
+        line,
+        expected,
+        found,
+    } in first
+    {
+        text += &format!("\n  line {line}: expected {expected}, found {found}");
+    }
+    if count > first.len() {
+        text += &format!("\n  and {} more", count - first.len());
+    }
+    text
 }
 
 fn at_line(line: usize) -> String {
@@ -106,8 +154,10 @@ impl DataError {
     /// The same error with a line of advice, where its kind carries one.
     #[must_use]
     pub fn with_hint(mut self, advice: impl Into<String>) -> Self {
-        if let Self::Parse { hint, .. } | Self::Invalid { hint, .. } | Self::Corrupt { hint, .. } =
-            &mut self
+        if let Self::Parse { hint, .. }
+        | Self::Faults { hint, .. }
+        | Self::Invalid { hint, .. }
+        | Self::Corrupt { hint, .. } = &mut self
         {
             *hint = Some(advice.into());
         }
@@ -118,9 +168,11 @@ impl DataError {
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::Parse { hint, .. } | Self::Invalid { hint, .. } | Self::Corrupt { hint, .. } => {
-                hint.as_deref()
-            }
+            Self::Parse { hint, .. }
+            | Self::Faults { hint, .. }
+            | Self::Invalid { hint, .. }
+            | Self::Corrupt { hint, .. } => hint.as_deref(),
+            Self::InUse { hint, .. } => Some(hint),
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 Some("check the path; relative paths start at the current directory")
             }

@@ -42,6 +42,16 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path, expected: &str) -> Res
         .map_err(|error| DataError::parse(path, error.line(), expected, error.to_string()))
 }
 
+/// The SHA-256 of a file, in hexadecimal.
+#[cfg(feature = "hub")]
+pub(crate) fn sha256(path: &Path) -> Result<String> {
+    use sha2::{Digest, Sha256};
+    let mut file = File::open(path).map_err(DataError::io("open", path))?;
+    let mut hash = Sha256::new();
+    io::copy(&mut file, &mut hash).map_err(DataError::io("read", path))?;
+    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
 /// `None` where there is no such file or directory.
 pub(crate) fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {

@@ -10,10 +10,12 @@
 //! 5. [`hub`] finds a published model in the Hugging Face cache, or downloads it;
 //! 6. [`run`] is the run directory: the events a training run writes and everything else reads.
 //!
-//! With `default-features = false` only [`run`], [`error`], [`files`] and [`rng`] are built.
+//! With `default-features = false` only [`run`], [`error`], [`files`], [`lock`] and [`rng`]
+//! are built.
 
 pub mod error;
 pub mod files;
+pub mod lock;
 pub mod rng;
 pub mod run;
 

@@ -78,7 +78,11 @@ fn conllu_refusals() {
     let wrong_id = conllu(&[("1", "Ib", "name=O"), ("x", "ler", "name=O")]);
     assert_eq!(refused("x.conllu", &wrong_id, &options).0, 2);
     let bioes = conllu(&[("1", "Ib", "name=O"), ("2", "Bo", "name=S-PER")]);
-    let (line, hint) = refused("x.conllu", &bioes, &options);
+    let iob2 = ReadOptions {
+        scheme: Some(Scheme::Iob2),
+        ..ReadOptions::default()
+    };
+    let (line, hint) = refused("x.conllu", &bioes, &iob2);
     assert!(
         line == 2 && hint.contains("--scheme bioes"),
         "{line} {hint}"
@@ -154,7 +158,7 @@ fn column_refusals_name_the_line() {
     assert!(line == 2 && hint.contains("separated"), "{line} {hint}");
     assert_eq!(refused("x.tsv", "Ry\tO\nby\tO\tO\n", &options).0, 2);
     assert_eq!(refused("x.tsv", "Ry O\nNew York O\n", &options).0, 2);
-    assert_eq!(refused("x.tsv", "Ry\tO\nby\tPER\n", &options).0, 2);
+    assert_eq!(refused("x.tsv", "Ry\tB-LOC\nby\tPER\n", &options).0, 2);
     assert_eq!(refused("x.tsv", "Ry\tO\n\tO\n", &options).0, 2);
     assert_eq!(refused("x.tsv", "# only = a comment\n\n", &options).0, 0);
     assert_eq!(refused("x.tsv", "", &options).0, 0);
@@ -164,7 +168,7 @@ fn column_refusals_name_the_line() {
 fn schemes_maps_and_orphans() {
     let iob1 = "Ib\tI-PER\nBo\tB-PER\nEU\tI-MISC\n";
     let options = ReadOptions {
-        scheme: Scheme::Iob1,
+        scheme: Some(Scheme::Iob1),
         label_map: LabelMap::parse(&["MISC=O"]).expect("parses"),
         ..ReadOptions::default()
     };
@@ -174,7 +178,22 @@ fn schemes_maps_and_orphans() {
         ("B-PER B-PER O", 0)
     );
     assert!(dataset.warnings().is_empty());
-    let as_it_stands = read("x.tsv", iob1, &ReadOptions::default()).expect("reads");
+    // Beyond doubt: no `B-` opens an entity.
+    let found = read("x.tsv", iob1, &ReadOptions::default()).expect("reads");
+    assert_eq!(
+        (tags(&found).as_str(), found.orphans.0),
+        ("B-PER B-PER B-MISC", 0)
+    );
+    assert!(
+        found.warnings()[0].contains("IOB1"),
+        "{:?}",
+        found.warnings()
+    );
+    let iob2 = ReadOptions {
+        scheme: Some(Scheme::Iob2),
+        ..ReadOptions::default()
+    };
+    let as_it_stands = read("x.tsv", iob1, &iob2).expect("reads");
     assert_eq!(tags(&as_it_stands), "I-PER B-PER I-MISC");
     assert_eq!(as_it_stands.orphans, (2, 1));
     assert!(as_it_stands.warnings()[0].contains("--scheme iob1"));
@@ -211,7 +230,7 @@ fn json_lines() {
         "{\"tokens\":\"a\",\"tags\":[\"O\"]}",
         "{\"tokens\":[1],\"tags\":[\"O\"]}",
         "{\"tokens\":[\" \"],\"tags\":[\"O\"]}",
-        "{\"tokens\":[\"a\"],\"tags\":[\"PER\"]}",
+        "{\"tokens\":[\"a\"],\"tags\":[\"X-PER\"]}",
         "{\"tokens\":[\"a\"],\"tags\":[-1]}",
         "{\"tokens\":[\"a\"],\"tags\":[null]}",
         "[1]",

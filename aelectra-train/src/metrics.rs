@@ -77,22 +77,11 @@ pub fn auc(detections: &[(f32, bool)]) -> Option<f64> {
     if positives == 0.0 || negatives == 0.0 {
         return None;
     }
-    let mut rank_sum = 0.0;
-    let mut start = 0;
-    while start < sorted.len() {
-        let value = sorted[start].0;
-        let end = start
-            + sorted[start..]
-                .iter()
-                .take_while(|(logit, _)| *logit == value)
-                .count();
-        let mean_rank = (start + 1 + end) as f64 / 2.0;
-        let tied = sorted[start..end]
-            .iter()
-            .filter(|(_, label)| *label)
-            .count();
-        rank_sum += mean_rank * tied as f64;
-        start = end;
+    let (mut rank_sum, mut before) = (0.0, 0);
+    for tied in sorted.chunk_by(|a, b| a.0 == b.0) {
+        let mean_rank = before as f64 + (1 + tied.len()) as f64 / 2.0;
+        rank_sum += mean_rank * tied.iter().filter(|(_, label)| *label).count() as f64;
+        before += tied.len();
     }
     Some((rank_sum - positives * (positives + 1.0) / 2.0) / (positives * negatives))
 }

@@ -1,9 +1,12 @@
 //! What every run leaves in its directory, whatever it trains: its events and its manifest.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::io::ErrorKind;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use aelectra_data::lock::Lock;
 use aelectra_data::run::{EventWriter, Manifest, RunDir, StartEvent, new_run_id, utc_timestamp};
 use aelectra_model::DeviceSpec;
 
@@ -11,44 +14,104 @@ use crate::error::{Result, TrainError};
 use crate::sink::tensorboard::TensorBoardSink;
 use crate::sink::{EventBus, RunSink};
 
-/// The run directory at `out`, or a new one for this task under `runs/`.
-///
-/// # Errors
-/// When it cannot be created.
-pub fn open_run(out: Option<&Path>, task: &str) -> Result<RunDir> {
-    Ok(match out {
-        Some(path) => RunDir::create_at(path)?,
-        None => RunDir::create(Path::new("runs"), &new_run_id(SystemTime::now(), task))?,
-    })
+/// A run directory that only this process writes.
+#[derive(Debug)]
+pub struct OwnRun {
+    dir: RunDir,
+    /// `None` for a part of a run, whose owner has it.
+    lock: Option<Lock>,
 }
 
-/// Refuses a directory in which a run has begun.
-///
-/// # Errors
-/// When its event log is not empty.
-pub fn refuse_occupied(run: &RunDir) -> Result<()> {
-    if std::fs::metadata(run.events()).is_ok_and(|file| file.len() > 0) {
-        return Err(occupied(run));
+impl OwnRun {
+    /// The run directory at `out`, or a new one for this task under `runs/`.
+    ///
+    /// # Errors
+    /// When another process trains there, before anything is changed; when it cannot be created.
+    pub fn open(out: Option<&Path>, task: &str) -> Result<Self> {
+        let path = match out {
+            Some(path) => path.to_path_buf(),
+            None => new_directory(Path::new("runs"), task)?,
+        };
+        if path.is_file() {
+            let message = format!("`{}` is a file", path.display());
+            return Err(TrainError::config(message).with_hint("give a directory as `--out`"));
+        }
+        std::fs::create_dir_all(&path).map_err(TrainError::io("create", &path))?;
+        let lock = Lock::acquire(&path.join("lock"), &format!("aelectra {task}"))?;
+        Ok(Self {
+            dir: RunDir::create_at(&path)?,
+            lock: Some(lock),
+        })
     }
-    Ok(())
+
+    /// A part of a larger run of this process.
+    pub(crate) const fn part_of(dir: RunDir) -> Self {
+        Self { dir, lock: None }
+    }
+
+    /// Refuses a directory in which a run has begun.
+    ///
+    /// # Errors
+    /// When its event log is not empty.
+    pub fn refuse_occupied(&self) -> Result<()> {
+        if std::fs::metadata(self.dir.events()).is_ok_and(|file| file.len() > 0) {
+            return Err(occupied(&self.dir));
+        }
+        Ok(())
+    }
+
+    /// An event bus into the event log and the TensorBoard files of the run, and to `watchers`.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn start_bus(&self, watchers: Vec<Box<dyn RunSink>>) -> Result<EventBus> {
+        let mut sinks: Vec<Box<dyn RunSink>> = vec![
+            Box::new(EventWriter::open(&self.dir.events())?),
+            Box::new(TensorBoardSink::create(&self.dir.tensorboard())?),
+        ];
+        sinks.extend(watchers);
+        let bus = EventBus::start(sinks)?;
+        if self.lock.as_ref().is_some_and(|lock| !lock.is_enforced()) {
+            let message = "this file system has no locks: start no second training in this \
+                           directory";
+            bus.warn(message.to_owned(), None);
+        }
+        Ok(bus)
+    }
+}
+
+impl Deref for OwnRun {
+    type Target = RunDir;
+
+    fn deref(&self) -> &RunDir {
+        &self.dir
+    }
+}
+
+/// A directory that was not there before; its name tells the second and the task.
+fn new_directory(root: &Path, task: &str) -> Result<PathBuf> {
+    std::fs::create_dir_all(root).map_err(TrainError::io("create", root))?;
+    let id = new_run_id(SystemTime::now(), task);
+    let mut path = root.join(&id);
+    for number in 2.. {
+        match std::fs::create_dir(&path) {
+            // Another run began in the same second.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                path = root.join(format!("{id}-{number}"));
+            }
+            made => {
+                return made
+                    .map(|()| path.clone())
+                    .map_err(TrainError::io("create", &path));
+            }
+        }
+    }
+    Ok(path)
 }
 
 pub(crate) fn occupied(run: &RunDir) -> TrainError {
     TrainError::config(format!("`{}` already holds a run", run.path().display()))
         .with_hint("continue it with `--resume auto`, or give another `--out`")
-}
-
-/// An event bus into the event log and the TensorBoard files of a run, and to `watchers`.
-///
-/// # Errors
-/// When a file cannot be written.
-pub fn start_bus(run: &RunDir, watchers: Vec<Box<dyn RunSink>>) -> Result<EventBus> {
-    let mut sinks: Vec<Box<dyn RunSink>> = vec![
-        Box::new(EventWriter::open(&run.events())?),
-        Box::new(TensorBoardSink::create(&run.tensorboard())?),
-    ];
-    sinks.extend(watchers);
-    EventBus::start(sinks)
 }
 
 /// A manifest of this process.

@@ -4,6 +4,7 @@
 use aelectra_data::ner::Alignment;
 use aelectra_model::ElectraConfig;
 use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
 
 use crate::config::pretrain::AttentionStart;
 
@@ -11,20 +12,17 @@ use crate::config::pretrain::AttentionStart;
 const KEY: &str = "aelectra";
 
 /// Each field is there if the model's training had it.
+#[skip_serializing_none]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AelectraSettings {
     /// Where attention began in pretraining, so that a comparison with random weights can begin
     /// there too.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attention_start: Option<AttentionStart>,
     /// Which pieces of a word carried its label in fine-tuning.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alignment: Option<Alignment>,
     /// Longest window in fine-tuning, in word pieces.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_length: Option<usize>,
     /// Word pieces that neighbouring windows shared in fine-tuning.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stride: Option<usize>,
 }
 

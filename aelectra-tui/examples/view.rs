@@ -59,7 +59,8 @@ fn start() -> Result<Exit, Box<dyn std::error::Error>> {
             "--panic" => {
                 // For the test that the terminal survives a panic.
                 let run = runs.first().ok_or("--panic needs a run before it")?;
-                let _live = Live::open(std::path::Path::new(run), options).ok_or("no terminal")?;
+                let run = std::path::Path::new(run);
+                let _live = Live::open(run, options, drop).ok_or("no terminal")?;
                 std::thread::sleep(std::time::Duration::from_millis(700));
                 panic!("asked to");
             }
@@ -68,7 +69,10 @@ fn start() -> Result<Exit, Box<dyn std::error::Error>> {
     }
     if live {
         let run = runs.first().ok_or("--live needs a run")?;
-        return Ok(Live::open(run, options).ok_or("no terminal")?.wait()?);
+        let (send, receive) = std::sync::mpsc::channel();
+        let left = move |exit| _ = send.send(exit);
+        let _live = Live::open(run, options, left).ok_or("no terminal")?;
+        return Ok(receive.recv()??);
     }
     let source = match root {
         Some(root) => Source::Root(root),

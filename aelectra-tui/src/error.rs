@@ -9,23 +9,12 @@ pub type Result<T, E = TuiError> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TuiError {
-    /// A run directory is not one, or cannot be read.
+    /// A run directory is not one, or a file cannot be read or written.
     #[error(transparent)]
     Data(#[from] aelectra_data::DataError),
     /// The terminal refused.
     #[error("terminal: {0}")]
     Terminal(#[source] std::io::Error),
-    /// A file could not be read or written.
-    #[error("cannot {action} `{}`: {source}", path.display())]
-    Io {
-        /// The operation as a verb.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The operating system's reason.
-        #[source]
-        source: std::io::Error,
-    },
     /// There is no run to show.
     #[error("there is no run in `{}`", .0.display())]
     NoRun(PathBuf),

@@ -44,13 +44,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 pub use error::{Result, TuiError};
-pub use live::{Leave, Live};
+pub use live::Live;
 pub use options::{Exit, Options, Source};
 pub use state::Screen;
 pub use summary::{RunSummary, summaries};
 pub use terminal::restore;
 pub use theme::ThemeName;
 
+use aelectra_data::DataError;
 use ratatui::buffer::Buffer;
 use terminal::Output;
 
@@ -71,11 +72,7 @@ pub fn run(source: &Source, options: &Options) -> Result<Exit> {
     source::check(source)?;
     if let Some(file) = &options.svg {
         let content = svg::curves(&app::load(source, options)?);
-        std::fs::write(file, content).map_err(|source| TuiError::Io {
-            action: "write",
-            path: file.clone(),
-            source,
-        })?;
+        std::fs::write(file, content).map_err(DataError::io("write", file))?;
         return Ok(Exit::Quit);
     }
     let mut stdout = std::io::stdout().lock();

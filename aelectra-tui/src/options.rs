@@ -54,7 +54,7 @@ pub enum Exit {
     Stopped,
     /// Ctrl-C.
     Interrupted,
-    /// A signal of this number, or [`Live::close`](crate::Live::close).
+    /// A signal of this number, or a [`Live`](crate::Live) view that was dropped.
     Signalled(i32),
     /// The terminal vanished: its window was closed, its connection broke, its multiplexer ended.
     Gone,

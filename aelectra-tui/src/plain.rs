@@ -9,7 +9,7 @@ use aelectra_data::run::{EventReader, LogLevel, RunDir, RunEvent, unix_time};
 use crate::error::{Result, TuiError};
 use crate::format;
 use crate::options::Exit;
-use crate::store::{Metric, RunStore, Status, Unit, status};
+use crate::store::{Metric, RunStore, Status, Unit, process_exists, status};
 
 const POLL: Duration = Duration::from_millis(200);
 /// The shortest time between two lines.
@@ -58,7 +58,7 @@ pub(crate) fn line(run: &RunStore, status: Status, now: f64) -> String {
 }
 
 /// Follows a run and writes a line each [`PAUSE`] in which something happened, warnings at
-/// once, until the run has ended.
+/// once, until the run has ended or its process is gone.
 pub(crate) fn follow(path: &Path, out: &mut dyn Write) -> Result<Exit> {
     let events = RunDir::open(path)?.events();
     let mut reader = EventReader::new(&events);
@@ -85,10 +85,12 @@ pub(crate) fn follow(path: &Path, out: &mut dyn Write) -> Result<Exit> {
             }
             run.apply(envelope);
         }
-        let over = matches!(status(&run, unix_time(), None), Status::Ended(_));
+        let now = unix_time();
+        let alive = run.start.as_ref().and_then(process_exists);
+        let status = status(&run, now, alive);
+        let over = matches!(status, Status::Ended(_) | Status::Crashed);
         if over || news && written.is_none_or(|written| written.elapsed() >= PAUSE) {
-            let now = unix_time();
-            if !write(out, &(line(&run, status(&run, now, None), now) + "\n"))? {
+            if !write(out, &(line(&run, status, now) + "\n"))? {
                 return Ok(Exit::Quit);
             }
             (written, news) = (Some(Instant::now()), false);

@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use aelectra_data::DataError;
 use aelectra_data::run::{Envelope, RunDir};
 use serde::Serialize;
 
-use crate::error::{Result, TuiError};
+use crate::error::Result;
 use crate::store::{Metric, RunStore, process_exists, status};
 
 /// Bytes read from the beginning and from the end of a file.
@@ -50,13 +51,8 @@ impl RunSummary {
         let events = dir.events();
         let mut run = RunStore::default();
         if events.is_file() {
-            for envelope in head_and_tail(&events).map_err(|source| TuiError::Io {
-                action: "read",
-                path: events.clone(),
-                source,
-            })? {
-                run.apply(envelope);
-            }
+            let found = head_and_tail(&events).map_err(DataError::io("read", &events))?;
+            found.into_iter().for_each(|envelope| run.apply(envelope));
         }
         let alive = run.start.as_ref().and_then(process_exists);
         let path = dir.path().to_path_buf();
@@ -134,7 +130,7 @@ mod tests {
     #[test]
     fn a_long_run_is_summed_up_from_its_ends() {
         let root = tempfile::tempdir().expect("temporary directory");
-        let dir = RunDir::create(root.path(), "long").expect("created");
+        let dir = RunDir::create_at(&root.path().join("long")).expect("created");
         let mut writer = EventWriter::open(&dir.events()).expect("opened");
         let start = StartEvent {
             task: "pretrain".into(),

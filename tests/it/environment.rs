@@ -3,12 +3,11 @@
 use crate::binary::aelectra;
 
 /// Variables that have another use than to set a key.
-const OTHERS: [(&str, &str); 5] = [
+const OTHERS: [(&str, &str); 4] = [
     ("AELECTRA_DEVICE", "flex"),
     ("AELECTRA_FUSED", "1"),
     ("AELECTRA_SIMD", "portable"),
     ("AELECTRA_TEST_DEVICE", "flex"),
-    ("AELECTRA_LOG", "info"),
 ];
 
 /// Exit code, standard output and standard error in an environment.
@@ -90,4 +89,24 @@ fn the_environment_chooses_kernels_and_is_checked() {
     assert_eq!(code, Some(2), "{told}");
     assert!(told.contains("AELECTRA_SIMD is `avx9`"), "{told}");
     assert!(told.contains("portable, avx2, avx512"), "{told}");
+}
+
+#[test]
+fn a_variable_that_does_nothing_is_told_by_every_verb() {
+    let variable = [("AELECTRA_EPOCS", "3")];
+    for (arguments, wanted) in [
+        (vec!["finetune", "--print-config"], 2),
+        (vec!["pretrain", "--print-config"], 2),
+        (vec!["doctor"], 0),
+        (vec!["runs", "list"], 0),
+    ] {
+        let (code, _, told) = run(&arguments, &variable);
+        assert_eq!(code, Some(wanted), "{arguments:?}: {told}");
+        for part in [
+            "environment AELECTRA_EPOCS: unknown key `epocs`",
+            "did you mean `epochs`?",
+        ] {
+            assert!(told.contains(part), "{arguments:?}: no {part:?} in {told}");
+        }
+    }
 }

@@ -33,7 +33,7 @@ fn scene(dir: &Path) {
     write("latin1.tsv", b"Mette\tB-PER\nbl\xe5\tO\n");
     write("tags.tsv", b"Mette\tB-PER\nbor\tO\n\n");
     write("others.tsv", b"Jonas\tB-PER\nbor\tO\n\n");
-    write("odd.tsv", b"Mette\tPERSON\nbor\tO\n\n");
+    write("odd.tsv", b"Mette\tX-PERSON\nbor\tO\n\n");
     write("broken.toml", b"batch_size = \n");
     write("run/events.jsonl", b"{}\n");
     write("model/config.json", b"{\"model_type\": \"t5\"}");

@@ -11,7 +11,7 @@ use crate::binary::{aelectra, expect_code};
 use serde_json::Value;
 
 /// Steps of the runs here.
-const STEPS: u64 = 60;
+pub(crate) const STEPS: u64 = 60;
 /// Steps between their checkpoints.
 const CHECKPOINT_EVERY: u64 = 4;
 
@@ -60,7 +60,7 @@ impl Scene {
     }
 
     /// Arguments of a run into `out`. Dropout is on, so that its noise must be repeated too.
-    fn arguments(&self, out: &str, seed: u64) -> Vec<String> {
+    pub(crate) fn arguments(&self, out: &str, seed: u64) -> Vec<String> {
         let settings = [
             "log_every=1".to_owned(),
             format!("checkpoint_every={CHECKPOINT_EVERY}"),
@@ -98,7 +98,7 @@ impl Scene {
         arguments
     }
 
-    fn train(&self, out: &str) {
+    pub(crate) fn train(&self, out: &str) {
         self.train_seed(out, 1);
     }
 
@@ -108,7 +108,7 @@ impl Scene {
         expect_code(&arguments, 0);
     }
 
-    fn start(&self, out: &str) -> Child {
+    pub(crate) fn start(&self, out: &str) -> Child {
         aelectra()
             .args(self.arguments(out, 1))
             .stdout(Stdio::null())
@@ -126,7 +126,7 @@ impl Scene {
     }
 
     /// Losses by step, the ones a later resume made void left out.
-    fn losses(&self, run: &str) -> Vec<(u64, f64)> {
+    pub(crate) fn losses(&self, run: &str) -> Vec<(u64, f64)> {
         let mut losses: Vec<(u64, f64)> = Vec::new();
         for event in self.events(run) {
             let step = event["step"].as_u64().unwrap_or(0);
@@ -140,7 +140,7 @@ impl Scene {
     }
 
     /// The newest checkpoint of a run.
-    fn newest(&self, run: &str) -> (u64, PathBuf) {
+    pub(crate) fn newest(&self, run: &str) -> (u64, PathBuf) {
         std::fs::read_dir(self.path(run).join("checkpoints"))
             .expect("checkpoints")
             .flatten()
@@ -159,7 +159,7 @@ impl Scene {
 }
 
 /// A small generator of waits; the operating system's timing makes the moments random anyway.
-fn next(state: &mut u64) -> u64 {
+pub(crate) fn next(state: &mut u64) -> u64 {
     *state = state
         .wrapping_mul(6_364_136_223_846_793_005)
         .wrapping_add(1);
@@ -330,7 +330,7 @@ fn an_unwritable_run_directory_is_a_clear_error() {
     assert!(!told.contains("panicked"), "{told}");
 }
 
-fn copy_dir(from: &Path, to: &Path) {
+pub(crate) fn copy_dir(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a directory");
     for entry in std::fs::read_dir(from).expect("a directory").flatten() {
         let target = to.join(entry.file_name());

@@ -10,11 +10,14 @@ use ureq::http::{Response, Uri, header};
 use ureq::{Agent, Body, Timeout};
 
 use super::error::Result;
-use super::name::{ModelName, is_file_name};
+use super::name::{ModelName, RepoKind, is_file_name};
 use super::{HubError, HubOptions};
 
 /// More redirects than this are a loop.
 const MAX_REDIRECTS: usize = 10;
+
+/// Bytes of a list of files; a thousand files take half a megabyte.
+const LIST_LIMIT: u64 = 64 << 20;
 
 /// Why one request or transfer gave nothing.
 pub(super) enum Failure {
@@ -142,7 +145,32 @@ impl<'a> Client<'a> {
         let (id, endpoint) = (self.model.id(), &self.options.endpoint);
         // `refs/pr/1` is one segment of the path; nothing else in a checked name needs escaping.
         let revision = revision.replace('/', "%2F").replace('+', "%2B");
-        format!("{endpoint}/{id}/resolve/{revision}/{file}")
+        let kind = match self.model.kind {
+            RepoKind::Model => "",
+            RepoKind::Dataset => "datasets/",
+        };
+        format!("{endpoint}/{kind}{id}/resolve/{revision}/{file}")
+    }
+
+    /// What the hub's interface says about the data set at its revision, with sizes and checksums
+    /// (`huggingface_hub`, `HfApi.dataset_info(files_metadata=True)`).
+    pub(super) fn dataset_info(&self) -> Result<serde_json::Value, Failure> {
+        let (id, endpoint) = (self.model.id(), &self.options.endpoint);
+        let revision = self.model.revision.replace('/', "%2F");
+        let url = format!("{endpoint}/api/datasets/{id}/revision/{revision}?blobs=true");
+        let (mut response, _) = self.send(Method::Get { from: 0 }, &url)?;
+        let what = "the list of its files";
+        if response.status().as_u16() != 200 {
+            return Err(self.refusal(what, &response));
+        }
+        let text = response.body_mut().with_config().limit(LIST_LIMIT);
+        let text = text
+            .read_to_string()
+            .map_err(|error| Failure::Broken(error.to_string()))?;
+        serde_json::from_str(&text).map_err(|error| {
+            self.server(what, format!("its answer is no JSON: {error}"))
+                .into()
+        })
     }
 
     /// Sends a request and follows its redirects; a HEAD stops where the file's storage begins.

@@ -99,6 +99,9 @@ pub enum HubError {
         attempts: u32,
         problem: String,
     },
+    /// A data set cannot be fetched now.
+    #[error("the data set `{id}` cannot be fetched: {problem}")]
+    NoDataset { id: String, problem: String },
     /// The hub cannot be reached.
     #[error(
         "`{model}` is not a directory, the cache does not have all of it, and {endpoint} cannot be reached: {problem}"
@@ -152,6 +155,9 @@ impl HubError {
             }
             Self::Interrupted { .. } => {
                 "the received part is kept: run the same command again to resume"
+            }
+            Self::NoDataset { .. } => {
+                "check the connection, HTTPS_PROXY, HF_ENDPOINT and HF_HUB_OFFLINE"
             }
             Self::NoNetwork { .. } => {
                 "check the connection, HTTPS_PROXY and HF_ENDPOINT, or give a local directory"

@@ -1,4 +1,5 @@
-//! Models by name: a local directory, the Hugging Face cache, or a download into that cache.
+//! Models by name: a local directory, the Hugging Face cache, or a download into that cache; and
+//! data sets ([`HubDataset`], [`published`]), whose files go where the user wants them.
 //!
 //! [`resolve`] turns what a user writes after `--model` into a directory with `config.json`,
 //! weights and tokenizer files. The cache layout and the environment variables are those of
@@ -26,15 +27,21 @@ mod cache;
 #[cfg(feature = "hub")]
 mod client;
 #[cfg(feature = "hub")]
+mod dataset;
+#[cfg(feature = "hub")]
 mod download;
 mod error;
 mod name;
 mod options;
 #[cfg(feature = "hub")]
+pub mod published;
+#[cfg(feature = "hub")]
 mod transfer;
 
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "hub")]
+pub use dataset::{DatasetFile, HubDataset};
 pub use error::HubError;
 pub use options::{FileProgress, HubOptions, ProgressCallback};
 

@@ -8,6 +8,13 @@ use super::HubError;
 /// The branch that is meant when a name has no `@revision`.
 const DEFAULT_REVISION: &str = "main";
 
+/// What a repository holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RepoKind {
+    Model,
+    Dataset,
+}
+
 /// `org/name`, or `org/name@revision`, checked: no part of it can leave the cache directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ModelName {
@@ -15,6 +22,7 @@ pub(crate) struct ModelName {
     pub(crate) name: String,
     /// A branch, tag, commit or `refs/pr/N`; `main` if none was given.
     pub(crate) revision: String,
+    pub(crate) kind: RepoKind,
 }
 
 impl ModelName {
@@ -51,6 +59,20 @@ impl ModelName {
             org: org.to_owned(),
             name: name.to_owned(),
             revision: revision.to_owned(),
+            kind: RepoKind::Model,
+        })
+    }
+
+    /// A data set, named as a model is.
+    ///
+    /// # Errors
+    /// As [`ModelName::parse`].
+    #[cfg(feature = "hub")]
+    pub(crate) fn dataset(id: &str) -> Result<Self, HubError> {
+        let kind = RepoKind::Dataset;
+        Ok(Self {
+            kind,
+            ..Self::parse(id)?
         })
     }
 
@@ -60,7 +82,11 @@ impl ModelName {
 
     /// The directory of the model in the cache (`huggingface_hub`, `repo_folder_name`).
     pub(crate) fn folder(&self) -> String {
-        format!("models--{}--{}", self.org, self.name)
+        let kind = match self.kind {
+            RepoKind::Model => "models",
+            RepoKind::Dataset => "datasets",
+        };
+        format!("{kind}--{}--{}", self.org, self.name)
     }
 }
 
@@ -89,6 +115,12 @@ fn id_problem(part: &str) -> Option<String> {
         return Some(format!("`{part}` is not a name that the hub gives"));
     }
     None
+}
+
+/// Whether a path in a repository stays below the directory that it is placed in.
+#[cfg(feature = "hub")]
+pub(super) fn is_file_path(path: &str) -> bool {
+    path.split('/').all(is_file_name)
 }
 
 /// Whether a revision is safe as a path below `refs/` and in a URL.

@@ -4,14 +4,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use super::cache::{RepoCache, create_parent};
 use super::client::{Client, Failure, FileMeta, content_range, number};
 use super::error::Result;
 use super::{FileProgress, HubError, HubOptions};
 use crate::DataError;
-use crate::files::temporary;
+use crate::files::{sha256, temporary};
 
 const BLOCK: usize = 64 * 1024;
 
@@ -69,6 +67,36 @@ impl Transfer<'_> {
         }
         result?;
         Ok(fs::rename(&incomplete, &blob).map_err(DataError::io("rename", &incomplete))?)
+    }
+
+    /// Fetches the file to a path of the user's, resuming `TARGET.incomplete`, and checks it. One of
+    /// the right size that is there is only checked.
+    pub(super) fn run_to(&self, target: &Path) -> Result<()> {
+        create_parent(target)?;
+        if length(target) == self.meta.size {
+            match self.check(target) {
+                // It is not the file; it was removed.
+                Err(HubError::WrongChecksum { .. }) => {}
+                other => {
+                    self.report(self.meta.size);
+                    return other;
+                }
+            }
+        }
+        let mut name = target.file_name().unwrap_or_default().to_owned();
+        name.push(".incomplete");
+        let incomplete = target.with_file_name(name);
+        let resumed = length(&incomplete) > 0;
+        let mut result = self.fetch(&incomplete);
+        if matches!(
+            result,
+            Err(HubError::WrongChecksum { .. } | HubError::WrongSize { .. })
+        ) && resumed
+        {
+            result = self.fetch(&incomplete);
+        }
+        result?;
+        Ok(fs::rename(&incomplete, target).map_err(DataError::io("rename", &incomplete))?)
     }
 
     fn fetch(&self, incomplete: &Path) -> Result<()> {
@@ -157,10 +185,7 @@ impl Transfer<'_> {
         if etag.len() != 64 || !etag.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Ok(());
         }
-        let mut file = File::open(path).map_err(DataError::io("open", path))?;
-        let mut hash = Sha256::new();
-        std::io::copy(&mut file, &mut hash).map_err(DataError::io("read", path))?;
-        let got: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+        let got = sha256(path)?;
         if got.eq_ignore_ascii_case(etag) {
             return Ok(());
         }

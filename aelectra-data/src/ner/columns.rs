@@ -2,25 +2,36 @@
 
 use std::path::Path;
 
-use super::dataset::NerSentence;
+use super::faults::Faults;
+use super::meaning::Meaning;
+use super::raw::{RawFile, RawSentence};
 use super::scheme::Scheme;
+use super::tag_column;
 use crate::{DataError, Result};
 
+/// What separates columns; any other white space, such as a no-break space, is part of a token.
+const SEPARATORS: [char; 2] = ['\t', ' '];
+
 /// A data line: its number and its fields; a sentence boundary has none.
-struct Row<'a> {
-    line: usize,
-    fields: Vec<&'a str>,
+pub(super) struct Row<'a> {
+    pub(super) line: usize,
+    pub(super) fields: Vec<&'a str>,
 }
 
 pub(super) fn read(
     path: &Path,
     lines: &[&str],
     column: Option<usize>,
-    scheme: Scheme,
-) -> Result<Vec<NerSentence>> {
-    let rows = rows(path, lines, scheme)?;
+    meaning: Meaning,
+    faults: &mut Faults<'_>,
+) -> Result<RawFile> {
+    let rows = rows(path, lines, meaning, faults)?;
+    let mut file = RawFile {
+        columns: true,
+        ..RawFile::default()
+    };
     let Some(width) = rows.iter().map(|row| row.fields.len()).find(|&n| n > 0) else {
-        return Ok(Vec::new());
+        return Ok(file);
     };
     let token = usize::from(width > 2 && counts_tokens(&rows));
     let tag = match column {
@@ -32,36 +43,45 @@ pub(super) fn read(
             );
             return Err(DataError::parse(path, 0, range, format!("{column}")));
         }
-        None => find_tag_column(path, &rows, token + 1, width, scheme)?,
+        None => tag_column::find(path, &rows, token + 1, width, meaning, &mut file.notes)?,
     };
-    let mut sentences = Vec::new();
-    let mut current = NerSentence::default();
+    let mut current = RawSentence::default();
+    let mut with_blank: Option<(usize, usize, &str)> = None;
     for row in &rows {
         if row.fields.is_empty() {
-            current.finish_into(&mut sentences);
+            current.finish_into(&mut file.sentences);
         } else if row.fields[token].is_empty() {
-            return Err(DataError::parse(
-                path,
-                row.line,
-                "a token",
-                "an empty column",
-            ));
+            faults.add(row.line, "a token", "an empty column", None);
         } else {
-            scheme.check(row.fields[tag], path, row.line)?;
-            current.push(row.fields[token], row.fields[tag], row.line);
+            let word = row.fields[token];
+            if word.contains(' ') {
+                with_blank.get_or_insert((0, row.line, word)).0 += 1;
+            }
+            current.push(word, row.fields[tag], row.line);
         }
     }
-    current.finish_into(&mut sentences);
-    Ok(sentences)
+    current.finish_into(&mut file.sentences);
+    if let Some((count, line, word)) = with_blank {
+        file.notes.push(format!(
+            "{count} tokens contain a blank (the first in line {line}: `{word}`); tabs separate the \
+             columns of this file"
+        ));
+    }
+    Ok(file)
 }
 
 /// The data lines as rows of one width.
-fn rows<'a>(path: &Path, lines: &[&'a str], scheme: Scheme) -> Result<Vec<Row<'a>>> {
+fn rows<'a>(
+    path: &Path,
+    lines: &[&'a str],
+    meaning: Meaning,
+    faults: &mut Faults<'_>,
+) -> Result<Vec<Row<'a>>> {
     let mut rows: Vec<Row<'a>> = Vec::new();
     let mut first: Option<(bool, usize, usize)> = None;
     let mut inside_sentence = false;
     for (line, text) in (1..).zip(lines) {
-        let blank = text.trim().is_empty();
+        let blank = text.trim_matches(SEPARATORS).is_empty();
         if blank || text.starts_with("-DOCSTART-") {
             inside_sentence = false;
             rows.push(Row {
@@ -70,7 +90,7 @@ fn rows<'a>(path: &Path, lines: &[&'a str], scheme: Scheme) -> Result<Vec<Row<'a
             });
             continue;
         }
-        if !inside_sentence && is_comment(text, scheme) {
+        if !inside_sentence && is_comment(text, meaning) {
             continue;
         }
         inside_sentence = true;
@@ -78,84 +98,71 @@ fn rows<'a>(path: &Path, lines: &[&'a str], scheme: Scheme) -> Result<Vec<Row<'a
             let tabs = text.contains('\t');
             (tabs, split(text, tabs).len(), line)
         });
-        let fields = split(text, tabs);
         if width < 2 {
             return Err(
                 DataError::parse(path, line, "a token and a tag", "one column")
-                    .with_hint("columns are separated by tabs or spaces"),
+                    .with_hint("columns are separated by tabs or blanks, not by commas"),
             );
         }
-        if fields.len() != width {
+        let fields = split(text, tabs);
+        if fields.len() == width {
+            rows.push(Row { line, fields });
+        } else {
             let expected = format!("{width} columns as in line {first_line}");
-            return Err(
-                DataError::parse(path, line, expected, format!("{}", fields.len())).with_hint(
-                    if tabs {
-                        "columns are separated by tabs, because the first data line has one"
-                    } else {
-                        "columns are separated by spaces; tokens with spaces need a file with tabs"
-                    },
-                ),
-            );
+            let advice = if tabs {
+                "columns are separated by tabs, because the first data line has one"
+            } else {
+                "columns are separated by blanks; tokens and classes with blanks (`WORK OF ART`) \
+                 need a file with tabs"
+            };
+            faults.add(line, expected, fields.len().to_string(), advice);
         }
-        rows.push(Row { line, fields });
     }
     Ok(rows)
 }
 
 fn split(text: &str, tabs: bool) -> Vec<&str> {
     if tabs {
-        text.split('\t').map(str::trim).collect()
+        text.split('\t')
+            .map(|field| field.trim_matches(' '))
+            .collect()
     } else {
-        text.split_whitespace().collect()
+        text.split(' ').filter(|field| !field.is_empty()).collect()
     }
 }
 
 /// A line before a sentence's first token that starts with `#` and is not the token `#`: it has no
 /// tab, and is `# key = value` or does not end in a tag.
-fn is_comment(text: &str, scheme: Scheme) -> bool {
+fn is_comment(text: &str, meaning: Meaning) -> bool {
     let ends_in_tag = || {
-        text.split_whitespace()
-            .next_back()
-            .is_some_and(|tag| scheme.knows(tag))
+        text.split(' ')
+            .rfind(|field| !field.is_empty())
+            .is_some_and(|tag| match meaning {
+                // Any word is a class: only the sign for "none" tells a token from a comment.
+                Meaning::Given(Scheme::Io) => Scheme::Iob2.knows(tag) || tag == "0",
+                _ => meaning.knows(tag),
+            })
     };
     text.starts_with('#') && !text.contains('\t') && (text.contains(" = ") || !ends_in_tag())
 }
 
-/// Whether column 1 counts 1, 2, 3 … in every sentence.
+/// Whether column 1 counts tokens: from 0 or 1, anew in every sentence or on through the file.
 fn counts_tokens(rows: &[Row<'_>]) -> bool {
-    let mut expected = 1usize;
+    let (mut start, mut expected, mut first_of_sentence) = (None, 0usize, true);
     rows.iter().all(|row| {
         let Some(first) = row.fields.first() else {
-            expected = 1;
+            first_of_sentence = true;
             return true;
         };
-        expected += 1;
-        first.parse() == Ok(expected - 1)
+        let Ok(number) = first.parse::<usize>() else {
+            return false;
+        };
+        let start = *start.get_or_insert(number);
+        let fits = match (first_of_sentence, number == start) {
+            (true, true) => start <= 1,
+            _ => number == expected,
+        };
+        (expected, first_of_sentence) = (number + 1, false);
+        fits
     })
-}
-
-fn find_tag_column(
-    path: &Path,
-    rows: &[Row<'_>],
-    from: usize,
-    width: usize,
-    scheme: Scheme,
-) -> Result<usize> {
-    let all_tags = |column: &usize| {
-        let mut fields = rows.iter().filter_map(|row| row.fields.get(*column));
-        fields.all(|tag| scheme.knows(tag))
-    };
-    let candidates: Vec<usize> = (from..width).filter(all_tags).collect();
-    match candidates[..] {
-        [only] => Ok(only),
-        [.., last] if width == 4 && from == 1 && last == 3 => Ok(last),
-        // The first wrong tag of the last column is then reported with its line.
-        [] => Ok(width - 1),
-        _ => {
-            let names: Vec<String> = candidates.iter().map(|c| (c + 1).to_string()).collect();
-            let found = format!("columns {}", names.join(", "));
-            Err(DataError::parse(path, 0, "one column of tags", found)
-                .with_hint(format!("choose one with `--column {}`", names[0])))
-        }
-    }
 }

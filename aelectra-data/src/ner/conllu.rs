@@ -2,19 +2,19 @@
 
 use std::path::Path;
 
-use super::dataset::NerSentence;
-use super::scheme::Scheme;
+use super::faults::Faults;
+use super::raw::{RawFile, RawSentence};
 use crate::{DataError, Result};
 
-pub(super) fn read(path: &Path, lines: &[&str], scheme: Scheme) -> Result<Vec<NerSentence>> {
-    let mut sentences = Vec::new();
-    let mut current = NerSentence::default();
-    let mut any_name = false;
-    // The first token without `name=`: an error, but what to say depends on the whole file.
-    let mut nameless = None;
+pub(super) fn read(path: &Path, lines: &[&str], faults: &mut Faults<'_>) -> Result<RawFile> {
+    let mut file = RawFile::default();
+    let mut current = RawSentence::default();
+    // Tokens without `name=`: faults, unless no token of the whole file has one.
+    let mut nameless = Vec::new();
+    let mut named = 0usize;
     for (number, line) in (1..).zip(lines) {
         if line.trim().is_empty() {
-            current.finish_into(&mut sentences);
+            current.finish_into(&mut file.sentences);
             continue;
         }
         if line.starts_with('#') {
@@ -23,54 +23,56 @@ pub(super) fn read(path: &Path, lines: &[&str], scheme: Scheme) -> Result<Vec<Ne
         let fields: Vec<&str> = line.split('\t').collect();
         if fields.len() != 10 {
             let found = format!("{} columns", fields.len());
-            return Err(
-                DataError::parse(path, number, "10 tab-separated columns", found)
-                    .with_hint("for another format use `--format columns` or `--format jsonl`"),
-            );
-        }
-        if !is_token_id(path, number, fields[0])? {
+            let advice = "for another format use `--format columns` or `--format jsonl`";
+            faults.add(number, "10 tab-separated columns", found, advice);
             continue;
         }
-        let misc = fields[9].trim();
-        let Some(tag) = misc
+        match is_token_id(fields[0]) {
+            Some(true) => {}
+            Some(false) => continue,
+            None => {
+                let found = format!("`{}`", fields[0]);
+                faults.add(number, "a token number in column 1", found, None);
+                continue;
+            }
+        }
+        let mut names = fields[9]
+            .trim()
             .split('|')
-            .find_map(|field| field.strip_prefix("name="))
-        else {
-            nameless.get_or_insert((number, misc.to_owned()));
-            continue;
-        };
-        any_name = true;
-        scheme.check(tag, path, number)?;
-        current.push(fields[1], tag, number);
-    }
-    current.finish_into(&mut sentences);
-    match nameless {
-        None => Ok(sentences),
-        Some((line, misc)) => {
-            let error = DataError::parse(path, line, "`name=TAG` in MISC", format!("`{misc}`"));
-            Err(error.with_hint(if any_name {
-                "every token needs a tag; tokens outside entities have `name=O`"
-            } else {
-                "no token of the file has one: plain UD_Danish-DDT carries no entities; take DaNE \
-                 (`aelectra data dane`)"
-            }))
+            .filter_map(|field| field.strip_prefix("name="));
+        match (names.next(), names.next()) {
+            (Some(tag), None) => {
+                named += 1;
+                current.push(fields[1], tag, number);
+            }
+            (Some(first), Some(second)) => {
+                let found = format!("`name={first}` and `name={second}`");
+                faults.add(number, "one `name=TAG` in MISC", found, None);
+            }
+            (None, _) => nameless.push((number, fields[9].trim())),
         }
     }
+    current.finish_into(&mut file.sentences);
+    if let (0, Some((line, misc))) = (named, nameless.first()) {
+        let error = DataError::parse(path, *line, "`name=TAG` in MISC", format!("`{misc}`"));
+        return Err(error.with_hint(
+            "no token of the file has one: plain UD_Danish-DDT carries no entities; take DaNE \
+             (`aelectra data dane`), or for tags in a column of their own `--format columns`",
+        ));
+    }
+    for (line, misc) in nameless {
+        let advice = "every token needs a tag; tokens outside entities have `name=O`";
+        faults.add(line, "`name=TAG` in MISC", format!("`{misc}`"), advice);
+    }
+    Ok(file)
 }
 
 /// Whether the id is a word's; ranges (`3-4`) and empty nodes (`3.1`) are not tokens.
-fn is_token_id(path: &Path, line: usize, id: &str) -> Result<bool> {
+fn is_token_id(id: &str) -> Option<bool> {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     if number(id) {
-        return Ok(true);
+        return Some(true);
     }
-    match id.split_once(['-', '.']) {
-        Some((first, second)) if number(first) && number(second) => Ok(false),
-        _ => Err(DataError::parse(
-            path,
-            line,
-            "a token number in column 1",
-            format!("`{id}`"),
-        )),
-    }
+    let (first, second) = id.split_once(['-', '.'])?;
+    (number(first) && number(second)).then_some(false)
 }

@@ -15,23 +15,6 @@ pub struct NerSentence {
     pub line: usize,
 }
 
-impl NerSentence {
-    pub(super) fn push(&mut self, token: &str, tag: &str, line: usize) {
-        if self.tokens.is_empty() {
-            self.line = line;
-        }
-        self.tokens.push(token.to_owned());
-        self.tags.push(tag.to_owned());
-    }
-
-    /// Moves the sentence, if it has tokens, to `sentences` and starts the next.
-    pub(super) fn finish_into(&mut self, sentences: &mut Vec<Self>) {
-        if !self.tokens.is_empty() {
-            sentences.push(std::mem::take(self));
-        }
-    }
-}
-
 /// Labelled sentences in the order of their file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NerDataset {
@@ -41,8 +24,10 @@ pub struct NerDataset {
     pub sentences: Vec<NerSentence>,
     /// `I-` tags that continue nothing (IOB2 only): number, and the line of the first's sentence.
     pub orphans: (usize, usize),
-    /// JSON records without tokens, which were left out.
+    /// Records without tokens, which were left out.
     pub skipped: usize,
+    /// What the reader chose or changed, and whoever gave the file should know.
+    pub notes: Vec<String>,
 }
 
 impl NerDataset {
@@ -63,6 +48,7 @@ impl NerDataset {
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         let path = self.path.display();
+        warnings.extend(self.notes.iter().map(|note| format!("`{path}`: {note}")));
         if let (count @ 1.., line) = self.orphans {
             warnings.push(format!(
                 "`{path}`: {count} I- tags continue no entity (the first in the sentence at line \

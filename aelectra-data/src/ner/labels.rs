@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use serde::Serialize;
-
 use super::dataset::NerDataset;
 use super::scheme::split_tag;
 use crate::{DataError, Result};
@@ -86,17 +84,6 @@ impl LabelMap {
 pub struct LabelSet {
     labels: Vec<String>,
     ids: HashMap<String, usize>,
-}
-
-/// A label that a data set has and a [`LabelSet`] lacks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct UnseenLabel {
-    /// The tag, such as `B-MISC`.
-    pub label: String,
-    /// How many tokens carry it.
-    pub tokens: usize,
-    /// The line where the first sentence that has it begins, from 1.
-    pub line: usize,
 }
 
 impl LabelSet {
@@ -192,23 +179,6 @@ impl LabelSet {
             .filter_map(|label| Some(split_tag(label)?.1));
         classes.filter(|class| seen.insert(*class)).collect()
     }
-
-    /// The labels of `data` that this set lacks, sorted: nothing can predict them.
-    #[must_use]
-    pub fn unseen(&self, data: &NerDataset) -> Vec<UnseenLabel> {
-        let mut found: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-        for sentence in &data.sentences {
-            for tag in sentence.tags.iter().filter(|tag| self.id(tag).is_none()) {
-                found.entry(tag).or_insert((0, sentence.line)).0 += 1;
-            }
-        }
-        let unseen = |(label, (tokens, line)): (&str, _)| UnseenLabel {
-            label: label.to_owned(),
-            tokens,
-            line,
-        };
-        found.into_iter().map(unseen).collect()
-    }
 }
 
 #[cfg(test)]
@@ -247,17 +217,6 @@ mod tests {
                 (Some(id), label.as_str())
             );
         }
-    }
-
-    #[test]
-    fn unseen_labels_name_their_line() {
-        let labels = LabelSet::infer(&[&dataset(&["B-PER"])]);
-        let unseen = labels.unseen(&dataset(&["B-LOC", "I-LOC", "I-LOC", "B-PER"]));
-        assert_eq!(unseen.len(), 2);
-        assert_eq!(
-            (unseen[1].label.as_str(), unseen[1].tokens, unseen[1].line),
-            ("I-LOC", 2, 3)
-        );
     }
 
     #[test]

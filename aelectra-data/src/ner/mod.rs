@@ -1,7 +1,8 @@
 //! Named-entity data and metrics: sentences and tags in, figures out.
 //!
-//! 1. [`read_ner`] reads CoNLL-U with `name=` in MISC (DaNE), column files (IOB2, CoNLL-2003) and
-//!    JSON Lines, turns IOB1 and BIOES into IOB2 ([`Scheme`]) and renames classes ([`LabelMap`]);
+//! 1. [`read_ner`] reads CoNLL-U with `name=` in MISC (DaNE), column files (IOB2, CoNLL-2003), JSON
+//!    and Parquet, with tags of tokens or with entities as stretches of a text (DANSK), turns IOB1,
+//!    BIOES and bare classes into IOB2 ([`Scheme`]) and renames classes ([`LabelMap`]);
 //! 2. [`align()`] cuts words into windows of word pieces; for training [`labels_for`] numbers the
 //!    tags with a [`LabelSet`] and puts them on the pieces, and [`TagDecoder`] turns a model's scores
 //!    into tags;
@@ -14,16 +15,24 @@
 //! | --- | --- |
 //! | orphan `I-X` (after `O` or another class) under IOB2 | kept and counted in [`NerDataset::orphans`]; [`Mode::Default`] lets it open an entity, [`Mode::Strict`] ignores it |
 //! | the same under IOB1 or BIOES | becomes `B-X`, as these schemes mean it |
+//! | BIOES, IOB1 or bare classes, beyond doubt, where no scheme was given | read as such, noted in [`NerDataset::notes`] |
+//! | several columns of tags | error that names them; beside CoNLL-2003's chunks the other one, noted |
 //! | a tag that the scheme does not know | error with file and line |
-//! | a label the training data lacks | no loss is taken there ([`labels_for`] gives `None`), its entities count as missed; [`LabelSet::unseen`] lists them |
+//! | a class the training data lacks | no loss is taken there ([`labels_for`] gives `None`), its entities count as missed; [`LabelSet::unseen`] lists them |
 //! | several blank lines | one sentence boundary |
-//! | a JSON record without tokens | skipped, counted in [`NerDataset::skipped`] |
+//! | a record without tokens | skipped, counted in [`NerDataset::skipped`] |
+//! | an entity that is not whole tokens | widened to whole tokens, counted and noted with its text |
+//! | entities that overlap | the longest is kept, the others are counted and noted |
 //! | one column only, a changing number of columns, a token without `name=` | error with file and line |
+//! | many wrong lines | one error with the first ten and their number |
+//! | white space within a token that is neither tab nor blank | part of the token |
+//! | gzip, zstd | unpacked |
 //! | `\r\n`, `\n` and `\r`, also mixed; a byte-order mark | accepted |
 //! | bytes that are not UTF-8 | error with the line of the first |
 
 mod abbreviations;
 mod align;
+mod bytes;
 mod columns;
 mod conllu;
 pub mod dane;
@@ -34,19 +43,28 @@ mod decode;
 mod documents;
 mod error_table;
 mod evaluation;
-mod jsonl;
+mod faults;
+mod json_values;
 mod labels;
+mod meaning;
 mod names;
+mod parquet_rows;
 mod persons;
 mod perturb;
+mod raw;
 mod read;
+mod records;
 mod scheme;
 mod score;
 mod sentences;
+mod span_records;
+mod span_tags;
 mod spans;
 mod stats;
+mod tag_column;
 mod tag_file;
 mod text_entities;
+mod unseen;
 mod window_labels;
 mod words;
 
@@ -56,7 +74,7 @@ pub use decode::{Decoded, TagDecoder};
 pub use documents::Documents;
 pub use error_table::{EntityText, ErrorKind, ErrorTable, NerError, error_table};
 pub use evaluation::Evaluation;
-pub use labels::{LabelMap, LabelSet, UnseenLabel};
+pub use labels::{LabelMap, LabelSet};
 pub use names::NameGroup;
 pub use perturb::{Perturbation, perturb};
 pub use read::{NerFormat, ReadOptions, read_ner, read_ner_text};
@@ -69,5 +87,6 @@ pub use stats::{
 };
 pub use tag_file::{check_same_tokens, read_tags};
 pub use text_entities::{TextEntity, inline, redact, replace, text_entities};
+pub use unseen::UnseenClass;
 pub use window_labels::{Alignment, labels_for};
 pub use words::{Word, words};

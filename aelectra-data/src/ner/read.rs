@@ -4,10 +4,14 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::dataset::NerDataset;
+use super::bytes::{decode, lines};
+use super::dataset::{NerDataset, NerSentence};
+use super::faults::Faults;
 use super::labels::LabelMap;
+use super::meaning::{Meaning, NUMBERS};
+use super::raw::RawFile;
 use super::scheme::{Scheme, orphans};
-use super::{columns, conllu, jsonl};
+use super::{bytes, columns, conllu, parquet_rows, records};
 use crate::{DataError, Result};
 
 /// The form of a file with labelled sentences.
@@ -19,7 +23,8 @@ pub enum NerFormat {
     /// One token a line with its tag in some column, blank lines between sentences (IOB2 files,
     /// CoNLL-2003, UNER).
     Columns,
-    /// One JSON object a line with `tokens` and `ner_tags` or `tags`.
+    /// JSON objects, one a line or in one array, with `tokens` and `ner_tags`, or with a text and its
+    /// entities.
     Jsonl,
 }
 
@@ -31,33 +36,40 @@ pub struct ReadOptions {
     /// The column with the tag, from 1 as `cut -f` counts ([`NerFormat::Columns`] only); `None`
     /// finds out, see [`read_ner`].
     pub column: Option<usize>,
-    /// The scheme of the file's tags; sentences come out as IOB2.
-    pub scheme: Scheme,
+    /// The scheme of the file's tags; `None` finds out. Sentences come out as IOB2.
+    pub scheme: Option<Scheme>,
     /// Renames, applied after the scheme's conversion.
     pub label_map: LabelMap,
-    /// Label names for JSON files whose tags are numbers.
+    /// Names of tags that are numbers, in order.
     pub label_names: Option<Vec<String>>,
 }
 
-/// Reads a file of labelled sentences.
+/// Reads a file of labelled sentences, also packed with gzip or zstd.
 ///
 /// * **CoNLL-U**: words with a plain number as id are tokens; ranges (`1-2`) and empty nodes
 ///   (`1.1`) are skipped. The tag is the field `name=` of MISC, wherever it is.
-/// * **Columns**: separated by tabs if the first data line has one, else by white space. The first
-///   column is the token, or the second where the first counts 1, 2, 3 in every sentence (UNER).
-///   Without [`ReadOptions::column`] the tag column is the only one whose fields are all tags of
-///   the scheme; with four columns (CoNLL-2003: token, part of speech, chunk, entity) it is the
-///   last; where several could be meant, reading ends with an error that names them. Lines
-///   `-DOCSTART-` and comments before a sentence's first token are skipped.
-/// * **JSON Lines**: `tokens` and `ner_tags` or `tags`; numbers need [`ReadOptions::label_names`].
+/// * **Columns**: separated by tabs if the first data line has one, else by blanks. The first column
+///   is the token, or the second where the first counts tokens (UNER, GermEval). Without
+///   [`ReadOptions::column`] the tag column is the only one whose fields are tags, or the one beside
+///   the chunks of CoNLL-2003, which is noted; where several could be meant, reading ends with an
+///   error that names them. Lines `-DOCSTART-` and comments before a sentence's first token are
+///   skipped.
+/// * **JSON**, one object a line or an array of them: `tokens` and `ner_tags` or `tags`, or `text`
+///   and a list `ents`, `spans`, `entities` or `label` of stretches with a class, counted in
+///   characters (DANSK, spaCy, Prodigy, doccano, `aelectra predict`); with `tokens` as stretches where
+///   they are there, otherwise cut as `predict` cuts. Stretches that are no whole tokens are noted.
+/// * **Parquet** (feature `parquet`): rows of the same two kinds; the tags' names stand in the schema
+///   that Hugging Face's `datasets` writes. Messages give the row as line.
+///
+/// Without [`ReadOptions::scheme`], BIOES, IOB1 and bare classes are recognised where they can be
+/// nothing else, which is noted; everything else is IOB2.
 ///
 /// # Errors
 /// If the file cannot be read, a line is not what the format asks for (see the table of rules in
-/// [the module](super)), or there is no sentence in it.
+/// [the module](super)), or there is no sentence in it. Of many wrong lines the first ten are told.
 pub fn read_ner(path: &Path, options: &ReadOptions) -> Result<NerDataset> {
-    let bytes = std::fs::read(path).map_err(DataError::io("read", path))?;
-    let text = decode(path, &bytes)?;
-    read_ner_text(path, text, options)
+    let meaning = options.scheme.map_or(Meaning::Find, Meaning::Given);
+    read_file(path, options, meaning)
 }
 
 /// [`read_ner`] for text already in memory; `path` names it in errors and gives the extension.
@@ -65,71 +77,154 @@ pub fn read_ner(path: &Path, options: &ReadOptions) -> Result<NerDataset> {
 /// # Errors
 /// As [`read_ner`].
 pub fn read_ner_text(path: &Path, text: &str, options: &ReadOptions) -> Result<NerDataset> {
+    let meaning = options.scheme.map_or(Meaning::Find, Meaning::Given);
+    read_text(path, text, options, meaning)
+}
+
+/// [`read_ner`] with something else than the options' scheme.
+pub(super) fn read_file(
+    path: &Path,
+    options: &ReadOptions,
+    meaning: Meaning,
+) -> Result<NerDataset> {
+    let bytes = bytes::read(path)?;
+    if parquet_rows::is_parquet(&bytes) {
+        refuse_column(path, options.column, "Parquet")?;
+        let mut faults = Faults::of(path);
+        let file = parquet_rows::read(path, &mut faults)?;
+        return settle(path, file, options, meaning, faults);
+    }
+    read_text(path, decode(path, &bytes)?, options, meaning)
+}
+
+fn read_text(
+    path: &Path,
+    text: &str,
+    options: &ReadOptions,
+    meaning: Meaning,
+) -> Result<NerDataset> {
     let lines = lines(text);
-    let mut skipped = 0;
-    let raw = match options.format.unwrap_or_else(|| detect(path, &lines)) {
-        NerFormat::Conllu => conllu::read(path, &lines, options.scheme)?,
-        NerFormat::Columns => columns::read(path, &lines, options.column, options.scheme)?,
-        NerFormat::Jsonl => jsonl::read(
-            path,
-            &lines,
-            options.scheme,
-            options.label_names.as_deref(),
-            &mut skipped,
-        )?,
+    let mut faults = Faults::of(path);
+    let file = match options.format.unwrap_or_else(|| detect(path, &lines)) {
+        NerFormat::Conllu => {
+            refuse_column(path, options.column, "CoNLL-U")?;
+            conllu::read(path, &lines, &mut faults)?
+        }
+        NerFormat::Columns => columns::read(path, &lines, options.column, meaning, &mut faults)?,
+        NerFormat::Jsonl => {
+            refuse_column(path, options.column, "JSON")?;
+            records::read_json(text, &mut faults)
+        }
     };
-    if raw.is_empty() {
+    settle(path, file, options, meaning, faults)
+}
+
+/// A column was asked for where there are none.
+fn refuse_column(path: &Path, column: Option<usize>, form: &str) -> Result<()> {
+    let Some(column) = column else { return Ok(()) };
+    let asked = format!("column {column} asked for in a file that is read as {form}");
+    Err(DataError::parse(path, 0, "columns", asked)
+        .with_hint("leave `--column` out, or read the file with `--format columns`"))
+}
+
+/// All tags are numbers and nothing says what they mean: one fault, not one a token.
+fn refuse_numbers(path: &Path, file: &RawFile) -> Result<()> {
+    let number = |tag: &String| !tag.is_empty() && tag.bytes().all(|b| b.is_ascii_digit());
+    let mut tags = file.sentences.iter().flat_map(|s| &s.tags).peekable();
+    let first = file.sentences.first().zip(tags.peek().copied());
+    match first {
+        Some((sentence, tag)) if tags.all(number) => {
+            let (found, line) = (format!("the number {tag}"), sentence.lines[0]);
+            Err(DataError::parse(path, line, "tags as text", found).with_hint(NUMBERS))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Tags as IOB2, and all that is wrong with them.
+fn settle(
+    path: &Path,
+    mut file: RawFile,
+    options: &ReadOptions,
+    meaning: Meaning,
+    mut faults: Faults<'_>,
+) -> Result<NerDataset> {
+    match options.label_names.as_ref().or(file.names.as_ref()) {
+        Some(names) => records::name_tags(path, &mut file.sentences, names, &mut faults),
+        None => refuse_numbers(path, &file)?,
+    }
+    let scheme = match file.iob2 {
+        true => Some(Scheme::Iob2),
+        false => meaning.scheme(&file.sentences),
+    };
+    // A scheme that was found knows what it was found by.
+    let meaning = match (meaning, scheme) {
+        (_, Some(Scheme::Io)) => Meaning::Given(Scheme::Io),
+        _ => meaning,
+    };
+    for sentence in file.sentences.iter().filter(|_| !file.iob2) {
+        for (tag, line) in sentence.tags.iter().zip(&sentence.lines) {
+            if !meaning.knows(tag) {
+                let found = format!("`{tag}`");
+                let advice = meaning.advice(tag, file.columns);
+                faults.add(*line, meaning.expected(), found, advice);
+            }
+        }
+    }
+    faults.finish()?;
+    if file.sentences.is_empty() {
         return Err(DataError::parse(path, 0, "at least one sentence", "none")
             .with_hint("is the file empty, or only comments?"));
     }
     let mut dataset = NerDataset {
         path: path.to_path_buf(),
-        sentences: raw,
+        sentences: Vec::with_capacity(file.sentences.len()),
         orphans: (0, 0),
-        skipped,
+        skipped: file.skipped,
+        notes: file.notes,
     };
-    for sentence in &mut dataset.sentences {
-        let iob2 = options.scheme.to_iob2(&sentence.tags);
-        let count = orphans(&iob2).count();
+    if let Some(found) = scheme.filter(|s| *s != Scheme::Iob2 && options.scheme.is_none()) {
+        dataset.notes.push(found_scheme(found).to_owned());
+    }
+    for raw in file.sentences {
+        let line = raw.lines.first().copied().unwrap_or(0);
+        let tags = scheme.map_or_else(|| raw.tags.clone(), |scheme| scheme.to_iob2(&raw.tags));
+        let count = scheme.map_or(0, |_| orphans(&tags).count());
         if count > 0 && dataset.orphans.0 == 0 {
-            dataset.orphans.1 = sentence.line;
+            dataset.orphans.1 = line;
         }
         dataset.orphans.0 += count;
-        sentence.tags = options.label_map.apply_all(&iob2);
+        dataset.sentences.push(NerSentence {
+            tokens: raw.tokens,
+            tags: options.label_map.apply_all(&tags),
+            line,
+        });
     }
     Ok(dataset)
 }
 
-/// UTF-8 without a byte-order mark.
-pub(super) fn decode<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    std::str::from_utf8(bytes).map_err(|error| {
-        let before = &bytes[..error.valid_up_to()];
-        let line = 1 + before.iter().filter(|&&b| b == b'\n').count();
-        let byte = bytes.get(error.valid_up_to()).copied().unwrap_or_default();
-        DataError::parse(path, line, "UTF-8 text", format!("the byte 0x{byte:02x}"))
-            .with_hint("convert the file, e.g. with `iconv -f latin1 -t utf-8`")
-    })
-}
-
-/// Lines ended by `\n`, `\r\n` or `\r`, also mixed.
-pub(super) fn lines(text: &str) -> Vec<&str> {
-    let mut lines = Vec::new();
-    for line in text.split('\n') {
-        let line = line.strip_suffix('\r').unwrap_or(line);
-        lines.extend(line.split('\r'));
+fn found_scheme(scheme: Scheme) -> &'static str {
+    match scheme {
+        Scheme::Iob2 => "the tags are IOB2",
+        Scheme::Iob1 => "the tags are read as IOB1: an `I-` opens an entity (`--scheme iob1`)",
+        Scheme::Bioes => "the tags are read as BIOES or BILOU (`--scheme bioes`)",
+        Scheme::Io => {
+            "the tags are read as classes without prefix: neighbours of one class are one entity \
+             (`--scheme io`)"
+        }
     }
-    lines
 }
 
 pub(super) fn detect(path: &Path, lines: &[&str]) -> NerFormat {
-    let extension = path
-        .extension()
-        .and_then(|e| e.to_str())
-        .unwrap_or_default();
-    match extension.to_ascii_lowercase().as_str() {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.to_ascii_lowercase();
+    let name = [".gz", ".zst"]
+        .iter()
+        .find_map(|packed| name.strip_suffix(packed))
+        .unwrap_or(&name);
+    match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
         "conllu" => return NerFormat::Conllu,
-        "jsonl" | "json" | "ndjson" => return NerFormat::Jsonl,
+        "jsonl" | "json" | "ndjson" | "jsonlines" => return NerFormat::Jsonl,
         "iob2" | "iob" | "bio" => return NerFormat::Columns,
         _ => {}
     }
@@ -138,11 +233,21 @@ pub(super) fn detect(path: &Path, lines: &[&str]) -> NerFormat {
         return NerFormat::Columns;
     };
     let fields: Vec<&str> = line.split('\t').collect();
-    if line.trim_start().starts_with('{') {
+    if begins_json(line) {
         NerFormat::Jsonl
     } else if fields.len() == 10 && fields[0].starts_with(|c: char| c.is_ascii_digit()) {
         NerFormat::Conllu
     } else {
         NerFormat::Columns
     }
+}
+
+/// Whether a line begins an object or a list of them, and is not the token `{` or `[` and its tag.
+fn begins_json(line: &str) -> bool {
+    let line = line.trim_start();
+    let opens = |bracket: char, next: char| {
+        let rest = line.strip_prefix(bracket).map(str::trim_start);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(next))
+    };
+    opens('{', '"') || opens('[', '{')
 }

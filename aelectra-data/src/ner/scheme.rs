@@ -1,7 +1,5 @@
 //! Tagging schemes: how a row of tags spells entities, and the way from each scheme to IOB2.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
 use crate::{DataError, Result};
@@ -19,6 +17,9 @@ pub enum Scheme {
     /// `B- I- E-` for entities of several tokens and `S-` for those of one. The letters of BILOU
     /// (`L`, `U`) and BMEOW (`M`, `W`) mean the same and are read too.
     Bioes,
+    /// Classes without prefix (`PER`), with `O` or `0` for none: neighbours of one class are one
+    /// entity (Stanford's files).
+    Io,
 }
 
 impl std::str::FromStr for Scheme {
@@ -29,9 +30,10 @@ impl std::str::FromStr for Scheme {
             "iob2" | "bio" => Ok(Self::Iob2),
             "iob1" | "iob" => Ok(Self::Iob1),
             "bioes" | "iobes" | "bilou" | "bmeow" => Ok(Self::Bioes),
+            "io" => Ok(Self::Io),
             _ => Err(
                 DataError::invalid(format!("unknown tagging scheme `{text}`"))
-                    .with_hint("known are `iob2`, `iob1` and `bioes`"),
+                    .with_hint("known are `iob2`, `iob1`, `bioes` and `io`"),
             ),
         }
     }
@@ -43,6 +45,7 @@ impl std::fmt::Display for Scheme {
             Self::Iob2 => "iob2",
             Self::Iob1 => "iob1",
             Self::Bioes => "bioes",
+            Self::Io => "io",
         })
     }
 }
@@ -54,31 +57,16 @@ impl Scheme {
         let prefixes = match self {
             Self::Iob2 | Self::Iob1 => "BI",
             Self::Bioes => "BIESLUMW",
+            // Other files' signs for "none" would become classes.
+            Self::Io => return split_tag(tag).is_none() && !["", "o", "_", "-"].contains(&tag),
         };
         tag == "O" || split_tag(tag).is_some_and(|(prefix, _)| prefixes.contains(prefix))
     }
 
-    /// Refuses a tag that is not valid in this scheme.
-    pub(super) fn check(self, tag: &str, path: &Path, line: usize) -> Result<()> {
-        if self.knows(tag) {
-            return Ok(());
-        }
-        let expected = match self {
-            Self::Iob2 | Self::Iob1 => "a tag `O`, `B-CLASS` or `I-CLASS`",
-            Self::Bioes => "a tag `O`, `B-CLASS`, `I-CLASS`, `E-CLASS` or `S-CLASS`",
-        };
-        let error = DataError::parse(path, line, expected, format!("`{tag}`"));
-        Err(if self != Self::Bioes && Self::Bioes.knows(tag) {
-            error.with_hint("if the file is BIOES or BILOU, use `--scheme bioes`")
-        } else {
-            error.with_hint("is this the right column? choose it with `--column N`")
-        })
-    }
-
     /// The sentence's tags as IOB2. Tags must be [known](Self::knows).
     ///
-    /// IOB2 is returned unchanged, orphan `I-` included. In the two other schemes an inside tag
-    /// with no open entity of its class opens one, so that their result is always well-formed.
+    /// IOB2 is returned unchanged, orphan `I-` included. In the other schemes an inside tag with no
+    /// open entity of its class opens one, so that their result is always well-formed.
     pub(super) fn to_iob2(self, tags: &[String]) -> Vec<String> {
         if self == Self::Iob2 {
             return tags.to_vec();
@@ -87,7 +75,11 @@ impl Scheme {
         let mut open: Option<&str> = None;
         tags.iter()
             .map(|tag| {
-                let Some((prefix, class)) = split_tag(tag) else {
+                let parts = match self {
+                    Self::Io => (!is_none(tag)).then_some(('I', tag.as_str())),
+                    _ => split_tag(tag),
+                };
+                let Some((prefix, class)) = parts else {
                     open = None;
                     return "O".to_owned();
                 };
@@ -101,6 +93,11 @@ impl Scheme {
             })
             .collect()
     }
+}
+
+/// Whether a tag without prefix says that a token is in no entity.
+pub(super) fn is_none(tag: &str) -> bool {
+    matches!(tag, "O" | "0")
 }
 
 /// Prefix letter and class of `B-PER`; `None` for `O` and whatever has no such form.
@@ -165,6 +162,17 @@ pub(crate) mod tests {
         assert_eq!(Scheme::Bioes.to_iob2(&bioes), iob2);
         let bilou = tags("B-PER L-PER U-PER O U-LOC U-ORG O");
         assert_eq!(Scheme::Bioes.to_iob2(&bilou), iob2);
+    }
+
+    #[test]
+    fn neighbours_of_one_bare_class_are_one_entity() {
+        let io = tags("PER PER 0 LOC ORG O LOC-part");
+        let iob2 = tags("B-PER I-PER O B-LOC B-ORG O B-LOC-part");
+        assert_eq!(Scheme::Io.to_iob2(&io), iob2);
+        assert!(io.iter().all(|tag| Scheme::Io.knows(tag)));
+        for tag in ["", "o", "_", "-", "B-PER", "S-PER"] {
+            assert!(!Scheme::Io.knows(tag), "{tag}");
+        }
     }
 
     #[test]

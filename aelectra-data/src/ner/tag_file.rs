@@ -1,82 +1,24 @@
-//! Tag files: a token and its tag on each line, a blank line between sentences.
+//! Files of tags to be scored, and whether two of them can be compared.
 
 use std::path::Path;
 
-use super::dataset::{NerDataset, NerSentence};
-use super::read::{NerFormat, ReadOptions, decode, detect, lines, read_ner_text};
-use super::spans::{Mode, entities};
+use super::dataset::NerDataset;
+use super::meaning::Meaning;
+use super::read::{ReadOptions, read_file};
+use super::spans::Mode;
 use crate::{DataError, Result};
 
-/// Reads a tag file for scoring: nothing is converted or repaired.
-///
-/// The tag is the last column, the token the first; columns are separated by tabs where the line
-/// has one, else the tag is what follows the last blank. Comments (`# …` without a tag, before a
-/// sentence's first token) and `-DOCSTART-` lines are skipped. CoNLL-U and JSON Lines are read too,
-/// by [`read_ner`](super::read_ner) with IOB2, which leaves tags unchanged.
+/// Reads a file of tags for scoring, by the rules of [`read_ner`](super::read_ner) for formats and
+/// columns. Without [`ReadOptions::scheme`] tags are scored as they stand: nothing is converted or
+/// repaired, except that classes without prefix, which no mode knows, become IOB2.
 ///
 /// # Errors
-/// If the file cannot be read or has no sentence, a line has one column only, or a tag has no
-/// meaning in `mode`; with file and line.
-pub fn read_tags(path: &Path, mode: Mode) -> Result<NerDataset> {
-    let bytes = std::fs::read(path).map_err(DataError::io("read", path))?;
-    let text = decode(path, &bytes)?;
-    let lines = lines(text);
-    if detect(path, &lines) != NerFormat::Columns {
-        return read_ner_text(path, text, &ReadOptions::default());
-    }
-    let mut sentences = Vec::new();
-    let mut current = NerSentence::default();
-    for (number, line) in (1..).zip(lines) {
-        if line.trim().is_empty() || line.starts_with("-DOCSTART-") {
-            current.finish_into(&mut sentences);
-            continue;
-        }
-        let columns = columns(line);
-        let is_tag = columns.is_some_and(|(_, tag)| entities(&[tag], mode).is_ok());
-        if current.tokens.is_empty() && line.starts_with('#') && !line.contains('\t') {
-            let assigns = line.contains(" = ");
-            if assigns || !is_tag {
-                continue;
-            }
-        }
-        let Some((token, tag)) = columns else {
-            return Err(
-                DataError::parse(path, number, "a token and a tag", "one column").with_hint(
-                    "columns are separated by tabs or blanks; blank lines end sentences",
-                ),
-            );
-        };
-        if let Err(error) = entities(&[tag], mode) {
-            let expected = format!("a tag of {mode} mode in the last column");
-            let hint = error.hint().unwrap_or_default().to_owned();
-            return Err(
-                DataError::parse(path, number, expected, format!("`{tag}`")).with_hint(hint)
-            );
-        }
-        current.push(token, tag, number);
-    }
-    current.finish_into(&mut sentences);
-    if sentences.is_empty() {
-        return Err(DataError::parse(path, 0, "at least one sentence", "none"));
-    }
-    Ok(NerDataset {
-        path: path.to_path_buf(),
-        sentences,
-        ..NerDataset::default()
-    })
-}
-
-/// First and last column.
-fn columns(line: &str) -> Option<(&str, &str)> {
-    let line = line.trim_end();
-    if line.contains('\t') {
-        let token = line.split('\t').next()?;
-        Some((token.trim(), line.rsplit('\t').next()?.trim()))
-    } else {
-        let (before, tag) = line.trim_start().rsplit_once(char::is_whitespace)?;
-        // A whole row of columns, or a token with blanks: either way the first part is the token.
-        Some((before.split_whitespace().next()?, tag))
-    }
+/// As [`read_ner`](super::read_ner), or if a tag has no meaning in `mode`.
+pub fn read_tags(path: &Path, options: &ReadOptions, mode: Mode) -> Result<NerDataset> {
+    let meaning = options
+        .scheme
+        .map_or(Meaning::AsWritten(mode), Meaning::Given);
+    read_file(path, options, meaning)
 }
 
 /// Checks that two files hold the same sentences, so that their tags can be compared.
@@ -121,7 +63,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join(name);
         std::fs::write(&path, text).expect("writes");
-        read_tags(&path, mode)
+        read_tags(&path, &ReadOptions::default(), mode)
     }
 
     fn tokens(file: &NerDataset) -> Vec<Vec<String>> {
@@ -140,9 +82,9 @@ mod tests {
 
     #[test]
     fn columns_and_blanks() {
-        let text = "# id = 1\nIb NNP I-PER\r\n# O\n\n\nNew York\tx\tB-LOC\n# O\n";
+        let text = "# id = 1\nIb I-PER\r\n# O\n\n\nRy  B-LOC\n# O\n";
         let file = read("x.conll", text, Mode::Strict).expect("reads");
-        assert_eq!(tokens(&file), [vec!["Ib", "#"], vec!["New York", "#"]]);
+        assert_eq!(tokens(&file), sentences(&["Ib #", "Ry #"]));
         assert_eq!(file.tags(), sentences(&["I-PER O", "B-LOC O"]));
     }
 
@@ -150,7 +92,7 @@ mod tests {
     fn refusals_name_the_line() {
         for (text, line) in [
             ("Ib\n", 1),
-            ("Ib\tO\nRy\tLOC\n", 2),
+            ("Ib\tB-PER\nRy\tLOC\n", 2),
             ("a\tO\nb\tS-PER\n", 2),
             ("\n", 0),
         ] {

@@ -24,15 +24,7 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Makes `root/id` with its subdirectories; one that exists is taken as it is, for a resume.
-    ///
-    /// # Errors
-    /// When a directory cannot be made.
-    pub fn create(root: &Path, id: &str) -> Result<Self> {
-        Self::create_at(&root.join(id))
-    }
-
-    /// As [`RunDir::create`] for a path given as a whole (`--out DIR`).
+    /// Makes a directory with its subdirectories; one that exists is taken as it is, for a resume.
     ///
     /// # Errors
     /// When a directory cannot be made.
@@ -183,6 +175,17 @@ impl RunDir {
         replace_file(&self.pointer(pointer), text.as_bytes())
     }
 
+    /// Lets a pointer name nothing.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn clear_pointer(&self, pointer: Pointer) -> Result<()> {
+        let path = self.pointer(pointer);
+        if_there(fs::remove_file(&path))
+            .map(drop)
+            .map_err(DataError::io("remove", &path))
+    }
+
     fn pointer(&self, pointer: Pointer) -> PathBuf {
         self.path.join(match pointer {
             Pointer::Last => "last",
@@ -200,7 +203,7 @@ mod tests {
     #[test]
     fn pointers_are_relative_and_replaced() {
         let root = tempfile::tempdir().expect("temporary directory");
-        let run = RunDir::create(root.path(), "a").expect("created");
+        let run = RunDir::create_at(&root.path().join("a")).expect("created");
         assert_eq!(
             run.read_pointer(Pointer::Last).expect("absent is fine"),
             None
@@ -228,7 +231,7 @@ mod tests {
             None
         );
         for (id, age) in [("old", 100), ("new", 10), ("older", 200)] {
-            let run = RunDir::create(root.path(), id).expect("created");
+            let run = RunDir::create_at(&root.path().join(id)).expect("created");
             let file = fs::File::create(run.events()).expect("created");
             let time = SystemTime::now() - Duration::from_secs(age);
             file.set_modified(time).expect("set");

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_with::skip_serializing_none;
 
 use super::control::ControlRequest;
 use super::metrics::{PretrainMetrics, StepSeconds};
@@ -71,99 +72,79 @@ impl RunEvent {
 }
 
 /// A process began to train.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StartEvent {
     /// `pretrain`, `finetune`, `demo`.
     pub task: String,
     /// The run's id.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
     /// The architecture or recipe in words.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// The device in words, for example `flex (cpu)`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
     /// The step at which the run will end.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub total_steps: Option<u64>,
     /// Epochs of fine-tuning per seed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub total_epochs: Option<u64>,
     /// The first step this process will take; absent means 0.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub first_step: Option<u64>,
     /// Examples per optimizer step, accumulation included.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_size: Option<u64>,
     /// Tokens per example.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub sequence_length: Option<u64>,
     /// Trained parameters.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub parameters: Option<u64>,
     /// The run's seed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
     /// The process id, to tell a crashed run from a slow one on the same host.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
     /// The host on which `pid` means something.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// Steps between `step` events.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub log_every: Option<u64>,
     /// Steps between `eval` events.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub eval_every: Option<u64>,
     /// Steps between checkpoints.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint_every: Option<u64>,
 }
 
 /// The run continues from a checkpoint.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ResumedEvent {
     /// The checkpoint's step: the last step that counts.
     pub step: u64,
     /// The checkpoint, relative to the run directory.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<String>,
 }
 
 /// Pretraining metrics, averaged over the steps since the previous `step` event.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepEvent {
     /// Optimizer steps taken, this one included; the first is 1.
     pub step: u64,
     /// The step at which the run will end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_steps: Option<u64>,
     /// Losses and scores.
     #[serde(flatten)]
     pub metrics: PretrainMetrics,
     /// Learning rate of this step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lr: Option<f64>,
     /// Global gradient norm before clipping.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grad_norm: Option<f64>,
     /// Non-padding input tokens since step 0.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_seen: Option<u64>,
     /// Non-padding input tokens per second of training.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_per_second: Option<f64>,
     /// Where the time of an average step went.
     #[serde(default, skip_serializing_if = "StepSeconds::is_empty")]
     pub step_seconds: StepSeconds,
     /// Resident memory of the process.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rss_bytes: Option<u64>,
     /// Steps skipped so far because a loss or gradient was not finite.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped_steps: Option<u64>,
 }
 
@@ -171,18 +152,16 @@ numbers!(StepEvent: [metrics] [step_seconds] lr grad_norm tokens_per_second;
     counts tokens_seen rss_bytes skipped_steps);
 
 /// Pretraining metrics on held-out data.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EvalEvent {
     /// The step whose weights were measured.
     pub step: u64,
     /// Which data, `validation` if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<String>,
     /// How many examples.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub examples: Option<u64>,
     /// How long it took; an ETA counts it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
     /// Losses and scores.
     #[serde(flatten)]
@@ -192,6 +171,7 @@ pub struct EvalEvent {
 numbers!(EvalEvent: [metrics] seconds; counts examples);
 
 /// Fine-tuning metrics of one step.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NerStepEvent {
     /// The seed of this fine-tuning.
@@ -201,25 +181,21 @@ pub struct NerStepEvent {
     /// Optimizer steps of this seed, from 1.
     pub step: u64,
     /// Steps this seed will take.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_steps: Option<u64>,
     /// Epochs this seed will take.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_epochs: Option<u64>,
     /// What is compared when one run fine-tunes several models: `pretrained`, `random_init`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arm: Option<String>,
+    /// The peak learning rate that is tried out, while the first seed chooses one; such a training
+    /// gives no result of its own.
+    pub trial: Option<f64>,
     /// Token cross-entropy, nats.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<f64>,
     /// Learning rate of the head.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lr: Option<f64>,
     /// Global gradient norm before clipping.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grad_norm: Option<f64>,
     /// Non-padding tokens per second.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_per_second: Option<f64>,
 }
 
@@ -256,6 +232,7 @@ pub struct Confusion {
 }
 
 /// Entity scores (seqeval's definitions) on one split after an epoch.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NerEvalEvent {
     /// The seed of this fine-tuning.
@@ -263,43 +240,36 @@ pub struct NerEvalEvent {
     /// The epoch just finished, from 1.
     pub epoch: u64,
     /// Optimizer steps of this seed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<u64>,
     /// `dev` or `test`; `dev` if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<String>,
     /// See [`NerStepEvent::arm`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arm: Option<String>,
+    /// See [`NerStepEvent::trial`].
+    pub trial: Option<f64>,
     /// Micro-averaged F1 over all classes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub micro_f1: Option<f64>,
     /// Micro-averaged precision.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub micro_precision: Option<f64>,
     /// Micro-averaged recall.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub micro_recall: Option<f64>,
     /// Micro-averaged F1 over all classes but MISC.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub micro_no_misc: Option<f64>,
     /// Unweighted mean of the classes' F1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub macro_f1: Option<f64>,
     /// Scores by class.
     #[serde(default)]
     pub classes: BTreeMap<String, ClassScore>,
     /// Which entities were taken for which.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confusion: Option<Confusion>,
     /// How long the evaluation took.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
 }
 
 numbers!(NerEvalEvent: micro_f1 micro_precision micro_recall micro_no_misc macro_f1 seconds);
 
 /// One token of a [`SampleEvent`].
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SampleToken {
     /// The word piece of the text.
@@ -309,7 +279,6 @@ pub struct SampleToken {
     /// What the discriminator saw: the generator's sample, or the original.
     pub sampled: String,
     /// The discriminator's probability that the token was replaced.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_probability: Option<f64>,
     /// Whether it was: `sampled` differs from `original`.
     #[serde(default)]
@@ -317,18 +286,19 @@ pub struct SampleToken {
 }
 
 /// One sentence on its way through generator and discriminator.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SampleEvent {
     /// The step whose weights were used.
     pub step: u64,
     /// Which data it is from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<String>,
     /// The tokens in order, padding left out.
     pub tokens: Vec<SampleToken>,
 }
 
 /// A checkpoint is complete on disk.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CheckpointEvent {
     /// Its step.
@@ -340,10 +310,8 @@ pub struct CheckpointEvent {
     #[serde(default)]
     pub best: bool,
     /// Its size.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
     /// How long training waited for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
 }
 
@@ -361,6 +329,7 @@ pub enum ControlStatus {
 }
 
 /// The trainer's answer to a request in `control/`.
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ControlEvent {
     /// The request's id, see [`request_control`](super::request_control).
@@ -371,10 +340,8 @@ pub struct ControlEvent {
     #[serde(default)]
     pub status: ControlStatus,
     /// The step at which it was seen or done.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<u64>,
     /// More for the reader.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
 
@@ -405,6 +372,7 @@ impl From<String> for LogLevel {
 }
 
 /// A line of text for the reader.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LogEvent {
     /// How loud.
@@ -413,28 +381,23 @@ pub struct LogEvent {
     /// The text.
     pub message: String,
     /// The step at which it was written.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<u64>,
 }
 
 /// What the machine is doing.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SystemEvent {
     /// The process's processor use, 100 = one core.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_percent: Option<f64>,
     /// The process's resident memory.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub rss_bytes: Option<u64>,
     /// Memory in use on the machine.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_used_bytes: Option<u64>,
     /// Memory of the machine.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_total_bytes: Option<u64>,
     /// Worker threads.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<u64>,
 }
 
@@ -477,6 +440,7 @@ impl EndReason {
 }
 
 /// The process left in good order.
+#[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EndEvent {
     /// Why.
@@ -484,10 +448,8 @@ pub struct EndEvent {
     /// The exit status it left with.
     pub exit_code: i32,
     /// The last step taken.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<u64>,
     /// More for the reader, the error for example.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
 

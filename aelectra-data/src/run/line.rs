@@ -29,10 +29,15 @@ impl Envelope {
     /// Reads one line.
     ///
     /// # Errors
-    /// When the line is not a JSON object with a `kind`, or a field of a known kind is missing or
-    /// has another type.
+    /// When the line is not a JSON object with a `kind`, a field of a known kind is missing or has
+    /// another type, or a later version wrote it, whose fields may mean something else.
     pub fn from_json(line: &[u8]) -> serde_json::Result<Self> {
-        serde_json::from_slice(line)
+        let read: Self = serde_json::from_slice(line)?;
+        if read.v > SCHEMA_VERSION && !matches!(read.event, RunEvent::Unknown(_)) {
+            let text = format!("version {}, this program reads {SCHEMA_VERSION}", read.v);
+            return Err(serde::de::Error::custom(text));
+        }
+        Ok(read)
     }
 
     /// The line, without its newline.
@@ -310,6 +315,7 @@ mod tests {
             "nonsense",
             r#"{"kind":"step"}"#,
             r#"{"kind":5}"#,
+            r#"{"v":2,"seq":1,"t":0,"kind":"step","step":1}"#,
         ] {
             assert!(Envelope::from_json(bad.as_bytes()).is_err(), "{bad}");
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::error::Result;
 use crate::files::{read_json, replace_json};
@@ -25,7 +26,7 @@ pub struct Manifest {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recipe: Option<String>,
     /// The configuration after all merging.
-    pub config: serde_json::Value,
+    pub config: Value,
     /// The commit the program was built from, where known.
     pub git_commit: Option<String>,
     /// Versions of what computes, such as the program's; its commit fixes those of its libraries.
@@ -58,6 +59,23 @@ impl Manifest {
     pub fn save(&self, path: &Path) -> Result<()> {
         replace_json(path, self)
     }
+}
+
+/// The values of a configuration that are no tables, with dotted keys: `{"a": {"b": 1}}` is `a.b`
+/// and 1.
+#[must_use]
+pub fn leaves(table: &Map<String, Value>) -> Vec<(String, Value)> {
+    fn collect(prefix: &str, table: &Map<String, Value>, found: &mut Vec<(String, Value)>) {
+        for (name, value) in table {
+            match value {
+                Value::Object(inner) => collect(&format!("{prefix}{name}."), inner, found),
+                value => found.push((format!("{prefix}{name}"), value.clone())),
+            }
+        }
+    }
+    let mut found = Vec::new();
+    collect("", table, &mut found);
+    found
 }
 
 #[cfg(test)]

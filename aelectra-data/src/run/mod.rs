@@ -4,6 +4,7 @@
 //! runs/<id>/
 //! ├── manifest.json        how the run was started            [`Manifest`]
 //! ├── events.jsonl         what happened, the source of truth [`EventWriter`], [`EventReader`]
+//! ├── lock                 who trains here now                [`Lock`](crate::lock::Lock)
 //! ├── tb/                  the same scalars for TensorBoard
 //! ├── checkpoints/step-N/  everything needed to continue
 //! ├── last, best           pointers: text files holding a path relative to the run [`Pointer`]
@@ -29,8 +30,8 @@
 //! | `resumed` | `step`, `checkpoint?` | [`ResumedEvent`] |
 //! | `step` | `step`, `total_steps?`, the fields of [`PretrainMetrics`], `lr?`, `grad_norm?`, `tokens_seen?`, `tokens_per_second?`, `step_seconds?` {`data?`, `forward?`, `backward?`, `optimizer?`, `total?`}, `rss_bytes?`, `skipped_steps?` | [`StepEvent`] |
 //! | `eval` | `step`, `split?`, `examples?`, `seconds?`, and the fields of [`PretrainMetrics`] | [`EvalEvent`] |
-//! | `ner_step` | `seed`, `epoch`, `step`, `total_steps?`, `total_epochs?`, `arm?`, `loss?`, `lr?`, `grad_norm?`, `tokens_per_second?` | [`NerStepEvent`] |
-//! | `ner_eval` | `seed`, `epoch`, `step?`, `split?`, `arm?`, `micro_f1?`, `micro_precision?`, `micro_recall?`, `micro_no_misc?`, `macro_f1?`, `classes` {label: {`precision`, `recall`, `f1`, `support`}}, `confusion?` {`labels`, `counts`}, `seconds?` | [`NerEvalEvent`] |
+//! | `ner_step` | `seed`, `epoch`, `step`, `total_steps?`, `total_epochs?`, `arm?`, `trial?`, `loss?`, `lr?`, `grad_norm?`, `tokens_per_second?` | [`NerStepEvent`] |
+//! | `ner_eval` | `seed`, `epoch`, `step?`, `split?`, `arm?`, `trial?`, `micro_f1?`, `micro_precision?`, `micro_recall?`, `micro_no_misc?`, `macro_f1?`, `classes` {label: {`precision`, `recall`, `f1`, `support`}}, `confusion?` {`labels`, `counts`}, `seconds?` | [`NerEvalEvent`] |
 //! | `sample` | `step`, `split?`, `tokens` [{`original`, `masked`, `sampled`, `replaced_probability?`, `is_replaced`}] | [`SampleEvent`] |
 //! | `checkpoint` | `step`, `path`, `best?`, `bytes?`, `seconds?` | [`CheckpointEvent`] |
 //! | `control` | `id`, `request`, `status`, `step?`, `message?` | [`ControlEvent`] |
@@ -66,7 +67,7 @@ pub use event::{
     SampleToken, StartEvent, StepEvent, SystemEvent,
 };
 pub use line::Envelope;
-pub use manifest::Manifest;
+pub use manifest::{Manifest, leaves};
 pub use metrics::{PretrainMetrics, StepSeconds};
 pub use numbers::Visit;
 pub use reader::EventReader;

@@ -2,6 +2,7 @@
 //! when it cannot be had.
 #![allow(clippy::unwrap_used)]
 
+mod datasets;
 mod server;
 
 use std::fs;

@@ -1,4 +1,5 @@
-//! A hub on loopback: a few files under `/{id}/resolve/{revision}/{file}`, with faults on demand.
+//! A hub on loopback: a few files under `/{id}/resolve/{revision}/{file}`, with faults on demand; the
+//! same files as those of a data set, with a list of them.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -15,6 +16,9 @@ pub(crate) const COMMIT: &str = "1111111111111111111111111111111111111111";
 pub(crate) const TAGGED: &str = "2222222222222222222222222222222222222222";
 /// The one model there is.
 pub(crate) const MODEL: &str = "org/tiny";
+
+/// The one data set there is.
+pub(crate) const DATASET: &str = "org/texts";
 
 /// One request as it came in.
 #[derive(Debug, Clone)]
@@ -230,7 +234,13 @@ fn answer(request: &Request, state: &Mutex<State>) -> Vec<u8> {
     let mut state = state.lock().expect("no test panics with the state held");
     state.log.push(request.clone());
     let path = request.path.trim_start_matches('/');
-    let prefix = format!("{MODEL}/resolve/");
+    if path == format!("api/datasets/{DATASET}/revision/main?blobs=true") {
+        return list(&state);
+    }
+    let prefix = match path.starts_with("datasets/") {
+        true => format!("datasets/{DATASET}/resolve/"),
+        false => format!("{MODEL}/resolve/"),
+    };
     let Some((revision, file)) = path.strip_prefix(&prefix).and_then(|p| p.split_once('/')) else {
         return refuse("404 Not Found", "RepoNotFound");
     };
@@ -255,6 +265,28 @@ fn answer(request: &Request, state: &Mutex<State>) -> Vec<u8> {
     };
     let fault = state.faults.entry(file.to_owned()).or_default();
     send(request, commit, fault, &body)
+}
+
+/// What the hub's interface says about the data set.
+fn list(state: &State) -> Vec<u8> {
+    let sibling = |((_, file), body): (&(String, String), &Vec<u8>)| {
+        let large = match file.ends_with(".parquet") {
+            true => format!(
+                r#","lfs":{{"sha256":"{}","size":{}}}"#,
+                sha256(body),
+                body.len()
+            ),
+            false => String::new(),
+        };
+        format!(r#"{{"rfilename":"{file}","size":{}{large}}}"#, body.len())
+    };
+    let siblings: Vec<String> = state.files.iter().map(sibling).collect();
+    let body = format!(
+        r#"{{"sha":"{COMMIT}","siblings":[{}]}}"#,
+        siblings.join(",")
+    );
+    let length = [("content-length", body.len().to_string())];
+    reply("200 OK", &length, body.as_bytes())
 }
 
 fn send(request: &Request, commit: &str, fault: &mut Fault, whole: &[u8]) -> Vec<u8> {

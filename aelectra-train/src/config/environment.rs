@@ -5,7 +5,7 @@ const PREFIX: &str = "AELECTRA_";
 
 /// Variables that are read elsewhere in this project and set no key, without their prefix. Those of
 /// command-line flags are not here: whoever parses the command line knows them.
-const ELSEWHERE: [&str; 6] = ["BIN", "FUSED", "GIT_COMMIT", "LOG", "RUNS", "SIMD"];
+const ELSEWHERE: [&str; 3] = ["FUSED", "GIT_COMMIT", "SIMD"];
 
 /// Variables of tests.
 const TEST_PREFIX: &str = "TEST_";
@@ -23,6 +23,13 @@ pub(crate) struct Assignment {
     pub key: String,
     /// The value as text.
     pub value: String,
+}
+
+impl Assignment {
+    /// Where its value comes from, as messages have it.
+    pub(crate) fn origin(&self) -> String {
+        format!("environment {}", self.variable)
+    }
 }
 
 impl Environment {

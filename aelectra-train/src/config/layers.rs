@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aelectra_data::run::leaves;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -22,6 +23,7 @@ impl Layers {
         match serde_json::to_value(defaults) {
             Ok(Value::Object(values)) => Ok(Self {
                 origins: leaves(&values)
+                    .into_iter()
                     .map(|(key, _)| (key, "default".to_owned()))
                     .collect(),
                 defaults: values.clone(),
@@ -47,7 +49,8 @@ impl Layers {
                 "{origin} is not a table of keys"
             )));
         };
-        leaves(&table).try_for_each(|(key, value)| self.set_value(&key, value, origin))
+        let mut values = leaves(&table).into_iter();
+        values.try_for_each(|(key, value)| self.set_value(&key, value, origin))
     }
 
     /// Takes `a.b=value`, as `--set` has it.
@@ -124,7 +127,7 @@ impl Layers {
             };
             format!("{key} = {value}  # {}\n", self.origin(&key))
         };
-        leaves(&self.values).map(line).collect()
+        leaves(&self.values).into_iter().map(line).collect()
     }
 }
 
@@ -166,21 +169,6 @@ pub(crate) fn parse(value: &str) -> Value {
         .ok()
         .and_then(|table| table.get("v").cloned())
         .unwrap_or_else(|| Value::String(value.to_owned()))
-}
-
-/// All values that are no tables, with dotted keys.
-fn leaves(values: &Map<String, Value>) -> impl Iterator<Item = (String, Value)> {
-    fn collect(prefix: &str, values: &Map<String, Value>, found: &mut Vec<(String, Value)>) {
-        for (name, value) in values {
-            match value {
-                Value::Object(inner) => collect(&format!("{prefix}{name}."), inner, found),
-                value => found.push((format!("{prefix}{name}"), value.clone())),
-            }
-        }
-    }
-    let mut found = Vec::new();
-    collect("", values, &mut found);
-    found.into_iter()
 }
 
 /// The keys in which two configurations differ, but for `free` ones: a line each, for a message.

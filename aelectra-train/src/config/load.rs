@@ -47,21 +47,11 @@ pub fn load<C: Configuration>(sources: &Sources<'_>) -> Result<(C, Layers)> {
     let mut layers = Layers::from_defaults(&C::default())?;
     let text = recipes::find(sources.recipe, C::RECIPES)?;
     layers.apply_toml(&text, &format!("recipe {}", sources.recipe))?;
+    sources.environment.check()?;
     for assignment in sources.environment.assignments() {
-        let (key, variable) = (&assignment.key, &assignment.variable);
-        if layers.has(key) {
-            layers.set_value(
-                key,
-                parse(&assignment.value),
-                &format!("environment {variable}"),
-            )?;
-            continue;
-        }
-        let pretraining = Layers::from_defaults(&PretrainConfig::default())?;
-        let finetuning = Layers::from_defaults(&FinetuneConfig::default())?;
-        if !pretraining.has(key) && !finetuning.has(key) {
-            let known = pretraining.keys().chain(finetuning.keys());
-            return Err(unknown_key(key, &format!("environment {variable}"), known));
+        if layers.has(&assignment.key) {
+            let (value, origin) = (parse(&assignment.value), assignment.origin());
+            layers.set_value(&assignment.key, value, &origin)?;
         }
     }
     for assignment in sources.set {
@@ -76,6 +66,28 @@ pub fn load<C: Configuration>(sources: &Sources<'_>) -> Result<(C, Layers)> {
     let config: C = layers.build()?;
     config.validate()?;
     Ok((config, layers))
+}
+
+impl Environment {
+    /// Whether each variable sets a key of some configuration.
+    ///
+    /// # Errors
+    /// Names the first that does not, and the key nearest to it.
+    pub fn check(&self) -> Result<()> {
+        if self.assignments().next().is_none() {
+            return Ok(());
+        }
+        let pretraining = Layers::from_defaults(&PretrainConfig::default())?;
+        let finetuning = Layers::from_defaults(&FinetuneConfig::default())?;
+        let known = |key: &str| pretraining.has(key) || finetuning.has(key);
+        match self.assignments().find(|variable| !known(&variable.key)) {
+            None => Ok(()),
+            Some(unknown) => {
+                let known = pretraining.keys().chain(finetuning.keys());
+                Err(unknown_key(&unknown.key, &unknown.origin(), known))
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Fine-tuning for named entities: one seed, and series of seeds.
 
 pub mod batches;
+mod identity;
 mod options;
 mod run;
 mod series;
@@ -9,6 +10,6 @@ mod steering;
 
 pub use options::SeriesOptions;
 pub use run::{Finished, Job, Session, run};
-pub use series::{Series, SeriesSummary, run_series};
+pub use series::{Series, SeriesSummary, run_series, test_tags};
 pub use single::{Data, Encoder, SeedResult};
 pub use steering::Steering;

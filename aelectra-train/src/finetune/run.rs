@@ -3,25 +3,27 @@
 use std::path::{Path, PathBuf};
 
 use aelectra_data::hub::{self, HubOptions};
-use aelectra_data::ner::{LabelMap, LabelSet, NerDataset, NerSentence, ReadOptions, read_ner};
-use aelectra_data::run::{EndEvent, EndReason, RunDir, RunEvent, StartEvent, clear_control};
+use aelectra_data::ner::{LabelMap, LabelSet, NerDataset, ReadOptions, read_ner};
+use aelectra_data::run::{
+    EndEvent, EndReason, Manifest, RunDir, RunEvent, StartEvent, clear_control,
+};
 use aelectra_model::DeviceSpec;
 use aelectra_model::checkpoint::ModelDir;
 use burn::tensor::Device;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::config::differences;
 use crate::config::finetune::FinetuneConfig;
 use crate::config::pretrain::AttentionStart;
 use crate::end;
 use crate::error::{Result, TrainError};
 use crate::export::{ModelCard, row};
+use crate::finetune::identity::{self, check_same_series};
 use crate::finetune::options::SeriesOptions;
 use crate::finetune::series::{Series, SeriesSummary, run_series};
 use crate::finetune::single::{Data, Encoder};
 use crate::finetune::steering::Steering;
 use crate::ner::load_tokenizer;
-use crate::record;
+use crate::record::{self, OwnRun};
 use crate::settings::AelectraSettings;
 use crate::sink::{EventBus, RunSink};
 use crate::stop::StopFlag;
@@ -105,19 +107,20 @@ pub fn run(job: Job, watchers: Vec<Box<dyn RunSink>>) -> Result<Finished> {
 #[derive(Debug)]
 pub struct Session {
     job: Job,
-    run: RunDir,
+    run: OwnRun,
     device: Device,
     source: ModelDir,
     data: Data,
     notes: Vec<String>,
+    manifest: Manifest,
 }
 
 impl Session {
     /// Reads the inputs, then creates or opens the run directory; nothing is written into it yet.
     ///
     /// # Errors
-    /// When an input cannot be read or does not fit the others, or the directory holds another
-    /// series.
+    /// When an input cannot be read or does not fit the others, another process trains in the
+    /// directory, or it holds a different series.
     pub fn open(mut job: Job) -> Result<Self> {
         if job.seeds == 0 {
             return Err(TrainError::config("the number of seeds is 0").with_hint("give at least 1"));
@@ -133,13 +136,13 @@ impl Session {
             Ok(data)
         };
         let train = labelled(&job.train)?;
-        let mut other = |path: &Option<PathBuf>| -> Result<Vec<NerSentence>> {
+        let mut other = |path: &Option<PathBuf>| -> Result<NerDataset> {
             path.as_deref()
-                .map_or(Ok(Vec::new()), |path| Ok(labelled(path)?.sentences))
+                .map_or(Ok(NerDataset::default()), &mut labelled)
         };
         let (dev, test) = (other(&job.dev)?, other(&job.test)?);
         let rates = &mut job.config.learning_rates;
-        if dev.is_empty() && rates.len() > 1 {
+        if dev.sentences.is_empty() && rates.len() > 1 {
             // Without dev data there is nothing to choose by; the grid's middle is the usual rate.
             let middle = rates[rates.len() / 2];
             notes.push(format!(
@@ -154,10 +157,13 @@ impl Session {
         };
         notes.extend(labels.unseen(&train).into_iter().map(|unseen| {
             format!(
-                "label `{}` is not a class of this recipe; its {} training tokens are ignored",
-                unseen.label, unseen.tokens
+                "class `{}` is not one of this recipe; its {} training tokens are ignored",
+                unseen.class, unseen.tokens
             )
         }));
+        for data in [&dev, &test] {
+            notes.extend(labels.unseen_note(data, "the training data has"));
+        }
         let device = job.device.open()?.autodiff();
         let path = hub::resolve(&job.model, &job.hub)?;
         let mut source = ModelDir::open(&path)?;
@@ -168,28 +174,31 @@ impl Session {
         }
         let tokenizer = load_tokenizer(&path, &source.config)?;
         notes.extend_from_slice(tokenizer.warnings());
-        let run = record::open_run(job.out.as_deref(), "finetune")?;
-        let session = Self {
+        let run = OwnRun::open(job.out.as_deref(), "finetune")?;
+        let mut session = Self {
             job,
             run,
             device,
             source,
             data: Data {
                 train: train.sentences,
-                dev,
-                test,
+                dev: dev.sentences,
+                test: test.sentences,
                 labels,
                 tokenizer,
             },
             notes,
+            manifest: Manifest::default(),
         };
-        check_same_series(&session.run, &session.identity())?;
+        session.manifest = session.describe()?;
+        let note = check_same_series(&session.run, &session.manifest)?;
+        session.notes.extend(note);
         Ok(session)
     }
 
     /// Where everything goes.
     #[must_use]
-    pub const fn dir(&self) -> &RunDir {
+    pub fn dir(&self) -> &RunDir {
         &self.run
     }
 
@@ -200,7 +209,7 @@ impl Session {
     pub fn run(&self, watchers: Vec<Box<dyn RunSink>>) -> Result<Finished> {
         // A request left by someone for an earlier process is not meant for this one.
         clear_control(&self.run.control())?;
-        let bus = record::start_bus(&self.run, watchers)?;
+        let bus = self.run.start_bus(watchers)?;
         let trained = self.train(&bus);
         let ended = match &trained {
             Ok(series) if series.interrupted => end::stopped(&self.job.stop),
@@ -216,10 +225,7 @@ impl Session {
 
     fn train(&self, bus: &EventBus) -> Result<Series> {
         let Job { config, .. } = &self.job;
-        let (device, seed) = (&self.job.device, config.seed);
-        let mut manifest = record::manifest(&self.run, "finetune", device, seed, self.identity());
-        manifest.tokenizer = Some(self.data.tokenizer.fingerprint());
-        manifest.save(&self.run.manifest())?;
+        self.manifest.save(&self.run.manifest())?;
         bus.emit(RunEvent::Start(self.start_event()));
         for note in &self.notes {
             bus.warn(note.clone(), None);
@@ -246,16 +252,26 @@ impl Session {
         run_series(&encoder, &self.data, config, &options, &self.card())
     }
 
-    /// What makes two series the same one.
-    fn identity(&self) -> Value {
-        json!({
-            "config": self.job.config,
+    /// What is trained here, and on what.
+    fn describe(&self) -> Result<Manifest> {
+        let Job { config, device, .. } = &self.job;
+        let what = json!({
+            "config": config,
             "model": self.job.model,
             "random_init": self.job.random_init,
             "train": self.job.train,
             "dev": self.job.dev,
             "test": self.job.test,
-        })
+            "read": identity::reading(&self.job.read),
+        });
+        let mut manifest = record::manifest(&self.run, "finetune", device, config.seed, what);
+        let Data {
+            train, dev, test, ..
+        } = &self.data;
+        let splits = [("train", &train[..]), ("dev", dev), ("test", test)];
+        manifest.data = identity::hashes(splits, self.source.weights.path())?;
+        manifest.tokenizer = Some(self.data.tokenizer.fingerprint());
+        Ok(manifest)
     }
 
     fn start_event(&self) -> StartEvent {
@@ -287,22 +303,4 @@ impl Session {
             ..ModelCard::default()
         }
     }
-}
-
-/// A directory with results of another series must not be continued with this one.
-fn check_same_series(run: &RunDir, identity: &Value) -> Result<()> {
-    if !run.manifest().is_file() {
-        return Ok(());
-    }
-    let before = run.read_manifest()?.config;
-    let changed = differences(&before, identity, &[]);
-    if changed.is_empty() {
-        return Ok(());
-    }
-    Err(TrainError::config(format!(
-        "`{}` holds a different series:\n{}",
-        run.path().display(),
-        changed.join("\n")
-    ))
-    .with_hint("run the command it was started with to continue it, or give another `--out`"))
 }

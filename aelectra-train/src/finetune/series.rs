@@ -60,11 +60,7 @@ pub fn run_series(
     options: &SeriesOptions<'_>,
     card: &ModelCard,
 ) -> Result<Series> {
-    let folder = options
-        .run
-        .path()
-        .join("seeds")
-        .join(options.arm.unwrap_or("model"));
+    let folder = results(options.run.path(), options.arm);
     std::fs::create_dir_all(&folder).map_err(TrainError::io("create", &folder))?;
     let model_dir = options.run.path().join("model");
     let mut series = Series {
@@ -93,7 +89,7 @@ pub fn run_series(
             series: options,
             seed,
             learning_rate: rate,
-            test: true,
+            is_trial: false,
         };
         let Some(trained) = train_seed(encoder, data, config, &context)? else {
             series.interrupted = true;
@@ -141,7 +137,7 @@ fn choose_rate(
             series: options,
             seed: config.seed,
             learning_rate: rate,
-            test: false,
+            is_trial: true,
         };
         let f1 = match train_seed(encoder, data, config, &context) {
             Ok(Some(trained)) => trained.result.dev_f1.unwrap_or(0.0),
@@ -206,6 +202,25 @@ impl Series {
             train_seconds_per_epoch: seconds / (self.results.len() as u64 * epochs).max(1) as f64,
         })
     }
+}
+
+/// What a finished seed predicted on the test data, by sentence.
+///
+/// # Errors
+/// When the run has no such seed, or its result cannot be read.
+pub fn test_tags(run: &Path, arm: Option<&str>, seed: u64) -> Result<Vec<Vec<String>>> {
+    let path = result_path(&results(run, arm), seed);
+    let text = std::fs::read_to_string(&path).map_err(TrainError::io("read", &path))?;
+    let result: SeedResult = serde_json::from_str(&text).map_err(|error| {
+        let path = path.display();
+        TrainError::config(format!("`{path}` is not a seed's result: {error}"))
+    })?;
+    Ok(result.test_tags)
+}
+
+/// The folder of a series' results.
+fn results(run: &Path, arm: Option<&str>) -> PathBuf {
+    run.join("seeds").join(arm.unwrap_or("model"))
 }
 
 fn result_path(folder: &Path, seed: u64) -> PathBuf {

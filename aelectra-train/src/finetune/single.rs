@@ -109,8 +109,15 @@ pub(crate) struct SeedContext<'a> {
     pub seed: u64,
     /// Peak learning rate.
     pub learning_rate: f64,
-    /// Whether to report on test in the end; not while a learning rate is chosen.
-    pub test: bool,
+    /// Whether this only tries the learning rate out; such a training is not reported on test.
+    pub is_trial: bool,
+}
+
+impl SeedContext<'_> {
+    /// The rate on trial, for the events.
+    fn trial(&self) -> Option<f64> {
+        self.is_trial.then_some(self.learning_rate)
+    }
 }
 
 /// What training one model gives.
@@ -210,6 +217,7 @@ pub(crate) fn train_seed(
                     total_steps: Some(total_steps),
                     total_epochs: Some(config.epochs),
                     arm: series.arm.map(str::to_owned),
+                    trial: context.trial(),
                     loss: Some(mean),
                     lr: Some(schedule.at(step - 1)),
                     grad_norm: Some(f64::from(grad_norm.into_scalar::<f32>())),
@@ -261,7 +269,7 @@ pub(crate) fn train_seed(
         train_seconds,
         test_tags: Vec::new(),
     };
-    if context.test && !data.test.is_empty() {
+    if !context.is_trial && !data.test.is_empty() {
         let found = measure(&tagger, &data.test, "test", epoch, step, context)?;
         let report = found.evaluation.report;
         result.test_f1 = Some(report.micro.f1);
@@ -386,6 +394,7 @@ fn measure(
         step: Some(step),
         split: Some(split.to_owned()),
         arm: context.series.arm.map(str::to_owned),
+        trial: context.trial(),
         micro_f1: Some(report.micro.f1),
         micro_precision: Some(report.micro.precision),
         micro_recall: Some(report.micro.recall),

@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn each_request_is_answered_once_and_a_stop_ends_all_series() {
         let root = tempfile::tempdir().expect("a folder");
-        let run = RunDir::create(root.path(), "run").expect("created");
+        let run = RunDir::create_at(&root.path().join("run")).expect("created");
         let writer = EventWriter::open(&run.events()).expect("opened");
         let bus = EventBus::start(vec![Box::new(writer)]).expect("started");
         let signals = StopFlag::default();

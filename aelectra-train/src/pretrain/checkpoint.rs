@@ -46,6 +46,9 @@ pub struct TrainState {
 /// Version of [`TrainState`].
 pub(crate) const FORMAT: u32 = 1;
 
+/// What the names of checkpoints begin with that are not whole.
+const PARTIAL: &str = ".partial-";
+
 /// Writes `checkpoints/step-N` under a temporary name, flushed to disk, then renames it.
 ///
 /// # Errors
@@ -59,7 +62,7 @@ pub(crate) fn save(
     let path = run.checkpoint(state.step);
     let partial = run
         .checkpoints()
-        .join(format!(".partial-{}", std::process::id()));
+        .join(format!("{PARTIAL}{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&partial);
     std::fs::create_dir_all(&partial).map_err(TrainError::io("create", &partial))?;
     let written = write(&partial, model, optimizer, state).and_then(|()| {
@@ -119,6 +122,13 @@ pub(crate) fn load_tensors(
 /// When the file is missing, damaged, or of another architecture.
 pub fn load_weights(dir: &Path, model: ElectraPretrainer) -> Result<ElectraPretrainer> {
     let weights = TensorSource::open_safetensors(&dir.join("model.safetensors"))?;
+    let (there, wanted) = (weights.tensors().count(), parameters::list(&model).len());
+    if there > wanted {
+        return Err(TrainError::config(format!(
+            "`{}` has {there} tensors, the configured model has {wanted}",
+            weights.path().display()
+        )));
+    }
     let mut failure = None;
     let model = parameters::replace(model, |path, shape| match weights.read(path) {
         Ok(values) if values.len() == shape.iter().product::<usize>() => {
@@ -149,20 +159,77 @@ pub fn load_weights(dir: &Path, model: ElectraPretrainer) -> Result<ElectraPretr
 pub fn load_state(dir: &Path) -> Result<TrainState> {
     let path = dir.join("state.json");
     let text = std::fs::read_to_string(&path).map_err(TrainError::io("read", &path))?;
-    let state: TrainState = serde_json::from_str(&text).map_err(|error| {
+    check_format(&path, &text)?;
+    serde_json::from_str(&text).map_err(|error| {
         TrainError::config(format!(
             "`{}` is not a training state: {error}",
             path.display()
         ))
-    })?;
-    if state.format != FORMAT {
-        return Err(TrainError::config(format!(
-            "`{}` has format {}, this program reads {FORMAT}",
-            path.display(),
-            state.format
-        )));
+    })
+}
+
+/// Refuses a state of a different version, whose other fields may be different ones too. Of text that
+/// states no version nothing is said.
+fn check_format(path: &Path, text: &str) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Version {
+        format: u32,
     }
-    Ok(state)
+    match serde_json::from_str(text) {
+        Ok(Version { format }) if format != FORMAT => Err(TrainError::config(format!(
+            "`{}` has format {format}, this program reads {FORMAT}",
+            path.display()
+        ))
+        .with_hint("use the version of this program that wrote it")),
+        _ => Ok(()),
+    }
+}
+
+/// Whether another version of this program wrote a checkpoint: it is not damaged, and what is before
+/// it must not take its place.
+///
+/// # Errors
+/// Names both versions.
+pub(crate) fn refuse_different_format(dir: &Path) -> Result<()> {
+    let path = dir.join("state.json");
+    std::fs::read_to_string(&path).map_or(Ok(()), |text| check_format(&path, &text))
+}
+
+/// Gives the checkpoints after `step` other names: a run that continues at `step` makes them void,
+/// and the next one must not continue from them. Returns where they are now.
+///
+/// # Errors
+/// When one cannot be renamed.
+pub(crate) fn set_aside_after(run: &RunDir, step: u64) -> Result<Vec<PathBuf>> {
+    let mut aside = Vec::new();
+    for (later, path) in list(run).into_iter().filter(|(at, _)| *at > step) {
+        let mut place = run.checkpoints().join(format!("void-step-{later}"));
+        for number in 2.. {
+            if !place.exists() {
+                break;
+            }
+            place = run
+                .checkpoints()
+                .join(format!("void-step-{later}-{number}"));
+        }
+        std::fs::rename(&path, &place).map_err(TrainError::io("rename", &path))?;
+        aside.push(place);
+    }
+    Ok(aside)
+}
+
+/// Removes what processes left that were killed while they wrote a checkpoint.
+pub(crate) fn remove_partial(run: &RunDir) {
+    for entry in std::fs::read_dir(run.checkpoints())
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
+            // It harms nothing but the room it takes.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// The checkpoints of a run, newest first.
@@ -178,10 +245,11 @@ pub fn list(run: &RunDir) -> Vec<(u64, PathBuf)> {
     found
 }
 
-/// The step of `…/step-N`.
+/// The step of `…/step-N`, as this program writes it.
 pub(crate) fn step_of(path: &Path) -> Option<u64> {
     let name = path.file_name()?.to_str()?;
-    name.strip_prefix("step-")?.parse().ok()
+    let step = name.strip_prefix("step-")?.parse().ok()?;
+    (name == format!("step-{step}")).then_some(step)
 }
 
 /// The checkpoints to delete: all but the newest `keep`, the multiples of `every`, and `best`.
@@ -199,6 +267,38 @@ pub(crate) fn expendable(steps: &[u64], keep: usize, every: u64, best: Option<u6
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_whole_checkpoints_of_this_branch_are_found() {
+        let root = tempfile::tempdir().expect("a folder");
+        let run = RunDir::create_at(&root.path().join("run")).expect("created");
+        let steps = || {
+            list(&run)
+                .into_iter()
+                .map(|(step, _)| step)
+                .collect::<Vec<_>>()
+        };
+        for name in [
+            "step-8",
+            "step-16",
+            "step-24",
+            "step-007",
+            "step-x",
+            ".partial-1",
+        ] {
+            std::fs::create_dir(run.checkpoints().join(name)).expect("created");
+        }
+        assert_eq!(steps(), [24, 16, 8]);
+        remove_partial(&run);
+        assert!(!run.checkpoints().join(".partial-1").exists());
+        for _ in 0..2 {
+            set_aside_after(&run, 8).expect("renamed");
+            assert_eq!(steps(), [8]);
+            std::fs::create_dir(run.checkpoint(24)).expect("made anew");
+        }
+        let there = |name: &str| run.checkpoints().join(name).is_dir();
+        assert!(there("void-step-16") && there("void-step-24") && there("void-step-24-2"));
+    }
 
     #[test]
     fn keeps_the_newest_the_nth_and_the_best() {

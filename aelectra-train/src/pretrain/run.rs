@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aelectra_data::files::replace_json;
 use aelectra_data::hub::HubOptions;
 use aelectra_data::pretrain::{BatchSource, MaskingPolicy, ShardSet, Split};
 use aelectra_data::run::{ResumedEvent, RunDir, RunEvent, StartEvent, clear_control};
@@ -20,10 +21,10 @@ use crate::pretrain::PretrainSummary;
 use crate::pretrain::baseline::unigram_entropy;
 use crate::pretrain::checkpoint;
 use crate::pretrain::fit::check_fit;
-use crate::pretrain::start::{Identity, Resume, Start, continued};
+use crate::pretrain::start::{Identity, Resume, Start, continued, leave_behind};
 use crate::pretrain::trainer::{Outcome, Trainer, TrainerOptions};
 use crate::pretrain::weights::{InitialModels, blank_model, fresh_model};
-use crate::record;
+use crate::record::{self, OwnRun};
 use crate::sink::{EventBus, RunSink};
 use crate::stop::StopFlag;
 
@@ -95,12 +96,19 @@ pub fn run(job: Job, watchers: Vec<Box<dyn RunSink>>) -> Result<PretrainSummary>
 #[derive(Debug)]
 pub struct Session {
     job: Job,
-    run: RunDir,
+    run: OwnRun,
     device: Device,
     tokenizer: WordPieceTokenizer,
     shards: Arc<ShardSet>,
     discriminator: ElectraConfig,
     generator: ElectraConfig,
+}
+
+/// All that the first step needs.
+struct Begun {
+    sources: (BatchSource, Option<BatchSource>),
+    identity: Identity,
+    start: Start,
 }
 
 /// Directory of the tokenizer in a run.
@@ -111,14 +119,15 @@ impl Session {
     /// Models that a new run begins with are downloaded.
     ///
     /// # Errors
-    /// When an input cannot be read or does not fit the others, or the directory already holds a
-    /// run that is not to be continued.
+    /// When an input cannot be read or does not fit the others, another process trains in the
+    /// directory, or it already holds a run that is not to be continued.
     pub fn open(job: Job) -> Result<Self> {
         Self::read(job, |job| {
-            let run = record::open_run(job.out.as_deref(), "pretrain")?;
+            let run = OwnRun::open(job.out.as_deref(), "pretrain")?;
             if job.resume == Resume::No {
-                record::refuse_occupied(&run)?;
+                run.refuse_occupied()?;
             }
+            refuse_other_task(&run)?;
             let begins = match job.resume {
                 Resume::No => true,
                 Resume::Auto => checkpoint::list(&run).is_empty(),
@@ -137,10 +146,10 @@ impl Session {
     /// # Errors
     /// When an input cannot be read or does not fit the others.
     pub fn within(run: RunDir, job: Job) -> Result<Self> {
-        Self::read(job, |_| Ok(run))
+        Self::read(job, |_| Ok(OwnRun::part_of(run)))
     }
 
-    fn read(job: Job, run: impl FnOnce(&Job) -> Result<RunDir>) -> Result<Self> {
+    fn read(job: Job, run: impl FnOnce(&Job) -> Result<OwnRun>) -> Result<Self> {
         let tokenizer = WordPieceTokenizer::from_dir(&job.tokenizer)?;
         let shards = ShardSet::open(&job.data)?;
         check_fit(
@@ -166,17 +175,19 @@ impl Session {
 
     /// Where everything goes.
     #[must_use]
-    pub const fn dir(&self) -> &RunDir {
+    pub fn dir(&self) -> &RunDir {
         &self.run
     }
 
-    /// Trains to the end and records how it ended.
+    /// Trains to the end and records how it ended. What is refused before the first step leaves the
+    /// directory as it was.
     ///
     /// # Errors
     /// As [`Session::train`].
     pub fn run(&self, watchers: Vec<Box<dyn RunSink>>) -> Result<PretrainSummary> {
-        let bus = record::start_bus(&self.run, watchers)?;
-        let trained = self.train(&bus);
+        let begun = self.begin()?;
+        let bus = self.run.start_bus(watchers)?;
+        let trained = self.train_from(begun, &bus);
         bus.emit(RunEvent::End(match &trained {
             Ok(summary) => summary.end_event(),
             Err(error) => end::failed(error),
@@ -189,8 +200,11 @@ impl Session {
     /// # Errors
     /// When a checkpoint or a model cannot be read or written, or the run cannot be continued.
     pub fn train(&self, bus: &EventBus) -> Result<PretrainSummary> {
+        self.train_from(self.begin()?, bus)
+    }
+
+    fn begin(&self) -> Result<Begun> {
         let Job { config, .. } = &self.job;
-        let (train, validation) = self.sources()?;
         let identity = Identity {
             tokenizer: self.tokenizer.fingerprint(),
             data: plan_hash(&self.shards)?,
@@ -222,20 +236,41 @@ impl Session {
                 }
             }
         };
+        Ok(Begun {
+            sources: self.sources()?,
+            identity,
+            start,
+        })
+    }
+
+    fn train_from(&self, begun: Begun, bus: &EventBus) -> Result<PretrainSummary> {
+        let Begun {
+            sources: (train, validation),
+            identity,
+            mut start,
+        } = begun;
+        let Job { config, .. } = &self.job;
+        checkpoint::remove_partial(&self.run);
+        if let Some((path, state)) = &start.resumed {
+            start
+                .warnings
+                .extend(leave_behind(&self.run, path, state.step)?);
+        }
         // A request left by someone for an earlier process is not meant for this one.
         clear_control(&self.run.control())?;
         let parameters = parameters::count(&start.model) as u64;
-        if start.resumed.is_none() {
-            if self.run.manifest().is_file() {
-                // An earlier process died before its first checkpoint: what it logged is void.
-                bus.emit(RunEvent::Resumed(ResumedEvent::default()));
-            }
+        if start.resumed.is_none() && self.run.manifest().is_file() {
+            // An earlier process died before its first checkpoint: what it logged is void.
+            bus.emit(RunEvent::Resumed(ResumedEvent::default()));
+        }
+        // A checkpoint may come from a different directory, or the file may be damaged.
+        if start.resumed.is_none() || self.run.read_manifest().is_err() {
             self.describe(parameters, &identity)?;
         }
         let first_step = start.resumed.as_ref().map(|(_, state)| state.step);
         bus.emit(RunEvent::Start(self.start_event(parameters, first_step)));
         let options = TrainerOptions {
-            run: self.run.clone(),
+            run: self.dir().clone(),
             device: self.device.clone(),
             config: config.clone(),
             max_steps: self.job.max_steps,
@@ -294,9 +329,7 @@ impl Session {
             .insert("shards".to_owned(), identity.data.clone());
         manifest.save(&self.run.manifest())?;
         self.tokenizer.save(&self.run.path().join(RUN_TOKENIZER))?;
-        let path = self.run.path().join("config.json");
-        let text = serde_json::to_vec_pretty(config).map_err(json)?;
-        std::fs::write(&path, text).map_err(TrainError::io("write", &path))
+        Ok(replace_json(&self.run.path().join("config.json"), config)?)
     }
 
     fn start_event(&self, parameters: u64, first_step: Option<u64>) -> StartEvent {
@@ -339,6 +372,19 @@ impl Session {
             )?;
         }
         Ok(())
+    }
+}
+
+/// A directory with something else must not become a pretraining's.
+fn refuse_other_task(run: &RunDir) -> Result<()> {
+    match run.read_manifest() {
+        Ok(manifest) if manifest.task == "finetune" => Err(TrainError::config(format!(
+            "`{}` holds a run of `{}`, not of `pretrain`",
+            run.path().display(),
+            manifest.task
+        ))
+        .with_hint("give another `--out`")),
+        _ => Ok(()),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use aelectra_data::run::RunDir;
+use aelectra_data::run::{Pointer, RunDir};
 use aelectra_model::ElectraPretrainer;
 use burn::tensor::Device;
 use serde_json::Value;
@@ -59,8 +59,9 @@ pub(crate) struct Start {
 ///
 /// # Errors
 /// When the directory already holds a checkpoint and `resume` is [`Resume::No`]; when there is nothing to
-/// continue and it must; when the configuration, tokenizer or data differ from the checkpoint's and
-/// `force` is not set (the message lists the differences).
+/// continue and it must; when a different version wrote the checkpoint; when the configuration,
+/// tokenizer or data differ from the checkpoint's and `force` is not set (the message lists the
+/// differences).
 pub(crate) fn continued(
     run: &RunDir,
     resume: &Resume,
@@ -71,7 +72,15 @@ pub(crate) fn continued(
     blank: impl Fn() -> ElectraPretrainer,
 ) -> Result<Option<Start>> {
     let candidates: Vec<PathBuf> = match resume {
-        Resume::From(path) => vec![checkpoint_path(path)],
+        Resume::From(path) => {
+            let checkpoint = checkpoint_path(path);
+            if !checkpoint.join("state.json").is_file() {
+                let message = format!("`{}` is no checkpoint", path.display());
+                return Err(TrainError::config(message)
+                    .with_hint("give a run, or one of its directories `checkpoints/step-N`"));
+            }
+            vec![checkpoint]
+        }
         _ => checkpoint::list(run).into_iter().map(|c| c.1).collect(),
     };
     match (resume, candidates.is_empty()) {
@@ -88,6 +97,7 @@ pub(crate) fn continued(
     }
     let mut warnings = Vec::new();
     for path in candidates {
+        checkpoint::refuse_different_format(&path)?;
         let error = match checkpoint::load_state(&path) {
             Ok(state) => {
                 if !force {
@@ -115,6 +125,28 @@ pub(crate) fn continued(
         "no checkpoint of `{}` can be read:\n{}",
         run.path().display(),
         warnings.join("\n")
+    )))
+}
+
+/// Makes a checkpoint the run's newest: later ones are set aside. Returns what the reader should know
+/// of them.
+pub(crate) fn leave_behind(run: &RunDir, path: &Path, step: u64) -> Result<Option<String>> {
+    let aside = checkpoint::set_aside_after(run, step)?;
+    let Some(last) = aside.last() else {
+        return Ok(None);
+    };
+    let target = path.strip_prefix(run.path()).unwrap_or(path);
+    run.write_pointer(Pointer::Last, target)?;
+    if run
+        .read_pointer(Pointer::Best)?
+        .is_some_and(|best| !best.exists())
+    {
+        run.clear_pointer(Pointer::Best)?;
+    }
+    Ok(Some(format!(
+        "{} later checkpoints are void and kept as `{}` and the like; delete them to make room",
+        aside.len(),
+        last.display()
     )))
 }
 

@@ -406,9 +406,7 @@ impl<'a> Trainer<'a> {
         // Counters of skipped steps must be true in the checkpoint.
         self.report_steps();
         let started = Instant::now();
-        for failure in self.bus.flush() {
-            self.bus.warn(failure, Some(self.state.step));
-        }
+        self.bus.flush();
         let run = &self.options.run;
         let step = self.state.step;
         let best = self.improved();

@@ -61,9 +61,11 @@ pub fn line(event: &RunEvent) -> Option<String> {
         }
         RunEvent::NerEval(eval) => {
             let arm = eval.arm.as_ref().map(|arm| format!("{arm} "));
+            let trial = eval.trial.map(|rate| format!("learning rate {rate:e} "));
             format!(
-                "{}seed {} epoch {}: {} {}",
+                "{}{}seed {} epoch {}: {} {}",
                 arm.unwrap_or_default(),
+                trial.unwrap_or_default(),
                 eval.seed,
                 eval.epoch,
                 eval.split.as_deref().unwrap_or("dev"),

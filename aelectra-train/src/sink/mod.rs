@@ -19,7 +19,7 @@ pub trait RunSink: Send {
     /// Takes one event that happened at `time` (Unix seconds).
     ///
     /// # Errors
-    /// A sink that fails is reported once and left out from then on; the run goes on.
+    /// A sink that fails is reported to the others, once until it works again; the run goes on.
     fn handle(&mut self, time: f64, event: &RunEvent) -> Result<()>;
 
     /// Brings everything taken so far to where it belongs.
@@ -44,7 +44,7 @@ impl RunSink for EventWriter {
 
 enum Message {
     Event(f64, Box<RunEvent>),
-    Flush(Sender<Vec<String>>),
+    Flush(Sender<()>),
 }
 
 /// The sending end; dropping it drains the channel.
@@ -100,18 +100,13 @@ impl EventBus {
         }));
     }
 
-    /// Waits until every earlier event is where it belongs, and returns what went wrong since the
-    /// last call.
-    pub fn flush(&self) -> Vec<String> {
+    /// Waits until every earlier event is where it belongs.
+    pub fn flush(&self) {
         let (reply, answer) = bounded(1);
-        let sent = self
-            .sender
-            .as_ref()
-            .is_some_and(|s| s.send(Message::Flush(reply)).is_ok());
-        if sent {
-            answer.recv().unwrap_or_default()
-        } else {
-            Vec::new()
+        if let Some(sender) = &self.sender
+            && sender.send(Message::Flush(reply)).is_ok()
+        {
+            let _ = answer.recv();
         }
     }
 }
@@ -126,33 +121,95 @@ impl Drop for EventBus {
 }
 
 fn feed(receiver: &Receiver<Message>, sinks: Vec<Box<dyn RunSink>>) {
-    let mut sinks: Vec<Option<Box<dyn RunSink>>> = sinks.into_iter().map(Some).collect();
-    let mut failures = Vec::new();
+    let mut sinks: Vec<Slot> = sinks.into_iter().map(|sink| (sink, false)).collect();
     for message in receiver {
         match message {
-            Message::Event(time, event) => {
-                each(&mut sinks, &mut failures, |sink| sink.handle(time, &event));
-            }
+            Message::Event(time, event) => each(&mut sinks, |sink| sink.handle(time, &event)),
             Message::Flush(reply) => {
-                each(&mut sinks, &mut failures, |sink| sink.flush());
-                let _ = reply.send(std::mem::take(&mut failures));
+                each(&mut sinks, |sink| sink.flush());
+                let _ = reply.send(());
             }
         }
     }
-    each(&mut sinks, &mut failures, |sink| sink.flush());
+    each(&mut sinks, |sink| sink.flush());
 }
 
-fn each(
-    sinks: &mut [Option<Box<dyn RunSink>>],
-    failures: &mut Vec<String>,
-    mut act: impl FnMut(&mut dyn RunSink) -> Result<()>,
-) {
-    for slot in sinks {
-        if let Some(sink) = slot
-            && let Err(error) = act(sink.as_mut())
-        {
-            failures.push(error.to_string());
-            *slot = None;
+/// A sink, and whether it failed when it was last used.
+type Slot = (Box<dyn RunSink>, bool);
+
+/// Lets each sink act. One that begins to fail, as on a full disk, is told to the others and tried
+/// again with the next event.
+fn each(sinks: &mut [Slot], mut act: impl FnMut(&mut dyn RunSink) -> Result<()>) {
+    let mut failures = Vec::new();
+    for (sink, fails) in sinks.iter_mut() {
+        let result = act(sink.as_mut());
+        let failed_before = std::mem::replace(fails, result.is_err());
+        failures.extend(result.err().filter(|_| !failed_before));
+    }
+    for failure in failures {
+        let event = RunEvent::Log(LogEvent {
+            level: LogLevel::Warn,
+            message: format!("events are lost: {failure}"),
+            ..LogEvent::default()
+        });
+        for (sink, _) in sinks.iter_mut().filter(|(_, fails)| !fails) {
+            let _ = sink.handle(unix_time(), &event);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// Takes messages, but for those that say `full`.
+    struct Disk(Arc<Mutex<Vec<String>>>);
+
+    impl RunSink for Disk {
+        fn handle(&mut self, _time: f64, event: &RunEvent) -> Result<()> {
+            let RunEvent::Log(log) = event else {
+                return Ok(());
+            };
+            if log.message == "full" {
+                return Err(TrainError::failed("no room"));
+            }
+            let mut taken = self.0.lock().map_err(|_| TrainError::failed("poisoned"))?;
+            taken.push(log.message.clone());
+            Ok(())
+        }
+    }
+
+    /// Takes everything.
+    struct Reader(Arc<Mutex<Vec<String>>>);
+
+    impl RunSink for Reader {
+        fn handle(&mut self, _time: f64, event: &RunEvent) -> Result<()> {
+            if let (RunEvent::Log(log), Ok(mut heard)) = (event, self.0.lock()) {
+                heard.push(log.message.clone());
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_sink_that_fails_is_told_once_and_tried_again() {
+        let [disk, reader]: [Arc<Mutex<Vec<String>>>; 2] = Default::default();
+        let sinks: [Box<dyn RunSink>; 2] = [
+            Box::new(Disk(Arc::clone(&disk))),
+            Box::new(Reader(Arc::clone(&reader))),
+        ];
+        let bus = EventBus::start(sinks.into()).expect("started");
+        for message in ["a", "full", "full", "b"] {
+            bus.log(message.to_owned());
+        }
+        drop(bus);
+        assert_eq!(*disk.lock().expect("whole"), ["a", "b"]);
+        let heard = reader.lock().expect("whole");
+        assert_eq!(
+            *heard,
+            ["a", "full", "events are lost: no room", "full", "b"]
+        );
     }
 }

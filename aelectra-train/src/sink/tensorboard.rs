@@ -3,10 +3,16 @@
 //! Written here because the crates that exist for it are unmaintained. A record is the length
 //! (u64), its masked CRC-32C, the payload, the payload's masked CRC-32C, all little-endian
 //! (tensorflow `core/lib/io/record_writer.cc`). An `Event` has `wall_time` (1, double), `step`
-//! (2, int64), `file_version` (3, string) and `summary` (5); a `Summary` has repeated `value` (1)
-//! with `tag` (1, string) and `simple_value` (2, float) (tensorflow `core/util/event.proto`,
-//! `core/framework/summary.proto`).
+//! (2, int64), `file_version` (3, string), `summary` (5) and `session_log` (7); a `Summary` has
+//! repeated `value` (1) with `tag` (1, string) and `simple_value` (2, float); a `SessionLog` has
+//! `status` (1, `START` = 1), at which TensorBoard forgets the directory's later steps (tensorflow
+//! `core/util/event.proto`, `core/framework/summary.proto`).
+//!
+//! What TensorBoard forgets is a directory's, so what counts its own steps has a directory of its
+//! own: pretraining the run's, each fine-tuning one below it. Its curves lie over one another there.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -19,8 +25,9 @@ use crate::sink::RunSink;
 /// Writes the scalars of a run into `events.out.tfevents.*`.
 #[derive(Debug)]
 pub struct TensorBoardSink {
-    path: PathBuf,
-    file: BufWriter<File>,
+    dir: PathBuf,
+    /// By directory below `dir`; that of pretraining is the empty one.
+    files: BTreeMap<String, EventFile>,
 }
 
 impl TensorBoardSink {
@@ -29,22 +36,113 @@ impl TensorBoardSink {
     /// # Errors
     /// When the file cannot be made.
     pub fn create(dir: &Path) -> Result<Self> {
+        let files = BTreeMap::from([(String::new(), EventFile::create(dir)?)]);
+        let dir = dir.to_path_buf();
+        Ok(Self { dir, files })
+    }
+
+    /// The file of a curve. A fine-tuning begins at its first step in every process.
+    fn file(&mut self, time: f64, folder: String) -> Result<&mut EventFile> {
+        Ok(match self.files.entry(folder) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(place) => {
+                let mut file = EventFile::create(&self.dir.join(place.key()))?;
+                file.session_start(time, 0)?;
+                place.insert(file)
+            }
+        })
+    }
+}
+
+impl RunSink for TensorBoardSink {
+    fn handle(&mut self, time: f64, event: &RunEvent) -> Result<()> {
+        if let RunEvent::Resumed(resumed) = event {
+            // The checkpoint's own step counts.
+            return self
+                .file(time, String::new())?
+                .session_start(time, resumed.step + 1);
+        }
+        let Some(Curve { folder, tag, step }) = Curve::of(event) else {
+            return Ok(());
+        };
+        let mut scalars = Vec::new();
+        event.visit(&mut |name, value| {
+            scalars.extend(value.map(|value| (format!("{tag}/{name}"), value)));
+        });
+        self.file(time, folder)?.scalars(time, step, &scalars)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.files.values_mut().try_for_each(EventFile::flush)
+    }
+}
+
+/// Where an event's numbers are drawn and at which step.
+struct Curve {
+    folder: String,
+    tag: String,
+    step: u64,
+}
+
+impl Curve {
+    fn of(event: &RunEvent) -> Option<Self> {
+        let own = |tag: &str, step| Self {
+            folder: String::new(),
+            tag: tag.to_owned(),
+            step,
+        };
+        let ner = |arm: &Option<String>, trial: Option<f64>, seed: u64, tag, step| {
+            let arm = arm.as_ref().map_or(String::new(), |arm| format!("{arm}/"));
+            let trial = trial.map_or(String::new(), |rate| format!("lr{rate:e}/"));
+            Self {
+                folder: format!("{arm}{trial}seed{seed}"),
+                tag,
+                step,
+            }
+        };
+        Some(match event {
+            RunEvent::Step(event) => own("train", event.step),
+            RunEvent::Eval(event) => {
+                own(event.split.as_deref().unwrap_or("validation"), event.step)
+            }
+            RunEvent::NerStep(event) => {
+                let tag = "ner".to_owned();
+                ner(&event.arm, event.trial, event.seed, tag, event.step)
+            }
+            RunEvent::NerEval(event) => {
+                let tag = format!("ner/{}", event.split.as_deref().unwrap_or("dev"));
+                let step = event.step.unwrap_or(event.epoch);
+                ner(&event.arm, event.trial, event.seed, tag, step)
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// One event file.
+#[derive(Debug)]
+struct EventFile {
+    path: PathBuf,
+    file: BufWriter<File>,
+}
+
+impl EventFile {
+    fn create(dir: &Path) -> Result<Self> {
         std::fs::create_dir_all(dir).map_err(TrainError::io("create", dir))?;
         let time = unix_time();
-        let name = format!(
-            "events.out.tfevents.{}.aelectra.{}",
-            time as u64,
-            std::process::id()
-        );
-        let path = dir.join(name);
+        let process = std::process::id();
+        let path = dir.join(format!(
+            "events.out.tfevents.{}.aelectra.{process}",
+            time as u64
+        ));
         let file = BufWriter::new(File::create(&path).map_err(TrainError::io("create", &path))?);
-        let mut sink = Self { path, file };
+        let mut file = Self { path, file };
         let mut event = Vec::new();
         put_double(&mut event, 1, time);
         put_bytes(&mut event, 3, b"brain.Event:2");
-        sink.record(&event)?;
-        sink.flush()?;
-        Ok(sink)
+        file.record(&event)?;
+        file.flush()?;
+        Ok(file)
     }
 
     fn record(&mut self, payload: &[u8]) -> Result<()> {
@@ -59,6 +157,24 @@ impl TensorBoardSink {
             .map_err(TrainError::io("write", &self.path))
     }
 
+    /// An event whose field `what` is the message `content`.
+    fn event(&mut self, time: f64, step: u64, what: u64, content: &[u8]) -> Result<()> {
+        let mut event = Vec::new();
+        put_double(&mut event, 1, time);
+        put_key(&mut event, 2, 0);
+        put_varint(&mut event, step);
+        put_bytes(&mut event, what, content);
+        self.record(&event)
+    }
+
+    /// Whatever was written of `step` and later ones is void.
+    fn session_start(&mut self, time: f64, step: u64) -> Result<()> {
+        let mut log = Vec::new();
+        put_key(&mut log, 1, 0);
+        put_varint(&mut log, 1);
+        self.event(time, step, 7, &log)
+    }
+
     fn scalars(&mut self, time: f64, step: u64, scalars: &[(String, f64)]) -> Result<()> {
         if scalars.is_empty() {
             return Ok(());
@@ -71,25 +187,7 @@ impl TensorBoardSink {
             entry.extend_from_slice(&(*value as f32).to_le_bytes());
             put_bytes(&mut summary, 1, &entry);
         }
-        let mut event = Vec::new();
-        put_double(&mut event, 1, time);
-        put_key(&mut event, 2, 0);
-        put_varint(&mut event, step);
-        put_bytes(&mut event, 5, &summary);
-        self.record(&event)
-    }
-}
-
-impl RunSink for TensorBoardSink {
-    fn handle(&mut self, time: f64, event: &RunEvent) -> Result<()> {
-        let Some((curve, step)) = curve(event) else {
-            return Ok(());
-        };
-        let mut scalars = Vec::new();
-        event.visit(&mut |name, value| {
-            scalars.extend(value.map(|value| (format!("{curve}/{name}"), value)));
-        });
-        self.scalars(time, step, &scalars)
+        self.event(time, step, 5, &summary)
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -97,29 +195,6 @@ impl RunSink for TensorBoardSink {
             .flush()
             .map_err(TrainError::io("write", &self.path))
     }
-}
-
-/// Where an event's numbers are drawn and at which step. Each seed, arm and split has its own
-/// curves: in one they would be a zigzag.
-fn curve(event: &RunEvent) -> Option<(String, u64)> {
-    let ner = |arm: &Option<String>, seed: u64, split: Option<&String>| {
-        let arm = arm.as_ref().map_or(String::new(), |arm| format!("{arm}/"));
-        let split = split.map_or(String::new(), |split| format!("/{split}"));
-        format!("ner/{arm}seed{seed}{split}")
-    };
-    Some(match event {
-        RunEvent::Step(event) => ("train".to_owned(), event.step),
-        RunEvent::Eval(event) => {
-            let split = event.split.as_deref().unwrap_or("validation");
-            (split.to_owned(), event.step)
-        }
-        RunEvent::NerStep(event) => (ner(&event.arm, event.seed, None), event.step),
-        RunEvent::NerEval(event) => (
-            ner(&event.arm, event.seed, event.split.as_ref()),
-            event.step.unwrap_or(event.epoch),
-        ),
-        _ => return None,
-    })
 }
 
 fn put_varint(out: &mut Vec<u8>, mut value: u64) {
@@ -165,113 +240,7 @@ fn crc32c(bytes: &[u8]) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use aelectra_data::run::{EvalEvent, NerEvalEvent, NerStepEvent, PretrainMetrics};
-
     use super::*;
-
-    /// The tags and values of a file, in order; fails on a record whose checksums do not hold.
-    fn written(dir: &Path) -> Vec<(String, f32)> {
-        let file = std::fs::read_dir(dir).expect("listed").next();
-        let path = file.expect("one file").expect("readable").path();
-        let bytes = std::fs::read(path).expect("read");
-        let (mut rest, mut found) = (&bytes[..], Vec::new());
-        while !rest.is_empty() {
-            let (head, tail) = rest.split_at(12);
-            let (length, checksum) = head.split_at(8);
-            assert_eq!(masked_crc32c(length).to_le_bytes(), checksum);
-            let length = u64::from_le_bytes(length.try_into().expect("eight bytes")) as usize;
-            let (payload, tail) = tail.split_at(length);
-            assert_eq!(masked_crc32c(payload).to_le_bytes(), tail[..4]);
-            rest = &tail[4..];
-            found.extend(scalars_of(payload));
-        }
-        found
-    }
-
-    /// Of an `Event`, for values short enough that every length is one byte.
-    fn scalars_of(mut event: &[u8]) -> Vec<(String, f32)> {
-        let mut found = Vec::new();
-        while let [key, rest @ ..] = event {
-            event = match key & 7 {
-                0 => &rest[1..],
-                1 => &rest[8..],
-                5 => &rest[4..],
-                _ => {
-                    let (inside, after) = rest[1..].split_at(usize::from(rest[0]));
-                    if key >> 3 == 5 {
-                        let mut summary = inside;
-                        while let [0x0a, length, more @ ..] = summary {
-                            let (value, after) = more.split_at(usize::from(*length));
-                            let (tag, number) = value[2..].split_at(usize::from(value[1]));
-                            let tag = String::from_utf8(tag.to_vec()).expect("UTF-8");
-                            let number = number[1..].try_into().expect("four bytes");
-                            found.push((tag, f32::from_le_bytes(number)));
-                            summary = after;
-                        }
-                    }
-                    after
-                }
-            };
-        }
-        found
-    }
-
-    #[test]
-    fn seeds_arms_and_splits_have_curves_of_their_own() {
-        let dir = tempfile::tempdir().expect("temporary directory");
-        let mut sink = TensorBoardSink::create(dir.path()).expect("created");
-        let step = |arm: Option<&str>, seed| {
-            RunEvent::NerStep(NerStepEvent {
-                arm: arm.map(str::to_owned),
-                seed,
-                step: 7,
-                loss: Some(0.5),
-                ..NerStepEvent::default()
-            })
-        };
-        let eval = |split: &str| {
-            RunEvent::NerEval(NerEvalEvent {
-                arm: Some("random_init".to_owned()),
-                seed: 2,
-                epoch: 1,
-                split: Some(split.to_owned()),
-                micro_f1: Some(0.25),
-                ..NerEvalEvent::default()
-            })
-        };
-        let held_out = RunEvent::Eval(EvalEvent {
-            step: 9,
-            metrics: PretrainMetrics {
-                mlm_loss: Some(2.5),
-                ..PretrainMetrics::default()
-            },
-            ..EvalEvent::default()
-        });
-        let events = [
-            step(None, 1),
-            step(Some("pretrained"), 1),
-            step(Some("pretrained"), 2),
-            eval("dev"),
-            eval("test"),
-            held_out,
-        ];
-        for event in &events {
-            sink.handle(1.0, event).expect("written");
-        }
-        sink.flush().expect("flushed");
-        let expected = [
-            ("ner/seed1/loss", 0.5),
-            ("ner/pretrained/seed1/loss", 0.5),
-            ("ner/pretrained/seed2/loss", 0.5),
-            ("ner/random_init/seed2/dev/micro_f1", 0.25),
-            ("ner/random_init/seed2/test/micro_f1", 0.25),
-            ("validation/mlm_loss", 2.5),
-        ];
-        assert_eq!(
-            written(dir.path()),
-            expected.map(|(tag, value)| (tag.to_owned(), value))
-        );
-    }
 
     #[test]
     fn checksum_of_the_rfc() {

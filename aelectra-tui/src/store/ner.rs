@@ -1,4 +1,6 @@
-//! Fine-tuning: one track a seed (and arm), scores by epoch.
+//! Fine-tuning: one track a seed (and arm, and learning rate on trial), scores by epoch.
+
+use std::cmp::Ordering;
 
 use aelectra_data::run::{NerEvalEvent, NerStepEvent};
 
@@ -14,6 +16,8 @@ const TRACKS: usize = 256;
 pub(crate) struct NerTrack {
     /// What is compared, if the run compares.
     pub(crate) arm: Option<String>,
+    /// The learning rate it tries out, if it does.
+    pub(crate) trial: Option<f64>,
     pub(crate) seed: u64,
     pub(crate) steps: Table,
     /// Its scores on the development data, by epoch.
@@ -40,18 +44,18 @@ impl NerTrack {
 
     /// `pretrained seed 2`.
     pub(crate) fn name(&self) -> String {
-        match &self.arm {
-            Some(arm) => format!("{arm} seed {}", self.seed),
-            None => format!("seed {}", self.seed),
-        }
+        format!("{}seed {}", self.prefix(), self.seed)
     }
 
     /// `pretrained 2`, where a heading says what the number is.
     pub(crate) fn short_name(&self) -> String {
-        match &self.arm {
-            Some(arm) => format!("{arm} {}", self.seed),
-            None => self.seed.to_string(),
-        }
+        format!("{}{}", self.prefix(), self.seed)
+    }
+
+    fn prefix(&self) -> String {
+        let arm = self.arm.as_ref().map(|arm| format!("{arm} "));
+        let trial = self.trial.map(|rate| format!("lr {rate:e} "));
+        arm.unwrap_or_default() + &trial.unwrap_or_default()
     }
 }
 
@@ -65,8 +69,14 @@ pub(crate) struct NerStore {
 }
 
 impl NerStore {
-    fn track(&mut self, arm: Option<&String>, seed: u64) -> Option<&mut NerTrack> {
-        let same = |track: &NerTrack| track.seed == seed && track.arm.as_ref() == arm;
+    fn track(
+        &mut self,
+        arm: Option<&String>,
+        trial: Option<f64>,
+        seed: u64,
+    ) -> Option<&mut NerTrack> {
+        let same =
+            |track: &NerTrack| (track.seed, track.trial, track.arm.as_ref()) == (seed, trial, arm);
         let found = self.tracks.iter().position(same);
         let index = match found {
             Some(index) => index,
@@ -74,6 +84,7 @@ impl NerStore {
             None => {
                 let mut track = NerTrack {
                     arm: arm.cloned(),
+                    trial,
                     seed,
                     ..NerTrack::default()
                 };
@@ -87,7 +98,7 @@ impl NerStore {
     }
 
     pub(crate) fn step(&mut self, event: &NerStepEvent, time: f64) {
-        let Some(track) = self.track(event.arm.as_ref(), event.seed) else {
+        let Some(track) = self.track(event.arm.as_ref(), event.trial, event.seed) else {
             return;
         };
         track.epoch = event.epoch;
@@ -99,7 +110,7 @@ impl NerStore {
 
     /// Takes scores; a later word on the same epoch replaces the earlier one.
     pub(crate) fn eval(&mut self, event: NerEvalEvent) {
-        let Some(track) = self.track(event.arm.as_ref(), event.seed) else {
+        let Some(track) = self.track(event.arm.as_ref(), event.trial, event.seed) else {
             return;
         };
         if event.split.as_deref() == Some("test") {
@@ -126,20 +137,23 @@ impl NerStore {
     /// The tracks' indices by arm and seed: side by side runs appear in any order.
     pub(crate) fn order(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.tracks.len()).collect();
-        order.sort_by_key(|index| {
-            let track = &self.tracks[*index];
-            (track.arm.clone(), track.seed)
+        order.sort_by(|a, b| {
+            let [a, b] = [a, b].map(|index| &self.tracks[*index]);
+            let trials = || a.trial.partial_cmp(&b.trial).unwrap_or(Ordering::Equal);
+            (&a.arm, a.seed).cmp(&(&b.arm, b.seed)).then_with(trials)
         });
         order
     }
 
-    /// The best development F1 of all tracks.
+    /// The best development F1 of all seeds; of the rates on trial while there are no others.
     pub(crate) fn best_f1(&self) -> Option<f64> {
-        let best = self
-            .tracks
-            .iter()
-            .filter_map(|track| track.best()?.micro_f1);
-        best.max_by(f64::total_cmp)
+        let best = |of_trials: bool| {
+            let tracks = self.tracks.iter();
+            let tracks = tracks.filter(|track| track.trial.is_some() == of_trials);
+            let best = tracks.filter_map(|track| track.best()?.micro_f1);
+            best.max_by(f64::total_cmp)
+        };
+        best(false).or_else(|| best(true))
     }
 }
 
@@ -166,5 +180,19 @@ mod tests {
         assert_eq!(store.tracks[0].dev.len(), 4);
         assert_eq!(store.tracks[0].best().expect("one").epoch, 4);
         assert_eq!(store.best_f1(), Some(0.7));
+    }
+
+    #[test]
+    fn a_rate_on_trial_has_a_track_of_its_own() {
+        let mut store = NerStore::default();
+        for trial in [Some(3e-4), None, Some(1e-4), None] {
+            store.eval(NerEvalEvent {
+                trial,
+                ..eval(1, 1, 0.5)
+            });
+        }
+        let names = store.order().into_iter().map(|at| store.tracks[at].name());
+        let names: Vec<String> = names.collect();
+        assert_eq!(names, ["seed 1", "lr 1e-4 seed 1", "lr 3e-4 seed 1"]);
     }
 }

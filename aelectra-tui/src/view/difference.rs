@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aelectra_data::run::leaves;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use serde_json::Value;
@@ -10,36 +11,29 @@ use super::text;
 use crate::format;
 use crate::state::State;
 
-/// Flattens `{"a": {"b": 1}}` to `a.b = 1`.
-fn flatten(prefix: &str, value: &Value, out: &mut BTreeMap<String, String>) {
-    if let Value::Object(fields) = value {
-        for (name, value) in fields {
-            let path = format!("{prefix}.{name}");
-            flatten(path.trim_start_matches('.'), value, out);
-        }
-        return;
-    }
-    let text = match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    out.insert(prefix.to_owned(), format::printable(&text));
-}
-
 /// The keys in which the configurations differ, each with one value a configuration; `None` where
 /// it has no such key.
 pub(crate) fn differences(configs: &[&Value]) -> Vec<(String, Vec<Option<String>>)> {
-    let mut flat = vec![BTreeMap::new(); configs.len()];
-    for (config, out) in configs.iter().zip(&mut flat) {
-        flatten("", config, out);
-    }
+    let tables = configs.iter().map(|config| config.as_object());
+    let flat: Vec<BTreeMap<String, Value>> = tables
+        .map(|table| table.map(leaves).into_iter().flatten().collect())
+        .collect();
     let keys: BTreeSet<&String> = flat.iter().flat_map(BTreeMap::keys).collect();
+    let written = |value: &Value| {
+        format::printable(
+            &value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned),
+        )
+    };
     keys.into_iter()
         .filter_map(|key| {
-            let values: Vec<Option<String>> =
-                flat.iter().map(|map| map.get(key).cloned()).collect();
+            let values: Vec<Option<&Value>> = flat.iter().map(|map| map.get(key)).collect();
             let differ = values.iter().any(|value| *value != values[0]);
-            differ.then(|| (format::printable(key), values))
+            differ.then(|| {
+                let values = values.into_iter().map(|value| value.map(written));
+                (format::printable(key), values.collect())
+            })
         })
         .collect()
 }

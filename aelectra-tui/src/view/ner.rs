@@ -185,7 +185,9 @@ fn means(run: &RunStore, between: &str) -> Vec<(String, [String; 3])> {
     arms.dedup();
     let mut means = Vec::new();
     for arm in arms {
-        let tracks: Vec<&NerTrack> = run.ner.tracks.iter().filter(|t| t.arm == *arm).collect();
+        // A learning rate that is only tried out is no seed of the series.
+        let seeds = run.ner.tracks.iter().filter(|t| t.trial.is_none());
+        let tracks: Vec<&NerTrack> = seeds.filter(|t| t.arm == *arm).collect();
         if tracks.len() < 2 {
             continue;
         }

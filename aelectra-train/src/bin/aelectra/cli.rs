@@ -127,4 +127,51 @@ mod tests {
         }
         assert!(named > 30, "{named}");
     }
+
+    /// What the readers of labelled files advise can be given, with its value, to every verb that
+    /// reads them.
+    #[test]
+    fn hints_about_labelled_files_fit_every_verb_that_reads_them() {
+        const VERBS: [&str; 5] = ["evaluate", "finetune", "score", "compare", "robustness"];
+        let mut texts = Vec::new();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../aelectra-data/src/ner");
+        sources(&folder, &mut texts);
+        let mut tried = 0;
+        for (path, text) in texts {
+            // The hints are string literals that go on over lines; tests come last in a file.
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for advice in text.split("`--").skip(1) {
+                let advice = advice.split('`').next().unwrap_or_default();
+                if !advice.starts_with(|c: char| c.is_ascii_lowercase()) {
+                    continue;
+                }
+                let words = format!("--{advice}").replace("\\\n", " ");
+                let words = words.split_whitespace().map(|word| match word {
+                    "N" | "{first}" => "2",
+                    word => word,
+                });
+                let mut words: Vec<&str> = words.collect();
+                if let [flag] = words[..] {
+                    // Named without a value: any will do.
+                    words.push(match flag {
+                        "--scheme" => "iob2",
+                        "--format" => "jsonl",
+                        _ => "2",
+                    });
+                }
+                for verb in VERBS {
+                    let words = ["aelectra", verb].into_iter().chain(words.iter().copied());
+                    let error = Cli::command().try_get_matches_from(words);
+                    let kind = error.err().map(|error| error.kind());
+                    assert_eq!(
+                        kind,
+                        Some(clap::error::ErrorKind::MissingRequiredArgument),
+                        "{path}: `{verb}` does not take `--{advice}`"
+                    );
+                    tried += 1;
+                }
+            }
+        }
+        assert!(tried > 50, "{tried}");
+    }
 }

@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 
 use crate::global::Global;
 use crate::output;
-use crate::progress::StageBar;
+use crate::progress::DownloadBar;
 
 /// `--device`.
 #[derive(Args, Clone, Debug)]
@@ -70,17 +70,18 @@ impl TaggerArgs {
 /// How named-entity files are read.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct NerReadArgs {
-    /// File format: CoNLL-U with name=… in MISC, columns of tokens and tags, or JSON Lines; `auto`
-    /// looks at the file name and the first line.
+    /// File format: CoNLL-U with name=… in MISC, columns of tokens and tags, or JSON; `auto` looks at
+    /// the file name and the first line. Parquet, gzip and zstd are recognised by their content.
     #[arg(long, default_value = "auto", value_parser = ["auto", "conllu", "columns", "jsonl"])]
     pub format: String,
     /// Tag column of column files, counted from 1.
     #[arg(long, value_name = "N")]
     pub column: Option<usize>,
-    /// Tagging scheme of the files: iob2, iob1 or bioes.
-    #[arg(long, default_value = "iob2")]
-    pub scheme: Scheme,
-    /// Tag names for numeric `ner_tags` in JSON Lines, in order, e.g. O,B-PER,I-PER.
+    /// Tagging scheme of the files: iob2, iob1, bioes, or io for classes without prefix (default:
+    /// found out).
+    #[arg(long, value_name = "SCHEME")]
+    pub scheme: Option<Scheme>,
+    /// Names of tags that are numbers, in order, e.g. O,B-PER,I-PER.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub label_names: Vec<String>,
     /// Replace a class in all data, e.g. MISC=O; repeatable.
@@ -245,8 +246,8 @@ impl CorpusArgs {
     }
 }
 
-/// The directory of a model given as such or by its name on the hub. On a terminal a download shows
-/// its progress, unless `--json` or `--quiet`.
+/// The directory of a model given as such or by its name on the hub. A download shows its progress,
+/// unless `--quiet`.
 pub(crate) fn resolve_model(model: &str, global: Global) -> anyhow::Result<std::path::PathBuf> {
     Ok(aelectra_data::hub::resolve(model, &hub(global))?)
 }
@@ -254,16 +255,11 @@ pub(crate) fn resolve_model(model: &str, global: Global) -> anyhow::Result<std::
 /// Where models are looked for that are no directories; shows progress as [`resolve_model`] does.
 pub(crate) fn hub(global: Global) -> HubOptions {
     let options = HubOptions::from_process_env();
-    if global.json || global.quiet {
+    if global.quiet {
         return options;
     }
-    let bar = StageBar::new();
-    options.with_progress(move |progress| {
-        bar.download(progress);
-        if progress.done >= progress.total {
-            bar.finish();
-        }
-    })
+    let bar = DownloadBar::new();
+    options.with_progress(move |progress| bar.report(progress))
 }
 
 /// Merges a configuration from a recipe, the environment, `--set` and flags, see [`config::load`].
@@ -274,8 +270,13 @@ pub(crate) fn configuration<C: Configuration>(
 ) -> aelectra_train::Result<(C, Layers)> {
     config::load(&Sources {
         recipe,
-        environment: &Environment::of_process(&[DeviceArgs::VARIABLE.to_owned()]),
+        environment: &environment(),
         set,
         flags,
     })
+}
+
+/// The variables of this process that set keys.
+pub(crate) fn environment() -> Environment {
+    Environment::of_process(&[DeviceArgs::VARIABLE.to_owned()])
 }

@@ -75,6 +75,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         json: cli.json,
         quiet: cli.quiet,
     };
+    note_unknown_variable(&cli.command);
     match cli.command {
         Command::Demo(args) => demo::run(&args, global),
         Command::Vocab(args) => vocab::run(&args, global),
@@ -96,6 +97,22 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Man => system::man(Cli::command()),
         Command::Export(args) => export::run(&args, global),
         Command::EmbedCheck(args) => embed_check::run(&args, global),
+    }
+}
+
+/// Tells of a variable that does nothing. Verbs that have a configuration refuse it themselves.
+fn note_unknown_variable(command: &Command) {
+    let has_configuration = matches!(
+        command,
+        Command::Demo(_)
+            | Command::Pretrain(_)
+            | Command::Finetune(_)
+            | Command::Compare(_)
+            | Command::Bench(_)
+    );
+    if !has_configuration && let Err(error) = common::environment().check() {
+        let hint = error.hint().unwrap_or_default();
+        output::note(&format!("note: {error}; {hint}"));
     }
 }
 

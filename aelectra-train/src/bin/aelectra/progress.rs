@@ -1,7 +1,9 @@
-//! Progress of long operations on a terminal; silent anywhere else.
+//! Progress of long operations: a bar on a terminal. Elsewhere only long downloads say a line now and
+//! then.
 
 use std::io::IsTerminal;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use aelectra_data::corpus::Progress;
 use aelectra_data::hub::FileProgress;
@@ -19,11 +21,6 @@ impl StageBar {
     /// Shows a stage of reading or training.
     pub(crate) fn report(&self, progress: Progress) {
         self.show(progress.stage, progress.done, progress.total, progress.unit);
-    }
-
-    /// Shows the download of a file.
-    pub(crate) fn download(&self, progress: FileProgress<'_>) {
-        self.show(progress.file, progress.done, Some(progress.total), "bytes");
     }
 
     fn show(&self, stage: &str, done: u64, total: Option<u64>, unit: &'static str) {
@@ -65,6 +62,88 @@ impl Drop for StageBar {
     /// An error's message finds the screen free.
     fn drop(&mut self) {
         self.finish();
+    }
+}
+
+/// Follows downloads, file by file.
+pub(crate) struct DownloadBar(Mutex<Option<Download>>);
+
+/// A file on its way.
+struct Download {
+    file: String,
+    /// `None` where nobody watches.
+    bar: Option<ProgressBar>,
+    told: Instant,
+}
+
+impl DownloadBar {
+    /// Time between two lines where there is no terminal.
+    const PAUSE: Duration = Duration::from_secs(15);
+
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// Shows how far a file is.
+    pub(crate) fn report(&self, progress: FileProgress<'_>) {
+        let FileProgress { file, done, total } = progress;
+        let Ok(mut slot) = self.0.lock() else { return };
+        let download = match slot.take() {
+            Some(download) if download.file == file => slot.insert(download),
+            other => {
+                clear(other);
+                slot.insert(Download::of(file, total))
+            }
+        };
+        match &download.bar {
+            Some(bar) => bar.set_position(done),
+            None if download.told.elapsed() >= Self::PAUSE => {
+                download.told = Instant::now();
+                let megabytes = |bytes: u64| bytes as f64 / 1e6;
+                crate::output::note(&format!(
+                    "downloading {file}: {:.0} of {:.0} MB",
+                    megabytes(done),
+                    megabytes(total)
+                ));
+            }
+            None => {}
+        }
+        if done >= total {
+            clear(slot.take());
+        }
+    }
+}
+
+impl Download {
+    fn of(file: &str, total: u64) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(total).with_style(style(
+                "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
+            ));
+            bar.set_message(file.to_owned());
+            bar
+        });
+        Self {
+            file: file.to_owned(),
+            bar,
+            told: Instant::now(),
+        }
+    }
+}
+
+/// Takes a bar off the screen.
+fn clear(download: Option<Download>) {
+    if let Some(bar) = download.and_then(|download| download.bar) {
+        bar.finish_and_clear();
+    }
+}
+
+impl Drop for DownloadBar {
+    /// An error's message finds the screen free.
+    fn drop(&mut self) {
+        if let Ok(mut slot) = self.0.lock() {
+            clear(slot.take());
+        }
     }
 }
 

@@ -2,10 +2,15 @@
 
 use std::path::PathBuf;
 
+use aelectra_data::hub::published::{
+    DANSK, DYNAWORD, GIGAWORD, Published, fetch, instructions as place_by_hand, parts, select,
+};
+use aelectra_data::hub::{HubDataset, HubError};
 use aelectra_data::ner::dane::{DANE, check, instructions, unpack};
 use aelectra_data::ner::dane_download::download;
 use clap::{Args, Subcommand};
 
+use crate::common::hub;
 use crate::global::Global;
 use crate::output;
 
@@ -19,6 +24,38 @@ pub(crate) struct DataSetArgs {
 #[derive(Subcommand, Debug)]
 enum DataSet {
     Dane(DaneArgs),
+    /// Danish Dynaword: openly licensed running text of many sources, Gigaword's successor.
+    ///
+    /// Downloads Parquet files, one directory a source, that `vocab` and `prepare` read; resumes what
+    /// was interrupted and verifies checksums.
+    Dynaword(HubSetArgs),
+    /// Danish Gigaword, as far as it may be passed on: running text of many sources.
+    ///
+    /// Downloads Parquet files, one directory a source, that `vocab` and `prepare` read; resumes what
+    /// was interrupted and verifies checksums.
+    Gigaword(HubSetArgs),
+    /// DANSK: named entities of 18 classes in texts of several domains.
+    ///
+    /// Downloads Parquet files, one directory a split, that `finetune` and `evaluate` read; resumes
+    /// what was interrupted and verifies checksums.
+    Dansk(HubSetArgs),
+}
+
+/// A data set on the hub.
+#[derive(Args, Debug)]
+struct HubSetArgs {
+    /// Output directory.
+    #[arg(long, value_name = "DIR", required_unless_present = "list")]
+    out: Option<PathBuf>,
+    /// Only these sources or splits; repeatable or separated by commas.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    source: Vec<String>,
+    /// Only sources under these licences, e.g. cc0-1.0; repeatable or separated by commas.
+    #[arg(long, value_name = "LICENCE", value_delimiter = ',')]
+    license: Vec<String>,
+    /// List sources with their licences and sizes; download nothing.
+    #[arg(long)]
+    list: bool,
 }
 
 /// DaNE: named entities on the Danish Dependency Treebank (CC BY-SA 4.0).
@@ -35,7 +72,56 @@ struct DaneArgs {
 }
 
 pub(crate) fn run(args: &DataSetArgs, global: Global) -> anyhow::Result<u8> {
-    let DataSet::Dane(args) = &args.set;
+    match &args.set {
+        DataSet::Dane(args) => dane(args, global),
+        DataSet::Dynaword(args) => hub_set(&DYNAWORD, args, global),
+        DataSet::Gigaword(args) => hub_set(&GIGAWORD, args, global),
+        DataSet::Dansk(args) => hub_set(&DANSK, args, global),
+    }
+}
+
+fn hub_set(set: &Published, args: &HubSetArgs, global: Global) -> anyhow::Result<u8> {
+    let options = hub(global);
+    let out = args.out.clone().unwrap_or_else(|| PathBuf::from(set.name));
+    let by_hand = |error: HubError| match error {
+        HubError::NoDataset { .. } => {
+            output::usage(error.to_string(), place_by_hand(set, &options, &out))
+        }
+        error => error.into(),
+    };
+    let dataset = HubDataset::open(set.id, &options).map_err(by_hand)?;
+    let chosen = select(set, parts(&dataset)?, &args.source, &args.license)?;
+    if args.list {
+        return output::show(global, &chosen, || {
+            let row = |part: &aelectra_data::hub::published::Part| {
+                let (megabytes, licence) = (part.bytes as f64 / 1e6, part.licence_in_words());
+                format!("{:<24}{megabytes:>10.1} MB  {licence}", part.name)
+            };
+            chosen.iter().map(row).collect::<Vec<_>>().join("\n")
+        });
+    }
+    let bytes: u64 = chosen.iter().map(|part| part.bytes).sum();
+    output::note(&format!(
+        "downloading {} of `{}` at {} ({:.1} MB)",
+        chosen.len(),
+        set.id,
+        dataset.commit(),
+        bytes as f64 / 1e6
+    ));
+    let fetched = fetch(&dataset, &chosen, &out)?;
+    let shown = output::show(global, &fetched, || {
+        let sums = fetched.sha256.iter();
+        let lines = sums.map(|(file, sum)| format!("{sum}  {}", out.join(file).display()));
+        lines.collect::<Vec<_>>().join("\n")
+    })?;
+    for (part, licence) in &fetched.licences {
+        output::note(&format!("licence of {part}: {licence}"));
+    }
+    output::note(&format!("cite: {}", set.citation));
+    Ok(shown)
+}
+
+fn dane(args: &DaneArgs, global: Global) -> anyhow::Result<u8> {
     // Files that are there and right need neither network nor archive.
     let present = DANE
         .splits

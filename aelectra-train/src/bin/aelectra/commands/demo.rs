@@ -18,9 +18,10 @@ use aelectra_train::export::ModelCard;
 use aelectra_train::finetune::{Data, Encoder, SeriesOptions, SeriesSummary, Steering, run_series};
 use aelectra_train::ner::{TaggedText, Tagger, tag_texts};
 use aelectra_train::pretrain::{self, PretrainSummary};
+use aelectra_train::record::OwnRun;
 use aelectra_train::sink::EventBus;
 use aelectra_train::stop::StopFlag;
-use aelectra_train::{TrainError, end, record};
+use aelectra_train::{TrainError, end};
 use clap::Args;
 use serde_json::json;
 
@@ -94,15 +95,15 @@ pub(crate) fn run(args: &DemoArgs, global: Global) -> anyhow::Result<u8> {
     let started = Instant::now();
     let stop = signals::stop_flag()?;
     let device = args.device.spec()?;
-    let run = record::open_run(args.out.as_deref(), "demo")?;
-    if record::refuse_occupied(&run).is_err() {
+    let run = OwnRun::open(args.out.as_deref(), "demo")?;
+    if run.refuse_occupied().is_err() {
         return Err(output::usage(
             format!("`{}` already holds a run", run.path().display()),
             "give another `--out`, or delete it",
         ));
     }
     let view = View::open(&run, !args.no_dashboard, global, &stop);
-    let bus = record::start_bus(&run, view.watchers(global))?;
+    let bus = run.start_bus(view.watchers(global))?;
     let walked = walk(args, &run, device, &bus, &stop);
     bus.emit(RunEvent::End(match &walked {
         Ok(Ok(done)) => done.pretrained.end_event(),

@@ -20,7 +20,7 @@ pub(crate) struct EvaluateArgs {
     /// Fine-tuned model.
     #[arg(long, value_name = "DIR|ID")]
     model: String,
-    /// Labelled sentences: CoNLL-U (name=… in MISC), IOB2/CoNLL-2003 columns, or JSON Lines.
+    /// Labelled sentences: CoNLL-U (name=… in MISC), IOB2/CoNLL-2003 columns, JSON or Parquet.
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
     /// Scoring mode: `default` (as conlleval) or `strict` (IOB2 taken literally).
@@ -48,12 +48,8 @@ struct Evaluated {
 pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
     let tagger = args.tagger.load(&args.model, global)?;
     let data = read_labelled(&args.data, &args.read.options(&[])?)?;
-    for unseen in tagger.tags().unseen(&data) {
-        output::note(&format!(
-            "note: the model has no class `{}` ({} tokens, first in the sentence at line {}); its \
-             entities count as missed",
-            unseen.label, unseen.tokens, unseen.line
-        ));
+    if let Some(note) = tagger.tags().unseen_note(&data, "the model has") {
+        output::note(&format!("note: {note}"));
     }
     let resampling = Some(Resampling::default());
     let tagger = evaluate(&tagger, &data.sentences, args.mode, resampling)?;

@@ -19,7 +19,7 @@ pub(crate) struct FinetuneArgs {
     /// Pretrained model.
     #[arg(long, value_name = "DIR|ID", required_unless_present = "print_config")]
     pub model: Option<String>,
-    /// Training sentences: CoNLL-U (name=… in MISC), IOB2/CoNLL-2003 columns, or JSON Lines.
+    /// Training sentences: CoNLL-U (name=… in MISC), IOB2/CoNLL-2003 columns, JSON or Parquet.
     #[arg(long, value_name = "FILE", required_unless_present = "print_config")]
     pub train: Option<PathBuf>,
     /// Development sentences; they choose the epoch and the learning rate.

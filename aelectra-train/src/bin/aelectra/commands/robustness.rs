@@ -36,6 +36,9 @@ pub(crate) struct RobustnessArgs {
 pub(crate) fn run(args: &RobustnessArgs, global: Global) -> anyhow::Result<u8> {
     let tagger = args.tagger.load(&args.model, global)?;
     let data = read_labelled(&args.data, &args.read.options(&[])?)?;
+    if let Some(note) = tagger.tags().unseen_note(&data, "the model has") {
+        output::note(&format!("note: {note}"));
+    }
     let report = robustness(&tagger, &data.sentences, args.mode, args.seed, |row| {
         if !global.quiet {
             output::note(&format!("{}: {:.2} %", row.name, 100.0 * row.f1));

@@ -3,20 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use aelectra_data::ner::{
-    ErrorTable, Evaluation, Interval, Mode, Resampling, Significance, check_same_tokens,
-    paired_bootstrap, paired_randomization, read_tags,
+    ErrorTable, Evaluation, Interval, Mode, NerDataset, Resampling, Significance,
+    check_same_tokens, paired_bootstrap, paired_randomization, read_tags,
 };
 use clap::Args;
 use serde::Serialize;
 
 use super::evaluate::{error_lines, errors, evaluation_lines};
+use crate::common::NerReadArgs;
 use crate::global::Global;
 use crate::output;
 
 /// Score predicted tags against gold tags, without a model.
 ///
-/// Files hold one token and its tag per line, a blank line between sentences; tags are scored as
-/// written.
+/// Files are read as `evaluate` reads them: one token and its tag per line with a blank line between
+/// sentences, CoNLL-U or JSON. Tags are scored as written, unless `--scheme` says what they mean.
 #[derive(Args, Debug)]
 pub(crate) struct ScoreArgs {
     /// Gold tags.
@@ -28,12 +29,17 @@ pub(crate) struct ScoreArgs {
     /// Predicted tags of a second model; tests whether the difference is significant.
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
+    /// Tag column of the predictions, where it differs from --column; for one file with both.
+    #[arg(long, value_name = "N")]
+    predicted_column: Option<usize>,
     /// Also list up to N errors of each kind with their sentences.
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "20")]
     errors: Option<usize>,
     /// Scoring mode: `default` (as conlleval) or `strict` (IOB2 taken literally).
     #[arg(long, default_value = "default")]
     mode: Mode,
+    #[command(flatten)]
+    read: NerReadArgs,
 }
 
 /// What `--json` prints.
@@ -54,9 +60,19 @@ struct Comparison {
 }
 
 pub(crate) fn run(args: &ScoreArgs, global: Global) -> anyhow::Result<u8> {
-    let gold = read_tags(&args.gold, args.mode)?;
+    let read = args.read.options(&[])?;
+    let mut other = read.clone();
+    other.column = args.predicted_column.or(read.column);
+    let tags_of = |path: &Path, read| -> anyhow::Result<NerDataset> {
+        let data = read_tags(path, read, args.mode)?;
+        for warning in data.warnings() {
+            output::note(&format!("note: {warning}"));
+        }
+        Ok(data)
+    };
+    let gold = tags_of(&args.gold, &read)?;
     let predictions = |path: &Path| -> anyhow::Result<Vec<Vec<String>>> {
-        let predicted = read_tags(path, args.mode)?;
+        let predicted = tags_of(path, &other)?;
         check_same_tokens(&gold, &predicted)?;
         Ok(predicted.tags())
     };

@@ -5,12 +5,13 @@ mod args;
 mod table;
 mod timing;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use aelectra_data::lock::Lock;
 use aelectra_data::ner::{Mode, Resampling, bootstrap, paired_bootstrap, paired_randomization};
 use aelectra_train::config::finetune::FinetuneConfig;
-use aelectra_train::finetune::{SeedResult, SeriesSummary};
+use aelectra_train::finetune::{SeriesSummary, test_tags};
 use anyhow::Context;
 use serde::de::DeserializeOwned;
 
@@ -40,6 +41,7 @@ pub(crate) fn run(args: &CompareArgs, global: Global) -> anyhow::Result<u8> {
     let test = read_labelled(&args.test, &args.read.options(&config.map_label)?)?;
     std::fs::create_dir_all(&args.out)
         .map_err(aelectra_data::DataError::io("create", &args.out))?;
+    let _lock = Lock::acquire(&args.out.join("lock"), "aelectra compare")?;
     let gold = test.tags();
 
     let mut rows = Vec::new();
@@ -57,7 +59,10 @@ pub(crate) fn run(args: &CompareArgs, global: Global) -> anyhow::Result<u8> {
             }
             let trained: SeriesSummary = child("--child-finetune", at)?;
             row.add_training(&trained);
-            let runs = test_tags(entry, args.seeds)?;
+            let arm = entry.random.then_some("random_init");
+            let seeds = trained.runs.iter().map(|run| run.seed);
+            let runs = seeds.map(|seed| test_tags(&entry.folder, arm, seed));
+            let runs = runs.collect::<Result<Vec<_>, _>>()?;
             row.interval = Some(bootstrap(
                 &gold,
                 &runs,
@@ -162,64 +167,4 @@ fn child<T: DeserializeOwned>(part: &str, at: usize) -> anyhow::Result<T> {
         ));
     }
     serde_json::from_slice(&output.stdout).context("a child process printed no JSON")
-}
-
-/// The test predictions of every seed of a series.
-fn test_tags(entry: &Entry<'_>, seeds: u64) -> anyhow::Result<Vec<Vec<Vec<String>>>> {
-    let arm = if entry.random { "random_init" } else { "model" };
-    let folder: PathBuf = entry.folder.join("seeds").join(arm);
-    let mut found: Vec<(u64, PathBuf)> = std::fs::read_dir(&folder)
-        .map_err(aelectra_data::DataError::io("read", &folder))?
-        .flatten()
-        .filter_map(|file| Some((seed_of(&file.path())?, file.path())))
-        .collect();
-    found.sort_unstable();
-    found
-        .iter()
-        .take(seeds as usize)
-        .map(|(_, path)| {
-            let text = std::fs::read_to_string(path)
-                .map_err(aelectra_data::DataError::io("read", path))?;
-            let result: SeedResult = serde_json::from_str(&text)
-                .with_context(|| format!("`{}` is not a seed's result", path.display()))?;
-            Ok(result.test_tags)
-        })
-        .collect()
-}
-
-/// The number in `seed-N.json`.
-fn seed_of(path: &Path) -> Option<u64> {
-    let name = path.file_name()?.to_str()?;
-    let number = name.strip_prefix("seed-")?.strip_suffix(".json")?;
-    number.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_seeds_are_the_lowest_numbers() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let seeds = folder.path().join("seeds/model");
-        std::fs::create_dir_all(&seeds).expect("created");
-        for seed in [2, 10, 1] {
-            let result = serde_json::json!({
-                "seed": seed, "learning_rate": 1e-4, "epoch": 1, "train_seconds": 1.0,
-                "test_tags": [[seed.to_string()]],
-            });
-            let path = seeds.join(format!("seed-{seed}.json"));
-            std::fs::write(path, result.to_string()).expect("written");
-        }
-        std::fs::write(seeds.join("seed-3.partial"), "").expect("written");
-        let entry = Entry {
-            name: "m",
-            folder: folder.path().to_path_buf(),
-            model: "m",
-            random: false,
-            tokenizer: None,
-        };
-        let tags = test_tags(&entry, 2).expect("read");
-        assert_eq!(tags, [[["1".to_owned()]], [["2".to_owned()]]]);
-    }
 }

@@ -1,0 +1,121 @@
+//! The JSON values of a file: one a line, one after another, or the elements of one array.
+
+use serde_json::{Deserializer, Value};
+
+use super::faults::Faults;
+
+/// Calls `visit` with each value and the line where it begins. What is no JSON is a fault, and
+/// reading goes on at the next line.
+pub(super) fn for_each(
+    text: &str,
+    faults: &mut Faults<'_>,
+    mut visit: impl FnMut(usize, Value, &mut Faults<'_>),
+) {
+    let mut at = Place {
+        text,
+        byte: 0,
+        line: 1,
+    };
+    at.skip_blanks();
+    let array = at.skip("[");
+    loop {
+        at.skip_blanks();
+        if at.rest().is_empty() || array && at.skip("]") {
+            break;
+        }
+        let line = at.line;
+        let mut values = Deserializer::from_str(at.rest()).into_iter::<Value>();
+        match values.next() {
+            Some(Ok(value)) => {
+                at.advance(values.byte_offset());
+                visit(line, value, faults);
+            }
+            Some(Err(error)) => {
+                let advice = "each line is one JSON object, or the file one array of them";
+                // serde_json counts lines from where it began, and what it says of them is wrong here.
+                let problem = error.to_string();
+                let problem = problem.split(" at line ").next().unwrap_or(&problem);
+                faults.add(line, "a JSON object", problem, advice);
+                let end = at.rest().find('\n').map_or(at.rest().len(), |end| end + 1);
+                at.advance(end);
+            }
+            None => break,
+        }
+        at.skip_blanks();
+        if array {
+            at.skip(",");
+        }
+    }
+}
+
+struct Place<'t> {
+    text: &'t str,
+    byte: usize,
+    line: usize,
+}
+
+impl<'t> Place<'t> {
+    fn rest(&self) -> &'t str {
+        &self.text[self.byte..]
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        let passed = &self.rest().as_bytes()[..bytes];
+        self.line += passed.iter().filter(|&&byte| byte == b'\n').count();
+        self.byte += bytes;
+    }
+
+    fn skip_blanks(&mut self) {
+        let rest = self.rest();
+        self.advance(rest.len() - rest.trim_start().len());
+    }
+
+    fn skip(&mut self, what: &str) -> bool {
+        let there = self.rest().starts_with(what);
+        if there {
+            self.advance(what.len());
+        }
+        there
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn read(text: &str) -> (Vec<(usize, String)>, Option<String>) {
+        let mut faults = Faults::of(Path::new("x.json"));
+        let mut found = Vec::new();
+        for_each(text, &mut faults, |line, value, _| {
+            found.push((line, value.to_string()));
+        });
+        (found, faults.finish().err().map(|error| error.to_string()))
+    }
+
+    #[test]
+    fn lines_arrays_and_values_without_anything_between() {
+        let two = |lines: [usize; 2]| lines.map(|line| (line, r#"{"a":1}"#.to_owned())).to_vec();
+        for (text, lines) in [
+            ("{\"a\":1}\n\n{\"a\": 1}\n", [1, 3]),
+            ("{\"a\":1}{\"a\":1}", [1, 1]),
+            ("\n[{\"a\":1},\n {\n\"a\":1}\n]\n", [2, 3]),
+        ] {
+            assert_eq!(read(text), (two(lines), None), "{text}");
+        }
+        assert_eq!(read("[]"), (Vec::new(), None));
+    }
+
+    #[test]
+    fn a_broken_line_is_told_and_the_next_one_read() {
+        let (found, error) = read("{\"a\":1}\n{\"a\":\n{\"a\":1}\nx\n{\"a\":1}");
+        assert_eq!(found.first().map(|v| v.0), Some(1));
+        assert_eq!(found.last().map(|v| v.0), Some(5));
+        let error = error.expect("faults");
+        assert!(
+            error.contains("line 2") && error.contains("line 4"),
+            "{error}"
+        );
+    }
+}

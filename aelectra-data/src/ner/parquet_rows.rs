@@ -1,0 +1,107 @@
+//! Labelled sentences in Parquet, as the hub keeps data sets.
+
+use std::path::Path;
+
+use super::faults::Faults;
+use super::raw::RawFile;
+use crate::{DataError, Result};
+
+/// Whether these are the bytes of a Parquet file.
+pub(super) fn is_parquet(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"PAR1")
+}
+
+#[cfg(not(feature = "parquet"))]
+pub(super) fn read(path: &Path, _: &mut Faults<'_>) -> Result<RawFile> {
+    Err(
+        DataError::parse(path, 0, "a file that this build reads", "Parquet")
+            .with_hint("build with the feature `parquet`, or write the data set as JSON Lines"),
+    )
+}
+
+#[cfg(feature = "parquet")]
+pub(super) use with_parquet::read;
+
+#[cfg(feature = "parquet")]
+mod with_parquet {
+    use std::fs::File;
+
+    use parquet::errors::ParquetError;
+    use parquet::file::metadata::FileMetaData;
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::{Field, Row};
+    use serde_json::{Map, Number, Value};
+
+    use super::super::records::Records;
+    use super::*;
+
+    /// Reads the rows as records.
+    pub(in super::super) fn read(path: &Path, faults: &mut Faults<'_>) -> Result<RawFile> {
+        let file = File::open(path).map_err(DataError::io("open", path))?;
+        let damaged = |error: ParquetError| {
+            DataError::corrupt(path, error.to_string())
+                .with_hint("is the file complete? fetch or write it again")
+        };
+        let reader = SerializedFileReader::new(file).map_err(damaged)?;
+        let names = names(reader.metadata().file_metadata());
+        let mut records = Records::default();
+        for (number, row) in (1..).zip(reader.get_row_iter(None).map_err(damaged)?) {
+            records.add(number, &object(&row.map_err(damaged)?), faults);
+        }
+        let mut file = records.finish();
+        file.names = names;
+        Ok(file)
+    }
+
+    /// The names of the tags, which `datasets` keeps in the schema's metadata:
+    /// `{"info": {"features": {"ner_tags": {"feature": {"names": ["O", …]}}}}}`, the levels between
+    /// the column and its names depending on its version.
+    fn names(metadata: &FileMetaData) -> Option<Vec<String>> {
+        let entries = metadata.key_value_metadata()?;
+        let entry = entries.iter().find(|entry| entry.key == "huggingface")?;
+        let info: Value = serde_json::from_str(entry.value.as_deref()?).ok()?;
+        let features = info.get("info")?.get("features")?;
+        let columns = ["ner_tags", "tags", "labels", "ner"];
+        let column = columns.iter().find_map(|name| features.get(name))?;
+        fn names_below(value: &Value) -> Option<&Vec<Value>> {
+            match value {
+                Value::Object(fields) => match fields.get("names") {
+                    Some(Value::Array(names)) => Some(names),
+                    _ => fields.values().find_map(names_below),
+                },
+                Value::Array(values) => values.iter().find_map(names_below),
+                _ => None,
+            }
+        }
+        let names = names_below(column)?.iter();
+        names.map(|name| name.as_str().map(str::to_owned)).collect()
+    }
+
+    fn object(row: &Row) -> Value {
+        let fields = row.get_column_iter();
+        let fields = fields.map(|(name, field)| (name.clone(), value(field)));
+        Value::Object(fields.collect::<Map<_, _>>())
+    }
+
+    /// A field as JSON, as far as tokens, tags and entities need it.
+    fn value(field: &Field) -> Value {
+        match field {
+            Field::Bool(value) => Value::Bool(*value),
+            Field::Byte(n) => Value::from(*n),
+            Field::Short(n) => Value::from(*n),
+            Field::Int(n) => Value::from(*n),
+            Field::Long(n) => Value::from(*n),
+            Field::UByte(n) => Value::from(*n),
+            Field::UShort(n) => Value::from(*n),
+            Field::UInt(n) => Value::from(*n),
+            Field::ULong(n) => Value::from(*n),
+            Field::Double(n) => Number::from_f64(*n).map_or(Value::Null, Value::Number),
+            Field::Str(text) => Value::String(text.clone()),
+            // Text whose writer did not say so.
+            Field::Bytes(bytes) => bytes.as_utf8().map_or(Value::Null, Value::from),
+            Field::Group(row) => object(row),
+            Field::ListInternal(list) => list.elements().iter().map(value).collect(),
+            _ => Value::Null,
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! Labelled files as people have them: columns that could be several things, classes without prefix,
+//! entities as stretches of a text, and files with many faults.
+#![allow(missing_docs)]
+
+use std::path::Path;
+
+use aelectra_data::DataError;
+use aelectra_data::ner::{
+    LabelMap, Mode, NerDataset, ReadOptions, Scheme, read_ner, read_ner_text, read_tags,
+};
+
+fn read(name: &str, text: &str) -> Result<NerDataset, DataError> {
+    read_ner_text(Path::new(name), text, &ReadOptions::default())
+}
+
+fn under(scheme: Scheme) -> ReadOptions {
+    ReadOptions {
+        scheme: Some(scheme),
+        ..ReadOptions::default()
+    }
+}
+
+/// Tokens with their tags.
+fn shown(dataset: &NerDataset) -> String {
+    let sentence = |s: &aelectra_data::ner::NerSentence| {
+        let pairs = s.tokens.iter().zip(&s.tags);
+        let pairs: Vec<String> = pairs.map(|(token, tag)| format!("{token}/{tag}")).collect();
+        pairs.join(" ")
+    };
+    let sentences: Vec<String> = dataset.sentences.iter().map(sentence).collect();
+    sentences.join(" | ")
+}
+
+fn refusal(result: Result<NerDataset, DataError>) -> String {
+    let error = result.expect_err("must be refused");
+    format!("{error}; {}", error.hint().unwrap_or_default())
+}
+
+fn written(name: &str, content: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join(name);
+    std::fs::write(&path, content).expect("writes");
+    (dir, path)
+}
+
+// Which column.
+
+#[test]
+fn the_chunks_of_conll_2003_are_told_apart_and_named() {
+    let text = "EU NNP B-NP B-ORG\nrejects VBZ B-VP O\nGerman JJ B-NP B-MISC\n";
+    let dataset = read("x.conll", text).expect("reads");
+    assert_eq!(shown(&dataset), "EU/B-ORG rejects/O German/B-MISC");
+    let [note] = &dataset.warnings()[..] else {
+        panic!("{:?}", dataset.warnings())
+    };
+    assert!(
+        note.contains("column 4") && note.contains("column 3"),
+        "{note}"
+    );
+    assert!(note.contains("--column"), "{note}");
+    // Four columns are not enough to make the last one the right one.
+    let nested = "EU NNP B-ORG O\nog CC O O\n";
+    assert!(refusal(read("x.conll", nested)).contains("column 3 (1 tags of ORG) and column 4"));
+}
+
+#[test]
+fn one_wrong_tag_does_not_hand_the_choice_to_the_next_column() {
+    let text = "1\tBo\tB-PER\tO\n2\ti\tOO\tO\n3\tRy\tB-LOC\tO\n";
+    assert!(refusal(read("x.tsv", text)).contains("--column"));
+    let mut options = ReadOptions {
+        column: Some(3),
+        ..ReadOptions::default()
+    };
+    let path = Path::new("x.tsv");
+    let error = refusal(read_ner_text(path, text, &options));
+    assert!(
+        error.contains("x.tsv`:2: ") && error.contains("`OO`"),
+        "{error}"
+    );
+    options.column = Some(4);
+    assert!(read_ner_text(path, text, &options).is_ok());
+}
+
+#[test]
+fn token_numbers_from_zero_or_through_the_file_are_no_tokens() {
+    for text in [
+        "0\tBo\tB-PER\n1\tler\tO\n\n0\tRy\tB-LOC\n",
+        "1\tBo\tB-PER\n2\tler\tO\n\n3\tRy\tB-LOC\n",
+    ] {
+        let dataset = read("x.tsv", text).expect("reads");
+        assert_eq!(shown(&dataset), "Bo/B-PER ler/O | Ry/B-LOC", "{text}");
+    }
+}
+
+#[test]
+fn a_column_where_there_is_none_is_refused() {
+    let options = ReadOptions {
+        column: Some(3),
+        ..ReadOptions::default()
+    };
+    let conllu = "1\tRy\t_\t_\t_\t_\t_\t_\t_\tname=B-LOC\n";
+    let json = "{\"tokens\":[\"Ry\"],\"ner_tags\":[\"B-LOC\"]}\n";
+    for (name, text) in [("x.conllu", conllu), ("x.jsonl", json)] {
+        let error = refusal(read_ner_text(Path::new(name), text, &options));
+        assert!(
+            error.contains("column 3") && error.contains("--column"),
+            "{error}"
+        );
+    }
+    let twice = "1\tRy\t_\t_\t_\t_\t_\t_\t_\tname=B-LOC|name=O\n";
+    assert!(refusal(read("x.conllu", twice)).contains("one `name=TAG`"));
+}
+
+// What separates columns.
+
+#[test]
+fn only_tab_and_blank_separate() {
+    let dataset = read("x.tsv", "10\u{a0}000\tO\n\u{a0}\tO\nkr.\u{202f}\tO\n").expect("reads");
+    assert_eq!(
+        dataset.sentences[0].tokens,
+        ["10\u{a0}000", "\u{a0}", "kr.\u{202f}"]
+    );
+    let dataset = read("x.txt", "10\u{a0}000  O\n\u{2003} O\n \nRy B-LOC \n").expect("reads");
+    assert_eq!(dataset.sentences[0].tokens, ["10\u{a0}000", "\u{2003}"]);
+    assert_eq!(dataset.sentences.len(), 2);
+    let (_dir, path) = written("x.tsv", "10\u{a0}000\tO\n".as_bytes());
+    let scored = read_tags(&path, &ReadOptions::default(), Mode::Default).expect("reads");
+    assert_eq!(scored.sentences[0].tokens, ["10\u{a0}000"]);
+}
+
+#[test]
+fn classes_with_blanks_need_tabs() {
+    let dataset = read("x.tsv", "Den\tB-WORK OF ART\nsorte\tI-WORK OF ART\n").expect("reads");
+    assert_eq!(
+        dataset.sentences[0].tags,
+        ["B-WORK OF ART", "I-WORK OF ART"]
+    );
+    let error = refusal(read("x.tsv", "i O\nDen B-WORK OF ART\n"));
+    assert!(
+        error.contains(":2: ") && error.contains("`WORK OF ART`"),
+        "{error}"
+    );
+    let map = LabelMap::parse(&["WORK OF ART=MISC"]).expect("parses");
+    assert_eq!(map.apply("I-WORK OF ART"), "I-MISC");
+    // A file whose columns are partly blanks gives words no one wrote; that is told.
+    let dataset = read("x.tsv", "Ib NNP\tB-PER\nler VB\tO\n").expect("reads");
+    assert!(dataset.warnings()[0].contains("2 tokens contain a blank"));
+}
+
+// Schemes.
+
+#[test]
+fn classes_without_prefix() {
+    let text = "Bo\tPERSON\nBech\tPERSON\ner\t0\ni\tO\nRy\tLOCATION\n.\t0\n";
+    let expected = "Bo/B-PERSON Bech/I-PERSON er/O i/O Ry/B-LOCATION ./O";
+    for options in [ReadOptions::default(), under(Scheme::Io)] {
+        let dataset = read_ner_text(Path::new("x.tsv"), text, &options).expect("reads");
+        assert_eq!(shown(&dataset), expected);
+        let told = dataset.warnings().iter().any(|w| w.contains("--scheme io"));
+        assert_eq!(told, options.scheme.is_none());
+    }
+    let (_dir, path) = written("x.tsv", text.as_bytes());
+    let scored = read_tags(&path, &ReadOptions::default(), Mode::Strict).expect("reads");
+    assert_eq!(shown(&scored), expected);
+    // Parts of speech are none, and a file of tags with one bare class is damaged.
+    assert!(read("x.tsv", "Bo\tPROPN\ner\tVERB\n").is_err());
+    let error = refusal(read("x.tsv", "Bo\tB-PER\ner\tO\nRy\tLOC\n"));
+    assert!(
+        error.contains(":3: ") && error.contains("--scheme io"),
+        "{error}"
+    );
+    for wrong in [
+        "Bo\tPER\ner\to\n",
+        "Bo\tPER\ner\t_\n",
+        "Bo\tB-PER\n",
+        "Bo\t\n",
+    ] {
+        assert!(
+            read_ner_text(Path::new("x.tsv"), wrong, &under(Scheme::Io)).is_err(),
+            "{wrong}"
+        );
+    }
+}
+
+#[test]
+fn bare_classes_beside_parts_of_speech() {
+    let text = "Bo\tPROPN\tPER\ner\tVERB\tO\ni\tADP\tO\nRy\tPROPN\tLOC\n";
+    for options in [ReadOptions::default(), under(Scheme::Io)] {
+        let dataset = read_ner_text(Path::new("x.tsv"), text, &options).expect("reads");
+        assert_eq!(shown(&dataset), "Bo/B-PER er/O i/O Ry/B-LOC");
+    }
+}
+
+#[test]
+fn schemes_are_found_beyond_doubt_only() {
+    let bilou = "Bo\tU-PER\nog\tO\nIb\tB-PER\nBech\tL-PER\nRy\tS-LOC\n";
+    let dataset = read("x.tsv", bilou).expect("reads");
+    assert_eq!(
+        shown(&dataset),
+        "Bo/B-PER og/O Ib/B-PER Bech/I-PER Ry/B-LOC"
+    );
+    assert!(
+        dataset.warnings()[0].contains("BIOES"),
+        "{:?}",
+        dataset.warnings()
+    );
+    // A stray `I-` among `B-` that open entities is no IOB1.
+    let iob2 = "Bo\tB-PER\nog\tO\nIb\tI-PER\n";
+    let dataset = read("x.tsv", iob2).expect("reads");
+    assert_eq!(
+        (dataset.orphans.0, dataset.sentences[0].tags[2].as_str()),
+        (1, "I-PER")
+    );
+    // What is scored is scored as it stands.
+    let (_dir, path) = written(
+        "x.tsv",
+        bilou.replace("U-", "S-").replace("L-", "E-").as_bytes(),
+    );
+    let scored = read_tags(&path, &ReadOptions::default(), Mode::Default).expect("reads");
+    assert_eq!(scored.sentences[0].tags[3], "E-PER");
+    let converted = read_tags(&path, &under(Scheme::Bioes), Mode::Strict).expect("reads");
+    assert_eq!(converted.sentences[0].tags[3], "I-PER");
+    let error = refusal(read_tags(&path, &ReadOptions::default(), Mode::Strict));
+    assert!(error.contains("--scheme bioes"), "{error}");
+}
+
+#[test]
+fn lower_case_empty_and_numbered_tags_say_what_to_do() {
+    for (tag, advice) in [
+        ("b-PER", "upper case"),
+        ("", "every token"),
+        ("3", "--label-names"),
+    ] {
+        let error = refusal(read(
+            "x.tsv",
+            &format!("Bo\tB-PER\ner\tO\ni\tO\nRy\t{tag}\n"),
+        ));
+        assert!(
+            error.contains(":4: ") && error.contains(advice),
+            "{tag}: {error}"
+        );
+    }
+    let options = ReadOptions {
+        label_names: Some(["O", "B-PER"].map(str::to_owned).to_vec()),
+        ..ReadOptions::default()
+    };
+    let dataset = read_ner_text(Path::new("x.tsv"), "Bo\t1\ner\t0\n", &options).expect("reads");
+    assert_eq!(shown(&dataset), "Bo/B-PER er/O");
+}
+
+// Many faults.
+
+#[test]
+fn ten_of_many_faults_are_told() {
+    let mut text = "Bo\tB-PER\ner\tO\n".repeat(300);
+    text.push_str(&"Ry\tX-LOC\n".repeat(99));
+    text.push_str("Ry\n");
+    let error = refusal(read("x.tsv", &text));
+    assert!(error.starts_with("`x.tsv` has 100 faults:"), "{error}");
+    assert!(
+        error.contains("line 601: expected a tag") && error.contains("and 90 more"),
+        "{error}"
+    );
+    let json =
+        "{\"tokens\":[\"a\"],\"ner_tags\":[\"O\"]}\n{\"tokens\":[\"a\"],\"ner_tags\":[]}\nx\n";
+    let error = refusal(read("x.jsonl", json));
+    assert!(error.contains("2 faults") && error.contains("line 2: ") && error.contains("line 3: "));
+    let conllu = "1\tRy\t_\t_\t_\t_\t_\t_\t_\tname=B-LOC\n2\tBy\t_\n3\tx\t_\t_\t_\t_\t_\t_\t_\t_\n";
+    assert!(refusal(read("x.conllu", conllu)).contains("2 faults"));
+}
+
+// Records.
+
+const DANSK: &str = concat!(
+    r#"{"text":"Ib læste Den sorte kat i Åby.","ents":[{"start":0,"end":2,"label":"PERSON"},"#,
+    r#"{"start":9,"end":22,"label":"WORK OF ART"},{"start":25,"end":28,"label":"GPE"}],"#,
+    r#""sents":[{"start":0,"end":29}],"tokens":[{"id":0,"start":0,"end":2},{"id":1,"start":3,"end":8},"#,
+    r#"{"id":2,"start":9,"end":12},{"id":3,"start":13,"end":18},{"id":4,"start":19,"end":22},"#,
+    r#"{"id":5,"start":23,"end":24},{"id":6,"start":25,"end":28},{"id":7,"start":28,"end":29}],"#,
+    r#""spans":{"incorrect_spans":[]},"dagw_source":"wiki"}"#
+);
+
+#[test]
+fn dansk() {
+    let dataset = read("train.jsonl", &format!("{DANSK}\n{DANSK}\n")).expect("reads");
+    let sentence = "Ib/B-PERSON læste/O Den/B-WORK OF ART sorte/I-WORK OF ART kat/I-WORK OF ART i/O \
+                    Åby/B-GPE ./O";
+    assert_eq!(shown(&dataset), format!("{sentence} | {sentence}"));
+    assert!(dataset.warnings().is_empty(), "{:?}", dataset.warnings());
+}
+
+#[test]
+fn other_records_with_entities() {
+    let text = "Ib bor i Åby. Bo ler.";
+    let spans = [
+        r#""ents":[{"start":9,"end":12,"label":"LOC"}],"spans":{}"#,
+        r#""spans":[{"start":9,"end":12,"label":"LOC","token_start":3}],"answer":"accept""#,
+        r#""label":[[9,12,"LOC"]]"#,
+        r#""entities":[{"id":1,"label":"LOC","start_offset":9,"end_offset":12}],"relations":[]"#,
+        r#""entities":[{"start":9,"end":12,"label":"LOC","text":"Åby","score":0.9}]"#,
+    ];
+    for spans in spans {
+        let dataset = read("x.jsonl", &format!("{{\"text\":\"{text}\",{spans}}}")).expect(spans);
+        // Sentences as `predict` makes them.
+        assert_eq!(
+            shown(&dataset),
+            "Ib/O bor/O i/O Åby/B-LOC ./O | Bo/O ler/O ./O",
+            "{spans}"
+        );
+    }
+    let array = format!("[\n{DANSK},\n{DANSK}\n]\n");
+    let dataset = read("x.json", &array).expect("an array");
+    let lines: Vec<usize> = dataset.sentences.iter().map(|s| s.line).collect();
+    assert_eq!(lines, [2, 3]);
+}
+
+#[test]
+fn entities_that_are_no_whole_words_are_told_with_their_text() {
+    let record = concat!(
+        r#"{"text":"EU-landene og Ib","label":[[0,2,"ORG"],[14,16,"PER"],[10,11,"X"]]}"#,
+        "\n",
+        r#"{"text":"Ib Bech Hus","label":[[0,7,"PER"],[0,11,"LOC"]]}"#,
+        "\n",
+        r#"{"text":"Ib","label":[[0,2,"PER"]],"answer":"reject"}"#
+    );
+    let dataset = read("x.jsonl", record).expect("reads");
+    assert_eq!(
+        shown(&dataset),
+        "EU-landene/B-ORG og/O Ib/B-PER | Ib/B-LOC Bech/I-LOC Hus/I-LOC"
+    );
+    let warnings = dataset.warnings();
+    assert_eq!(warnings.len(), 4, "{warnings:?}");
+    assert!(warnings[0].contains("1 entities do not begin and end where tokens do"));
+    assert!(
+        warnings[0].contains("line 1: `EU` [ORG] in `EU-landene og Ib`"),
+        "{}",
+        warnings[0]
+    );
+    assert!(
+        warnings[1].contains("overlap") && warnings[1].contains("line 2"),
+        "{}",
+        warnings[1]
+    );
+    assert!(warnings[2].contains("no token"), "{}", warnings[2]);
+    assert!(warnings[3].contains("1 records"), "{}", warnings[3]);
+}
+
+#[test]
+fn records_that_cannot_be_understood() {
+    let good = r#"{"text":"Ib","label":[[0,2,"PER"]]}"#;
+    for (wrong, said) in [
+        (r#"{"text":"Ib","label":[[0,3,"PER"]]}"#, "inside the text"),
+        (r#"{"text":"Ib","label":[[1,1,"PER"]]}"#, "inside the text"),
+        (r#"{"text":"Ib","label":[[0,2]]}"#, "[start, end"),
+        (r#"{"text":"Ib","label":[[0,2,""]]}"#, "a class"),
+        (
+            r#"{"text":"Ib","spans":[{"start":0,"end":1,"label":"PER","text":"Ib"}]}"#,
+            "`Ib`",
+        ),
+        (
+            r#"{"text":"Ib","ents":[[0,2,"A"]],"spans":[[0,2,"B"]]}"#,
+            "`ents` and `spans`",
+        ),
+        (
+            r#"{"text":"Ib","label":"PER"}"#,
+            "the fields `text`, `label`",
+        ),
+        (
+            r#"{"words":["Ib"],"tags":["O"],"labels":["O"]}"#,
+            "`tags` and `labels`",
+        ),
+        (r#"{"sentence":"Ib"}"#, "the fields `sentence`"),
+    ] {
+        let error = refusal(read("x.jsonl", &format!("{good}\n{wrong}\n")));
+        assert!(
+            error.contains(":2: ") && error.contains(said),
+            "{wrong}: {error}"
+        );
+    }
+}
+
+// Bytes.
+
+#[test]
+fn packed_files_and_those_of_other_encodings() {
+    use std::io::Write;
+    let text = "\u{feff}Bo\tB-PER\r\n\r\nRy\tB-LOC\r\n";
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(text.as_bytes()).expect("packs");
+    let gzip = gzip.finish().expect("packs");
+    let zstd = zstd::encode_all(text.as_bytes(), 1).expect("packs");
+    for (name, bytes) in [("x.tsv.gz", &gzip), ("x.iob2.zst", &zstd), ("x.tsv", &gzip)] {
+        let (_dir, path) = written(name, bytes);
+        let dataset = read_ner(&path, &ReadOptions::default()).expect(name);
+        assert_eq!(shown(&dataset), "Bo/B-PER | Ry/B-LOC", "{name}");
+    }
+    let (_dir, path) = written("x.tsv.gz", &gzip[..gzip.len() - 9]);
+    assert!(refusal(read_ner(&path, &ReadOptions::default())).contains("complete"));
+    for (bytes, said) in [(&b"PK\x03\x04"[..], "unpack"), (b"\xff\xfeB\0", "utf-16")] {
+        let (_dir, path) = written("x.tsv", bytes);
+        assert!(
+            refusal(read_ner(&path, &ReadOptions::default())).contains(said),
+            "{said}"
+        );
+    }
+}

@@ -1,0 +1,158 @@
+//! What makes two series of seeds the same one: a directory has seeds of one series only, so that no
+//! mean and standard deviation is over two.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+
+use aelectra_data::ner::{NerSentence, ReadOptions};
+use aelectra_data::run::{Manifest, RunDir};
+use serde_json::{Value, json};
+
+use crate::config::differences;
+use crate::error::{Result, TrainError};
+
+/// How labels come from files; replacements are in the configuration.
+pub(super) fn reading(read: &ReadOptions) -> Value {
+    json!({
+        "format": read.format,
+        "column": read.column,
+        "scheme": read.scheme,
+        "label_names": read.label_names,
+    })
+}
+
+/// Hashes of what is learnt from and scored on, as it was read, and of the weights it begins with.
+///
+/// # Errors
+/// When the weights cannot be read.
+pub(super) fn hashes(
+    splits: [(&str, &[NerSentence]); 3],
+    weights: &Path,
+) -> Result<BTreeMap<String, String>> {
+    let mut hashes = BTreeMap::from([("weights".to_owned(), hash_file(weights)?)]);
+    for (name, sentences) in splits {
+        if !sentences.is_empty() {
+            hashes.insert(name.to_owned(), hash_sentences(sentences));
+        }
+    }
+    Ok(hashes)
+}
+
+fn hash_sentences(sentences: &[NerSentence]) -> String {
+    let mut hash = crc32fast::Hasher::new();
+    for sentence in sentences {
+        for (token, tag) in sentence.tokens.iter().zip(&sentence.tags) {
+            for text in [token.as_str(), "\t", tag.as_str(), "\n"] {
+                hash.update(text.as_bytes());
+            }
+        }
+        hash.update(b"\n");
+    }
+    let (hash, sentences) = (hash.finalize(), sentences.len());
+    format!("{hash:08x} ({sentences} sentences)")
+}
+
+fn hash_file(path: &Path) -> Result<String> {
+    let mut file = std::fs::File::open(path).map_err(TrainError::io("open", path))?;
+    let mut hash = crc32fast::Hasher::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file
+            .read(&mut buffer)
+            .map_err(TrainError::io("read", path))?
+        {
+            0 => return Ok(format!("{:08x}", hash.finalize())),
+            length => hash.update(&buffer[..length]),
+        }
+    }
+}
+
+/// Refuses a directory that holds seeds of a different series than `now` describes. Returns what the
+/// reader should know where that cannot be told for certain.
+///
+/// # Errors
+/// Names each difference.
+pub(super) fn check_same_series(run: &RunDir, now: &Manifest) -> Result<Option<String>> {
+    if !run.manifest().is_file() {
+        if has_results(run) {
+            return Err(different(
+                run,
+                "there are results in `seeds`, but no manifest.json that says of what",
+            ));
+        }
+        return Ok(None);
+    }
+    let before = run.read_manifest()?;
+    let (mut old, mut new) = (whole(&before), whole(now));
+    let mut note = None;
+    if before.data.is_empty() {
+        // A version that did not know these wrote it.
+        for all in [&mut old, &mut new] {
+            if let Some(all) = all.as_object_mut() {
+                all.retain(|key, _| !["data", "read"].contains(&key.as_str()));
+            }
+        }
+        note = has_results(run).then(|| {
+            "earlier seeds of this series recorded no hash of their data: if a file or the model has \
+             changed since, give another `--out`"
+                .to_owned()
+        });
+    } else {
+        // The same sentences are the same from wherever they are read.
+        for all in [&mut old, &mut new] {
+            if let Some(all) = all.as_object_mut() {
+                all.retain(|key, _| !["train", "dev", "test"].contains(&key.as_str()));
+            }
+        }
+    }
+    match differences(&old, &new, &[]) {
+        changed if changed.is_empty() => Ok(note),
+        changed => Err(different(run, &changed.join("\n"))),
+    }
+}
+
+fn whole(manifest: &Manifest) -> Value {
+    let mut all = manifest.config.clone();
+    if let Some(all) = all.as_object_mut() {
+        all.insert("data".to_owned(), json!(manifest.data));
+        all.insert("tokenizer".to_owned(), json!(manifest.tokenizer));
+    }
+    all
+}
+
+fn has_results(run: &RunDir) -> bool {
+    let folders = std::fs::read_dir(run.path().join("seeds"));
+    let mut files = folders
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|folder| std::fs::read_dir(folder.path()).ok())
+        .flatten();
+    files.next().is_some()
+}
+
+fn different(run: &RunDir, how: &str) -> TrainError {
+    TrainError::config(format!(
+        "`{}` holds a different series:\n{how}",
+        run.path().display()
+    ))
+    .with_hint("run the command it was started with to continue it, or give another `--out`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_changes_the_hash_and_a_line_number_does_not() {
+        let sentence = |tag: &str, line| NerSentence {
+            tokens: vec!["Mette".to_owned()],
+            tags: vec![tag.to_owned()],
+            line,
+        };
+        let hash = |tag, line| hash_sentences(&[sentence(tag, line)]);
+        assert_eq!(hash("B-PER", 1), hash("B-PER", 9));
+        assert_ne!(hash("B-PER", 1), hash("B-LOC", 1));
+    }
+}

@@ -1,0 +1,213 @@
+//! Labelled files as people have them, through the verbs that read them.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::binary::{aelectra, expect_code};
+
+/// A folder of files.
+struct Scene(tempfile::TempDir);
+
+impl Scene {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        for (name, text) in files {
+            std::fs::write(dir.path().join(name), text).expect("writable");
+        }
+        Self(dir)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).to_string_lossy().into_owned()
+    }
+}
+
+/// A tagger of PER and LOC with random weights.
+fn tagger() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/golden/tiny-electra/ner")
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// The lines that begin so.
+fn lines<'a>(text: &'a str, begin: &str) -> Vec<&'a str> {
+    text.lines()
+        .filter(|line| line.starts_with(begin))
+        .collect()
+}
+
+const NESTED: &str = "SID-huset\tB-LOC\tB-ORGpart\ni\tO\tO\nRy\tB-LOC\tO\n";
+
+#[test]
+fn score_asks_which_of_two_columns_is_meant() {
+    let scene = Scene::new(&[("nested.tsv", NESTED)]);
+    let file = scene.path("nested.tsv");
+    let score = ["score", "--json", "--gold", &file, "--predicted", &file];
+    let (_, err) = expect_code(&score, 2);
+    assert!(
+        err.contains("column 2 (2 tags of LOC) and column 3 (1 tags of ORGpart)"),
+        "{err}"
+    );
+    let outer = [&score[..], &["--column", "2"]].concat();
+    let report = json(&expect_code(&outer, 0).0);
+    assert_eq!(report["micro"]["support"], 2);
+    // The layers of one file against each other.
+    let both = [&outer[..], &["--predicted-column", "3"]].concat();
+    let report = json(&expect_code(&both, 0).0);
+    assert_eq!(
+        (&report["micro"]["support"], &report["micro"]["f1"]),
+        (&2.into(), &0.0.into())
+    );
+    // `evaluate` asks the same.
+    let model = tagger().to_string_lossy().into_owned();
+    let (_, told) = expect_code(&["evaluate", "--model", &model, "--data", &file], 2);
+    assert!(
+        told.contains("column 2 (2 tags of LOC) and column 3"),
+        "{told}"
+    );
+}
+
+#[test]
+fn score_reads_every_scheme() {
+    let scene = Scene::new(&[
+        (
+            "gold.tsv",
+            "Bo\tB-PER\nBech\tI-PER\ner\tO\ni\tO\nRy\tB-LOC\n",
+        ),
+        (
+            "bilou.tsv",
+            "Bo\tB-PER\nBech\tL-PER\ner\tO\ni\tO\nRy\tU-LOC\n",
+        ),
+        ("io.tsv", "Bo\tPER\nBech\tPER\ner\t0\ni\t0\nRy\tLOC\n"),
+    ]);
+    let gold = scene.path("gold.tsv");
+    let score = |name: &str, more: &[&str], code| {
+        let predicted = scene.path(name);
+        let score = [
+            "score",
+            "--json",
+            "--gold",
+            &gold,
+            "--predicted",
+            &predicted,
+        ];
+        expect_code(&[&score[..], more].concat(), code)
+    };
+    let f1 = |(out, _): (String, String)| json(&out)["micro"]["f1"].as_f64();
+    assert_eq!(f1(score("bilou.tsv", &["--scheme", "bioes"], 0)), Some(1.0));
+    let (out, err) = score("io.tsv", &[], 0);
+    assert_eq!(json(&out)["micro"]["f1"].as_f64(), Some(1.0));
+    assert_eq!(lines(&err, "note: ").len(), 1, "{err}");
+    // As they stand, `L-` and `U-` are no tags.
+    let (_, err) = score("bilou.tsv", &[], 2);
+    assert!(err.contains("--scheme bioes"), "{err}");
+}
+
+#[test]
+fn classes_that_nobody_learns_are_told_in_one_line() {
+    let classes = [
+        "ART", "DATE", "EVENT", "FAC", "GPE", "LAW", "MISC", "NORP", "ORG", "TIME",
+    ];
+    let many: String = classes
+        .iter()
+        .map(|c| format!("x\tB-{c}\ny\tI-{c}\n"))
+        .collect();
+    let scene = Scene::new(&[
+        ("train.tsv", "Bo\tB-PER\nbor\tO\ni\tO\nRy\tB-LOC\n"),
+        ("many.tsv", &many),
+    ]);
+    let (model, many) = (
+        tagger().to_string_lossy().into_owned(),
+        scene.path("many.tsv"),
+    );
+    let (_, err) = expect_code(
+        &["evaluate", "--json", "--model", &model, "--data", &many],
+        0,
+    );
+    let notes = lines(&err, "note: ");
+    let [note] = notes[..] else { panic!("{err}") };
+    assert!(
+        classes
+            .iter()
+            .all(|class| note.contains(&format!("`{class}` (2 tokens)"))),
+        "{note}"
+    );
+
+    let (train, out) = (scene.path("train.tsv"), scene.path("run"));
+    let finetune = [
+        "finetune", "--model", &model, "--train", &train, "--dev", &many,
+    ];
+    let rest = ["--epochs", "1", "--no-dashboard", "--out", &out];
+    let (_, err) = expect_code(&[&finetune[..], &rest].concat(), 0);
+    let told = err
+        .lines()
+        .filter(|line| line.contains("the training data has no class"));
+    let told: Vec<&str> = told.collect();
+    assert!(
+        matches!(told[..], [line] if line.contains("`ART`")),
+        "{err}"
+    );
+}
+
+#[test]
+fn a_hundred_faults_are_ten_lines_and_a_number() {
+    let text = format!("Bo\tB-PER\n{}", "Ry\tX-LOC\n".repeat(100));
+    let scene = Scene::new(&[("bad.tsv", &text)]);
+    let (model, file) = (
+        tagger().to_string_lossy().into_owned(),
+        scene.path("bad.tsv"),
+    );
+    let (_, err) = expect_code(&["evaluate", "--model", &model, "--data", &file], 2);
+    assert!(
+        err.contains("has 100 faults:") && err.contains("and 90 more"),
+        "{err}"
+    );
+    assert_eq!(lines(&err, "  line ").len(), 10, "{err}");
+    assert_eq!(lines(&err, "hint: ").len(), 1, "{err}");
+}
+
+#[test]
+fn texts_with_entities_are_evaluated() {
+    let record = r#"{"text":"Bo er i Ry-byen.","ents":[{"start":0,"end":2,"label":"PER"},{"start":8,"end":10,"label":"LOC"}]}"#;
+    let scene = Scene::new(&[("texts.jsonl", record)]);
+    let (model, file) = (
+        tagger().to_string_lossy().into_owned(),
+        scene.path("texts.jsonl"),
+    );
+    let (out, err) = expect_code(
+        &["evaluate", "--json", "--model", &model, "--data", &file],
+        0,
+    );
+    assert_eq!(json(&out)["micro"]["support"], 2);
+    assert!(err.contains("`Ry` [LOC] in `Bo er i Ry-byen.`"), "{err}");
+}
+
+#[test]
+fn data_sets_say_what_to_place_where_without_a_network() {
+    let scene = Scene::new(&[]);
+    for set in ["dynaword", "gigaword", "dansk"] {
+        let output = aelectra()
+            .args(["data", set, "--out", &scene.path(set)])
+            .env("HF_HUB_OFFLINE", "1")
+            .env("HF_ENDPOINT", "http://127.0.0.1:1")
+            .output()
+            .expect("the binary runs");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        for part in [
+            set,
+            "HF_HUB_OFFLINE",
+            "127.0.0.1:1/datasets/",
+            "*.parquet",
+            "Cite",
+        ] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+    }
+    // `--list` needs no directory; everything else does.
+    let (_, told) = expect_code(&["data", "dansk"], 2);
+    assert!(told.contains("--out"), "{told}");
+}
