@@ -124,19 +124,18 @@ fn bare_classes_are_entities() {
     assert_eq!(whole["bare"], true);
     let prefixed = tagged(&golden("tiny-electra/ner"));
     assert_eq!(prefixed["bare"], false);
-    // Every word that is in an entity with prefixes is in one without: the scores are the same.
+    // The scores are the same, so what is an entity's by its own score is one's either way.
     let covered = |found: &Value| -> Vec<u64> {
+        let text = found["text"].as_str().expect("text").as_bytes();
         let entities = found["entities"].as_array().expect("a list").iter();
         let places = entities.flat_map(|e| {
             e["start"].as_u64().expect("a number")..e["end"].as_u64().expect("a number")
         });
-        places.collect()
+        places.filter(|at| text[*at as usize] != b' ').collect()
     };
     let (whole, prefixed) = (covered(&whole), covered(&prefixed));
-    assert!(
-        !prefixed.is_empty() && prefixed.iter().all(|at| whole.contains(at)),
-        "{whole:?}"
-    );
+    let all_there = whole.iter().all(|at| prefixed.contains(at));
+    assert!(!whole.is_empty() && all_there, "{whole:?} {prefixed:?}");
 }
 
 /// P3: marks that no tokenizer sees are no words, and the offsets count them all the same.
@@ -255,27 +254,19 @@ fn conll_output_is_valid_iob2() {
     let text: Vec<&str> = (0..400)
         .map(|i| words[(i * i + 3 * i) % words.len()])
         .collect();
-    for model in ["tiny-electra/ner", "tiny-bert/ner"] {
-        if !golden(model).is_dir() {
-            continue;
+    let model = golden("tiny-electra/ner");
+    let (_, out, err) = predict(&model, &["--format", "conll"], text.join(" ").as_bytes());
+    let mut before = "O";
+    let mut entities = 0;
+    for line in out.lines() {
+        let tag = line.split_once('\t').map_or("O", |(_, tag)| tag);
+        if let Some(class) = tag.strip_prefix("I-") {
+            assert!(before.ends_with(&format!("-{class}")), "{before} {tag}");
         }
-        let (_, out, err) = predict(
-            &golden(model),
-            &["--format", "conll"],
-            text.join(" ").as_bytes(),
-        );
-        let mut before = "O".to_owned();
-        let mut entities = 0;
-        for line in out.lines() {
-            let tag = line.split_once('\t').map_or("O", |(_, tag)| tag);
-            if let Some(class) = tag.strip_prefix("I-") {
-                assert!(before.ends_with(&format!("-{class}")), "{before} {tag}");
-            }
-            entities += usize::from(tag.starts_with("B-"));
-            before = tag.to_owned();
-        }
-        assert!(entities > 0, "{err}");
+        entities += usize::from(tag.starts_with("B-"));
+        before = tag;
     }
+    assert!(entities > 0, "{err}");
 }
 
 /// M1: every verb tells what it decided about the tokenizer.

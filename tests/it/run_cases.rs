@@ -274,7 +274,7 @@ fn a_series_has_one_scheme_and_one_set_of_data() {
     let told = series.run("finetune", "run", &["--seeds", "2", "--scheme", "iob1"], 2);
     for part in [
         "holds a different series",
-        "read.scheme: \"iob2\" → \"iob1\"",
+        "read.scheme: null → \"iob1\"",
         "give another `--out`",
     ] {
         assert!(told.contains(part), "no {part:?} in {told}");
