@@ -90,6 +90,11 @@ pub trait Kernels: Debug + Sync {
         }
     }
 
+    /// The precisions [`prepare`](Kernels::prepare) supports, each with what multiplies in it.
+    fn precisions(&self) -> Vec<(Precision, &'static str)> {
+        vec![(Precision::F32, self.name())]
+    }
+
     /// A linear layer: `[n, in]` to `[n, out]`.
     fn linear(
         &self,

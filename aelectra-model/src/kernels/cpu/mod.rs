@@ -111,6 +111,10 @@ impl Kernels for CpuKernels {
         prepared::prepare(self.0, layers, options, precision)
     }
 
+    fn precisions(&self) -> Vec<(Precision, &'static str)> {
+        prepared::precisions(self.0)
+    }
+
     fn linear(
         &self,
         rows: Tensor<2>,

@@ -68,6 +68,17 @@ pub(super) fn prepare(
     }
 }
 
+/// As [`crate::kernels::Kernels::precisions`].
+pub(super) fn precisions(isa: Isa) -> Vec<(Precision, &'static str)> {
+    let brain = match isa.bf16() {
+        Some(_) => "AVX-512 BF16",
+        None => "rounded factors in 32 bits",
+    };
+    let mut found = vec![(Precision::F32, isa.name()), (Precision::Bf16, brain)];
+    found.extend(isa.vnni().map(|_| (Precision::Int8, "AVX-512 VNNI")));
+    found
+}
+
 /// Rows of activations to be written, a fixed distance apart.
 struct RowsMut<'a> {
     values: &'a mut [f32],

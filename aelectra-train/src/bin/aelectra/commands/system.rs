@@ -1,5 +1,7 @@
 //! `aelectra doctor`, `aelectra completions`, `aelectra man`.
 
+use std::collections::BTreeMap;
+
 use aelectra_model::device::BACKENDS;
 use aelectra_model::{DeviceSpec, kernels};
 use serde::Serialize;
@@ -12,6 +14,8 @@ use crate::output;
 struct Kernels {
     used: &'static str,
     available: Vec<&'static str>,
+    /// Precisions of inference, each with what multiplies in it.
+    precisions: BTreeMap<String, &'static str>,
 }
 
 #[derive(Serialize)]
@@ -25,6 +29,7 @@ struct Report {
 
 pub(crate) fn doctor(global: Global) -> anyhow::Result<u8> {
     let device = DeviceSpec::compiled_default()?.open()?;
+    let kernels = kernels::of(&device);
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
         devices: BACKENDS.iter().filter(|b| b.1).map(|b| b.0).collect(),
@@ -34,8 +39,13 @@ pub(crate) fn doctor(global: Global) -> anyhow::Result<u8> {
             .map(|b| format!("{}: build with `--features {}`", b.0, b.0))
             .collect(),
         kernels: Kernels {
-            used: kernels::of(&device).name(),
+            used: kernels.name(),
             available: kernels::all_on(&device).iter().map(|k| k.name()).collect(),
+            precisions: kernels
+                .precisions()
+                .into_iter()
+                .map(|(precision, by)| (precision.to_string(), by))
+                .collect(),
         },
         threads: std::thread::available_parallelism().map_or(1, usize::from),
     };
@@ -47,9 +57,18 @@ pub(crate) fn doctor(global: Global) -> anyhow::Result<u8> {
         ];
         let missing = report.missing.iter();
         lines.extend(missing.map(|missing| format!("not in this build: {missing}")));
-        let Kernels { used, available } = &report.kernels;
+        let Kernels {
+            used,
+            available,
+            precisions,
+        } = &report.kernels;
         let available = available.join(", ");
         lines.push(format!("kernels: {used} (available: {available})"));
+        let precisions: Vec<String> = precisions
+            .iter()
+            .map(|(precision, by)| format!("{precision} ({by})"))
+            .collect();
+        lines.push(format!("inference: {}", precisions.join(", ")));
         lines.push(format!("threads: {}", report.threads));
         lines.join("\n")
     })

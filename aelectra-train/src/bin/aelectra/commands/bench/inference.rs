@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use aelectra_data::rng::KeyedRng;
 use aelectra_model::auto::AutoModel;
 use aelectra_model::init::Initializer;
-use aelectra_model::{ElectraConfig, ElectraForPreTraining, EncoderInput, Precision, parameters};
+use aelectra_model::{
+    ElectraConfig, ElectraForPreTraining, EncoderInput, Precision, kernels, parameters,
+};
 use clap::Args;
 use serde::Deserialize;
 
@@ -53,6 +55,13 @@ pub(super) fn run(args: &InferenceArgs, global: Global) -> anyhow::Result<u8> {
         AutoModel::TokenClassification(model) => parameters::count(model),
     };
     let model = model.prepare(args.precision)?;
+    let precisions = kernels::of(&device).precisions();
+    if let Some((_, by)) = precisions
+        .iter()
+        .find(|(precision, _)| *precision == args.precision)
+    {
+        output::note(&format!("note: {} by {by}", args.precision));
+    }
     let mut lengths = match &args.lengths {
         None => vec![args.measure.length; args.measure.batch],
         Some(path) => read_lengths(path)?,
