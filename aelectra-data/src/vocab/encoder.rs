@@ -50,6 +50,11 @@ impl Encoder {
         }
     }
 
+    /// The tokenizer that this one remembers the results of.
+    pub(crate) fn tokenizer(&self) -> &WordPieceTokenizer {
+        &self.tokenizer
+    }
+
     /// Appends the ids of `text`, without special tokens.
     pub fn encode_into(&mut self, text: &str, out: &mut Vec<u32>) {
         if self.tokenizer.encode_by_reference(text, out) {
