@@ -493,3 +493,33 @@ fn links_that_lead_back_and_links_to_nothing() {
         report.notes
     );
 }
+
+/// A pipe with a name, as a shell makes it for `<(zcat FILE)`, is read once and like standard input.
+#[cfg(unix)]
+#[test]
+fn pipes_with_a_name_are_read_once() {
+    let inputs = Inputs::new();
+    let pipe = inputs.path("pipe");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let writer = {
+        let pipe = pipe.clone();
+        std::thread::spawn(move || fs::write(pipe, gzip(LINES.as_bytes())))
+    };
+    assert_eq!(inputs.read(&pipe).0, TWO);
+    writer.join().unwrap().unwrap();
+    // In a directory it is left out, not waited for.
+    inputs.file("a.txt", "Et hus");
+    let (documents, report) = inputs.read(&inputs.all());
+    assert_eq!(documents, ["Et hus"]);
+    assert!(
+        report.notes[0].contains("no regular files"),
+        "{:?}",
+        report.notes
+    );
+}

@@ -56,8 +56,8 @@ pub struct Source {
 const READ_BUFFER: usize = 256 << 10;
 
 /// A source that is being read.
-pub(crate) struct Opened<'r> {
-    pub(crate) reader: Box<dyn BufRead + 'r>,
+pub(crate) struct Opened {
+    pub(crate) reader: Box<dyn BufRead>,
     /// How its documents lie; never [`Format::Stdin`].
     pub(crate) format: Format,
     /// Bytes after the end of its compressed data, known at the end.
@@ -79,7 +79,7 @@ impl Source {
 
     /// Opens the file for reading, decompressed and as UTF-8; `read` counts the bytes taken from
     /// disk, `field` is that of the text.
-    pub(crate) fn open(&self, read: &ReadCounter, field: &str) -> Result<Opened<'static>> {
+    pub(crate) fn open(&self, read: &ReadCounter, field: &str) -> Result<Opened> {
         if self.format == Format::Stdin {
             return self.open_stream(field);
         }
@@ -90,7 +90,7 @@ impl Source {
     }
 
     /// A stream tells what it is when its first bytes have been read.
-    fn open_stream(&self, field: &str) -> Result<Opened<'static>> {
+    fn open_stream(&self, field: &str) -> Result<Opened> {
         let mut stream: Box<dyn Read> = match self.path.as_os_str() == "-" {
             true => Box::new(io::stdin()),
             false => Box::new(File::open(&self.path).map_err(DataError::io("open", &self.path))?),
@@ -129,7 +129,7 @@ impl Source {
         now.decoded(whole, format)
     }
 
-    fn decoded(&self, file: impl BufRead + 'static, format: Format) -> Result<Opened<'static>> {
+    fn decoded(&self, file: impl BufRead + 'static, format: Format) -> Result<Opened> {
         let trailing = Trailing::default();
         let told = DataError::io("decompress", &self.path);
         let reader: Box<dyn BufRead> = match self.compression {
