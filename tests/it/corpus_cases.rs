@@ -242,7 +242,8 @@ fn the_second_writer_is_told_who_holds_the_directory() {
 #[test]
 fn a_damaged_shard_is_told_when_it_is_opened() {
     let case = Case::new();
-    let input = case.file("a.txt", "Et hus ved havet.\n\n".repeat(200));
+    let texts = (0..200).map(|i| format!("Hus nummer {i} ved havet.\n\n"));
+    let input = case.file("a.txt", texts.collect::<String>());
     case.prepare(&input, 0, &["--validation", "0.2"]);
     let shard = PathBuf::from(case.path("shards")).join("train-000000.shard");
     let whole = std::fs::read(&shard).expect("reads");

@@ -78,7 +78,7 @@ impl Encoder {
             if slot.key == key {
                 // A fixed-size copy and a truncation: cheaper than copying `count` ids.
                 let end = out.len() + slot.count as usize;
-                out.extend_from_slice(&slot.ids);
+                out.extend(slot.ids);
                 out.truncate(end);
                 return;
             }
