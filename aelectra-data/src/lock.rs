@@ -65,7 +65,12 @@ pub struct Lock {
     path: PathBuf,
     /// Keeps the lock; `None` on a file system that has no locks.
     file: Option<File>,
+    /// The directory that was made for the lock; removed with it if nothing came into it.
+    made: Option<PathBuf>,
 }
+
+/// The name of the lock of a directory.
+const IN_DIRECTORY: &str = ".lock";
 
 impl Lock {
     /// Takes the lock whose file is `path`, without waiting; its directory must exist. `what` tells
@@ -91,7 +96,11 @@ impl Lock {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Err(in_use(&path, &mut file)),
                 Err(TryLockError::Error(error)) if has_no_locks(&error) => {
-                    return Ok(Self { path, file: None });
+                    return Ok(Self {
+                        path,
+                        file: None,
+                        made: None,
+                    });
                 }
                 Err(TryLockError::Error(error)) => return Err(DataError::io("lock", &path)(error)),
             }
@@ -102,8 +111,33 @@ impl Lock {
             }
             let holder = Holder::of_this_process(what);
             write_holder(&mut file, &holder).map_err(DataError::io("write", &path))?;
-            let file = Some(file);
-            return Ok(Self { path, file });
+            return Ok(Self {
+                path,
+                file: Some(file),
+                made: None,
+            });
+        }
+    }
+
+    /// Takes the lock of a directory to write, whose file is `.lock` in it. Makes the directory if
+    /// there is none, and removes it again with the lock if nothing was written.
+    ///
+    /// # Errors
+    /// As [`Lock::acquire`], or when the directory cannot be made.
+    pub fn of_directory(dir: &Path, what: &str) -> Result<Self> {
+        loop {
+            let made = !dir.exists();
+            std::fs::create_dir_all(dir).map_err(DataError::io("create", dir))?;
+            match Self::acquire(&dir.join(IN_DIRECTORY), what) {
+                // Whoever gave the lock back just now removed the directory too.
+                Err(DataError::Io { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound && !dir.exists() => {}
+                Ok(mut lock) => {
+                    lock.made = made.then(|| dir.to_path_buf());
+                    return Ok(lock);
+                }
+                other => return other,
+            }
         }
     }
 
@@ -121,6 +155,10 @@ impl Drop for Lock {
         if let Some(file) = &self.file {
             let _ = file.set_len(0);
             let _ = std::fs::remove_file(&self.path);
+        }
+        if let Some(dir) = &self.made {
+            // Refused by the system if anything is in it.
+            let _ = std::fs::remove_dir(dir);
         }
     }
 }

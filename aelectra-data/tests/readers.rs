@@ -188,9 +188,27 @@ fn odd_documents_are_counted_and_strict_refuses_them() {
         nul: 1,
         malformed: 3,
         oversized: 1,
-        cut: 0,
+        faults: counts.faults.clone(),
+        ..SourceReport::default()
     };
     assert_eq!(*counts, expected);
+    let faults: Vec<(u64, &str)> = counts
+        .faults
+        .iter()
+        .map(|fault| (fault.line, fault.what.as_str()))
+        .collect();
+    let malformed = "malformed JSON: expected value at column 1";
+    assert_eq!(
+        faults,
+        [
+            (3, "invalid UTF-8"),
+            (4, "a NUL byte"),
+            (5, "no such field (`text`)"),
+            (6, "a number where the text should be (`text`)"),
+            (7, malformed),
+            (9, "more than 1000 bytes"),
+        ]
+    );
 
     let strict = PrepareOptions {
         corpus: CorpusOptions {
@@ -245,7 +263,12 @@ fn gigaword_directories_keep_texts_and_skip_metadata() {
     fs::write(section.join("README.md"), "readme").unwrap();
     let glob = dir.path().join("sektioner/*/*");
     for input in [dir.path(), &glob] {
-        let sources = discover(&[input.into()]).unwrap();
+        let found = discover(&corpus(&[input])).unwrap();
+        let (sources, notes) = (found.sources, found.notes.join("\n"));
+        assert!(
+            notes.contains("3 files left out") && notes.contains("LICENSE"),
+            "{notes}"
+        );
         assert!(
             sources
                 .iter()
@@ -254,14 +277,18 @@ fn gigaword_directories_keep_texts_and_skip_metadata() {
         let (documents, _) = read(&corpus(&[input]));
         assert_eq!(documents, ["Første tekst", "Anden tekst samme dokument"]);
     }
-    let twice = [
-        dir.path().into(),
-        dir.path().join("sektioner/../sektioner/adl/adl_a"),
-    ];
-    assert_eq!(discover(&twice).unwrap().len(), 2, "each file once");
-    // A file named in full is read whatever stands beside it.
-    assert_eq!(discover(&[section.join("adl.jsonl")]).unwrap().len(), 1);
-    let missing = discover(&[dir.path().join("nope.txt")]).unwrap_err();
+    let again = dir.path().join("sektioner/../sektioner/adl/adl_a");
+    let twice = discover(&corpus(&[dir.path(), &again])).unwrap();
+    assert_eq!(twice.sources.len(), 2, "each file once");
+    // A file named in full is read whatever stands beside it, or refused.
+    let metadata = discover(&corpus(&[&section.join("adl.jsonl")])).unwrap_err();
+    let message = metadata.to_string();
+    assert!(
+        message.contains("without a field `text`, with `doc_id`"),
+        "{message}"
+    );
+    assert!(metadata.hint().unwrap().contains("--text-field doc_id"));
+    let missing = discover(&corpus(&[&dir.path().join("nope.txt")])).unwrap_err();
     assert!(missing.to_string().contains("nope.txt") && missing.hint().is_some());
 }
 

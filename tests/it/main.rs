@@ -4,6 +4,7 @@ mod bad_input;
 mod bench;
 mod binary;
 mod cleaning;
+mod corpus_cases;
 mod environment;
 mod errors;
 mod help;

@@ -1,14 +1,17 @@
 //! Reading sources as chunks of whole documents.
 
-use std::io::{BufRead, Read};
+use std::io::BufRead;
 use std::ops::Range;
 
-use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use xxhash_rust::xxh3::xxh3_64;
 
+use super::lines::{Digest, Line, SourceDigest, boundary_before, read_line, skip_line};
 use super::source::{Format, ReadCounter, Source};
+use super::splitter::{Splitter, Step};
 use super::{CorpusOptions, TextLayout};
-use crate::error::{DataError, Result};
+#[cfg(not(feature = "parquet"))]
+use crate::error::DataError;
+use crate::error::Result;
 
 /// What some programs write at the start of UTF-8 files.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -19,8 +22,9 @@ pub(crate) enum RecordKind {
     Text,
     /// The first part of a text that is too long.
     CutText,
-    JsonLine,
-    /// A line that was too long to keep; its range is empty.
+    /// JSON values: a line of them, or one over several lines.
+    Json,
+    /// A record that was too long to keep; its range is empty.
     Oversized,
 }
 
@@ -48,13 +52,14 @@ impl Chunk {
     }
 }
 
-/// What was read of a source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SourceDigest {
-    /// Decompressed bytes.
-    pub bytes: u64,
-    /// XXH3, 128 bits, of the decompressed bytes without line ends, in hexadecimal.
-    pub xxh3_128: String,
+/// What separates the documents of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Separator {
+    BlankLine,
+    LineEnd,
+    /// `<doc …>` and `</doc>` on lines of their own.
+    DocTag,
+    Nothing,
 }
 
 /// Reads all sources and gives their chunks to `emit`, which returns whether to go on.
@@ -95,35 +100,38 @@ impl Chunker<'_> {
         if source.format == Format::Parquet {
             return self.parquet(index, source);
         }
-        let mut reader = source.open(self.read)?;
-        self.documents(index, source, &mut reader)
-            .map_err(DataError::io("read", &source.path))
+        let opened = source.open(self.read, &self.options.text_field)?;
+        let mut reader = opened.reader;
+        let mut digest = self
+            .documents(index, opened.format, &mut reader)
+            .map_err(|error| source.unreadable(error))?;
+        digest.trailing = opened.trailing.get();
+        Ok(digest)
     }
 
     fn documents(
         &mut self,
         index: usize,
-        source: &Source,
+        format: Format,
         reader: &mut dyn BufRead,
     ) -> std::io::Result<SourceDigest> {
         if reader.fill_buf()?.starts_with(BYTE_ORDER_MARK) {
             reader.consume(BYTE_ORDER_MARK.len());
         }
-        let json = match source.format {
-            Format::JsonLines => true,
-            Format::Stdin => reader.fill_buf()?.first() == Some(&b'{'),
-            _ => false,
-        };
-        let whole = match self.options.text_layout {
-            TextLayout::Auto => source.format == Format::PlainFile,
-            TextLayout::BlankLines => false,
-            TextLayout::WholeFile => true,
-        };
         let mut digest = Digest::default();
-        if json {
-            self.json_lines(index, reader, &mut digest)?;
-        } else {
-            self.text(index, reader, &mut digest, whole)?;
+        match format {
+            Format::JsonLines => self.json_lines(index, reader, &mut digest)?,
+            Format::Json => self.json_values(index, reader, &mut digest)?,
+            _ => {
+                let separator = match self.options.text_layout {
+                    _ if format == Format::DocBlocks => Separator::DocTag,
+                    TextLayout::Auto if format == Format::PlainFile => Separator::Nothing,
+                    TextLayout::Auto | TextLayout::BlankLines => Separator::BlankLine,
+                    TextLayout::WholeFile => Separator::Nothing,
+                    TextLayout::Lines => Separator::LineEnd,
+                };
+                self.text(index, reader, &mut digest, separator)?;
+            }
         }
         Ok(digest.finish())
     }
@@ -131,8 +139,8 @@ impl Chunker<'_> {
     #[cfg(not(feature = "parquet"))]
     fn parquet(&mut self, _: usize, source: &Source) -> Result<SourceDigest> {
         Err(
-            DataError::parse(&source.path, 0, "text or JSON lines", "a Parquet file")
-                .with_hint("build with the feature `parquet`, or convert the file to .jsonl"),
+            DataError::parse(&source.path, 0, "text or JSON", "a Parquet file")
+                .with_hint("build with the feature `parquet`, or convert the file to JSON Lines"),
         )
     }
 
@@ -173,7 +181,7 @@ impl Chunker<'_> {
                 Line::Whole => {
                     digest.update(&self.chunk.bytes[start..]);
                     let end = self.chunk.bytes.len();
-                    self.record(index, line, RecordKind::JsonLine, start..end);
+                    self.record(index, line, RecordKind::Json, start..end);
                 }
                 Line::Cut => {
                     digest.update(&self.chunk.bytes[start..]);
@@ -186,12 +194,87 @@ impl Chunker<'_> {
         Ok(())
     }
 
+    /// Records of a JSON array, or objects over several lines.
+    fn json_values(
+        &mut self,
+        index: usize,
+        reader: &mut dyn BufRead,
+        digest: &mut Digest,
+    ) -> std::io::Result<()> {
+        let mut splitter = Splitter::default();
+        let (mut line, mut first_line) = (1, 1);
+        let mut start = self.chunk.bytes.len();
+        let mut oversized = false;
+        while self.going {
+            let buffer = reader.fill_buf()?;
+            if buffer.is_empty() {
+                break;
+            }
+            let count = buffer.len();
+            let mut from = 0;
+            for (at, &byte) in buffer.iter().enumerate() {
+                match splitter.step(byte) {
+                    Step::Between => from = at + 1,
+                    Step::Begin => {
+                        (from, first_line) = (at, line);
+                        start = self.chunk.bytes.len();
+                    }
+                    Step::Inside => {}
+                    Step::End => {
+                        self.keep(start, &buffer[from..=at], &mut oversized);
+                        from = at + 1;
+                        self.json_value(index, first_line, start, &mut oversized, digest);
+                        start = self.chunk.bytes.len();
+                    }
+                }
+                line += u64::from(byte == b'\n');
+            }
+            if splitter.is_inside() {
+                self.keep(start, &buffer[from..], &mut oversized);
+            }
+            reader.consume(count);
+        }
+        if splitter.is_inside() {
+            // Cut off: it becomes a record, so that it is counted.
+            self.json_value(index, first_line, start, &mut oversized, digest);
+        }
+        Ok(())
+    }
+
+    /// Appends a part of the record that starts at `start`, unless that becomes too long.
+    fn keep(&mut self, start: usize, part: &[u8], oversized: &mut bool) {
+        let length = self.chunk.bytes.len() - start + part.len();
+        *oversized |= length > self.options.max_document_bytes;
+        if *oversized {
+            self.chunk.bytes.truncate(start);
+        } else {
+            self.chunk.bytes.extend_from_slice(part);
+        }
+    }
+
+    fn json_value(
+        &mut self,
+        index: usize,
+        line: u64,
+        start: usize,
+        oversized: &mut bool,
+        digest: &mut Digest,
+    ) {
+        digest.update(&self.chunk.bytes[start..]);
+        let end = self.chunk.bytes.len();
+        let kind = match std::mem::take(oversized) {
+            true => RecordKind::Oversized,
+            false => RecordKind::Json,
+        };
+        self.record(index, line, kind, start..end);
+    }
+
     fn text(
         &mut self,
         index: usize,
         reader: &mut dyn BufRead,
         digest: &mut Digest,
-        whole_file: bool,
+        separator: Separator,
     ) -> std::io::Result<()> {
         let mut line = 0;
         let mut first_line = 1;
@@ -206,7 +289,13 @@ impl Chunker<'_> {
                 break;
             }
             digest.update(&self.chunk.bytes[start..]);
-            let blank = self.chunk.bytes[start..].trim_ascii().is_empty();
+            let read_line = self.chunk.bytes[start..].trim_ascii();
+            let separates = match separator {
+                Separator::BlankLine => read_line.is_empty(),
+                Separator::DocTag => read_line == b"</doc>" || read_line.starts_with(b"<doc "),
+                Separator::LineEnd => true,
+                Separator::Nothing => false,
+            };
             let full = matches!(read, Line::Cut);
             if full {
                 // Cut between characters, and carry the rest into the next document.
@@ -216,9 +305,16 @@ impl Chunker<'_> {
                 document = self.chunk.bytes.len();
                 self.chunk.bytes.extend_from_slice(&rest);
                 first_line = line;
-            } else if blank && !whole_file {
-                if start > document {
-                    self.record(index, first_line, RecordKind::Text, document..start);
+            } else if separates {
+                // A line that only separates is no part of a document.
+                let is_text = separator == Separator::LineEnd && !read_line.is_empty();
+                let end = if is_text {
+                    self.chunk.bytes.len()
+                } else {
+                    start
+                };
+                if end > document {
+                    self.record(index, first_line, RecordKind::Text, document..end);
                     document = self.chunk.bytes.len();
                 } else {
                     self.chunk.bytes.truncate(document);
@@ -259,81 +355,4 @@ impl Chunker<'_> {
         let chunk = std::mem::replace(&mut self.chunk, next);
         self.going = (self.emit)(chunk);
     }
-}
-
-#[derive(Default)]
-struct Digest {
-    bytes: u64,
-    hash: Xxh3,
-}
-
-impl Digest {
-    fn update(&mut self, bytes: &[u8]) {
-        self.bytes += bytes.len() as u64 + 1;
-        self.hash.update(bytes);
-    }
-
-    fn finish(self) -> SourceDigest {
-        SourceDigest {
-            bytes: self.bytes,
-            xxh3_128: format!("{:032x}", self.hash.digest128()),
-        }
-    }
-}
-
-enum Line {
-    /// A line without its end.
-    Whole,
-    /// The first `limit` bytes of a longer line.
-    Cut,
-    /// Nothing: the file is at its end.
-    End,
-}
-
-fn read_line(reader: &mut dyn BufRead, out: &mut Vec<u8>, limit: usize) -> std::io::Result<Line> {
-    let start = out.len();
-    let read = reader.take(limit as u64 + 1).read_until(b'\n', out)?;
-    if read == 0 {
-        return Ok(Line::End);
-    }
-    if out.last() == Some(&b'\n') {
-        out.pop();
-        if out.last() == Some(&b'\r') && out.len() > start {
-            out.pop();
-        }
-        return Ok(Line::Whole);
-    }
-    Ok(if read > limit { Line::Cut } else { Line::Whole })
-}
-
-fn skip_line(reader: &mut dyn BufRead) -> std::io::Result<u64> {
-    let mut skipped = 0;
-    loop {
-        let buffer = reader.fill_buf()?;
-        if buffer.is_empty() {
-            return Ok(skipped);
-        }
-        let end = buffer.iter().position(|&byte| byte == b'\n');
-        let used = end.map_or(buffer.len(), |end| end + 1);
-        reader.consume(used);
-        skipped += used as u64;
-        if end.is_some() {
-            return Ok(skipped);
-        }
-    }
-}
-
-/// The last position at or before the end that starts a character, and preferably a word.
-fn boundary_before(bytes: &[u8], from: usize) -> usize {
-    let earliest = bytes.len().saturating_sub(1000).max(from + 1);
-    (earliest..bytes.len())
-        .rev()
-        .find(|&at| bytes[at - 1].is_ascii_whitespace())
-        .or_else(|| {
-            (earliest..=bytes.len()).rev().find(|&at| {
-                at == bytes.len() && bytes[at - 1] < 0x80
-                    || at < bytes.len() && bytes[at] & 0xc0 != 0x80
-            })
-        })
-        .unwrap_or(bytes.len())
 }

@@ -5,50 +5,72 @@
 //! worked on in parallel. A chunk depends on nothing but the bytes before it, so results are the
 //! same for any number of threads, and memory is bounded by the chunks in flight.
 //!
-//! | input | documents |
+//! | content | documents |
 //! | --- | --- |
-//! | `.txt` | separated by blank lines, or one per file ([`TextLayout`]) |
-//! | `.jsonl`, `.ndjson` | one per line, in the field [`CorpusOptions::text_field`] |
-//! | `.parquet` | one per row, in the column [`CorpusOptions::text_field`]; needs the feature `parquet` |
-//! | no extension | one per file; `.jsonl` beside such files is metadata and skipped (Danish Gigaword) |
+//! | text, named `.txt` | separated by blank lines, or as [`TextLayout`] says |
+//! | text without extension | one per file; `.jsonl` beside such files is metadata and left out (Danish Gigaword) |
+//! | JSON objects, one or several a line or over several lines, or one array | one per object, in the field [`CorpusOptions::text_field`] |
+//! | `<doc …>` … `</doc>` (`WikiExtractor`) | one per block |
+//! | Parquet | one per row, in the column [`CorpusOptions::text_field`]; needs the feature `parquet` |
 //!
-//! each but Parquet also with `.gz` or `.zst`. Bad input is counted per file in [`SourceReport`], and is an
-//! error only with [`CorpusOptions::strict`]:
+//! The first bytes of a file say which of these it is, whether gzip, Zstandard, bzip2 or xz
+//! compressed it, and whether its text is UTF-8, UTF-16 or Windows-1252; its name only decides
+//! where they leave a choice. Tables, archives, markup and binary files are refused by name, or
+//! left out of directories ([`Discovery::notes`]). Bad input is counted per file in
+//! [`SourceReport`], which names the first faults, and is an error only with
+//! [`CorpusOptions::strict`]:
 //!
 //! | what | rule |
 //! | --- | --- |
 //! | invalid UTF-8 | replaced with U+FFFD, which tokenizers drop |
+//! | half a surrogate pair in a JSON escape | replaced with U+FFFD, counted as repaired |
 //! | NUL bytes | kept in the text; tokenizers drop them |
-//! | empty or whitespace only | skipped |
-//! | malformed JSON, no such field, not a string | skipped |
-//! | longer than [`CorpusOptions::max_document_bytes`] | text is cut into several documents, a JSON line is skipped |
+//! | empty or whitespace only, `null` | skipped |
+//! | malformed JSON, no such field, no string | skipped |
+//! | longer than [`CorpusOptions::max_document_bytes`] | text is cut into several documents, a JSON record is skipped |
+//! | bytes after the end of compressed data | zero bytes are padding, others are counted |
 
+mod choice;
 mod chunk;
 mod clean;
+mod decompress;
+mod discover;
 mod document;
 mod duplicates;
+mod encoding;
+mod foreign;
+mod json;
+mod keys;
+mod lines;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod pipeline;
+mod report;
 mod sentence;
+mod sniff;
 mod source;
+mod splitter;
 mod survey;
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use chunk::SourceDigest;
 pub(crate) use chunk::{Chunk, read_chunks};
 pub use clean::{Caught, CleanOptions, CleaningCounts};
-pub use document::SourceReport;
+pub use decompress::Compression;
+pub use discover::{Discovery, discover};
 pub(crate) use document::documents;
 pub(crate) use duplicates::DuplicateIndex;
+pub use encoding::Encoding;
+pub use lines::SourceDigest;
 pub(crate) use pipeline::ordered;
+pub(crate) use report::no_text;
+pub use report::{Fault, SourceReport};
 pub(crate) use sentence::for_each_sentence;
 pub use sentence::sentences;
 pub(crate) use source::ReadCounter;
-pub use source::{Compression, Format, Source, discover};
+pub use source::{Format, Source};
 pub(crate) use survey::find_duplicates;
 pub use survey::{CleaningReport, report_cleaning};
 
@@ -63,6 +85,8 @@ pub enum TextLayout {
     BlankLines,
     /// Every file is one document.
     WholeFile,
+    /// Every line is one document.
+    Lines,
 }
 
 /// What to read and how.
@@ -72,7 +96,7 @@ pub struct CorpusOptions {
     /// Files, directories (read recursively), globs, or `-` for standard input. Their order does
     /// not matter.
     pub inputs: Vec<PathBuf>,
-    /// The field of JSON lines, or the column of Parquet files, that holds the text.
+    /// The field of JSON records, or the column of Parquet files, that holds the text.
     pub text_field: String,
     /// How text files hold documents.
     pub text_layout: TextLayout,
@@ -126,4 +150,15 @@ pub struct Progress {
     pub total: Option<u64>,
     /// What is counted: "bytes", "tokens", "documents".
     pub unit: &'static str,
+}
+
+/// The first few of some things, and how many more there are.
+pub(crate) fn listed(things: &[impl AsRef<str>]) -> String {
+    const NAMED: usize = 5;
+    let named: Vec<&str> = things.iter().take(NAMED).map(AsRef::as_ref).collect();
+    let named = named.join(", ");
+    match things.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
 }

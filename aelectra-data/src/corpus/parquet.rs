@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::path::Path;
 
-use parquet::basic::Type;
+use parquet::basic::{Compression, Type};
 use parquet::column::reader::ColumnReader;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::schema::types::SchemaDescriptor;
 
+use super::listed;
 use crate::error::{DataError, Result};
 
 /// Values decoded at a time.
@@ -27,24 +29,39 @@ pub(crate) fn for_each_text(
     };
     let reader = SerializedFileReader::new(file).map_err(damaged)?;
     let schema = reader.metadata().file_metadata().schema_descr_ptr();
-    let names: Vec<String> = schema.columns().iter().map(|c| c.path().string()).collect();
-    let Some(index) = names.iter().position(|name| name == column) else {
-        return Err(DataError::parse(
-            path,
-            0,
-            format!("a column `{column}`"),
-            format!("the columns {}", names.join(", ")),
-        )
-        .with_hint("name the column of the text with --text-field"));
+    let Some(index) = schema
+        .columns()
+        .iter()
+        .position(|described| described.path().string() == column)
+    else {
+        return Err(no_column(path, column, &schema));
     };
     let described = schema.column(index);
     if described.physical_type() != Type::BYTE_ARRAY || described.max_rep_level() > 0 {
-        return Err(DataError::parse(
-            path,
-            0,
-            format!("text in column `{column}`"),
-            format!("values of type {}", described.physical_type()),
-        ));
+        let found = match described.max_rep_level() {
+            0 => format!("values of type {}", described.physical_type()),
+            _ => "lists".to_owned(),
+        };
+        return Err(
+            DataError::parse(path, 0, format!("text in column `{column}`"), found)
+                .with_hint(hint_of(&texts_of(&schema))),
+        );
+    }
+    for group in reader.metadata().row_groups() {
+        let codec = group.column(index).compression();
+        if matches!(codec, Compression::LZO | Compression::BROTLI(_)) {
+            let name = codec.to_string();
+            let name = name.split('(').next().unwrap_or_default();
+            return Err(DataError::parse(
+                path,
+                0,
+                "a Parquet file with Snappy, Zstandard, gzip, LZ4 or no compression",
+                format!("the compression {name}"),
+            )
+            .with_hint(
+                "write it again, as with `import pandas; pandas.read_parquet(IN).to_parquet(OUT)`",
+            ));
+        }
     }
     let full = described.max_def_level();
     for group in 0..reader.num_row_groups() {
@@ -77,4 +94,30 @@ pub(crate) fn for_each_text(
         }
     }
     Ok(())
+}
+
+/// The columns that hold one text a row, also in a structure, by their full names.
+fn texts_of(schema: &SchemaDescriptor) -> Vec<String> {
+    let columns = schema.columns().iter();
+    let texts = columns
+        .filter(|column| column.physical_type() == Type::BYTE_ARRAY && column.max_rep_level() == 0);
+    texts.map(|column| column.path().string()).collect()
+}
+
+fn hint_of(texts: &[String]) -> String {
+    match texts {
+        [] => "none of its columns holds text".to_owned(),
+        [only] => format!("name the column of the text with --text-field {only}"),
+        _ => format!(
+            "name the column of the text with --text-field; {} hold text",
+            listed(texts)
+        ),
+    }
+}
+
+fn no_column(path: &Path, column: &str, schema: &SchemaDescriptor) -> DataError {
+    let names: Vec<String> = schema.columns().iter().map(|c| c.path().string()).collect();
+    let found = format!("the columns {}", names.join(", "));
+    DataError::parse(path, 0, format!("a column `{column}`"), found)
+        .with_hint(hint_of(&texts_of(schema)))
 }

@@ -1,8 +1,7 @@
-//! Which files a corpus is.
+//! One file of a corpus, opened.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 
 use super::Progress;
+use super::decompress::{Compression, Decompressor, Trailing};
+use super::encoding::{Encoding, Transcoder};
+use super::sniff::{Content, sniff_bytes};
 use crate::error::{DataError, Result};
 
 /// How the documents lie in a file.
@@ -22,22 +24,14 @@ pub enum Format {
     PlainFile,
     /// JSON lines.
     JsonLines,
+    /// One JSON array of records, or records that go over several lines.
+    Json,
+    /// Text between lines `<doc …>` and `</doc>`, as `WikiExtractor` writes it.
+    DocBlocks,
     /// Parquet; read when this crate is built with the feature `parquet`.
     Parquet,
-    /// Standard input: JSON lines when it starts with `{`, text otherwise.
+    /// Standard input, or a pipe with a name: whatever it begins with. It can be read only once.
     Stdin,
-}
-
-/// How a file is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Compression {
-    /// Not at all.
-    None,
-    /// gzip, also of several members.
-    Gzip,
-    /// Zstandard, also of several frames.
-    Zstd,
 }
 
 /// One file of a corpus.
@@ -49,49 +43,131 @@ pub struct Source {
     pub format: Format,
     /// How it is compressed.
     pub compression: Compression,
+    /// How its characters are written.
+    #[serde(default, skip_serializing_if = "Encoding::is_utf8")]
+    pub encoding: Encoding,
+    /// Whether its lines end with carriage returns alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub carriage_returns: bool,
     /// Bytes on disk; 0 for standard input.
     pub bytes: u64,
 }
 
 const READ_BUFFER: usize = 256 << 10;
 
+/// A source that is being read.
+pub(crate) struct Opened {
+    pub(crate) reader: Box<dyn BufRead>,
+    /// How its documents lie; never [`Format::Stdin`].
+    pub(crate) format: Format,
+    /// Bytes after the end of its compressed data, known at the end.
+    pub(crate) trailing: Trailing,
+}
+
 impl Source {
-    fn classify(path: &Path) -> (Option<Format>, Compression) {
-        let name = lower_name(path);
-        let (stem, compression) = if let Some(stem) = name.strip_suffix(".gz") {
-            (stem, Compression::Gzip)
-        } else if let Some(stem) = name.strip_suffix(".zst") {
-            (stem, Compression::Zstd)
-        } else {
-            (name.as_str(), Compression::None)
-        };
-        let format = match stem.rsplit_once('.').map(|(_, extension)| extension) {
-            Some("txt" | "text") => Some(Format::Text),
-            Some("jsonl" | "ndjson") => Some(Format::JsonLines),
-            Some("parquet") => Some(Format::Parquet),
-            _ => None,
-        };
-        (format, compression)
+    /// Standard input, or a pipe with a name.
+    pub(crate) fn stream(path: &Path) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            format: Format::Stdin,
+            compression: Compression::None,
+            encoding: Encoding::Utf8,
+            carriage_returns: false,
+            bytes: 0,
+        }
     }
 
-    /// Opens the file for reading, decompressed; `read` counts the bytes taken from disk.
-    pub(crate) fn open(&self, read: &ReadCounter) -> Result<Box<dyn BufRead>> {
+    /// Opens the file for reading, decompressed and as UTF-8; `read` counts the bytes taken from
+    /// disk, `field` is that of the text.
+    pub(crate) fn open(&self, read: &ReadCounter, field: &str) -> Result<Opened> {
         if self.format == Format::Stdin {
-            let stdin = std::io::stdin();
-            return Ok(Box::new(BufReader::with_capacity(READ_BUFFER, stdin)));
+            return self.open_stream(field);
         }
         let file = File::open(&self.path).map_err(DataError::io("open", &self.path))?;
         let read = read.clone();
         let file = BufReader::with_capacity(READ_BUFFER, Counted { file, read });
-        let reader: Box<dyn Read> = match self.compression {
-            Compression::None => return Ok(Box::new(file)),
-            Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
-            Compression::Zstd => {
-                let decoder = zstd::stream::read::Decoder::with_buffer(file);
-                Box::new(decoder.map_err(DataError::io("decompress", &self.path))?)
+        self.decoded(file, self.format)
+    }
+
+    /// A stream tells what it is when its first bytes have been read.
+    fn open_stream(&self, field: &str) -> Result<Opened> {
+        let mut stream: Box<dyn Read> = match self.path.as_os_str() == "-" {
+            true => Box::new(io::stdin()),
+            false => Box::new(File::open(&self.path).map_err(DataError::io("open", &self.path))?),
+        };
+        let mut head = Vec::new();
+        let told = DataError::io("read", &self.path);
+        let looked = (&mut stream)
+            .take(READ_BUFFER as u64)
+            .read_to_end(&mut head)
+            .and_then(|_| sniff_bytes(&head, field));
+        let sniffed = looked.map_err(told)?;
+        let format = match sniffed.content {
+            Content::Empty | Content::Prose => Format::Text,
+            Content::JsonLines(_) => Format::JsonLines,
+            Content::Json(_) => Format::Json,
+            Content::DocBlocks => Format::DocBlocks,
+            Content::Parquet => {
+                let found = "a Parquet file from a stream";
+                return Err(DataError::parse(&self.path, 0, "text or JSON", found)
+                    .with_hint("write it to a file first"));
+            }
+            Content::Foreign(foreign) => {
+                return Err(
+                    DataError::parse(&self.path, 0, "text or JSON", foreign.what)
+                        .with_hint(foreign.hint),
+                );
             }
         };
-        Ok(Box::new(BufReader::with_capacity(READ_BUFFER, reader)))
+        let now = Self {
+            compression: sniffed.compression,
+            encoding: sniffed.encoding,
+            carriage_returns: sniffed.carriage_returns,
+            ..self.clone()
+        };
+        let whole = BufReader::with_capacity(READ_BUFFER, Cursor::new(head).chain(stream));
+        now.decoded(whole, format)
+    }
+
+    fn decoded(&self, file: impl BufRead + 'static, format: Format) -> Result<Opened> {
+        let trailing = Trailing::default();
+        let told = DataError::io("decompress", &self.path);
+        let reader: Box<dyn BufRead> = match self.compression {
+            Compression::None => Box::new(file),
+            compression => {
+                let content =
+                    Decompressor::new(compression, file, trailing.clone()).map_err(told)?;
+                Box::new(BufReader::with_capacity(READ_BUFFER, content))
+            }
+        };
+        let reader: Box<dyn BufRead> = match (self.encoding, self.carriage_returns) {
+            (Encoding::Utf8, false) => reader,
+            (encoding, cr) => Box::new(Transcoder::new(reader, encoding, cr)),
+        };
+        Ok(Opened {
+            reader,
+            format,
+            trailing,
+        })
+    }
+
+    /// The error of a file that could not be read to its end.
+    pub(crate) fn unreadable(&self, error: io::Error) -> DataError {
+        use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
+        let name = self.compression.name();
+        let message = match error.kind() {
+            _ if self.compression == Compression::None => None,
+            UnexpectedEof => Some(format!("its {name} data end early")),
+            InvalidData | InvalidInput | Other => {
+                Some(format!("its {name} data cannot be decompressed ({error})"))
+            }
+            _ => None,
+        };
+        match message {
+            Some(message) => DataError::corrupt(&self.path, message)
+                .with_hint("fetch or write the file again, or leave it out"),
+            None => DataError::io("read", &self.path)(error),
+        }
     }
 }
 
@@ -132,145 +208,9 @@ struct Counted {
 }
 
 impl Read for Counted {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read(buffer)?;
         self.read.add(count as u64);
         Ok(count)
     }
-}
-
-/// Files beside texts that are not text themselves.
-fn is_notice(path: &Path) -> bool {
-    #[rustfmt::skip]
-    const NOTICES: [&str; 7] =
-        ["license", "licence", "readme", "copying", "notice", "metadata", "checksums"];
-    let name = lower_name(path);
-    name.starts_with('.') || NOTICES.iter().any(|notice| name.starts_with(notice))
-}
-
-fn lower_name(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default();
-    name.to_string_lossy().to_lowercase()
-}
-
-/// The sources that paths, directories, globs and `-` stand for, sorted by path and each once.
-///
-/// A file named in full is always read; in directories and globs, notices (LICENSE, README) and
-/// unknown extensions are left out, and so are the `.jsonl` files of a directory that holds texts
-/// without extension, as in `sektioner/*/*` of the Danish Gigaword.
-///
-/// # Errors
-/// When a path does not exist, a glob is malformed, or nothing is found.
-pub fn discover(inputs: &[PathBuf]) -> Result<Vec<Source>> {
-    let mut named = BTreeSet::new();
-    let mut found = BTreeSet::new();
-    let mut stdin = false;
-    for input in inputs {
-        if input.as_os_str() == "-" {
-            stdin = true;
-        } else if input.is_dir() {
-            walk(input, &mut found)?;
-        } else if input.exists() {
-            named.insert(input.clone());
-        } else {
-            expand(input, &mut found)?;
-        }
-    }
-    let mut sources: Vec<Source> = Vec::new();
-    if stdin {
-        sources.push(Source {
-            path: "-".into(),
-            format: Format::Stdin,
-            compression: Compression::None,
-            bytes: 0,
-        });
-    }
-    let mut chosen: BTreeMap<PathBuf, Format> = keep_texts(found).into_iter().collect();
-    for path in named {
-        let format = Source::classify(&path).0.unwrap_or(Format::PlainFile);
-        chosen.insert(path, format);
-    }
-    // The same file may have been reached under two names.
-    let mut seen = BTreeSet::new();
-    for (path, format) in chosen {
-        if !seen.insert(path.canonicalize().map_err(DataError::io("open", &path))?) {
-            continue;
-        }
-        let bytes = path.metadata().map_err(DataError::io("open", &path))?.len();
-        let compression = Source::classify(&path).1;
-        sources.push(Source {
-            path,
-            format,
-            compression,
-            bytes,
-        });
-    }
-    if sources.is_empty() {
-        let list = inputs.iter().map(|path| path.display().to_string());
-        let list: Vec<String> = list.collect();
-        return Err(
-            DataError::invalid(format!("no text files in {}", list.join(", ")))
-                .with_hint("give .txt, .jsonl or .parquet files, also .gz or .zst, or a directory"),
-        );
-    }
-    Ok(sources)
-}
-
-fn keep_texts(found: BTreeSet<PathBuf>) -> Vec<(PathBuf, Format)> {
-    let mut plain_directories = BTreeSet::new();
-    for path in &found {
-        let no_extension = Source::classify(path).0.is_none() && path.extension().is_none();
-        if no_extension && !is_notice(path) {
-            plain_directories.extend(path.parent().map(Path::to_path_buf));
-        }
-    }
-    let texts = found.into_iter().filter(|path| !is_notice(path));
-    texts
-        .filter_map(|path| {
-            let parent = path.parent();
-            let beside_plain = parent.is_some_and(|parent| plain_directories.contains(parent));
-            match Source::classify(&path).0 {
-                Some(Format::JsonLines) if beside_plain => None,
-                Some(format) => Some((path, format)),
-                None if path.extension().is_none() => Some((path, Format::PlainFile)),
-                None => None,
-            }
-        })
-        .collect()
-}
-
-fn walk(dir: &Path, found: &mut BTreeSet<PathBuf>) -> Result<()> {
-    for entry in dir.read_dir().map_err(DataError::io("read", dir))? {
-        let path = entry.map_err(DataError::io("read", dir))?.path();
-        if path.is_dir() {
-            if !is_notice(&path) {
-                walk(&path, found)?;
-            }
-        } else {
-            found.insert(path);
-        }
-    }
-    Ok(())
-}
-
-fn expand(pattern: &Path, found: &mut BTreeSet<PathBuf>) -> Result<()> {
-    let text = pattern.to_string_lossy();
-    let bad = |reason: String| {
-        DataError::invalid(format!("cannot read `{text}`: {reason}"))
-            .with_hint("give files, directories, globs such as `texts/*.txt`, or `-`")
-    };
-    let paths = glob::glob(&text).map_err(|error| bad(error.to_string()))?;
-    let before = found.len();
-    for path in paths {
-        let path = path.map_err(|error| bad(error.to_string()))?;
-        if path.is_dir() {
-            walk(&path, found)?;
-        } else {
-            found.insert(path);
-        }
-    }
-    if found.len() == before && !found.iter().any(|path| path.starts_with(pattern)) {
-        return Err(bad("no such file".into()));
-    }
-    Ok(())
 }

@@ -50,7 +50,7 @@ pub fn report_cleaning(
     corpus: &CorpusOptions,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<CleaningReport> {
-    let sources = discover(&corpus.inputs)?;
+    let sources = discover(corpus)?.sources;
     let options = corpus.clean.or_suggested();
     let (_, report) = survey(&sources, corpus, &options, true, progress)?;
     Ok(report)

@@ -67,12 +67,25 @@ impl Plan {
                 format!("{} bytes", source.bytes)
             })
         };
+        // Of the same size, it is read in another way.
+        let kind = |source: &Source| {
+            let format = serde_json::to_value(source.format).unwrap_or_default();
+            let format = format.as_str().unwrap_or_default().replace('_', " ");
+            let (compression, encoding) = (source.compression.name(), source.encoding.name());
+            format!("read as {format}, {compression}, {encoding}")
+        };
         let sources = self.sources.iter().chain(&now.sources);
         let paths: BTreeSet<&Path> = sources.map(|source| source.path.as_path()).collect();
         for path in paths {
             let (before, after) = (self.source(path), now.source(path));
+            let (what_before, what_after) = match (before, after) {
+                (Some(before), Some(after)) if before.bytes == after.bytes => {
+                    (kind(before), kind(after))
+                }
+                _ => (size(before), size(after)),
+            };
             if before != after {
-                out.push(told(&path.display(), size(before), size(after)));
+                out.push(told(&path.display(), what_before, what_after));
             }
         }
         out
@@ -106,6 +119,9 @@ pub(crate) struct ChunkRecord {
     pub(crate) tokens: u64,
     /// How many of them are unknown.
     pub(crate) unknown: u64,
+    /// The first word of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unknown_example: Option<String>,
     /// How many of them packing threw away.
     pub(crate) discarded: u64,
     pub(crate) validation_documents: u64,

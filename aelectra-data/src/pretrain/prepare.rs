@@ -19,13 +19,14 @@ use super::packing::{Packer, Packing};
 use super::shard::{Example, HEADER_BYTES, Header, ShardBuilder, Split};
 use crate::corpus::{
     Chunk, CleaningCounts, CleaningReport, CorpusOptions, DuplicateIndex, Format, ReadCounter,
-    SourceReport, discover, documents, find_duplicates, for_each_sentence, ordered, read_chunks,
-    report_cleaning,
+    SourceReport, discover, documents, find_duplicates, for_each_sentence, no_text, ordered,
+    read_chunks, report_cleaning,
 };
 use crate::error::{DataError, Result};
 use crate::files::{if_there, replace_file, replace_json};
+use crate::lock::Lock;
 use crate::rng::{KeyedRng, mix64};
-use crate::vocab::{Encoder, WordPieceTokenizer};
+use crate::vocab::{Encoder, UnknownPieces, WordPieceTokenizer};
 
 const PARTS: &str = "parts";
 
@@ -89,7 +90,9 @@ pub struct PrepareReport {
     pub train_examples: u64,
     /// Examples for validation.
     pub validation_examples: u64,
-    /// Share of tokens that are unknown words.
+    /// Tokens that are unknown words.
+    pub unknown_tokens: u64,
+    /// Their share.
     pub unknown_rate: f64,
     /// Share of positions that are padding when every example is padded to the maximum length.
     pub padding_rate: f64,
@@ -115,6 +118,24 @@ pub struct PrepareReport {
     pub cleaning: Option<CleaningReport>,
     /// Per source, what was read.
     pub sources: Vec<SourceReport>,
+    /// What was left out or decided about the inputs, see [`Discovery::notes`].
+    ///
+    /// [`Discovery::notes`]: crate::corpus::Discovery::notes
+    pub notes: Vec<String>,
+    /// A word that the vocabulary does not know, if there is one.
+    pub unknown_example: Option<String>,
+}
+
+impl PrepareReport {
+    /// What the vocabulary does not know of the text.
+    #[must_use]
+    pub fn unknown(&self) -> UnknownPieces {
+        UnknownPieces {
+            pieces: self.tokens,
+            unknown: self.unknown_tokens,
+            example: self.unknown_example.clone(),
+        }
+    }
 }
 
 /// Tokenizes and packs a corpus into a directory of shards, or finishes a directory that an
@@ -130,6 +151,8 @@ pub fn prepare(
 ) -> Result<PrepareReport> {
     let started = Instant::now();
     check(options)?;
+    let found = discover(&options.corpus)?;
+    let _lock = Lock::of_directory(&options.out, "aelectra prepare")?;
     let plan = Plan {
         version: LAYOUT_VERSION,
         tokenizer: tokenizer.fingerprint(),
@@ -144,7 +167,7 @@ pub fn prepare(
             inputs: Vec::new(),
             ..options.corpus.clone()
         },
-        sources: discover(&options.corpus.inputs)?,
+        sources: found.sources,
     };
     let mut sources = plan.sources.iter();
     if options.report_cleaning && sources.any(|source| source.format == Format::Stdin) {
@@ -200,21 +223,35 @@ pub fn prepare(
         digests,
         chunks,
     };
-    replace_json(&options.out.join(ShardManifest::FILE), &manifest)?;
-    let parts = options.out.join(PARTS);
-    if_there(fs::remove_dir_all(&parts)).map_err(DataError::io("remove", &parts))?;
-    let plan_file = options.out.join(Plan::FILE);
-    if_there(fs::remove_file(&plan_file)).map_err(DataError::io("remove", &plan_file))?;
-    let seconds = started.elapsed().as_secs_f64();
     let mut report = report(&manifest);
+    if report.documents == 0 {
+        remove_plan(&options.out)?;
+        return Err(no_text(
+            &report.sources,
+            "the corpus has no text to prepare",
+        ));
+    }
+    replace_json(&options.out.join(ShardManifest::FILE), &manifest)?;
+    remove_plan(&options.out)?;
+    let seconds = started.elapsed().as_secs_f64();
     report.seconds = seconds;
     report.megabytes_per_second = worked_bytes as f64 / 1e6 / seconds.max(1e-9);
     report.reused_shards = reused_shards;
     report.cleaning = cleaning;
+    report.notes = found.notes;
     if let Some(path) = &options.report {
         replace_json(path, &report)?;
     }
     Ok(report)
+}
+
+/// Removes what only an unfinished directory has.
+fn remove_plan(out: &Path) -> Result<()> {
+    let parts = out.join(PARTS);
+    if_there(fs::remove_dir_all(&parts)).map_err(DataError::io("remove", &parts))?;
+    let plan_file = out.join(Plan::FILE);
+    if_there(fs::remove_file(&plan_file)).map_err(DataError::io("remove", &plan_file))?;
+    Ok(())
 }
 
 fn check(options: &PrepareOptions) -> Result<()> {
@@ -419,8 +456,11 @@ impl ChunkBuilder<'_> {
                 encoder.encode_into(sentence, &mut ids);
                 record.sentences += 1;
                 record.tokens += ids.len() as u64;
-                let unknown = ids.iter().filter(|&&id| id == plan.special.unk);
-                record.unknown += unknown.count() as u64;
+                let unknown = ids.iter().filter(|&&id| id == plan.special.unk).count();
+                record.unknown += unknown as u64;
+                if unknown > 0 && record.unknown_example.is_none() {
+                    record.unknown_example = encoder.tokenizer().first_unknown(sentence);
+                }
                 packer.sentence(&ids, &mut emit);
             });
             packer.end_document(&mut emit);
@@ -463,14 +503,17 @@ pub(crate) fn report(manifest: &ShardManifest) -> PrepareReport {
         ..PrepareReport::default()
     };
     report.sources = manifest.plan.sources.iter().map(SourceReport::of).collect();
-    let (mut unknown, mut stored) = (0, 0);
+    let mut stored = 0;
     for chunk in &manifest.chunks {
         report.sentences += chunk.sentences;
         report.tokens += chunk.tokens;
         report.discarded_tokens += chunk.discarded;
         report.validation_documents += chunk.validation_documents;
         report.cleaned.add(&chunk.cleaned);
-        unknown += chunk.unknown;
+        report.unknown_tokens += chunk.unknown;
+        if report.unknown_example.is_none() {
+            report.unknown_example.clone_from(&chunk.unknown_example);
+        }
         for (source, counts) in &chunk.sources {
             if let Some(total) = report.sources.get_mut(*source) {
                 total.add(counts);
@@ -482,10 +525,13 @@ pub(crate) fn report(manifest: &ShardManifest) -> PrepareReport {
             stored += shard.tokens;
         }
     }
+    for (source, digest) in report.sources.iter_mut().zip(&manifest.digests) {
+        source.trailing = digest.trailing;
+    }
     report.documents = report.sources.iter().map(|source| source.documents).sum();
     let bytes: u64 = report.sources.iter().map(|source| source.bytes).sum();
     report.megabytes = bytes as f64 / 1e6;
-    report.unknown_rate = unknown as f64 / report.tokens.max(1) as f64;
+    report.unknown_rate = report.unknown_tokens as f64 / report.tokens.max(1) as f64;
     let positions = report.examples * manifest.plan.max_length as u64;
     report.padding_rate = 1.0 - stored as f64 / positions.max(1) as f64;
     report

@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::manifest::{ShardEntry, ShardManifest};
 use super::shard::{Example, HEADER_BYTES, Header, Split, damaged};
 use crate::error::{DataError, Result};
+use crate::files::if_there;
 
 struct Shard {
     path: PathBuf,
@@ -21,7 +22,17 @@ struct Shard {
 impl Shard {
     /// Maps a file and checks it against its entry in the manifest and its own checksums.
     fn open(path: PathBuf, first: usize, entry: &ShardEntry, tokenizer: &str) -> Result<Self> {
-        let file = File::open(&path).map_err(DataError::io("open", &path))?;
+        let Some(file) = if_there(File::open(&path)).map_err(DataError::io("open", &path))? else {
+            return Err(damaged(&path, "the file is missing"));
+        };
+        let bytes = file.metadata().map_err(DataError::io("read", &path))?.len();
+        if bytes != entry.bytes {
+            let message = format!(
+                "it has {bytes} bytes where manifest.json says {}",
+                entry.bytes
+            );
+            return Err(damaged(&path, message));
+        }
         // SAFETY: shards are written under another name and renamed, and never changed afterwards
         // by this program; a file that another program truncates while it is mapped would end the
         // process, which is the known limit of every memory map.
@@ -29,8 +40,11 @@ impl Shard {
         let header = Header::read(&path, &map)?;
         let digits = header.vocabulary.iter().map(|byte| format!("{byte:02x}"));
         let (vocabulary, checksum) = (digits.collect(), format!("{:016x}", header.checksum));
-        let found: (String, u64, String) = (vocabulary, header.examples as u64, checksum);
-        if found != (tokenizer.to_owned(), entry.examples, entry.xxh3.clone()) {
+        let found: (String, String) = (vocabulary, checksum);
+        let counts = (header.split, header.examples as u64, header.tokens as u64);
+        if found != (tokenizer.to_owned(), entry.xxh3.clone())
+            || counts != (entry.split, entry.examples, entry.tokens)
+        {
             return Err(damaged(&path, "its header does not match manifest.json"));
         }
         if xxh3_64(&map[HEADER_BYTES..]) != header.checksum {
@@ -124,10 +138,16 @@ impl ShardSet {
         let example = shard.header.example(&shard.map, within);
         let vocabulary = self.vocab_size() as u32;
         example
-            .filter(|example| example.input_ids.iter().all(|&id| id < vocabulary))
+            .filter(|example| {
+                let ids = &example.input_ids;
+                (1..=self.max_length()).contains(&ids.len())
+                    && example.first_segment <= ids.len()
+                    && ids.iter().all(|&id| id < vocabulary)
+            })
             .ok_or_else(|| {
                 let problem = format!(
-                    "example {within} is not made of ids below {vocabulary}, the vocabulary's size"
+                    "example {within} is not 1 to {} ids below {vocabulary}, the vocabulary's size",
+                    self.max_length()
                 );
                 damaged(&shard.path, problem)
             })
@@ -188,10 +208,25 @@ mod tests {
         let (tokenizer, options) = shards(dir.path());
         let file = options.out.join("train-000000.shard");
         let whole = std::fs::read(&file).expect("reads");
-        for at in [HEADER_BYTES, whole.len() - 1] {
+        let flipped = |at: usize| {
             let mut damaged = whole.clone();
             damaged[at] ^= 1;
-            std::fs::write(&file, damaged).expect("writes");
+            Some(damaged)
+        };
+        for damaged in [
+            flipped(0),
+            flipped(60),
+            flipped(HEADER_BYTES),
+            flipped(whole.len() - 1),
+            Some(whole[..whole.len() - 1].to_vec()),
+            Some([&whole[..], &[0]].concat()),
+            Some(Vec::new()),
+            None,
+        ] {
+            match damaged {
+                Some(damaged) => std::fs::write(&file, damaged).expect("writes"),
+                None => std::fs::remove_file(&file).expect("removes"),
+            }
             let error = ShardSet::open(&options.out).expect_err("damaged");
             assert!(error.to_string().contains("train-000000.shard"), "{error}");
             assert!(
@@ -214,29 +249,31 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let (tokenizer, options) = shards(dir.path());
         let mut shard = ShardBuilder::new(8, &tokenizer.fingerprint(), 16, Split::Train);
-        for id in [7, 8] {
+        for input_ids in [vec![2, 7, 3], vec![2, 8, 3], Vec::new(), vec![2; 17]] {
             shard.push(&Example {
-                input_ids: vec![2, id, 3],
-                first_segment: 3,
+                first_segment: input_ids.len(),
+                input_ids,
             });
         }
+        let tokens = shard.tokens() as u64;
         let bytes = shard.finish();
         std::fs::write(options.out.join("train-000000.shard"), &bytes).expect("writes");
         let mut manifest = ShardManifest::read(&options.out).expect("reads");
         let entry = &mut manifest.chunks[0].shards[0];
-        entry.examples = 2;
+        (entry.examples, entry.tokens, entry.bytes) = (4, tokens, bytes.len() as u64);
         entry.xxh3 = format!("{:016x}", xxh3_64(&bytes[HEADER_BYTES..]));
         crate::files::replace_json(&options.out.join(ShardManifest::FILE), &manifest)
             .expect("writes");
         let set = ShardSet::open(&options.out).expect("the checksum is right");
         assert!(set.example(Split::Train, 0).is_ok());
-        let error = set
-            .example(Split::Train, 1)
-            .expect_err("id 8 of 8")
-            .to_string();
-        assert!(
-            error.contains("train-000000.shard") && error.contains("below 8"),
-            "{error}"
-        );
+        // An id that is none, no ids, and too many.
+        for index in 1..4 {
+            let error = set.example(Split::Train, index).expect_err("refused");
+            let error = error.to_string();
+            assert!(
+                error.contains("train-000000.shard") && error.contains("1 to 16 ids below 8"),
+                "{error}"
+            );
+        }
     }
 }

@@ -224,10 +224,23 @@ impl ShardBuilder {
     }
 
     pub(crate) fn push(&mut self, example: &Example) {
-        for id in &example.input_ids {
-            // Little-endian: of an id that fits into two bytes the first two.
-            let bytes = &id.to_le_bytes()[..self.header.id_bytes];
-            self.ids.extend_from_slice(bytes);
+        // Room for all at once: appending a few bytes at a time is a call for each id.
+        let (start, width) = (self.ids.len(), self.header.id_bytes);
+        self.ids.resize(start + example.input_ids.len() * width, 0);
+        let ids = example.input_ids.iter().map(|id| id.to_le_bytes());
+        let places = &mut self.ids[start..];
+        // Little-endian: of an id that fits into two bytes the first two.
+        match width {
+            2 => {
+                for (place, [a, b, ..]) in places.chunks_exact_mut(2).zip(ids) {
+                    place.copy_from_slice(&[a, b]);
+                }
+            }
+            _ => {
+                for (place, bytes) in places.chunks_exact_mut(4).zip(ids) {
+                    place.copy_from_slice(&bytes);
+                }
+            }
         }
         self.header.examples += 1;
         self.header.tokens += example.input_ids.len();

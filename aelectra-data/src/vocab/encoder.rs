@@ -50,6 +50,11 @@ impl Encoder {
         }
     }
 
+    /// The tokenizer that this one remembers the results of.
+    pub(crate) fn tokenizer(&self) -> &WordPieceTokenizer {
+        &self.tokenizer
+    }
+
     /// Appends the ids of `text`, without special tokens.
     pub fn encode_into(&mut self, text: &str, out: &mut Vec<u32>) {
         if self.tokenizer.encode_by_reference(text, out) {
@@ -73,7 +78,7 @@ impl Encoder {
             if slot.key == key {
                 // A fixed-size copy and a truncation: cheaper than copying `count` ids.
                 let end = out.len() + slot.count as usize;
-                out.extend_from_slice(&slot.ids);
+                out.extend(slot.ids);
                 out.truncate(end);
                 return;
             }

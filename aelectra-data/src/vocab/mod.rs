@@ -17,10 +17,12 @@ mod normalize;
 mod options;
 mod tokenizer;
 mod train;
+mod unknown;
 mod wordpiece;
 
 pub use crate::corpus::Progress;
 pub use encoder::Encoder;
 pub use options::{SpecialIds, SpecialTokens, TokenizerOptions};
 pub use tokenizer::WordPieceTokenizer;
-pub use train::{VocabularyOptions, VocabularyReport, train_vocabulary};
+pub use train::{VocabularyOptions, VocabularyReport, replace_tokenizer, train_vocabulary};
+pub use unknown::UnknownPieces;

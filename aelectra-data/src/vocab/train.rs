@@ -2,15 +2,18 @@
 
 mod count;
 mod merges;
+mod replace;
 mod spill;
 
 use std::time::Instant;
 
+pub use replace::replace_tokenizer;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Progress, SpecialTokens, TokenizerOptions, WordPieceTokenizer};
-use crate::corpus::{CorpusOptions, discover};
-use crate::error::{DataError, Result};
+use super::{Progress, SpecialTokens, TokenizerOptions, UnknownPieces, WordPieceTokenizer};
+use crate::corpus::{CorpusOptions, discover, no_text};
+use crate::error::Result;
 
 /// How to train a vocabulary.
 ///
@@ -70,8 +73,15 @@ pub struct VocabularyReport {
     pub last_merge_frequency: u64,
     /// Seconds in all.
     pub seconds: f64,
+    /// Words that the vocabulary cannot spell, with repetition, of those it was learned from.
+    pub unknown_words: u64,
+    /// The most frequent of them.
+    pub unknown_example: Option<String>,
     /// Per source, what was read.
     pub sources: Vec<crate::corpus::SourceReport>,
+    /// What was left out or decided about the inputs, see
+    /// [`Discovery::notes`](crate::corpus::Discovery::notes).
+    pub notes: Vec<String>,
 }
 
 /// Trains a WordPiece vocabulary: byte-pair merges by frequency with the prefix `##` inside words,
@@ -88,14 +98,18 @@ pub fn train_vocabulary(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<(WordPieceTokenizer, VocabularyReport)> {
     let started = Instant::now();
-    let sources = discover(&inputs.inputs)?;
-    let mut report = VocabularyReport::default();
-    let words = count::count_words(&sources, inputs, options, &mut report, progress)?;
+    let found = discover(inputs)?;
+    let mut report = VocabularyReport {
+        notes: found.notes,
+        ..VocabularyReport::default()
+    };
+    let words = count::count_words(&found.sources, inputs, options, &mut report, progress)?;
     let special = SpecialTokens::default();
     let special = special.in_order().map(str::to_owned);
     let tokens = merges::learn(&words, &special, options, &mut report, progress)?;
     if tokens.len() <= special.len() {
-        return Err(DataError::invalid(
+        return Err(no_text(
+            &report.sources,
             "the corpus has no words to learn a vocabulary from",
         ));
     }
@@ -106,5 +120,38 @@ pub fn train_vocabulary(
     report.seconds = started.elapsed().as_secs_f64();
     report.megabytes_per_second = report.megabytes / report.seconds.max(1e-9);
     let tokenizer = WordPieceTokenizer::from_tokens(tokens, options.options.clone())?;
+    count_unknown(&words, &tokenizer, &mut report);
     Ok((tokenizer, report))
+}
+
+/// Counts the words that became unknown because their characters are too rare or they are too long.
+fn count_unknown(
+    words: &[(Box<str>, u64)],
+    tokenizer: &WordPieceTokenizer,
+    report: &mut VocabularyReport,
+) {
+    let unk = tokenizer.special().unk;
+    let mut ids = Vec::new();
+    for (word, count) in words {
+        ids.clear();
+        tokenizer.encode_run(word, &mut ids);
+        if ids.contains(&unk) {
+            report.unknown_words += count;
+            if report.unknown_example.is_none() {
+                report.unknown_example = tokenizer.first_unknown(word);
+            }
+        }
+    }
+}
+
+impl VocabularyReport {
+    /// What the vocabulary does not know of its own corpus, counted in words.
+    #[must_use]
+    pub fn unknown(&self) -> UnknownPieces {
+        UnknownPieces {
+            pieces: self.words,
+            unknown: self.unknown_words,
+            example: self.unknown_example.clone(),
+        }
+    }
 }

@@ -35,7 +35,7 @@ pub(super) fn count_words(
     let read = ReadCounter::new(sources);
     let mut all = Accumulator::new(WORDS_IN_MEMORY);
     report.sources = sources.iter().map(SourceReport::of).collect();
-    ordered(
+    let digests = ordered(
         corpus.thread_count(),
         |emit| read_chunks(sources, corpus, &read, emit),
         || (),
@@ -74,6 +74,9 @@ pub(super) fn count_words(
             Ok(())
         },
     )?;
+    for (source, digest) in report.sources.iter_mut().zip(&digests) {
+        source.trailing = digest.trailing;
+    }
     // The least wanted word on top: the rarest, and of equally rare ones the last in byte order.
     let mut kept: BinaryHeap<(Reverse<u64>, Box<str>)> = BinaryHeap::new();
     all.finish(|word, count| {

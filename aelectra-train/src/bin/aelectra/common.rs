@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aelectra_data::corpus::{CleanOptions, CorpusOptions, SourceReport, TextLayout};
+use aelectra_data::corpus::{CleanOptions, CorpusOptions, TextLayout};
 use aelectra_data::hub::HubOptions;
 use aelectra_data::ner::{LabelMap, NerDataset, NerFormat, ReadOptions, Scheme, read_ner};
 use aelectra_model::{DeviceSpec, Precision};
@@ -123,11 +123,11 @@ pub(crate) fn read_labelled(path: &Path, options: &ReadOptions) -> anyhow::Resul
 /// Corpus inputs.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct CorpusArgs {
-    /// Text files (.txt, .jsonl, each also .gz or .zst), directories, globs, or - for standard
-    /// input.
+    /// Text, JSON (Lines or array) or Parquet files, also compressed (gzip, Zstandard, bzip2, xz);
+    /// directories, globs, or - for standard input.
     #[arg(long, value_name = "PATH", required = true, num_args = 1..)]
     pub input: Vec<std::path::PathBuf>,
-    /// JSON Lines field (or Parquet column) that holds the text.
+    /// JSON field or Parquet column that holds the text.
     #[arg(long, default_value = "text")]
     pub text_field: String,
     /// How to split text files into documents.
@@ -152,6 +152,8 @@ pub(crate) enum TextLayoutArg {
     BlankLines,
     /// One document per file.
     WholeFile,
+    /// One document per line.
+    Lines,
 }
 
 impl From<TextLayoutArg> for TextLayout {
@@ -160,6 +162,7 @@ impl From<TextLayoutArg> for TextLayout {
             TextLayoutArg::Auto => Self::Auto,
             TextLayoutArg::BlankLines => Self::BlankLines,
             TextLayoutArg::WholeFile => Self::WholeFile,
+            TextLayoutArg::Lines => Self::Lines,
         }
     }
 }
@@ -196,37 +199,6 @@ impl CleanArgs {
             min_letter_share: self.min_letter_share.unwrap_or(0.0),
             exact_duplicates: self.drop_duplicates,
             near_duplicates: self.drop_near_duplicates,
-        }
-    }
-}
-
-/// Prints what was odd about the inputs, by file.
-pub(crate) fn note_oddities(sources: &[SourceReport]) {
-    for source in sources {
-        let counts = [
-            (source.empty, "empty documents skipped"),
-            (
-                source.invalid_utf8,
-                "documents with invalid UTF-8 (replaced by U+FFFD)",
-            ),
-            (
-                source.nul,
-                "documents with NUL bytes (kept; the tokenizer drops them)",
-            ),
-            (source.malformed, "malformed records skipped"),
-            (source.oversized, "oversized documents skipped"),
-        ];
-        let found: Vec<String> = counts
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!("{count} {what}"))
-            .collect();
-        if !found.is_empty() {
-            output::note(&format!(
-                "note: {}: {}",
-                source.path.display(),
-                found.join(", ")
-            ));
         }
     }
 }

@@ -14,6 +14,7 @@ mod dashboard;
 #[path = "no_dashboard.rs"]
 mod dashboard;
 mod global;
+mod oddities;
 mod output;
 mod progress;
 mod signals;

@@ -7,8 +7,9 @@ use aelectra_data::pretrain::{Packing, PrepareOptions, prepare};
 use aelectra_data::vocab::WordPieceTokenizer;
 use clap::{Args, ValueEnum};
 
-use crate::common::{CorpusArgs, note_oddities};
+use crate::common::CorpusArgs;
 use crate::global::Global;
+use crate::oddities::note_oddities;
 use crate::output;
 use crate::progress::StageBar;
 
@@ -89,7 +90,10 @@ pub(crate) fn run(args: &PrepareArgs, global: Global) -> anyhow::Result<u8> {
     let bar = StageBar::new();
     let report = prepare(&tokenizer, &options, &|progress| bar.report(progress))?;
     bar.finish();
-    note_oddities(&report.sources);
+    note_oddities(&report.notes, &report.sources);
+    if let Some(warning) = report.unknown().warning() {
+        output::note(&format!("warning: {warning}"));
+    }
     if let (Some(cleaning), false) = (&report.cleaning, global.json) {
         output::note(&cleaning_table(cleaning));
     }

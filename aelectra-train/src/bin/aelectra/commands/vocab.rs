@@ -2,11 +2,15 @@
 
 use std::path::PathBuf;
 
-use aelectra_data::vocab::{TokenizerOptions, VocabularyOptions, train_vocabulary};
+use aelectra_data::lock::Lock;
+use aelectra_data::vocab::{
+    TokenizerOptions, VocabularyOptions, replace_tokenizer, train_vocabulary,
+};
 use clap::Args;
 
-use crate::common::{CorpusArgs, note_oddities};
+use crate::common::CorpusArgs;
 use crate::global::Global;
+use crate::oddities::note_oddities;
 use crate::output;
 use crate::progress::StageBar;
 
@@ -55,13 +59,18 @@ pub(crate) fn run(args: &VocabArgs, global: Global) -> anyhow::Result<u8> {
         limit_alphabet: args.limit_alphabet,
         ..VocabularyOptions::default()
     };
+    // From the start, so that the second of two learns it before its work, not after.
+    let _lock = Lock::of_directory(&args.out, "aelectra vocab")?;
     let bar = StageBar::new();
     let (tokenizer, report) = train_vocabulary(&args.corpus.options(), &options, &|progress| {
         bar.report(progress)
     })?;
     bar.finish();
-    note_oddities(&report.sources);
-    tokenizer.save(&args.out)?;
+    note_oddities(&report.notes, &report.sources);
+    if let Some(warning) = report.unknown().warning_of("words") {
+        output::note(&format!("warning: {warning}"));
+    }
+    replace_tokenizer(&tokenizer, &args.out)?;
     output::show(global, &report, || {
         format!(
             "{} word pieces from {} documents ({:.1} MB, {:.1} MB/s) → {}",

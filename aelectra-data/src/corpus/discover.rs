@@ -1,0 +1,275 @@
+//! Which files a corpus is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::choice::{Candidate, Choice, Name, choose};
+use super::source::{Format, Source};
+use super::{CorpusOptions, listed};
+use crate::error::{DataError, Result};
+
+/// The files of a corpus, and what is to be told about the choice.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Discovery {
+    /// Sorted by path, and each once.
+    pub sources: Vec<Source>,
+    /// What was left out, and what was taken for something that its name does not say.
+    pub notes: Vec<String>,
+}
+
+/// The sources that paths, directories, globs and `-` stand for.
+///
+/// Their first bytes say what they are. A file named in full is read or refused; in directories
+/// and globs, notices (LICENSE, README) and what is no text are left out, and so are the `.jsonl`
+/// files of a directory that holds texts without extension, as in `sektioner/*/*` of the Danish
+/// Gigaword.
+///
+/// # Errors
+/// When a path does not exist, a glob is malformed, a file named in full is no corpus, or nothing
+/// is found.
+pub fn discover(options: &CorpusOptions) -> Result<Discovery> {
+    let mut named = BTreeSet::new();
+    let mut walk = Walk::default();
+    let mut sources = Vec::new();
+    for input in &options.inputs {
+        if input.as_os_str() == "-" {
+            sources = vec![Source::stream(input)];
+        } else if input.is_dir() {
+            walk.directory(input)?;
+        } else if input.exists() {
+            named.insert(input.clone());
+        } else {
+            walk.glob(input)?;
+        }
+    }
+    let (pipes, named): (Vec<_>, Vec<_>) = named.into_iter().partition(|path| !path.is_file());
+    // A pipe has no content to look at before it is read, and no place in a directory.
+    sources.extend(pipes.iter().map(|path| Source::stream(path)));
+
+    let mut chosen: BTreeMap<PathBuf, Source> = BTreeMap::new();
+    let found: Vec<Candidate> = walk
+        .found
+        .iter()
+        .map(|path| Candidate::look(path, options))
+        .collect::<Result<_>>()?;
+    let metadata = metadata_beside_texts(&found);
+    for candidate in found {
+        if metadata.contains(&candidate.path) {
+            walk.leave_out(candidate.path, "metadata beside texts");
+            continue;
+        }
+        match choose(&candidate, options) {
+            Choice::Read(source) => drop(chosen.insert(candidate.path, source)),
+            Choice::LeaveOut(why) => walk.leave_out(candidate.path, why),
+            Choice::Refuse { found, hint } => walk.left_out.push(LeftOut {
+                path: candidate.path,
+                why: found,
+                hint: Some(hint),
+            }),
+        }
+    }
+    for path in named {
+        let candidate = Candidate::look(&path, options)?;
+        match choose(&candidate.named(), options) {
+            Choice::Read(source) => drop(chosen.insert(path, source)),
+            Choice::Refuse { found, hint } => {
+                return Err(
+                    DataError::parse(&path, 0, "text, JSON or Parquet", found).with_hint(hint)
+                );
+            }
+            Choice::LeaveOut(why) => {
+                return Err(DataError::parse(&path, 0, "text, JSON or Parquet", why)
+                    .with_hint("leave it out"));
+            }
+        }
+    }
+    // The same file may have been reached under two names.
+    let mut seen = BTreeSet::new();
+    for (path, source) in chosen {
+        if seen.insert(path.canonicalize().map_err(DataError::io("open", &path))?) {
+            sources.push(source);
+        }
+    }
+    if sources.is_empty() {
+        return Err(nothing_found(options, &walk.left_out));
+    }
+    let mut notes = told_choices(&sources);
+    if !walk.left_out.is_empty() {
+        notes.push(told_left_out(&walk.left_out));
+    }
+    Ok(Discovery { sources, notes })
+}
+
+fn nothing_found(options: &CorpusOptions, left_out: &[LeftOut]) -> DataError {
+    let inputs = options.inputs.iter().map(|path| path.display().to_string());
+    let inputs: Vec<String> = inputs.collect();
+    let mut message = format!("no text files in {}", inputs.join(", "));
+    if !left_out.is_empty() {
+        message = format!("{message}; {}", told_left_out(left_out));
+    }
+    let hint = left_out
+        .iter()
+        .find_map(|left_out| left_out.hint.as_deref());
+    DataError::invalid(message).with_hint(hint.unwrap_or(
+        "give text, JSON or Parquet files, also compressed with gzip, Zstandard, bzip2 or xz, or a \
+         directory of them",
+    ))
+}
+
+/// A file of a directory that is not read.
+struct LeftOut {
+    path: PathBuf,
+    why: String,
+    /// What to do if it was meant to be.
+    hint: Option<String>,
+}
+
+/// One line for all files that were left out.
+fn told_left_out(left_out: &[LeftOut]) -> String {
+    let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for LeftOut { path, why, .. } in left_out {
+        let paths = by_reason.entry(why).or_default();
+        paths.push(path.display().to_string());
+    }
+    let told: Vec<String> = by_reason
+        .iter()
+        .map(|(why, paths)| format!("{why}: {}", listed(paths)))
+        .collect();
+    let files = if left_out.len() == 1 { "file" } else { "files" };
+    format!("{} {files} left out ({})", left_out.len(), told.join("; "))
+}
+
+/// A line for each thing that the names of files do not say.
+fn told_choices(sources: &[Source]) -> Vec<String> {
+    let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for source in sources
+        .iter()
+        .filter(|source| source.format != Format::Stdin)
+    {
+        let name = Name::of(&source.path);
+        let mut tell = |what: &str| {
+            let paths = told.entry(what.to_owned()).or_default();
+            paths.push(source.path.display().to_string());
+        };
+        match source.format {
+            Format::JsonLines if !name.is_json() => tell("read as JSON Lines"),
+            Format::Json if !name.is_json() => tell("read as JSON"),
+            Format::DocBlocks => tell("read as documents between <doc> and </doc>"),
+            Format::Parquet if name != Name::Parquet => tell("read as Parquet"),
+            _ => {}
+        }
+        if !source.encoding.is_utf8() {
+            tell(&format!("decoded from {}", source.encoding.name()));
+        }
+    }
+    told.iter()
+        .map(|(what, paths)| {
+            let files = if paths.len() == 1 { "file" } else { "files" };
+            format!("{} {files} {what}: {}", paths.len(), listed(paths))
+        })
+        .collect()
+}
+
+/// The files named as JSON in directories that hold prose without extension: they describe it.
+fn metadata_beside_texts(found: &[Candidate]) -> BTreeSet<PathBuf> {
+    let parents = |candidate: &&Candidate| candidate.path.parent().map(Path::to_path_buf);
+    let with_texts: BTreeSet<PathBuf> = found
+        .iter()
+        .filter(|candidate| candidate.is_plain_text())
+        .filter_map(|candidate| parents(&candidate))
+        .collect();
+    let metadata = found.iter().filter(|candidate| {
+        let beside = parents(candidate).is_some_and(|parent| with_texts.contains(&parent));
+        candidate.name.is_json() && beside
+    });
+    metadata.map(|candidate| candidate.path.clone()).collect()
+}
+
+/// Files beside texts that are not text themselves.
+fn is_notice(path: &Path) -> bool {
+    #[rustfmt::skip]
+    const NOTICES: [&str; 7] =
+        ["license", "licence", "readme", "copying", "notice", "metadata", "checksums"];
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_lowercase();
+    NOTICES.iter().any(|notice| name.starts_with(notice))
+}
+
+fn is_hidden(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+/// What directories and globs hold.
+#[derive(Default)]
+struct Walk {
+    found: BTreeSet<PathBuf>,
+    left_out: Vec<LeftOut>,
+    /// Directories that were entered: a link may lead back into one.
+    entered: BTreeSet<PathBuf>,
+}
+
+impl Walk {
+    fn leave_out(&mut self, path: PathBuf, why: &str) {
+        self.left_out.push(LeftOut {
+            path,
+            why: why.to_owned(),
+            hint: None,
+        });
+    }
+
+    fn directory(&mut self, dir: &Path) -> Result<()> {
+        let real = dir.canonicalize().map_err(DataError::io("read", dir))?;
+        if !self.entered.insert(real) {
+            return Ok(());
+        }
+        for entry in dir.read_dir().map_err(DataError::io("read", dir))? {
+            let path = entry.map_err(DataError::io("read", dir))?.path();
+            self.entry(path)?;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, path: PathBuf) -> Result<()> {
+        if is_hidden(&path) {
+            return Ok(());
+        }
+        if path.is_dir() {
+            return match is_notice(&path) {
+                true => Ok(()),
+                false => self.directory(&path),
+            };
+        }
+        if is_notice(&path) {
+            self.leave_out(path, "notices");
+        } else if path.is_file() {
+            self.found.insert(path);
+        } else if path.exists() {
+            self.leave_out(path, "no regular files");
+        } else {
+            self.leave_out(path, "links to nothing");
+        }
+        Ok(())
+    }
+
+    fn glob(&mut self, pattern: &Path) -> Result<()> {
+        let text = pattern.to_string_lossy();
+        let bad = |reason: String| {
+            DataError::invalid(format!("cannot read `{text}`: {reason}"))
+                .with_hint("give files, directories, globs such as `texts/*.txt`, or `-`")
+        };
+        let paths = glob::glob(&text).map_err(|error| bad(error.to_string()))?;
+        let mut any = false;
+        for path in paths {
+            any = true;
+            self.entry(path.map_err(|error| bad(error.to_string()))?)?;
+        }
+        match any {
+            true => Ok(()),
+            false => Err(bad("no such file".into())),
+        }
+    }
+}

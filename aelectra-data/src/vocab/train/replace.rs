@@ -1,0 +1,79 @@
+//! A tokenizer directory that is replaced by a new one.
+
+use std::fs;
+use std::path::Path;
+
+use crate::error::{DataError, Result};
+use crate::files::if_there;
+use crate::vocab::WordPieceTokenizer;
+
+/// Where the new files are written before the old ones go.
+const NEW: &str = ".new";
+
+/// The files, in the order in which they are put in place. Readers want one of the last two: until
+/// then there is no tokenizer, rather than one of old and new files.
+const FILES: [&str; 4] = [
+    "special_tokens_map.json",
+    "tokenizer_config.json",
+    "tokenizer.json",
+    "vocab.txt",
+];
+
+/// Saves a tokenizer where there may be another, so that whoever reads the directory, also after a
+/// crash or on a full disk, finds the old one, the new one or none, and never a mixture.
+///
+/// # Errors
+/// When a file cannot be written, renamed or removed.
+pub fn replace_tokenizer(tokenizer: &WordPieceTokenizer, dir: &Path) -> Result<()> {
+    let new = dir.join(NEW);
+    tokenizer.save(&new)?;
+    for file in FILES.iter().rev() {
+        let old = dir.join(file);
+        if_there(fs::remove_file(&old)).map_err(DataError::io("remove", &old))?;
+    }
+    for file in FILES {
+        let to = dir.join(file);
+        fs::rename(new.join(file), &to).map_err(DataError::io("write", &to))?;
+    }
+    // What is left in it is what a killed process was writing.
+    fs::remove_dir_all(&new).map_err(DataError::io("remove", &new))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vocab::TokenizerOptions;
+
+    fn tokenizer(tokens: &str, options: TokenizerOptions) -> WordPieceTokenizer {
+        let tokens = format!("[PAD] [UNK] [CLS] [SEP] [MASK] {tokens}");
+        let tokens = tokens.split(' ').map(str::to_owned).collect();
+        WordPieceTokenizer::from_tokens(tokens, options).expect("a vocabulary")
+    }
+
+    #[test]
+    fn old_files_go_before_new_ones_come() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let out = dir.path().join("tokenizer");
+        let old = tokenizer("a b", TokenizerOptions::uncased());
+        replace_tokenizer(&old, &out).expect("writes");
+        let new = tokenizer("c d", TokenizerOptions::default());
+        replace_tokenizer(&new, &out).expect("replaces");
+        let read = WordPieceTokenizer::from_dir(&out).expect("reads");
+        assert_eq!(read.fingerprint(), new.fingerprint());
+        assert!(read.warnings().is_empty(), "{:?}", read.warnings());
+        assert_eq!(fs::read_dir(&out).expect("lists").count(), FILES.len());
+
+        // As if killed at each moment of the second half: none, until one is whole.
+        for placed in 0..FILES.len() {
+            let torn = dir.path().join(format!("torn-{placed}"));
+            fs::create_dir(&torn).expect("makes");
+            for file in &FILES[..placed] {
+                fs::copy(out.join(file), torn.join(file)).expect("copies");
+            }
+            match WordPieceTokenizer::from_dir(&torn) {
+                Ok(read) => assert_eq!((placed, read.tokens()), (3, new.tokens())),
+                Err(_) => assert!(placed < 3, "{placed}"),
+            }
+        }
+    }
+}
