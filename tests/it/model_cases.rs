@@ -476,3 +476,31 @@ fn special_tokens_of_other_files_are_read() {
     .1;
     assert_eq!(changed, plain);
 }
+
+/// T12: text that the vocabulary does not know is told by every verb that tags; a redactor names no
+/// example, which might be a name.
+#[test]
+fn unknown_text_is_told() {
+    let model = golden("tiny-electra/ner");
+    let text = "Ω".repeat(8) + " Ψ Ψ Ψ";
+    let (_, _, err) = predict(&model, &[], text.as_bytes());
+    assert!(
+        err.contains("100.0 % of the word pieces are unknown") && err.contains("`ΩΩ"),
+        "{err}"
+    );
+    let (_, _, err) = predict(&model, &["--redact"], text.as_bytes());
+    assert!(err.contains("100.0 %") && !err.contains('Ω'), "{err}");
+    let (_, _, err) = predict(&model, &[], b"Ida ser en kat");
+    assert!(!err.contains("unknown"), "{err}");
+    let data = tempfile::tempdir().expect("a directory");
+    let file = data.path().join("x.conll");
+    std::fs::write(&file, "ΩΩ\tB-PER\nΨ\tO\nΨ\tO\n").expect("writes");
+    let (file, model) = (
+        file.to_str().expect("UTF-8"),
+        model.to_str().expect("UTF-8"),
+    );
+    for verb in ["evaluate", "robustness"] {
+        let (_, err) = expect_code(&[verb, "--model", model, "--data", file], 0);
+        assert!(err.contains("100.0 %"), "{verb}: {err}");
+    }
+}

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::vocab::{UnknownPieces, WordPieceTokenizer};
+
 /// A sentence with one tag per token.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NerSentence {
@@ -35,6 +37,13 @@ impl NerDataset {
     #[must_use]
     pub fn tags(&self) -> Vec<Vec<String>> {
         self.sentences.iter().map(|s| s.tags.clone()).collect()
+    }
+
+    /// How many of the tokens' word pieces a tokenizer does not know.
+    #[must_use]
+    pub fn unknown_pieces(&self, tokenizer: &WordPieceTokenizer) -> UnknownPieces {
+        let tokens = self.sentences.iter().flat_map(|sentence| &sentence.tokens);
+        UnknownPieces::of(tokenizer, tokens.map(String::as_str))
     }
 
     /// The number of tokens.

@@ -96,6 +96,12 @@ impl WordPieceTokenizer {
         let unk = self.special().unk;
         let mut found = None;
         let mut ids = Vec::new();
+        if self.encode_by_reference("", &mut ids) {
+            let mut words = text.split_whitespace();
+            return words
+                .find(|word| self.encode_ids(word).contains(&unk))
+                .map(shortened);
+        }
         for_each_run(text, self.options().tokenize_chinese_chars, |run| {
             if found.is_none() {
                 ids.clear();

@@ -174,6 +174,7 @@ impl Session {
         }
         let tokenizer = load_tokenizer(&path, &source.config)?;
         notes.extend_from_slice(tokenizer.warnings());
+        notes.extend(train.unknown_pieces(&tokenizer).warning());
         let run = OwnRun::open(job.out.as_deref(), "finetune")?;
         let mut session = Self {
             job,

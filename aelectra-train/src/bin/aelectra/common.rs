@@ -120,6 +120,21 @@ pub(crate) fn read_labelled(path: &Path, options: &ReadOptions) -> anyhow::Resul
     Ok(data)
 }
 
+/// Reads a labelled file for a tagger and tells in what the two do not fit.
+pub(crate) fn read_for(
+    tagger: &Tagger,
+    path: &Path,
+    options: &ReadOptions,
+) -> anyhow::Result<NerDataset> {
+    let data = read_labelled(path, options)?;
+    let unseen = tagger.tags().unseen_note(&data, "the model has");
+    let unknown = data.unknown_pieces(&tagger.tokenizer).warning();
+    for note in unseen.into_iter().chain(unknown) {
+        output::note(&format!("note: {note}"));
+    }
+    Ok(data)
+}
+
 /// Corpus inputs.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct CorpusArgs {

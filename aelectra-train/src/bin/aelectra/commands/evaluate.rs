@@ -10,7 +10,7 @@ use aelectra_train::ner::{TaggerEvaluation, evaluate};
 use clap::Args;
 use serde::Serialize;
 
-use crate::common::{NerReadArgs, TaggerArgs, read_labelled};
+use crate::common::{NerReadArgs, TaggerArgs, read_for};
 use crate::global::Global;
 use crate::output;
 
@@ -47,10 +47,7 @@ struct Evaluated {
 
 pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
     let tagger = args.tagger.load(&args.model, global)?;
-    let data = read_labelled(&args.data, &args.read.options(&[])?)?;
-    if let Some(note) = tagger.tags().unseen_note(&data, "the model has") {
-        output::note(&format!("note: {note}"));
-    }
+    let data = read_for(&tagger, &args.data, &args.read.options(&[])?)?;
     let resampling = Some(Resampling::default());
     let tagger = evaluate(&tagger, &data.sentences, args.mode, resampling)?;
     let errors = errors(&data.sentences, &tagger.tags, args.mode, args.errors)?;

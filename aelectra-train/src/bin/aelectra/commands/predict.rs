@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use aelectra_data::DataError;
 use aelectra_data::ner::Documents;
+use aelectra_data::vocab::UnknownPieces;
 use aelectra_train::ner::{OutputFormat, Renderer, TaggedText, Tagger, tag_texts};
 use clap::{Args, ValueEnum};
 
@@ -84,7 +85,10 @@ pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
     }
     if !args.text.is_empty() {
         let found = tag_texts(&tagger, &args.text)?;
-        return print(&renderer, &found).map(|()| 0);
+        print(&renderer, &found)?;
+        let texts = args.text.iter().map(String::as_str);
+        warn_of_unknown(UnknownPieces::of(&tagger.tokenizer, texts), &renderer);
+        return Ok(0);
     }
     if args.input.is_none() && std::io::stdin().is_terminal() {
         return Err(output::usage(
@@ -109,6 +113,17 @@ fn note_if_file(text: &str) {
     }
 }
 
+/// Text without spaces, or of another language, gives unknown word pieces and no entities.
+fn warn_of_unknown(mut counts: UnknownPieces, renderer: &Renderer) {
+    if renderer.redact {
+        // The example might be a name.
+        counts.example = None;
+    }
+    if let Some(warning) = counts.warning() {
+        output::note(&format!("note: {warning}"));
+    }
+}
+
 fn colour_wanted() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
@@ -128,6 +143,7 @@ fn stream(
         OutputFormat::Jsonl | OutputFormat::Conll => false,
     };
     let mut first = true;
+    let mut unknown = UnknownPieces::default();
     loop {
         let mut documents = Vec::new();
         let mut failed = None;
@@ -137,6 +153,8 @@ fn stream(
                 Err(error) => failed = Some(error),
             }
         }
+        let texts = documents.iter().map(String::as_str);
+        unknown.add(&UnknownPieces::of(&tagger.tokenizer, texts));
         for text in &tag_texts(tagger, &documents)? {
             if parted && !std::mem::take(&mut first) {
                 output::line("")?;
@@ -146,10 +164,12 @@ fn stream(
         match failed {
             // What was read before an error is written before it is told.
             Some(error) => return Err(error.into()),
-            None if documents.is_empty() => return Ok(0),
+            None if documents.is_empty() => break,
             None => {}
         }
     }
+    warn_of_unknown(unknown, renderer);
+    Ok(0)
 }
 
 /// Prints what was found as `--format pretty` does.

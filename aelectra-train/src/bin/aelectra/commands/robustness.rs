@@ -6,7 +6,7 @@ use aelectra_data::ner::{Interval, Mode};
 use aelectra_train::ner::robustness;
 use clap::Args;
 
-use crate::common::{NerReadArgs, TaggerArgs, read_labelled};
+use crate::common::{NerReadArgs, TaggerArgs, read_for};
 use crate::global::Global;
 use crate::output;
 
@@ -35,10 +35,7 @@ pub(crate) struct RobustnessArgs {
 
 pub(crate) fn run(args: &RobustnessArgs, global: Global) -> anyhow::Result<u8> {
     let tagger = args.tagger.load(&args.model, global)?;
-    let data = read_labelled(&args.data, &args.read.options(&[])?)?;
-    if let Some(note) = tagger.tags().unseen_note(&data, "the model has") {
-        output::note(&format!("note: {note}"));
-    }
+    let data = read_for(&tagger, &args.data, &args.read.options(&[])?)?;
     let report = robustness(&tagger, &data.sentences, args.mode, args.seed, |row| {
         if !global.quiet {
             output::note(&format!("{}: {:.2} %", row.name, 100.0 * row.f1));
