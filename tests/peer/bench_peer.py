@@ -22,7 +22,7 @@ from peer_report import print_report
 
 HERE = Path(__file__).resolve().parent
 TRAINING = ["sdpa", "compile", "bf16"]
-INFERENCE = [*TRAINING, "onnx", "onnx-int8"]
+INFERENCE = [*TRAINING, "onnx", "onnx-int8", "openvino", "openvino-bf16"]
 WORKLOADS = {
     "inference_32x128": INFERENCE,
     "inference_1x32": INFERENCE,
@@ -129,7 +129,7 @@ def measure(workload: str, arguments, paths: dict[str, Path]) -> dict:
 
 def prepare(directory: Path, arguments) -> dict[str, Path]:
     """Write the checkpoints, and the ONNX files if somebody needs them, in a process that ends before timing begins."""
-    wanted = any(v.startswith("onnx") for v in arguments.variants) and any(
+    wanted = any(v.startswith(("onnx", "openvino")) for v in arguments.variants) and any(
         "onnx" in WORKLOADS[workload] for workload in arguments.workloads
     )
     code = (

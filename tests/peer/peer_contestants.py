@@ -17,9 +17,11 @@ ROWS = {
     "bf16": "PyTorch bf16 autocast",
     "onnx": "ONNX Runtime f32",
     "onnx-int8": "ONNX Runtime int8 dynamic",
+    "openvino": "OpenVINO f32",
+    "openvino-bf16": "OpenVINO bf16",
 }
 BASE_ROW = ROWS["sdpa"]
-F32_ROWS = [ROWS["sdpa"], ROWS["compile"], ROWS["onnx"]]
+F32_ROWS = [ROWS["sdpa"], ROWS["compile"], ROWS["onnx"], ROWS["openvino"]]
 
 
 def peer_row(variant: str) -> str:

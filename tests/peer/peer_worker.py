@@ -57,6 +57,16 @@ def build(arguments):
                 for batch in batches
             ]
             return lambda: torch.from_numpy([session.run(None, feed)[0] for feed in feeds][-1])
+        if variant.startswith("openvino"):
+            import peer_openvino
+
+            file = Path(arguments.models) / "discriminator.onnx"
+            model = peer_openvino.compiled(file, arguments.threads, variant)
+            feeds = [
+                [batch["input_ids"].numpy(), batch.get("attention_mask", torch.ones_like(batch["input_ids"])).numpy()]
+                for batch in batches
+            ]
+            return lambda: torch.from_numpy([model(feed)[0] for feed in feeds][-1])
         model = transformers.ElectraForPreTraining.from_pretrained(Path(arguments.models) / "discriminator").eval()
         model.set_attn_implementation("sdpa")
         module = compiled(model, dynamic=True if ragged else None)

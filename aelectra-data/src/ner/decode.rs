@@ -79,7 +79,7 @@ impl TagDecoder {
         let none = ["O", "o", "0"].into_iter().find(|o| labels.contains(o));
         let prefixed = labels.iter().any(|label| split(label).is_some());
         let named = |label: &&str| Some(*label) != none && !is_special(label) && !is_number(label);
-        if !prefixed && (none.is_none() || !labels.iter().any(|label| named(label))) {
+        if !prefixed && (none.is_none() || !labels.iter().any(named)) {
             return Err(no_tags(&labels));
         }
         let mut classes: Vec<&str> = Vec::new();

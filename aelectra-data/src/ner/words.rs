@@ -23,8 +23,8 @@ pub struct Word<'a> {
 /// # Rules
 ///
 /// White space separates; nothing is changed, and only marks that no BERT tokenizer sees (a
-/// byte-order mark, a zero-width space, control characters) are no words of their own, so that the
-/// words and the gaps between them make up the text again. The unit is the grapheme cluster: a letter with its combining
+/// byte-order mark, a zero-width space, control characters) are no words of their own nor part a
+/// word, so that the words and the gaps between them make up the text again. The unit is the grapheme cluster: a letter with its combining
 /// marks, an emoji with its modifiers or `\r\n` is never torn apart. Within a stretch without
 /// white space:
 ///
@@ -94,6 +94,11 @@ fn is_digit(cluster: &str) -> bool {
     first(cluster).is_numeric() && !cluster.contains('\u{20e3}')
 }
 
+/// Whether BERT's tokenizers see nothing of it.
+fn is_unseen(text: &str) -> bool {
+    text.chars().all(|c| classify(c) == CharClass::Removed)
+}
+
 fn is_word_like(cluster: &str) -> bool {
     is_letter(cluster) || is_digit(cluster)
 }
@@ -125,7 +130,7 @@ impl<'a> Chunk<'a, '_> {
     fn emit(&mut self, range: Range<usize>) {
         let (start, end) = (self.byte(range.start), self.byte(range.end));
         let text = &self.text[start..end];
-        if text.chars().any(|c| classify(c) != CharClass::Removed) {
+        if !is_unseen(text) {
             self.words.push(Word { text, start, end });
         }
     }
@@ -302,7 +307,7 @@ impl<'a> Chunk<'a, '_> {
                 "-" | "/" | "'" | "’" | "_" | "&" | "+" | "#" | "@" | "\u{ad}" | "\u{2011}" => {
                     true
                 }
-                _ => false,
+                cluster => is_unseen(cluster),
             };
             if !joins {
                 self.emit(from..i);
@@ -403,7 +408,7 @@ mod tests {
             ("d. 20. august, A/S B&W, C#", "d.|20.|august|,|A/S|B&W|,|C#"),
             (
                 "\u{feff}Bo\u{200b} bor\u{0} i\u{200b}Ry\u{2060}.",
-                "Bo|bor|i|Ry|.",
+                "Bo|bor|i\u{200b}Ry|.",
             ),
             ("sam\u{ad}arbejde\u{ad}", "sam\u{ad}arbejde"),
             ("", ""),

@@ -5,6 +5,8 @@
 //! ([`LinearBf16`]); elsewhere the rounded factors are multiplied as 32-bit floats
 //! ([`RoundedF32`]), which gives the same numbers but for the order of the sums, and is slower.
 
+use std::ops::Range;
+
 use super::linear_f32::LinearF32;
 use super::shared::{self, SharedLinear};
 use super::{Layers, PreparedLinear, RowsMut};
@@ -52,18 +54,23 @@ impl LinearBf16 {
         }
     }
 
-    /// Rounded rows times some of the blocks, `start` added, column `0` of the first at `column` of
-    /// a row of `to`; the rows hold the inputs from pair `first` on.
-    fn multiply(
-        &self,
-        rows: &Rounded,
-        first: usize,
-        blocks: std::ops::Range<usize>,
-        start: Option<&[[f32; COLUMNS]]>,
-        to: RowsMut<'_>,
-        column: usize,
-        gelu: bool,
-    ) {
+    /// All of the weights, with the bias.
+    fn whole(&self) -> Part<'_> {
+        Part {
+            first_pair: 0,
+            blocks: 0..self.blocks.len(),
+            start: Some(&self.bias),
+        }
+    }
+
+    /// Rounded rows times a part of the weights; column 0 of its first block comes to `column` of a
+    /// row of `to`.
+    fn multiply(&self, rows: &Rounded, part: Part, to: RowsMut<'_>, column: usize, gelu: bool) {
+        let Part {
+            first_pair,
+            blocks,
+            start,
+        } = part;
         let RowsMut {
             values: result,
             stride,
@@ -71,7 +78,7 @@ impl LinearBf16 {
         let none = [0.0; COLUMNS];
         for (number, place) in blocks.zip((column..).step_by(COLUMNS)) {
             let width = COLUMNS.min(self.outputs - number * COLUMNS);
-            let block = &self.blocks[number][first..first + rows.pairs];
+            let block = &self.blocks[number][first_pair..first_pair + rows.pairs];
             let start = start.map_or(&none, |start| &start[number]);
             let tiles = rows.values.chunks(ROWS * rows.pairs);
             for (tile, result) in tiles.zip(result.chunks_mut(ROWS * stride)) {
@@ -105,15 +112,7 @@ impl PreparedLinear for LinearBf16 {
     fn forward(&self, from: Rows<'_>, to: RowsMut<'_>, gelu: bool) {
         let n = to.values.len() / to.stride;
         let rows = Rounded::new(self.isa, from, n, self.inputs);
-        self.multiply(
-            &rows,
-            0,
-            0..self.blocks.len(),
-            Some(&self.bias),
-            to,
-            0,
-            gelu,
-        );
+        self.multiply(&rows, self.whole(), to, 0, gelu);
     }
 
     fn forward_short(
@@ -139,7 +138,11 @@ impl SharedLinear for LinearBf16 {
         let n = to.values.len() / to.stride;
         let rows = Rounded::new(self.isa, from, n, self.inputs);
         let blocks = first..(first + count).min(self.blocks.len());
-        self.multiply(&rows, 0, blocks, Some(&self.bias), to, column, gelu);
+        let part = Part {
+            blocks,
+            ..self.whole()
+        };
+        self.multiply(&rows, part, to, column, gelu);
     }
 
     fn term(&self, from: Rows<'_>, n: usize, (first, width): (usize, usize)) -> Vec<f32> {
@@ -149,21 +152,27 @@ impl SharedLinear for LinearBf16 {
             values: &mut term,
             stride: self.outputs,
         };
-        self.multiply(
-            &rows,
-            first / PAIR,
-            0..self.blocks.len(),
-            None,
-            to,
-            0,
-            false,
-        );
+        let part = Part {
+            first_pair: first / PAIR,
+            start: None,
+            ..self.whole()
+        };
+        self.multiply(&rows, part, to, 0, false);
         term
     }
 
     fn add_bias(&self, rows: &mut [f32]) {
         rows::add_bias(self.isa, rows, &self.bias.as_flattened()[..self.outputs]);
     }
+}
+
+/// A part of the weights, and what its sums begin with.
+struct Part<'a> {
+    /// The rows hold the inputs from this pair on.
+    first_pair: usize,
+    blocks: Range<usize>,
+    /// For every block of the layer; zeros if absent.
+    start: Option<&'a [[f32; COLUMNS]]>,
 }
 
 /// Rows of activations in brain floats.
