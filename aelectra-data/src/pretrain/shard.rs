@@ -114,7 +114,10 @@ impl Header {
                 "shard version {version}, this program reads {VERSION}"
             )));
         }
-        if u64_at(file, 80) != xxh3_64(&file[..80]) {
+        // What follows the checksum is zeros.
+        if u64_at(file, 80) != xxh3_64(&file[..80])
+            || file[88..HEADER_BYTES] != [0; HEADER_BYTES - 88]
+        {
             return Err(corrupt("its header does not match its checksum".into()));
         }
         let mut vocabulary = [0; 32];

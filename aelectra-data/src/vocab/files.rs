@@ -286,15 +286,30 @@ fn tokens_of_json(path: &Path, full: &Value) -> Result<Vec<String>> {
         .collect();
     entries.sort();
     entries.dedup();
-    for (expected, (id, token)) in entries.iter().enumerate() {
-        if *id != expected as u64 {
+    let mut tokens: Vec<String> = Vec::with_capacity(entries.len());
+    for (id, token) in entries {
+        let next = tokens.len() as u64;
+        if id < next {
             return Err(wrong(&format!(
-                "id {id} of `{token}` where id {expected} should be"
+                "two tokens of id {id}, one of them `{token}`"
             )));
         }
+        if id - next > LONGEST_GAP {
+            return Err(wrong(&format!(
+                "id {id} of `{token}` after id {}",
+                next.saturating_sub(1)
+            )));
+        }
+        // Ids without a token: of a line that a vocabulary repeats, or before added tokens. No text
+        // has a piece with a blank in it.
+        tokens.extend((next..id).map(|id| format!("no token {id}")));
+        tokens.push(token);
     }
-    Ok(entries.into_iter().map(|(_, token)| token).collect())
+    Ok(tokens)
 }
+
+/// More ids without a token in a row than a vocabulary of any model has.
+const LONGEST_GAP: u64 = 10_000;
 
 /// The defaults of `BertTokenizer` in transformers: lower case, accents as lower case, ideographs
 /// split.
