@@ -1,4 +1,9 @@
 //! Random changes of files, for the fuzz tests of several crates.
+#![allow(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "says which round failed"
+)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
