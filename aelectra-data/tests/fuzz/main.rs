@@ -2,7 +2,7 @@
 //!
 //! Valid files are changed at random; each target says what must hold whatever the file is. A few
 //! seconds in CI; `FUZZ_SECONDS=600 cargo test -p aelectra-data --test fuzz` for longer. A failure
-//! names its round: `FUZZ_ROUND=N` repeats it alone.
+//! names its round: `FUZZ_ROUND=N` repeats it alone, `FUZZ_FROM=N` goes on from it.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;

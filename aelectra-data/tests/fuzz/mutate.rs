@@ -99,7 +99,7 @@ pub(crate) fn rounds(target: &str, mut round: impl FnMut(&mut Random)) {
     let seconds = variable("FUZZ_SECONDS").unwrap_or(2);
     let only: Option<u64> = variable("FUZZ_ROUND");
     let started = Instant::now();
-    let mut number = only.unwrap_or(0);
+    let mut number = only.or(variable("FUZZ_FROM")).unwrap_or(0);
     loop {
         // Never 0, and far from those of the rounds beside it.
         let mut rng = Random((number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
