@@ -36,6 +36,10 @@ pub(super) fn read(path: &Path, lines: &[&str], faults: &mut Faults<'_>) -> Resu
                 continue;
             }
         }
+        if fields[1].trim().is_empty() {
+            faults.add(number, "a word in column 2 (FORM)", "nothing", None);
+            continue;
+        }
         let mut names = fields[9]
             .trim()
             .split('|')
