@@ -407,12 +407,12 @@ fn packed_files_and_those_of_other_encodings() {
 
 #[test]
 fn a_conllu_token_without_a_word_is_a_fault() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("works");
     let path = dir.path().join("x.conllu");
     let line = |form: &str| format!("1\t{form}\t_\tPROPN\t_\t_\t0\troot\t_\tname=B-PER\n\n");
-    std::fs::write(&path, format!("{}{}", line("Ib"), line(""))).unwrap();
+    std::fs::write(&path, format!("{}{}", line("Ib"), line(""))).expect("works");
     let error = read_ner(&path, &ReadOptions::default())
-        .unwrap_err()
+        .expect_err("an empty word")
         .to_string();
     assert!(
         error.contains(":3: expected a word in column 2 (FORM)"),
