@@ -164,6 +164,18 @@ impl DataError {
         self
     }
 
+    /// The same error where it is about a whole directory that its message does not name.
+    #[must_use]
+    pub fn in_dir(self, dir: &Path) -> Self {
+        match self {
+            Self::Invalid { message, hint } => Self::Invalid {
+                message: format!("`{}`: {message}", dir.display()),
+                hint,
+            },
+            other => other,
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{DataError, Result};
-use crate::run::utc_timestamp;
+use crate::run::{host_name, utc_timestamp};
 
 /// How often, and with what pause, to look for the name of a holder that is just writing it.
 const LOOKS: u32 = 10;
@@ -225,15 +225,6 @@ fn is_at(file: &File, path: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_at(_: &File, _: &Path) -> bool {
     true
-}
-
-/// The name of this machine, where it can be found without asking a network.
-fn host_name() -> Option<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let name = name.or_else(|| std::env::var("HOSTNAME").ok());
-    let name = name.or_else(|| std::env::var("COMPUTERNAME").ok())?;
-    let name = name.trim();
-    (!name.is_empty()).then(|| name.to_owned())
 }
 
 #[cfg(test)]

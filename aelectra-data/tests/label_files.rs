@@ -389,13 +389,26 @@ fn packed_files_and_those_of_other_encodings() {
     gzip.write_all(text.as_bytes()).expect("packs");
     let gzip = gzip.finish().expect("packs");
     let zstd = zstd::encode_all(text.as_bytes(), 1).expect("packs");
-    for (name, bytes) in [("x.tsv.gz", &gzip), ("x.iob2.zst", &zstd), ("x.tsv", &gzip)] {
+    let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    bzip2.write_all(text.as_bytes()).expect("packs");
+    let bzip2 = bzip2.finish().expect("packs");
+    // The same text, by `xz`.
+    let xz = include_bytes!("data/labels.tsv.xz").to_vec();
+    for (name, bytes) in [
+        ("x.tsv.gz", &gzip),
+        ("x.iob2.zst", &zstd),
+        ("x.iob2.bz2", &bzip2),
+        ("x.iob2.xz", &xz),
+        ("x.tsv", &gzip),
+    ] {
         let (_dir, path) = written(name, bytes);
         let dataset = read_ner(&path, &ReadOptions::default()).expect(name);
         assert_eq!(shown(&dataset), "Bo/B-PER | Ry/B-LOC", "{name}");
     }
     let (_dir, path) = written("x.tsv.gz", &gzip[..gzip.len() - 9]);
     assert!(refusal(read_ner(&path, &ReadOptions::default())).contains("complete"));
+    let (_dir, path) = written("x.tsv.gz", &[&gzip[..], b"more"].concat());
+    assert!(refusal(read_ner(&path, &ReadOptions::default())).contains("4 bytes follow"));
     for (bytes, said) in [(&b"PK\x03\x04"[..], "unpack"), (b"\xff\xfeB\0", "utf-16")] {
         let (_dir, path) = written("x.tsv", bytes);
         assert!(

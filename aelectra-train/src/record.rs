@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use aelectra_data::lock::Lock;
-use aelectra_data::run::{EventWriter, Manifest, RunDir, StartEvent, new_run_id, utc_timestamp};
+use aelectra_data::run::{
+    EventWriter, Manifest, RunDir, StartEvent, host_name, new_run_id, utc_timestamp,
+};
 use aelectra_model::DeviceSpec;
 
 use crate::error::{Result, TrainError};
@@ -140,15 +142,14 @@ pub(crate) fn manifest(
 
 /// What the first event of any run says.
 pub(crate) fn start_event(run: &RunDir, task: &str, device: &DeviceSpec, seed: u64) -> StartEvent {
-    // A process id means something only together with the machine's name.
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     StartEvent {
         task: task.to_owned(),
         run: Some(run.id()),
         device: Some(device.to_string()),
         seed: Some(seed),
         pid: Some(std::process::id()),
-        host: host.map(|name| name.trim().to_owned()),
+        // A process id means something only together with the machine's name.
+        host: host_name(),
         ..StartEvent::default()
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::binary::{aelectra, expect_code};
-use crate::survival::{Scene, next};
+use crate::survival::{Scene, kills_wanted, next};
 
 /// Longer than any machine needs; a failure waits this long.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -165,10 +165,7 @@ fn a_second_pretraining_is_told_who_holds_the_run_and_changes_nothing() {
 /// Two at once, one of them killed at a random moment, again and again.
 #[test]
 fn of_two_at_once_one_trains_and_kills_lose_nothing() {
-    let wanted: usize = std::env::var("SURVIVAL_KILLS")
-        .ok()
-        .and_then(|number| number.parse().ok())
-        .unwrap_or(5);
+    let wanted = kills_wanted();
     let scene = Scene::new();
     scene.train("whole");
     let whole = scene.losses("whole");

@@ -166,12 +166,15 @@ pub(crate) fn next(state: &mut u64) -> u64 {
     *state >> 33
 }
 
+/// How many kills have to hit.
+pub(crate) fn kills_wanted() -> usize {
+    let wanted = std::env::var("SURVIVAL_KILLS").ok();
+    wanted.and_then(|number| number.parse().ok()).unwrap_or(5)
+}
+
 #[test]
 fn killed_at_random_steps_it_continues_to_the_last_bit() {
-    let wanted: usize = std::env::var("SURVIVAL_KILLS")
-        .ok()
-        .and_then(|number| number.parse().ok())
-        .unwrap_or(5);
+    let wanted = kills_wanted();
     let scene = Scene::new();
     scene.train("whole");
     let whole = scene.losses("whole");

@@ -33,7 +33,7 @@
 mod choice;
 mod chunk;
 mod clean;
-mod decompress;
+pub(crate) mod decompress;
 mod discover;
 mod document;
 mod duplicates;

@@ -1,41 +1,39 @@
-//! A labelled file as text, unpacked where it is packed.
+//! A labelled file as text, decompressed where it is compressed.
 
 use std::io::Read;
 use std::path::Path;
 
+use crate::corpus::decompress::{Compression, Decompressor, Trailing};
 use crate::{DataError, Result};
 
-/// The file's bytes; gzip and zstd are recognised by their first bytes and unpacked.
+/// The file's bytes, decompressed where the first of them say that they are compressed.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     let bytes = std::fs::read(path).map_err(DataError::io("read", path))?;
-    let mut unpacked = Vec::new();
-    let result = match &bytes[..] {
-        [0x1f, 0x8b, ..] => {
-            flate2::read::MultiGzDecoder::new(&bytes[..]).read_to_end(&mut unpacked)
-        }
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => zstd::stream::read::Decoder::new(&bytes[..])
-            .and_then(|mut d| d.read_to_end(&mut unpacked)),
-        [b'P', b'K', 3, 4, ..] => {
-            return Err(
-                DataError::parse(path, 0, "labelled sentences", "a ZIP archive")
-                    .with_hint("unpack it and give one of its files"),
-            );
-        }
-        [b'B', b'Z', b'h', ..] | [0xfd, b'7', b'z', b'X', b'Z', ..] => {
-            return Err(DataError::parse(
-                path,
-                0,
-                "labelled sentences",
-                "a packed file (bzip2 or xz)",
-            )
-            .with_hint("unpack it first; gzip and zstd are read as they are"));
-        }
-        _ => return Ok(bytes),
+    if bytes.starts_with(b"PK\x03\x04") {
+        return Err(
+            DataError::parse(path, 0, "labelled sentences", "a ZIP archive")
+                .with_hint("unpack it and give one of its files"),
+        );
+    }
+    let compression = Compression::of(&bytes);
+    if compression == Compression::None {
+        return Ok(bytes);
+    }
+    let damaged = |problem: String| {
+        DataError::corrupt(path, problem)
+            .with_hint("is the file complete? fetch or compress it again")
     };
-    match result {
-        Ok(_) => Ok(unpacked),
-        Err(error) => Err(DataError::corrupt(path, error.to_string())
-            .with_hint("is the file complete? fetch or pack it again")),
+    let mut unpacked = Vec::new();
+    let trailing = Trailing::default();
+    Decompressor::new(compression, &bytes[..], trailing.clone())
+        .and_then(|mut reader| reader.read_to_end(&mut unpacked))
+        .map_err(|error| damaged(error.to_string()))?;
+    match trailing.get() {
+        0 => Ok(unpacked),
+        more => Err(damaged(format!(
+            "{more} bytes follow the {} data",
+            compression.name()
+        ))),
     }
 }
 

@@ -201,7 +201,7 @@ impl TagDecoder {
                 let next = tags[at + 1..].iter().flatten().next();
                 let inside = match (at.checked_sub(1).and_then(|at| tags[at]), next) {
                     (Some(before), Some(next)) if before.tag != 0 && self.continues(next.tag) => {
-                        Decoded { ..*next }
+                        *next
                     }
                     _ => Decoded { tag: 0, score: 1.0 },
                 };
@@ -211,10 +211,10 @@ impl TagDecoder {
         Ok(tags.into_iter().flatten().collect())
     }
 
-    /// The tag of a class on its own: of one word piece, say.
+    /// The tag of scores on their own, of one word piece say: that of the most probable class.
     #[must_use]
-    pub fn tag_of_class(&self, class: usize) -> &str {
-        let tag = match self.roles.get(class) {
+    pub fn tag_alone(&self, scores: &[f32]) -> &str {
+        let tag = match self.roles.get(highest(scores)) {
             None | Some(Role::Outside) => 0,
             Some(Role::Inside(class) | Role::End(class)) => 2 * class + 2,
             Some(Role::Begin(class) | Role::Single(class) | Role::Bare(class)) => 2 * class + 1,

@@ -44,7 +44,7 @@ pub struct ReadOptions {
     pub label_names: Option<Vec<String>>,
 }
 
-/// Reads a file of labelled sentences, also packed with gzip or zstd.
+/// Reads a file of labelled sentences, also compressed (gzip, Zstandard, bzip2, xz).
 ///
 /// * **CoNLL-U**: words with a plain number as id are tokens; ranges (`1-2`) and empty nodes
 ///   (`1.1`) are skipped. The tag is the field `name=` of MISC, wherever it is.
@@ -218,7 +218,7 @@ fn found_scheme(scheme: Scheme) -> &'static str {
 pub(super) fn detect(path: &Path, lines: &[&str]) -> NerFormat {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let name = name.to_ascii_lowercase();
-    let name = [".gz", ".zst"]
+    let name = [".gz", ".zst", ".bz2", ".xz"]
         .iter()
         .find_map(|packed| name.strip_suffix(packed))
         .unwrap_or(&name);

@@ -51,6 +51,7 @@
 mod control;
 mod dir;
 mod event;
+mod host;
 mod line;
 mod manifest;
 mod metrics;
@@ -66,6 +67,7 @@ pub use event::{
     EvalEvent, LogEvent, LogLevel, NerEvalEvent, NerStepEvent, ResumedEvent, RunEvent, SampleEvent,
     SampleToken, StartEvent, StepEvent, SystemEvent,
 };
+pub use host::host_name;
 pub use line::Envelope;
 pub use manifest::{Manifest, leaves};
 pub use metrics::{PretrainMetrics, StepSeconds};

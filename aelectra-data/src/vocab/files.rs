@@ -189,17 +189,6 @@ fn check_class(path: &Path, config: &Value) -> Result<()> {
     .with_hint("with a tokenizer.json beside it every WordPiece tokenizer is read"))
 }
 
-/// An error of the whole directory, which its message does not name.
-pub(crate) fn in_dir(dir: &Path, error: DataError) -> DataError {
-    match error {
-        DataError::Invalid { message, hint } => DataError::Invalid {
-            message: format!("`{}`: {message}", dir.display()),
-            hint,
-        },
-        other => other,
-    }
-}
-
 /// A file that may be absent.
 fn optional(path: &Path) -> Result<Option<Value>> {
     match path.exists() {

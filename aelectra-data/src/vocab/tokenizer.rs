@@ -38,7 +38,7 @@ impl WordPieceTokenizer {
     /// # Errors
     /// When neither is there or a file is not what its format asks for.
     pub fn from_dir(dir: &Path) -> Result<Self> {
-        Self::assemble(files::read(dir)?).map_err(|error| files::in_dir(dir, error))
+        Self::assemble(files::read(dir)?).map_err(|error| error.in_dir(dir))
     }
 
     /// A tokenizer from the tokens in the order of their ids.

@@ -2,9 +2,9 @@
 //! mean and standard deviation is over two.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::Path;
 
+use aelectra_data::files::sha256;
 use aelectra_data::ner::{NerSentence, ReadOptions};
 use aelectra_data::run::{Manifest, RunDir};
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ pub(super) fn hashes(
     splits: [(&str, &[NerSentence]); 3],
     weights: &Path,
 ) -> Result<BTreeMap<String, String>> {
-    let mut hashes = BTreeMap::from([("weights".to_owned(), hash_file(weights)?)]);
+    let mut hashes = BTreeMap::from([("weights".to_owned(), sha256(weights)?)]);
     for (name, sentences) in splits {
         if !sentences.is_empty() {
             hashes.insert(name.to_owned(), hash_sentences(sentences));
@@ -51,21 +51,6 @@ fn hash_sentences(sentences: &[NerSentence]) -> String {
     }
     let (hash, sentences) = (hash.finalize(), sentences.len());
     format!("{hash:08x} ({sentences} sentences)")
-}
-
-fn hash_file(path: &Path) -> Result<String> {
-    let mut file = std::fs::File::open(path).map_err(TrainError::io("open", path))?;
-    let mut hash = crc32fast::Hasher::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file
-            .read(&mut buffer)
-            .map_err(TrainError::io("read", path))?
-        {
-            0 => return Ok(format!("{:08x}", hash.finalize())),
-            length => hash.update(&buffer[..length]),
-        }
-    }
 }
 
 /// Refuses a directory that holds seeds of a different series than `now` describes. Returns what the

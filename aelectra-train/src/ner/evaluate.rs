@@ -58,8 +58,8 @@ pub fn evaluate(
         let words = gold.iter().flatten().zip(windows.words.iter().flatten());
         let pieces = words.flat_map(|(tag, place)| {
             (place.start..place.end).map(|position| {
-                let class = scores.best(place.window, position);
-                (tag.as_str(), tagger.decoder.tag_of_class(class))
+                let piece = tagger.decoder.tag_alone(scores.at(place.window, position));
+                (tag.as_str(), piece)
             })
         });
         evaluation.piece_f1_original = Some(piece_f1_original(pieces));

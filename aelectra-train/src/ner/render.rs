@@ -111,51 +111,26 @@ fn colour(label: &str) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use aelectra_data::ner::{Alignment, TagDecoder};
-    use aelectra_data::vocab::{TokenizerOptions, WordPieceTokenizer};
     use aelectra_model::init::Initializer;
-    use aelectra_model::{ElectraConfig, ElectraForTokenClassification, Precision};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ner::{Tagger, TaggerSettings, tag_texts};
+    use crate::ner::tagger::tests::tiny;
+    use crate::ner::{Tagger, tag_texts};
 
     /// Random weights, so that it finds anything anywhere; short windows, so that sentences are cut.
     fn tagger(seed: u64, labels: &[&str]) -> Tagger {
-        let device = aelectra_model::device::for_tests();
-        let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(String::from);
         let letters = ('a'..='z').chain('0'..='9').chain(['Z', '.', ',']);
-        let tokens: Vec<String> = special
-            .into_iter()
-            .chain(letters.flat_map(|c| [c.to_string(), format!("##{c}")]))
-            .collect();
-        let config = ElectraConfig {
-            vocab_size: tokens.len(),
-            embedding_size: 8,
-            hidden_size: 8,
-            num_hidden_layers: 1,
-            num_attention_heads: 1,
-            intermediate_size: 8,
-            max_position_embeddings: 32,
-            ..ElectraConfig::default()
-        };
+        let pieces = letters.flat_map(|c| [c.to_string(), format!("##{c}")]);
+        let device = aelectra_model::device::for_tests();
         // A wide start, so that words differ in their classes.
-        let mut init = Initializer::random(seed, 2.0, &device);
-        Tagger {
-            model: ElectraForTokenClassification::new(&config, labels.len(), &mut init)
-                .prepare(Precision::F32)
-                .expect("f32 is everywhere"),
-            tokenizer: WordPieceTokenizer::from_tokens(tokens, TokenizerOptions::default())
-                .expect("a vocabulary"),
-            decoder: TagDecoder::new(labels).expect("tags"),
-            settings: TaggerSettings {
-                alignment: Alignment::FirstPiece,
-                max_length: 12,
-                stride: 4,
-            },
-            device,
-            batch_size: 4,
-        }
+        tiny(
+            pieces,
+            labels,
+            Initializer::random(seed, 2.0, &device),
+            12,
+            4,
+        )
     }
 
     fn written(found: &[TaggedText<'_>], format: OutputFormat, redact: bool) -> String {

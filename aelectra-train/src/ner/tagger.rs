@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use aelectra_data::DataError;
 use aelectra_data::ner::{Alignment, Decoded, LabelSet, TagDecoder, Windows, align};
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::ModelDir;
@@ -69,17 +68,6 @@ impl ClassScores {
     pub fn at(&self, window: usize, position: usize) -> &[f32] {
         &self.windows[window][position * self.classes..][..self.classes]
     }
-
-    /// The most probable class of a position.
-    #[must_use]
-    pub fn best(&self, window: usize, position: usize) -> usize {
-        let first = (0, f32::NEG_INFINITY);
-        let scores = (0..).zip(self.at(window, position));
-        let best = |best: (usize, f32), (class, &score)| {
-            if score > best.1 { (class, score) } else { best }
-        };
-        scores.fold(first, best).0
-    }
 }
 
 /// A fine-tuned model with its tokenizer and labels, for inference.
@@ -111,13 +99,8 @@ impl Tagger {
         let (model, _) = source.for_token_classification(&device)?;
         let model = model.prepare(precision)?;
         let tokenizer = load_tokenizer(dir, &source.config)?;
-        let decoder = TagDecoder::new(&source.config.labels()?).map_err(|error| {
-            let named = DataError::invalid(format!("`{}`: {error}", dir.display()));
-            match error.hint() {
-                Some(hint) => named.with_hint(hint),
-                None => named,
-            }
-        })?;
+        let decoder =
+            TagDecoder::new(&source.config.labels()?).map_err(|error| error.in_dir(dir))?;
         let settings =
             TaggerSettings::from_config(&source.config, tokenizer.options().model_max_length);
         Ok(Self {
@@ -263,4 +246,50 @@ pub fn window_input(
     }
     let input = EncoderInput::new(&ids, None, &lengths, length, device);
     (input, length)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use aelectra_data::vocab::TokenizerOptions;
+    use aelectra_model::ElectraForTokenClassification;
+    use aelectra_model::init::Initializer;
+
+    use super::*;
+
+    /// A tagger of one narrow layer with these pieces beside the special ones.
+    pub(in crate::ner) fn tiny(
+        pieces: impl IntoIterator<Item = String>,
+        labels: &[&str],
+        mut init: Initializer,
+        max_length: usize,
+        stride: usize,
+    ) -> Tagger {
+        let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(String::from);
+        let tokens: Vec<String> = special.into_iter().chain(pieces).collect();
+        let config = ElectraConfig {
+            vocab_size: tokens.len(),
+            embedding_size: 8,
+            hidden_size: 8,
+            num_hidden_layers: 1,
+            num_attention_heads: 1,
+            intermediate_size: 8,
+            max_position_embeddings: 16,
+            ..ElectraConfig::default()
+        };
+        Tagger {
+            model: ElectraForTokenClassification::new(&config, labels.len(), &mut init)
+                .prepare(Precision::F32)
+                .expect("f32 is everywhere"),
+            tokenizer: WordPieceTokenizer::from_tokens(tokens, TokenizerOptions::default())
+                .expect("a vocabulary"),
+            decoder: TagDecoder::new(labels).expect("tags"),
+            settings: TaggerSettings {
+                alignment: Alignment::FirstPiece,
+                max_length,
+                stride,
+            },
+            device: aelectra_model::device::for_tests(),
+            batch_size: 2,
+        }
+    }
 }

@@ -74,44 +74,15 @@ pub fn tag_texts<'t, S: AsRef<str>>(
 
 #[cfg(test)]
 mod tests {
-    use aelectra_data::ner::{Alignment, TagDecoder};
-    use aelectra_data::vocab::{TokenizerOptions, WordPieceTokenizer};
     use aelectra_model::init::Initializer;
-    use aelectra_model::{ElectraConfig, ElectraForTokenClassification, Precision};
 
     use super::*;
-    use crate::ner::TaggerSettings;
+    use crate::ner::tagger::tests::tiny;
 
     /// Its weights are zero, so the first class, `B-PER`, is as probable as `O` and wins everywhere.
     fn all_persons() -> Tagger {
         let device = aelectra_model::device::for_tests();
-        let tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(String::from);
-        let config = ElectraConfig {
-            vocab_size: tokens.len(),
-            embedding_size: 8,
-            hidden_size: 8,
-            num_hidden_layers: 1,
-            num_attention_heads: 1,
-            intermediate_size: 8,
-            max_position_embeddings: 16,
-            ..ElectraConfig::default()
-        };
-        let mut zeros = Initializer::zeros(&device);
-        Tagger {
-            model: ElectraForTokenClassification::new(&config, 2, &mut zeros)
-                .prepare(Precision::F32)
-                .expect("f32 is everywhere"),
-            tokenizer: WordPieceTokenizer::from_tokens(tokens.into(), TokenizerOptions::default())
-                .expect("a vocabulary"),
-            decoder: TagDecoder::new(&["B-PER", "O"]).expect("two labels"),
-            settings: TaggerSettings {
-                alignment: Alignment::FirstPiece,
-                max_length: 8,
-                stride: 2,
-            },
-            device,
-            batch_size: 2,
-        }
+        tiny([], &["B-PER", "O"], Initializer::zeros(&device), 8, 2)
     }
 
     #[test]

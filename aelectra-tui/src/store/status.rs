@@ -1,6 +1,8 @@
 //! Whether a run is alive.
 
-use aelectra_data::run::{EndReason, StartEvent};
+use std::path::Path;
+
+use aelectra_data::run::{EndReason, StartEvent, host_name};
 
 use super::run::RunStore;
 
@@ -68,8 +70,9 @@ pub(crate) fn status(run: &RunStore, now: f64, alive: Option<bool>) -> Status {
 /// Whether the process that began a run exists on this host; `None` where that cannot be known.
 pub(crate) fn process_exists(start: &StartEvent) -> Option<bool> {
     let (pid, host) = (start.pid?, start.host.as_deref()?);
-    let here = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-    (here.trim() == host).then(|| std::path::Path::new(&format!("/proc/{pid}")).exists())
+    let exists = |process: String| Path::new("/proc").join(process).exists();
+    let knows = host_name()? == host && exists("self".to_owned());
+    knows.then(|| exists(pid.to_string()))
 }
 
 #[cfg(test)]

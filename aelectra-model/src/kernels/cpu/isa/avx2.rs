@@ -24,16 +24,12 @@ pub(super) fn run<R>(work: impl FnOnce() -> R) -> R {
 /// # Safety
 /// The factors must have been checked, and the processor must have AVX2 and FMA.
 pub(super) unsafe fn product<const P: usize>(factors: &Factors<'_, P>, tile: &mut Tile) {
-    macro_rules! heights {
-        ($part:ident, $($rows:literal)*) => {
-            match $part.height {
-                // SAFETY: as the caller vouches for.
-                $($rows => unsafe { rows::<$rows>($part) },)*
-                _ => unreachable!("parts of at most {HIGH} rows"),
-            }
-        };
-    }
-    parts(factors, tile, HIGH, |part| heights!(part, 1 2 3 4 5 6));
+    parts(factors, tile, HIGH, |part| {
+        with_height!(part.height, M in [1 2 3 4 5 6] => {
+            // SAFETY: as the caller vouches for.
+            unsafe { rows::<M>(part) }
+        });
+    });
 }
 
 /// `M` rows times one line of every row of a panel.

@@ -43,8 +43,14 @@ pub(in super::super) fn round(value: f32) -> u16 {
 
 /// The number that a brain float stands for.
 #[inline(always)]
-pub(in super::super) fn widen(value: u16) -> f32 {
+fn widen(value: u16) -> f32 {
     f32::from_bits(u32::from(value) << 16)
+}
+
+/// The number rounded to a brain float.
+#[inline(always)]
+pub(in super::super) fn rounded(value: f32) -> f32 {
+    widen(round(value))
 }
 
 impl Isa {
@@ -73,20 +79,10 @@ impl Bf16 {
     ) -> [[f32; COLUMNS]; ROWS] {
         let mut sums = [[0.0; COLUMNS]; ROWS];
         #[cfg(target_arch = "x86_64")]
-        {
-            macro_rules! heights {
-                ($($rows:literal)*) => {
-                    match rows.len() / pairs {
-                        // SAFETY: a `Bf16` exists only where the processor has the features.
-                        $($rows => unsafe {
-                            products::<$rows>(rows, pairs, block, start, &mut sums)
-                        },)*
-                        more => unreachable!("{more} rows of a tile of {ROWS}"),
-                    }
-                };
-            }
-            heights!(1 2 3 4 5 6);
-        }
+        with_height!(rows.len() / pairs, N in [1 2 3 4 5 6] => {
+            // SAFETY: a `Bf16` exists only where the processor has the features.
+            unsafe { products::<N>(rows, pairs, block, start, &mut sums) }
+        });
         sums
     }
 }

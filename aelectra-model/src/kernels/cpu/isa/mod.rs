@@ -3,6 +3,19 @@
 //! An [`Isa`] exists only for instructions that were detected, so whoever holds one may run what was
 //! compiled for them. Kernels are given theirs; nothing asks the processor again.
 
+/// `$call` with `$rows` as the constant that a height known only at run time is equal to.
+macro_rules! with_height {
+    ($height:expr, $rows:ident in [$($number:literal)*] => $call:expr) => {
+        match $height {
+            $($number => {
+                const $rows: usize = $number;
+                $call
+            })*
+            more => unreachable!("{more} rows of a tile"),
+        }
+    };
+}
+
 mod avx2;
 mod avx512;
 pub(super) mod bf16;

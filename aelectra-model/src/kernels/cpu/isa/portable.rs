@@ -9,15 +9,9 @@ const HIGH: usize = if cfg!(target_arch = "aarch64") { 6 } else { 3 };
 
 /// Rows of the left side times panels.
 pub(super) fn product<const P: usize>(factors: &Factors<'_, P>, tile: &mut Tile) {
-    macro_rules! heights {
-        ($part:ident, $($rows:literal)*) => {
-            match $part.height {
-                $($rows => rows::<$rows>($part),)*
-                _ => unreachable!("parts of at most {HIGH} rows"),
-            }
-        };
-    }
-    parts(factors, tile, HIGH, |part| heights!(part, 1 2 3 4 5 6));
+    parts(factors, tile, HIGH, |part| {
+        with_height!(part.height, M in [1 2 3 4 5 6] => rows::<M>(part));
+    });
 }
 
 /// `M` rows times one line of every row of a panel.

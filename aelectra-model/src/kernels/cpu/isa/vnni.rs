@@ -47,18 +47,10 @@ impl Vnni {
     ) -> [[i32; COLUMNS]; ROWS] {
         let mut sums = [[0; COLUMNS]; ROWS];
         #[cfg(target_arch = "x86_64")]
-        {
-            macro_rules! heights {
-                ($($rows:literal)*) => {
-                    match rows.len() / groups {
-                        // SAFETY: a `Vnni` exists only where the processor has the features.
-                        $($rows => unsafe { products::<$rows>(rows, groups, block, &mut sums) },)*
-                        more => unreachable!("{more} rows of a tile of {ROWS}"),
-                    }
-                };
-            }
-            heights!(1 2 3 4 5 6);
-        }
+        with_height!(rows.len() / groups, N in [1 2 3 4 5 6] => {
+            // SAFETY: a `Vnni` exists only where the processor has the features.
+            unsafe { products::<N>(rows, groups, block, &mut sums) }
+        });
         sums
     }
 }

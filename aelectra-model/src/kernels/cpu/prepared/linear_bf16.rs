@@ -1,13 +1,11 @@
 //! Inference with the factors of the linear layers in 16-bit brain floats.
 //!
 //! Weights are rounded once, activations at every product; sums, biases, attention, GELU and
-//! LayerNorm stay in 32-bit floats. Where the processor multiplies brain floats it does
-//! ([`LinearBf16`]); elsewhere the rounded factors are multiplied as 32-bit floats
-//! ([`RoundedF32`]), which gives the same numbers but for the order of the sums, and is slower.
+//! LayerNorm stay in 32-bit floats. This is for processors that multiply brain floats; for others
+//! there is `LinearF32::of_brain_floats`.
 
 use std::ops::Range;
 
-use super::linear_f32::LinearF32;
 use super::shared::{self, SharedLinear};
 use super::{Layers, PreparedLinear, RowsMut};
 use crate::input::SequenceLayout;
@@ -213,87 +211,10 @@ impl Rounded {
     }
 }
 
-/// A linear layer whose factors are rounded to brain floats and multiplied as 32-bit floats.
-#[derive(Debug)]
-pub(super) struct RoundedF32 {
-    isa: Isa,
-    linear: LinearF32,
-}
-
-impl RoundedF32 {
-    pub(super) fn new(isa: Isa, Dense { weight, bias }: Dense<&[f32]>) -> Self {
-        let weight: Vec<f32> = weight.iter().map(|&value| rounded(value)).collect();
-        let weight = &weight;
-        Self {
-            isa,
-            linear: LinearF32::new(isa, Dense { weight, bias }),
-        }
-    }
-}
-
-#[inline(always)]
-fn rounded(value: f32) -> f32 {
-    bf16::widen(bf16::round(value))
-}
-
-/// All numbers rounded, to multiply them with.
-fn rounded_rows(isa: Isa, rows: Rows<'_>) -> Vec<f32> {
-    let mut values = rows.values.to_vec();
-    isa.run(
-        #[inline(always)]
-        || {
-            for value in &mut values {
-                *value = rounded(*value);
-            }
-        },
-    );
-    values
-}
-
-impl PreparedLinear for RoundedF32 {
-    fn forward(&self, from: Rows<'_>, to: RowsMut<'_>, gelu: bool) {
-        let values = &rounded_rows(self.isa, from);
-        self.linear.forward(Rows { values, ..from }, to, gelu);
-    }
-
-    fn forward_short(
-        layers: &Layers<Self>,
-        rows: &[f32],
-        layout: &SequenceLayout,
-    ) -> Option<Vec<f32>> {
-        shared::forward(layers, rows, layout)
-    }
-}
-
-impl SharedLinear for RoundedF32 {
-    const PANEL: usize = LinearF32::PANEL;
-
-    fn part(
-        &self,
-        from: Rows<'_>,
-        to: RowsMut<'_>,
-        panels: (usize, usize),
-        column: usize,
-        gelu: bool,
-    ) {
-        let values = &rounded_rows(self.isa, from);
-        self.linear
-            .part(Rows { values, ..from }, to, panels, column, gelu);
-    }
-
-    fn term(&self, from: Rows<'_>, n: usize, inputs: (usize, usize)) -> Vec<f32> {
-        let values = &rounded_rows(self.isa, from);
-        self.linear.term(Rows { values, ..from }, n, inputs)
-    }
-
-    fn add_bias(&self, rows: &mut [f32]) {
-        self.linear.add_bias(rows);
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::print_stderr)]
 mod tests {
+    use super::super::linear_f32::LinearF32;
     use super::*;
 
     /// Products of brain floats are exact, so sums in any order are those of the rounded factors.
@@ -329,7 +250,7 @@ mod tests {
                     });
                     ways.push(out);
                 };
-                let plain = RoundedF32::new(isa, dense);
+                let plain = LinearF32::of_brain_floats(isa, dense);
                 run(&|to| plain.forward(from, to, false));
                 if let Some(bf16) = isa.bf16() {
                     let fast = LinearBf16::new(isa, bf16, dense);
@@ -340,7 +261,7 @@ mod tests {
                         for output in 0..outputs {
                             let factors = |of: &[f32], at: usize| -> Vec<f64> {
                                 let row = &of[at * inputs..(at + 1) * inputs];
-                                row.iter().map(|&v| f64::from(rounded(v))).collect()
+                                row.iter().map(|&v| f64::from(bf16::rounded(v))).collect()
                             };
                             let (x, w) = (factors(&x, row), factors(&w, output));
                             let sum: f64 = x.iter().zip(&w).map(|(x, w)| x * w).sum();

@@ -5,6 +5,7 @@ use super::{Layers, PreparedLinear, RowsMut};
 use crate::input::SequenceLayout;
 use crate::kernels::Dense;
 use crate::kernels::cpu::isa::Isa;
+use crate::kernels::cpu::isa::bf16;
 use crate::kernels::cpu::isa::tile::{Rows, WIDTH};
 use crate::kernels::cpu::panels::{Panels, Part};
 use crate::kernels::cpu::{math, rows};
@@ -16,6 +17,8 @@ pub(super) struct LinearF32 {
     weight: Panels,
     /// Padded with zeros to whole panels.
     bias: Vec<[f32; WIDTH]>,
+    /// Whether the factors are rounded to brain floats before they are multiplied.
+    rounds: bool,
 }
 
 impl LinearF32 {
@@ -27,6 +30,38 @@ impl LinearF32 {
             isa,
             weight: Panels::transposed(isa, weight, outputs, inputs),
             bias: padded,
+            rounds: false,
+        }
+    }
+
+    /// The same numbers as the layer in brain floats gives, but for the order of the sums: its factors
+    /// are rounded as there and multiplied in 32 bits. For processors that cannot do better.
+    pub(super) fn of_brain_floats(isa: Isa, Dense { weight, bias }: Dense<&[f32]>) -> Self {
+        let weight: Vec<f32> = weight.iter().copied().map(bf16::rounded).collect();
+        let weight = &weight;
+        Self {
+            rounds: true,
+            ..Self::new(isa, Dense { weight, bias })
+        }
+    }
+
+    /// Rows as they are multiplied; `copy` keeps them if they were rounded.
+    fn factors<'a>(&self, rows: Rows<'a>, copy: &'a mut Vec<f32>) -> Rows<'a> {
+        if !self.rounds {
+            return rows;
+        }
+        copy.extend_from_slice(rows.values);
+        self.isa.run(
+            #[inline(always)]
+            || {
+                for value in copy.iter_mut() {
+                    *value = bf16::rounded(*value);
+                }
+            },
+        );
+        Rows {
+            values: copy,
+            ..rows
         }
     }
 }
@@ -39,6 +74,8 @@ impl LinearF32 {
             stride,
         } = to;
         let n = result.len() / stride;
+        let mut rounded = Vec::new();
+        let from = self.factors(from, &mut rounded);
         let width = self.weight.columns();
         let first = part.panels.0;
         let start = Some(&self.bias[..]);
@@ -96,6 +133,8 @@ impl SharedLinear for LinearF32 {
             ..self.weight.whole()
         };
         let mut term = vec![0.0; n * width];
+        let mut rounded = Vec::new();
+        let from = self.factors(from, &mut rounded);
         self.weight
             .multiply(self.isa, (from, n), part, None, |tile, row, panel| {
                 let columns = panel * WIDTH..width.min((panel + 1) * WIDTH);

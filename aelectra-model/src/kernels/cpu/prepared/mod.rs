@@ -20,7 +20,7 @@ use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use attention::{AttentionScratch, Heads, attention};
-use linear_bf16::{LinearBf16, RoundedF32};
+use linear_bf16::LinearBf16;
 use linear_f32::LinearF32;
 use linear_int8::LinearInt8;
 
@@ -54,7 +54,7 @@ pub(super) fn prepare(
                 LinearBf16::new(isa, bf16, dense)
             })),
             None => Box::new(Layers::new(isa, &layers, options, |dense| {
-                RoundedF32::new(isa, dense)
+                LinearF32::of_brain_floats(isa, dense)
             })),
         }),
         Precision::Int8 => {
