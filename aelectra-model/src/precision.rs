@@ -1,20 +1,24 @@
-//! Numeric precision of inference.
+//! Numeric precision of products.
 
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{ModelError, Result};
 
-/// Numeric precision of the linear layers in inference.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Numeric precision of a network's products.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32-bit floats.
     #[default]
     F32,
-    /// 16-bit brain floats: weights rounded once, activations at every product, sums in 32 bits;
-    /// faster where the processor multiplies them (AVX-512 BF16), the same numbers on every CPU.
+    /// 16-bit brain floats: factors of products are rounded, sums have 32 bits; faster where the
+    /// processor multiplies them (AVX-512 BF16, AMX), the same numbers on every CPU. In training
+    /// ([`crate::kernels::for_training`]) parameters, gradients and moments stay in 32 bits.
     Bf16,
-    /// 8-bit integers: weights quantised once, activations at every product; about twice as fast on a
+    /// 8-bit integers, for inference: weights quantised once, activations at every product; about twice as fast on a
     /// CPU with AVX-512 VNNI, for a small loss of accuracy (EXPERIMENTS.md).
     Int8,
 }

@@ -70,7 +70,8 @@ fn learn(mlm_weight: f64) -> Vec<PretrainMetrics> {
     let mut optimizer = Adam::new(config.optimizer, &model);
     let mut losses = Vec::new();
     for step in 0..300 {
-        let (new, record) = train_step(model, &mut optimizer, &config, &batch, step, &device);
+        let (new, record) = train_step(model, &mut optimizer, &config, &batch, step, &device)
+            .expect("f32 is everywhere");
         model = new;
         losses.push(
             read_records(&[record])

@@ -95,6 +95,11 @@ pub trait Kernels: Debug + Sync {
         vec![(Precision::F32, self.name())]
     }
 
+    /// This set with the factors of training's products in a precision, if it has that.
+    fn training_in(&self, _precision: Precision) -> Option<&'static dyn Kernels> {
+        None
+    }
+
     /// A linear layer: `[n, in]` to `[n, out]`.
     fn linear(
         &self,
@@ -151,7 +156,7 @@ pub const SWITCH: &str = "AELECTRA_FUSED";
 /// The environment variable that limits the CPU's instruction set to one of [`SIMD_LEVELS`].
 pub const SIMD: &str = "AELECTRA_SIMD";
 /// Instruction sets by name, the narrowest first.
-pub const SIMD_LEVELS: [&str; 3] = ["portable", "avx2", "avx512"];
+pub const SIMD_LEVELS: [&str; 4] = ["portable", "avx2", "avx512", "amx"];
 
 /// Checks what the environment asks of the kernels.
 ///
@@ -208,6 +213,33 @@ pub fn of(device: &Device) -> &'static dyn Kernels {
         .unwrap_or(&COMPOSED)
 }
 
+/// The kernels for training on a device with the factors of products in a precision. What they
+/// compute they give to [`using`]: all that is run inside it, and the backward pass of what was.
+///
+/// | in `bf16` | |
+/// | --- | --- |
+/// | factors of the products of layers, of attention, of heads and of the vocabulary, forward and backward | rounded to brain floats |
+/// | sums of those products, so also logits | 32 bits |
+/// | layers of fewer than 64 outputs (classes, the replaced-token logit) | 32 bits |
+/// | embeddings, residuals, LayerNorm, GELU, softmax, dropout, losses | 32 bits |
+/// | parameters, their gradients, moments and the update | 32 bits |
+///
+/// # Errors
+/// When the device has no kernels that train in the precision.
+pub fn for_training(device: &Device, precision: Precision) -> Result<&'static dyn Kernels> {
+    let set = of(device);
+    if precision == Precision::F32 {
+        return Ok(set);
+    }
+    set.training_in(precision).ok_or_else(|| {
+        let needs = match precision {
+            Precision::Int8 => "products without gradients: int8 is for inference",
+            Precision::F32 | Precision::Bf16 => "the CPU kernels of device `flex`",
+        };
+        unavailable(precision, needs)
+    })
+}
+
 /// Every set of kernels that serves a device, the fastest first, the composed one last.
 #[must_use]
 pub fn all_on(device: &Device) -> Vec<&'static dyn Kernels> {
@@ -220,8 +252,8 @@ pub fn all_on(device: &Device) -> Vec<&'static dyn Kernels> {
     sets
 }
 
-/// Runs `work` with a set of kernels in place of [`of`]'s choice, on this thread: for tests and
-/// benchmarks. The set must serve the devices that `work` uses.
+/// Runs `work` with a set of kernels in place of [`of`]'s choice, on this thread. The set must serve
+/// the devices that `work` uses.
 pub fn using<R>(kernels: &'static dyn Kernels, work: impl FnOnce() -> R) -> R {
     struct Restore(Option<&'static dyn Kernels>);
     impl Drop for Restore {

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use aelectra_model::Precision;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -20,8 +21,22 @@ pub trait Configuration: Default + Serialize + DeserializeOwned {
     fn validate(&self) -> Result<()>;
 }
 
-/// Refuses the first key whose value is not as expected: `(key, value, whether it is, expected)`.
-pub(super) fn expect(keys: &[(&str, &dyn Display, bool, &str)]) -> Result<()> {
+/// A key, its value, whether that is as expected, and what was expected.
+pub(super) type Expectation<'a> = (&'a str, &'a dyn Display, bool, &'a str);
+
+/// That a precision is one of training.
+pub(super) fn trains_in(precision: &Precision) -> Expectation<'_> {
+    let trains = *precision != Precision::Int8;
+    (
+        "precision",
+        precision,
+        trains,
+        "f32 or bf16 (int8 is for inference)",
+    )
+}
+
+/// Refuses the first key whose value is not as expected.
+pub(super) fn expect(keys: &[Expectation<'_>]) -> Result<()> {
     match keys.iter().find(|(.., holds, _)| !holds) {
         None => Ok(()),
         Some((key, value, _, expected)) => Err(TrainError::config(format!(

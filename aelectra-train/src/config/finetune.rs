@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use aelectra_data::ner::Alignment;
+use aelectra_model::Precision;
 
-use super::configuration::{Configuration, expect};
+use super::configuration::{Configuration, expect, trains_in};
 use super::recipes::{self, Recipe};
 use crate::error::Result;
 use crate::optimizer::AdamConfig;
@@ -52,6 +53,10 @@ pub struct FinetuneConfig {
     pub max_length: usize,
     /// Word pieces two windows of a sentence share.
     pub stride: usize,
+    /// Precision of training's products, f32 or bf16; see
+    /// [`aelectra_model::kernels::for_training`].
+    #[serde(default)]
+    pub precision: Precision,
     /// Constants of Adam.
     pub optimizer: AdamConfig,
     /// First seed; the following runs take the next numbers.
@@ -74,6 +79,7 @@ impl Default for FinetuneConfig {
             selection: Selection::Best,
             max_length: 128,
             stride: 32,
+            precision: Precision::F32,
             optimizer: AdamConfig::default(),
             seed: 42,
         }
@@ -108,6 +114,7 @@ impl Configuration for FinetuneConfig {
                 self.layerwise_decay > 0.0 && self.layerwise_decay <= 1.0,
                 "a value in (0, 1]",
             ),
+            trains_in(&self.precision),
         ])
     }
 }

@@ -2,12 +2,12 @@
 //! (google-research/electra `configure_pretraining.py`).
 
 use aelectra_data::pretrain::Packing;
-use aelectra_model::ElectraConfig;
 use aelectra_model::local_start::start_locally;
+use aelectra_model::{ElectraConfig, Precision};
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-use super::configuration::{Configuration, expect};
+use super::configuration::{Configuration, expect, trains_in};
 use super::recipes::{self, Recipe};
 use crate::error::{Result, TrainError};
 use crate::optimizer::AdamConfig;
@@ -55,6 +55,9 @@ pub struct PretrainConfig {
     pub warmup_steps: u64,
     /// Length of the linear decay; a run may end earlier (`--max-steps`).
     pub schedule_steps: u64,
+    /// Precision of the products, f32 or bf16; see [`aelectra_model::kernels::for_training`].
+    #[serde(default)]
+    pub precision: Precision,
     /// Constants of Adam.
     pub optimizer: AdamConfig,
     /// Seed of initialisation, data order, masking, sampling and dropout.
@@ -160,6 +163,7 @@ impl Default for PretrainConfig {
             learning_rate: 5e-4,
             warmup_steps: 10_000,
             schedule_steps: 1_000_000,
+            precision: Precision::F32,
             optimizer: AdamConfig::default(),
             seed: 42,
             log_every: 100,
@@ -271,6 +275,7 @@ impl Configuration for PretrainConfig {
                 "a finite value of at least 0",
             ),
             ("log_every", &0, self.log_every > 0, "at least 1"),
+            trains_in(&self.precision),
         ])
     }
 }

@@ -10,6 +10,7 @@ use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::init::Initializer;
 use aelectra_model::input::int_tensor;
+use aelectra_model::kernels::{self, Kernels};
 use aelectra_model::loss::{COUNT_EPSILON, cross_entropy_sum};
 use aelectra_model::{ElectraConfig, ElectraForTokenClassification, Noise, Precision};
 use burn::module::Module;
@@ -177,6 +178,15 @@ pub(crate) fn train_seed(
         warmup_steps: (total_steps as f64 * config.warmup_share).round() as u64,
         decay_steps: config.decay.then_some(total_steps),
     };
+    let steps = NerSteps {
+        windows: &windows,
+        labels: &labels,
+        pad: data.tokenizer.special().pad,
+        schedule: &schedule,
+        seed,
+        device,
+        kernels: kernels::for_training(device, config.precision)?,
+    };
     let mut step = 0;
     let mut train_seconds = 0.0;
     let mut kept: Option<(u64, Option<f64>, ElectraForTokenClassification)> = None;
@@ -191,18 +201,7 @@ pub(crate) fn train_seed(
             if series.steering.is_over(step) {
                 return Ok(None);
             }
-            let (new, loss, grad_norm) = step_batch(
-                model,
-                &mut optimizer,
-                &windows,
-                &labels,
-                batch,
-                data.tokenizer.special().pad,
-                &schedule,
-                seed,
-                step,
-                device,
-            );
+            let (new, loss, grad_norm) = steps.step(model, &mut optimizer, batch, step);
             model = new;
             losses.push(loss);
             tokens += batch.iter().map(|&w| lengths[w]).sum::<usize>();
@@ -285,46 +284,63 @@ pub(crate) fn train_seed(
 
 type Loss = burn::tensor::Tensor<1>;
 
-/// One optimizer step on the windows and their labels that `batch` names; returns the model, its loss and the gradient
-/// norm, both still on the device.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the state of a training loop, used in one place"
-)]
-pub fn step_batch(
-    model: ElectraForTokenClassification,
-    optimizer: &mut Adam,
-    windows: &[Vec<u32>],
-    labels: &[Vec<Option<usize>>],
-    batch: &[usize],
-    pad: u32,
-    schedule: &Schedule,
-    seed: u64,
-    step: u64,
-    device: &Device,
-) -> (ElectraForTokenClassification, Loss, Loss) {
-    let (input, length) = window_input(windows, batch, pad, device);
-    let (positions, labels): (Vec<u32>, Vec<u32>) = batch
-        .iter()
-        .enumerate()
-        .flat_map(|(row, &window)| {
-            labels[window]
-                .iter()
-                .enumerate()
-                .filter_map(move |(at, label)| {
-                    label.map(|label| ((row * length + at) as u32, label as u32))
-                })
-        })
-        .unzip();
-    let n = positions.len();
-    let mut noise = Noise::keyed(rng::key(seed, "finetune noise", &[step]));
-    let logits = model.forward_at(&input, int_tensor(&positions, [n], device), &mut noise);
-    let loss =
-        cross_entropy_sum(logits, int_tensor(&labels, [n], device)) / (n as f64 + COUNT_EPSILON);
-    let value = loss.clone().inner();
-    let gradients = GradientsParams::from_grads(loss.backward(), &model);
-    let (model, grad_norm) = optimizer.step(model, gradients, value.clone(), schedule.at(step));
-    (model, value, grad_norm)
+/// What the steps of a training have in common.
+#[derive(Debug)]
+pub struct NerSteps<'a> {
+    /// Ids of word pieces.
+    pub windows: &'a [Vec<u32>],
+    /// The class of each piece, if it has one.
+    pub labels: &'a [Vec<Option<usize>>],
+    /// The id that fills up a batch.
+    pub pad: u32,
+    /// Of the learning rate.
+    pub schedule: &'a Schedule,
+    /// Of dropout.
+    pub seed: u64,
+    /// Autodiff device.
+    pub device: &'a Device,
+    /// See [`kernels::for_training`].
+    pub kernels: &'static dyn Kernels,
+}
+
+impl NerSteps<'_> {
+    /// One optimizer step on the windows that `batch` names; returns the model, its loss and the
+    /// gradient norm, both still on the device.
+    pub fn step(
+        &self,
+        model: ElectraForTokenClassification,
+        optimizer: &mut Adam,
+        batch: &[usize],
+        step: u64,
+    ) -> (ElectraForTokenClassification, Loss, Loss) {
+        let device = self.device;
+        let (input, length) = window_input(self.windows, batch, self.pad, device);
+        let (positions, labels): (Vec<u32>, Vec<u32>) = batch
+            .iter()
+            .enumerate()
+            .flat_map(|(row, &window)| {
+                self.labels[window]
+                    .iter()
+                    .enumerate()
+                    .filter_map(move |(at, label)| {
+                        label.map(|label| ((row * length + at) as u32, label as u32))
+                    })
+            })
+            .unzip();
+        let n = positions.len();
+        let positions = int_tensor(&positions, [n], device);
+        let labels = int_tensor(&labels, [n], device);
+        let mut noise = Noise::keyed(rng::key(self.seed, "finetune noise", &[step]));
+        let loss = kernels::using(self.kernels, || {
+            let logits = model.forward_at(&input, positions, &mut noise);
+            cross_entropy_sum(logits, labels) / (n as f64 + COUNT_EPSILON)
+        });
+        let value = loss.clone().inner();
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        let rate = self.schedule.at(step);
+        let (model, grad_norm) = optimizer.step(model, gradients, value.clone(), rate);
+        (model, value, grad_norm)
+    }
 }
 
 fn mean_of(losses: &[Loss]) -> f64 {

@@ -6,11 +6,12 @@ use aelectra_data::pretrain::PretrainBatch;
 use aelectra_data::rng;
 use aelectra_model::loss::COUNT_EPSILON;
 use aelectra_model::pretraining::best_guesses;
-use aelectra_model::{ElectraPretrainer, Noise, PretrainOutput};
+use aelectra_model::{ElectraPretrainer, Noise, PretrainOutput, kernels};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor, Transaction};
 
 use crate::config::pretrain::{Objective, PretrainConfig};
+use crate::error::Result;
 use crate::metrics::PretrainTotals;
 use crate::optimizer::Adam;
 use crate::pretrain::batch::{MicroBatch, to_device};
@@ -40,6 +41,9 @@ struct PassRecord {
 
 /// Trains `model` on `batch`. All randomness comes from `(seed, step)`; a batch trained in parts has
 /// the loss of the whole, its dropout differs.
+///
+/// # Errors
+/// When the device does not train in the configured precision.
 pub fn train_step(
     mut model: ElectraPretrainer,
     optimizer: &mut Adam,
@@ -47,7 +51,8 @@ pub fn train_step(
     batch: &PretrainBatch,
     step: u64,
     device: &Device,
-) -> (ElectraPretrainer, StepRecord) {
+) -> Result<(ElectraPretrainer, StepRecord)> {
+    let kernels = kernels::for_training(device, config.precision)?;
     let masked = batch.masked_rows.len() as f64 + COUNT_EPSILON;
     let tokens = batch.lengths.iter().sum::<usize>() as f64 + COUNT_EPSILON;
     let rows = config.micro_batch();
@@ -62,10 +67,10 @@ pub fn train_step(
         let first = part * rows;
         let micro = to_device(batch, first, rows.min(batch.batch_size - first), device);
         let mut noise = Noise::keyed(rng::key(config.seed, "noise", &[step, part as u64]));
-        let output = match config.objective {
+        let output = kernels::using(kernels, || match config.objective {
             Objective::Electra => model.forward(&micro.input, None, &mut noise),
             Objective::Mlm => model.forward_generator(&micro.input, &mut noise),
-        };
+        });
         let mut loss = output.mlm_loss_sum.clone() * (config.mlm_weight / masked);
         if config.objective == Objective::Electra {
             loss = loss + output.rtd_loss_sum.clone() * (config.rtd_weight / tokens);
@@ -101,7 +106,7 @@ pub fn train_step(
         grad_norm,
         seconds,
     };
-    (model, record)
+    Ok((model, record))
 }
 
 impl PassRecord {

@@ -217,7 +217,7 @@ impl<'a> Trainer<'a> {
                 &batch,
                 self.state.step,
                 &self.options.device,
-            );
+            )?;
             self.records.push(record);
             self.state.step += 1;
             let tokens = batch.lengths.iter().sum::<usize>() as u64;

@@ -1,15 +1,14 @@
 //! Self-attention of one sequence, on rows that hold query, key and value side by side.
 
-use super::isa::Isa;
 use super::math;
-use super::matrix::{Product, View};
+use super::matrix::{Arithmetic, Product, View};
 use super::work::Sequence;
 use crate::noise::Dropout;
 
 /// What the heads of a layer have in common.
 #[derive(Clone, Copy)]
 pub(super) struct Heads {
-    pub isa: Isa,
+    pub arithmetic: Arithmetic,
     /// Heads in a layer.
     pub count: usize,
     /// Hidden size, all heads together.
@@ -65,11 +64,11 @@ pub(super) fn forward(
     let square = View::rows(tokens);
     for head in 0..heads.count {
         let [query, key, value] = heads.views(first, head);
-        Product::new(heads.isa, tokens, tokens, heads.size())
+        Product::new(heads.arithmetic, tokens, tokens, heads.size())
             .scaled(heads.scale())
             .on(heads.threads)
             .run((scores, square), (qkv, query), (qkv, key.transposed()));
-        heads.isa.run(
+        heads.arithmetic.isa.run(
             #[inline(always)]
             || {
                 for (at, row) in scores.chunks_exact_mut(tokens).enumerate() {
@@ -92,7 +91,7 @@ pub(super) fn forward(
             },
         );
         let to = View::part(first * heads.width + head * heads.size(), heads.width);
-        Product::new(heads.isa, tokens, heads.size(), tokens)
+        Product::new(heads.arithmetic, tokens, heads.size(), tokens)
             .on(heads.threads)
             .run((context, to), (scores, square), (qkv, value));
     }
@@ -126,7 +125,7 @@ pub(super) fn backward(
     for head in 0..heads.count {
         let [query, key, value] = heads.views(first, head);
         let context = View::part(first * heads.width + head * size, heads.width);
-        Product::new(heads.isa, tokens, tokens, size)
+        Product::new(heads.arithmetic, tokens, tokens, size)
             .scaled(scale)
             .on(heads.threads)
             .run(
@@ -134,7 +133,7 @@ pub(super) fn backward(
                 (saved.qkv, query),
                 (saved.qkv, key.transposed()),
             );
-        heads.isa.run(
+        heads.arithmetic.isa.run(
             #[inline(always)]
             || {
                 for (at, (row, dropped)) in scores
@@ -152,7 +151,7 @@ pub(super) fn backward(
             },
         );
         // Of the values: dropped probabilities, transposed, times the context's gradient.
-        Product::new(heads.isa, tokens, size, tokens)
+        Product::new(heads.arithmetic, tokens, size, tokens)
             .on(heads.threads)
             .run(
                 (gradient, value),
@@ -160,7 +159,7 @@ pub(super) fn backward(
                 (context_gradient, context),
             );
         // Of the dropped probabilities.
-        Product::new(heads.isa, tokens, tokens, size)
+        Product::new(heads.arithmetic, tokens, tokens, size)
             .on(heads.threads)
             .run(
                 (dropped, square),
@@ -168,7 +167,7 @@ pub(super) fn backward(
                 (saved.qkv, value.transposed()),
             );
         // Of the scores: p · (dp - Σ p·dp), where the sum is context · its gradient.
-        heads.isa.run(
+        heads.arithmetic.isa.run(
             #[inline(always)]
             || {
                 for (at, (row, gradients)) in scores
@@ -190,11 +189,11 @@ pub(super) fn backward(
                 }
             },
         );
-        Product::new(heads.isa, tokens, size, tokens)
+        Product::new(heads.arithmetic, tokens, size, tokens)
             .scaled(scale)
             .on(heads.threads)
             .run((gradient, query), (scores, square), (saved.qkv, key));
-        Product::new(heads.isa, tokens, size, tokens)
+        Product::new(heads.arithmetic, tokens, size, tokens)
             .scaled(scale)
             .on(heads.threads)
             .run(

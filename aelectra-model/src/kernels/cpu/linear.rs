@@ -10,8 +10,7 @@ use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::isa::Isa;
-use super::matrix::{self, Product, View};
+use super::matrix::{self, Arithmetic, Product, View};
 use super::rows;
 use super::tensor::{contiguous, from_vec, shaped, slice};
 use crate::kernels::Dense;
@@ -26,14 +25,14 @@ trait LinearBackend: Backend {
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        isa: Isa,
+        arithmetic: Arithmetic,
         gelu: bool,
     ) -> FloatTensor<Self>;
 }
 
 /// Rows `[n, in]`, weight `[out, in]`, bias `[out]` to `[n, out]`, through GELU if `gelu`.
 pub(super) fn linear(
-    isa: Isa,
+    arithmetic: Arithmetic,
     input: Tensor<2>,
     dense: Dense<Tensor<2>, Tensor<1>>,
     gelu: bool,
@@ -42,25 +41,26 @@ pub(super) fn linear(
         input.into_dispatch(),
         dense.weight.into_dispatch(),
         dense.bias.into_dispatch(),
-        isa,
+        arithmetic,
         gelu,
     ))
 }
 
 /// The output and, if `keep` and there is a GELU, what went into it.
 fn forward(
-    isa: Isa,
+    arithmetic: Arithmetic,
     [input, weight, bias]: [&FlexTensor; 3],
     gelu: bool,
     keep: bool,
 ) -> (FlexTensor, Option<Vec<f32>>) {
+    let isa = arithmetic.isa;
     let (inputs, outputs) = (width(input), weight.shape()[0]);
     let (x, w, b) = (slice(input), slice(weight), slice(bias));
     let n = x.len() / inputs;
     let mut y = vec![0.0; n * outputs];
     let threads = rayon::current_num_threads();
     matrix::linear(
-        isa,
+        arithmetic,
         (&mut y, View::rows(outputs)),
         x,
         w,
@@ -95,11 +95,11 @@ impl LinearBackend for Flex {
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        isa: Isa,
+        arithmetic: Arithmetic,
         gelu: bool,
     ) -> FloatTensor<Self> {
         let [input, weight, bias] = [input, weight, bias].map(contiguous);
-        forward(isa, [&input, &weight, &bias], gelu, false).0
+        forward(arithmetic, [&input, &weight, &bias], gelu, false).0
     }
 }
 
@@ -108,7 +108,7 @@ struct LinearBackward;
 
 #[derive(Clone, Debug)]
 struct Kept {
-    isa: Isa,
+    arithmetic: Arithmetic,
     input: FlexTensor,
     weight: FlexTensor,
     bias: FlexTensor,
@@ -122,7 +122,8 @@ impl Backward<Flex, 3> for LinearBackward {
     fn backward(self, ops: Ops<Kept, 3>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let gradient = contiguous(grads.consume::<Flex>(&ops.node));
         let kept = ops.state;
-        let isa = kept.isa;
+        let arithmetic = kept.arithmetic;
+        let isa = arithmetic.isa;
         let (inputs, outputs) = (width(&kept.input), kept.weight.shape()[0]);
         let mut scaled = Vec::new();
         if let Some(before) = &kept.before {
@@ -146,20 +147,24 @@ impl Backward<Flex, 3> for LinearBackward {
         let [input, weight, bias] = ops.parents;
         if let Some(node) = input {
             let mut dx = vec![0.0; n * inputs];
-            Product::new(isa, n, inputs, outputs).on(threads).run(
-                (&mut dx, View::rows(inputs)),
-                (gradient, View::rows(outputs)),
-                (slice(&kept.weight), View::rows(inputs)),
-            );
+            Product::new(arithmetic, n, inputs, outputs)
+                .on(threads)
+                .run(
+                    (&mut dx, View::rows(inputs)),
+                    (gradient, View::rows(outputs)),
+                    (slice(&kept.weight), View::rows(inputs)),
+                );
             grads.register::<Flex>(node.id, from_vec(dx, &kept.input));
         }
         if let Some(node) = weight {
             let mut dw = vec![0.0; outputs * inputs];
-            Product::new(isa, outputs, inputs, n).on(threads).run(
-                (&mut dw, View::rows(inputs)),
-                (gradient, View::rows(outputs).transposed()),
-                (slice(&kept.input), View::rows(inputs)),
-            );
+            Product::new(arithmetic, outputs, inputs, n)
+                .on(threads)
+                .run(
+                    (&mut dw, View::rows(inputs)),
+                    (gradient, View::rows(outputs).transposed()),
+                    (slice(&kept.input), View::rows(inputs)),
+                );
             grads.register::<Flex>(node.id, from_vec(dw, &kept.weight));
         }
         if let Some(node) = bias {
@@ -175,7 +180,7 @@ impl<C: CheckpointStrategy> LinearBackend for Autodiff<Flex, C> {
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        isa: Isa,
+        arithmetic: Arithmetic,
         gelu: bool,
     ) -> FloatTensor<Self> {
         let nodes = [input.node(), weight.node(), bias.node()];
@@ -187,10 +192,10 @@ impl<C: CheckpointStrategy> LinearBackend for Autodiff<Flex, C> {
             .stateful()
         {
             OpsKind::Tracked(prep) => {
-                let (output, before) = forward(isa, [&input, &weight, &bias], gelu, true);
+                let (output, before) = forward(arithmetic, [&input, &weight, &bias], gelu, true);
                 let before = before.map(|before| from_vec(before, &output));
                 let kept = Kept {
-                    isa,
+                    arithmetic,
                     input,
                     weight,
                     bias,
@@ -199,7 +204,7 @@ impl<C: CheckpointStrategy> LinearBackend for Autodiff<Flex, C> {
                 prep.finish(kept, output)
             }
             OpsKind::UnTracked(prep) => {
-                prep.finish(forward(isa, [&input, &weight, &bias], gelu, false).0)
+                prep.finish(forward(arithmetic, [&input, &weight, &bias], gelu, false).0)
             }
         }
     }

@@ -2,7 +2,16 @@
 
 use rayon::prelude::*;
 
+use super::brain::{BrainProduct, Matrix, Outcome};
 use super::isa::Isa;
+
+/// What matrix products are computed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Arithmetic {
+    pub isa: Isa,
+    /// Whether the factors are rounded to brain floats.
+    pub brain: bool,
+}
 
 /// Where the elements of a matrix lie in a slice.
 #[derive(Clone, Copy)]
@@ -59,7 +68,7 @@ impl View {
 /// How a product is computed.
 #[derive(Clone, Copy)]
 pub(super) struct Product {
-    isa: Isa,
+    arithmetic: Arithmetic,
     /// Rows of the result.
     m: usize,
     /// Columns of the result.
@@ -76,9 +85,9 @@ pub(super) struct Product {
 
 impl Product {
     /// `m × k` times `k × n` on one thread.
-    pub(super) const fn new(isa: Isa, m: usize, n: usize, k: usize) -> Self {
+    pub(super) const fn new(arithmetic: Arithmetic, m: usize, n: usize, k: usize) -> Self {
         Self {
-            isa,
+            arithmetic,
             m,
             n,
             k,
@@ -125,6 +134,14 @@ impl Product {
         } else {
             (m, n, to, (a, from_a), (b, from_b))
         };
+        if self.arithmetic.brain {
+            // Rows are contiguous here, where the `gemm` crate below wants columns.
+            let [a, b] = [(b, from_b), (a, from_a)].map(|(values, view)| Matrix {
+                values,
+                view: view.transposed(),
+            });
+            return Self { m: n, n: m, ..self }.run_rounded((result, to.transposed()), a, b);
+        }
         let parallelism = if self.threads > 1 {
             gemm::Parallelism::Rayon(self.threads)
         } else {
@@ -139,7 +156,7 @@ impl Product {
         // `dst = alpha·dst + beta·lhs·rhs` (its alpha scales what was there) and does not read dst
         // when told not to.
         unsafe {
-            self.isa.gemm()(
+            self.arithmetic.isa.gemm()(
                 m,
                 n,
                 k,
@@ -164,6 +181,38 @@ impl Product {
     }
 }
 
+impl Product {
+    /// The product of the rounded factors.
+    fn run_rounded(self, (result, to): (&mut [f32], View), a: Matrix<'_>, b: Matrix<'_>) {
+        let Self { m, n, k, .. } = self;
+        let isa = self.arithmetic.isa;
+        let contiguous = to.column == 1 && a.is_contiguous() && b.is_contiguous();
+        if let Some(bf16) = isa.bf16().filter(|_| contiguous) {
+            let product = BrainProduct {
+                isa,
+                bf16,
+                shape: [m, n, k],
+                outcome: Outcome {
+                    alpha: self.alpha,
+                    accumulate: self.accumulate,
+                },
+                threads: self.threads,
+            };
+            let result = &mut result[to.start..to.start + (m - 1) * to.row + n];
+            product.run((result, to.row), a, b);
+            return;
+        }
+        let (a, from_a) = a.rounded(isa, m, k);
+        let (b, from_b) = b.rounded(isa, k, n);
+        let exact = Arithmetic { isa, brain: false };
+        Self {
+            arithmetic: exact,
+            ..self
+        }
+        .run((result, to), (&a, from_a), (&b, from_b));
+    }
+}
+
 /// Rows up to which [`linear`] leaves the weight where it is.
 const FEW_ROWS: usize = 64;
 /// Outputs below which a task is not worth handing to another thread.
@@ -175,7 +224,7 @@ const LEAST_OUTPUTS: usize = 64;
 /// its own order. For a single short sentence that copy costs as much as the product; there the
 /// result is computed transposed, which needs the weight as it is, and is then turned around itself.
 pub(super) fn linear(
-    isa: Isa,
+    arithmetic: Arithmetic,
     (result, to): (&mut [f32], View),
     rows: &[f32],
     weight: &[f32],
@@ -183,18 +232,16 @@ pub(super) fn linear(
     threads: usize,
 ) {
     let from = View::rows(inputs);
-    if n > FEW_ROWS {
-        Product::new(isa, n, outputs, inputs).on(threads).run(
-            (result, to),
-            (rows, from),
-            (weight, from.transposed()),
-        );
+    if n > FEW_ROWS || arithmetic.brain {
+        Product::new(arithmetic, n, outputs, inputs)
+            .on(threads)
+            .run((result, to), (rows, from), (weight, from.transposed()));
         return;
     }
     let mut turned = vec![0.0; outputs * n];
     let product = |(turned, weight): (&mut [f32], &[f32])| {
         let to = View::rows(n).transposed();
-        Product::new(isa, n, turned.len() / n, inputs).run(
+        Product::new(arithmetic, n, turned.len() / n, inputs).run(
             (turned, to),
             (rows, from),
             (weight, from.transposed()),
@@ -230,9 +277,10 @@ mod tests {
         let a: Vec<f32> = (0..m * k).map(value).collect();
         let b: Vec<f32> = (0..n * k).map(|at| value(at + 5)).collect();
         for &isa in Isa::all() {
+            let arithmetic = Arithmetic { isa, brain: false };
             for (threads, to) in [(1, View::rows(n)), (2, View::rows(m).transposed())] {
                 let mut result = vec![1.0; m * n];
-                Product::new(isa, m, n, k)
+                Product::new(arithmetic, m, n, k)
                     .scaled(0.5)
                     .accumulating()
                     .on(threads)
@@ -257,11 +305,95 @@ mod tests {
         }
     }
 
+    /// In brain floats: every way, order of both factors and of the result, against sums of rounded
+    /// factors in f64.
+    #[test]
+    fn products_of_rounded_factors() {
+        let value = |at: usize| ((at * 7919 % 2003) as f32 - 1001.0) / 500.0;
+        let sizes = [
+            (1, 1, 1),
+            (5, 70, 33),
+            (40, 64, 130),
+            (97, 9, 300),
+            (3, 1100, 2),
+            (300, 65, 1100),
+        ];
+        for (isa, (m, n, k)) in Isa::all()
+            .iter()
+            .flat_map(|&isa| sizes.map(|size| (isa, size)))
+        {
+            let arithmetic = Arithmetic { isa, brain: true };
+            // Rows with something between them, and the transposed of such.
+            let view = |rows: usize, columns: usize, turned: bool| {
+                if turned {
+                    View::part(3, rows + 2).transposed()
+                } else {
+                    View::part(3, columns + 2)
+                }
+            };
+            for order in 0..8 {
+                let turned = |bit: usize| order >> bit & 1 == 1;
+                let (to, from_a, from_b) = (
+                    view(m, n, turned(0)),
+                    view(m, k, turned(1)),
+                    view(k, n, turned(2)),
+                );
+                let a: Vec<f32> = (0..from_a.needs(m, k)).map(value).collect();
+                let b: Vec<f32> = (0..from_b.needs(k, n)).map(|at| value(at + 5)).collect();
+                let mut result = vec![1.0; to.needs(m, n)];
+                let mut product = Product::new(arithmetic, m, n, k)
+                    .scaled(0.5)
+                    .on(1 + order % 3);
+                let kept = if order % 3 == 0 { 1.0 } else { 0.0 };
+                if kept > 0.0 {
+                    product = product.accumulating();
+                }
+                product.run((&mut result, to), (&a, from_a), (&b, from_b));
+                let at = |view: View, row: usize, column: usize| {
+                    view.start + row * view.row + column * view.column
+                };
+                let mut written = vec![false; result.len()];
+                // All of a small product, and a part of a large one.
+                let every = (m * n / 500).max(1);
+                for index in 0..m * n {
+                    let (row, column) = (index / n, index % n);
+                    written[at(to, row, column)] = true;
+                    if index % every > 0 {
+                        continue;
+                    }
+                    let rounded =
+                        |value: f32| f64::from(crate::kernels::cpu::isa::bf16::rounded(value));
+                    let sum: f64 = (0..k)
+                        .map(|k| rounded(a[at(from_a, row, k)]) * rounded(b[at(from_b, k, column)]))
+                        .sum();
+                    let ours = f64::from(result[at(to, row, column)]);
+                    let exact = kept + 0.5 * sum;
+                    assert!(
+                        (ours - exact).abs() < 2e-5 * (k as f64).max(20.0),
+                        "{isa:?} {m} {n} {k} {order}: {ours} {exact}"
+                    );
+                }
+                let others = result
+                    .iter()
+                    .zip(&written)
+                    .filter(|(_, written)| !**written);
+                assert!(
+                    others.into_iter().all(|(value, _)| *value == 1.0),
+                    "written elsewhere"
+                );
+            }
+        }
+    }
+
     #[test]
     #[should_panic(expected = "overlaps itself")]
     fn a_result_that_overlaps_itself_is_refused() {
         let mut result = [0.0; 20];
-        Product::new(Isa::all()[0], 3, 4, 2).run(
+        let arithmetic = Arithmetic {
+            isa: Isa::all()[0],
+            brain: false,
+        };
+        Product::new(arithmetic, 3, 4, 2).run(
             (&mut result, View::rows(3)),
             (&[0.0; 6], View::rows(2)),
             (&[0.0; 8], View::rows(4)),

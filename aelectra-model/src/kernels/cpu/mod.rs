@@ -7,7 +7,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `layer/` | a whole transformer layer, forward and backward |
-//! | `prepared/` | inference: weights ordered once, in 32 bits or in 8, and pieces of the batch taken through all layers |
+//! | `prepared/` | inference: weights ordered once, in 32, 16 or 8 bits, and pieces of the batch taken through all layers |
 //! | `linear.rs` | linear layer with its bias, and GELU where one follows |
 //! | `cross_entropy.rs`, `sampling.rs` | what is read off the logits of a vocabulary |
 //! | `adam.rs` | the optimizer |
@@ -15,15 +15,17 @@
 //! | `rows.rs` | bias, GELU, dropout, residual, LayerNorm over rows |
 //! | `work.rs` | which rows are which sequence; how a batch is cut into pieces |
 //! | `matrix.rs` | matrix products on checked slices (`gemm`) |
+//! | `brain.rs` | the same with factors rounded to brain floats |
 //! | `panels.rs` | products with a right side that was ordered beforehand |
 //! | `math.rs` | exponential, GELU, logarithm, sums, as loops that vectorise |
-//! | `isa/` | instruction sets: detection, the tile of a product, 8-bit products |
+//! | `isa/` | instruction sets: detection, the tile of a product, products of brain floats and bytes (AVX-512, AMX) |
 //! | `tensor.rs` | between tensors and slices |
 //!
 //! What each gained is in EXPERIMENTS.md.
 
 mod adam;
 mod attention;
+mod brain;
 mod cross_entropy;
 mod isa;
 mod layer;
@@ -41,6 +43,7 @@ use std::sync::LazyLock;
 
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 use isa::Isa;
+use matrix::Arithmetic;
 
 use super::{
     Activation, AdamStep, AdamTensors, Dense, Family, Kernels, LayerOptions, LayerWeights,
@@ -57,18 +60,45 @@ pub(super) const FAMILY: Family = Family {
 
 /// One set for each instruction set.
 static SETS: LazyLock<Vec<&'static dyn Kernels>> = LazyLock::new(|| {
-    static CPU: LazyLock<Vec<CpuKernels>> =
-        LazyLock::new(|| Isa::all().iter().copied().map(CpuKernels).collect());
+    static CPU: LazyLock<Vec<CpuKernels>> = LazyLock::new(|| sets(false));
     CPU.iter().map(|set| set as &dyn Kernels).collect()
 });
 
+/// The same sets with products in brain floats.
+static BRAIN: LazyLock<Vec<CpuKernels>> = LazyLock::new(|| sets(true));
+
+fn sets(brain: bool) -> Vec<CpuKernels> {
+    let isas = Isa::all().iter();
+    isas.map(|&isa| CpuKernels(Arithmetic { isa, brain }))
+        .collect()
+}
+
+/// Outputs below which a linear layer (classes, the replaced-token logit) stays in 32 bits: rounding
+/// its factors would cost more than multiplying them.
+const FEW_OUTPUTS: usize = 64;
+
 /// Kernels compiled for an instruction set.
 #[derive(Debug)]
-struct CpuKernels(Isa);
+struct CpuKernels(Arithmetic);
 
 impl Kernels for CpuKernels {
     fn name(&self) -> &'static str {
-        self.0.name()
+        self.0.isa.name()
+    }
+
+    fn training_in(&self, precision: Precision) -> Option<&'static dyn Kernels> {
+        let brain = match precision {
+            Precision::F32 => false,
+            Precision::Bf16 => true,
+            Precision::Int8 => return None,
+        };
+        let wanted = Arithmetic { brain, ..self.0 };
+        if brain {
+            let set = BRAIN.iter().find(|set| set.0 == wanted)?;
+            return Some(set);
+        }
+        let at = Isa::all().iter().position(|isa| *isa == wanted.isa)?;
+        SETS.get(at).copied()
     }
 
     /// Only the real tokens.
@@ -108,11 +138,11 @@ impl Kernels for CpuKernels {
         options: LayerOptions,
         precision: Precision,
     ) -> Result<Box<dyn PreparedEncoder>> {
-        prepared::prepare(self.0, layers, options, precision)
+        prepared::prepare(self.0.isa, layers, options, precision)
     }
 
     fn precisions(&self) -> Vec<(Precision, &'static str)> {
-        prepared::precisions(self.0)
+        prepared::precisions(self.0.isa)
     }
 
     fn linear(
@@ -121,15 +151,20 @@ impl Kernels for CpuKernels {
         dense: Dense<Tensor<2>, Tensor<1>>,
         activation: Activation,
     ) -> Tensor<2> {
-        linear::linear(self.0, rows, dense, activation == Activation::Gelu)
+        let few = dense.weight.dims()[0] < FEW_OUTPUTS;
+        let arithmetic = Arithmetic {
+            brain: self.0.brain && !few,
+            ..self.0
+        };
+        linear::linear(arithmetic, rows, dense, activation == Activation::Gelu)
     }
 
     fn cross_entropy_sum(&self, logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-        cross_entropy::cross_entropy_sum(self.0, logits, labels)
+        cross_entropy::cross_entropy_sum(self.0.isa, logits, labels)
     }
 
     fn sample(&self, logits: Tensor<2>, key: u64) -> Tensor<1, Int> {
-        sampling::sample(self.0, logits, key)
+        sampling::sample(self.0.isa, logits, key)
     }
 
     fn best(&self, logits: Tensor<2>) -> Tensor<1, Int> {
@@ -142,6 +177,6 @@ impl Kernels for CpuKernels {
         loss: Tensor<1>,
         parameters: Vec<AdamTensors>,
     ) -> (Vec<AdamTensors>, Tensor<1>) {
-        adam::adam(self.0, step, loss, parameters)
+        adam::adam(self.0.isa, step, loss, parameters)
     }
 }

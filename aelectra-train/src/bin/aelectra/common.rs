@@ -46,8 +46,8 @@ impl DeviceArgs {
 /// How a tagger computes.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct TaggerArgs {
-    /// Inference precision: f32, bf16 (faster with AVX-512 BF16) or int8 (needs AVX-512 VNNI); the
-    /// fewer the bits, the less accurate.
+    /// Inference precision: f32, bf16 (faster with AVX-512 BF16 or AMX) or int8 (needs AVX-512 VNNI);
+    /// the fewer the bits, the less accurate.
     #[arg(long, value_name = "PRECISION", default_value_t)]
     precision: Precision,
     #[command(flatten)]

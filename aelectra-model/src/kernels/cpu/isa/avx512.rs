@@ -2,11 +2,15 @@
 #![cfg(target_arch = "x86_64")]
 
 use std::arch::x86_64::{
-    _MM_HINT_T0, _mm_prefetch, _mm512_castpd_ps, _mm512_castps_pd, _mm512_fmadd_ps, _mm512_load_ps,
-    _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_storeu_ps,
-    _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+    __m512bh, __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_castpd_ps, _mm512_castps_pd,
+    _mm512_castps_si512, _mm512_castsi512_ps, _mm512_dpbf16_ps, _mm512_dpbusd_epi32,
+    _mm512_fmadd_ps, _mm512_load_ps, _mm512_load_si512, _mm512_loadu_ps, _mm512_loadu_si512,
+    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512,
+    _mm512_shuffle_f32x4, _mm512_storeu_ps, _mm512_storeu_si512, _mm512_unpackhi_pd,
+    _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
 
+use super::dot::{COLUMNS, Lanes, STEP};
 use super::tile::{Factors, LANES, ROWS, Rows, Tile, VECTORS};
 
 /// Runs `work` compiled for these instructions.
@@ -171,4 +175,87 @@ pub(super) fn transposed(block: &[[f32; LANES]; LANES]) -> [[f32; LANES]; LANES]
         unsafe { _mm512_storeu_ps(column.as_mut_ptr(), vector) };
     }
     columns
+}
+
+/// Products of small numbers in lanes of 32 bits, see `dot.rs`.
+macro_rules! small_products {
+    ($name:ident, $features:literal, $sum:ty, $multiply:ident) => {
+        /// `N` rows of the left side times a block of columns.
+        ///
+        /// # Panics
+        /// When a side is too short.
+        #[target_feature(enable = $features)]
+        pub(super) fn $name<const N: usize>(
+            left: &[Lanes],
+            depth: usize,
+            block: &[Lanes],
+            start: &[$sum; COLUMNS],
+            sums: &mut [[$sum; COLUMNS]],
+        ) {
+            const ACROSS: usize = COLUMNS / STEP;
+            let mut first = [_mm512_setzero_si512(); ACROSS];
+            for (vector, start) in first.iter_mut().zip(start.as_chunks::<STEP>().0) {
+                // SAFETY: reads the 64 bytes of the array, from any address.
+                *vector = unsafe { _mm512_loadu_si512(start.as_ptr().cast::<__m512i>()) };
+            }
+            let mut acc = [first; N];
+            let rows = left[..N * depth].chunks_exact(depth);
+            let mut of_row: [&[Lanes]; N] = [&[]; N];
+            for (row, lines) in of_row.iter_mut().zip(rows) {
+                *row = lines;
+            }
+            let block = block.as_chunks::<{ STEP * ACROSS }>().0;
+            for (line, right) in block[..depth].iter().enumerate() {
+                let mut of_line: [&[u32; STEP]; N] = [&[0; STEP]; N];
+                for (to, row) in of_line.iter_mut().zip(&of_row) {
+                    *to = &row[line].0;
+                }
+                for lane in 0..STEP {
+                    let mut vectors = [_mm512_setzero_si512(); ACROSS];
+                    for at in 0..ACROSS {
+                        let from: *const Lanes = &right[lane * ACROSS + at];
+                        // SAFETY: reads the 64 bytes of the line, whose address 64 divides.
+                        vectors[at] = unsafe { _mm512_load_si512(from.cast::<__m512i>()) };
+                    }
+                    for row in 0..N {
+                        let left = _mm512_set1_epi32(of_line[row][lane].cast_signed());
+                        for at in 0..ACROSS {
+                            acc[row][at] = $multiply(acc[row][at], left, vectors[at]);
+                        }
+                    }
+                }
+            }
+            for (acc, sums) in acc.iter().zip(sums) {
+                for (vector, sums) in acc.iter().zip(sums.as_chunks_mut::<STEP>().0) {
+                    // SAFETY: writes the 64 bytes of the array, to any address.
+                    unsafe { _mm512_storeu_si512(sums.as_mut_ptr().cast::<__m512i>(), *vector) };
+                }
+            }
+        }
+    };
+}
+
+small_products!(
+    brain_floats,
+    "avx512f,avx512bw,avx512bf16",
+    f32,
+    add_brain_floats
+);
+small_products!(bytes, "avx512f,avx512bw,avx512vnni", i32, add_bytes);
+
+/// Sums of 32-bit floats and the products of two brain floats in each lane.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn add_brain_floats(sums: __m512i, left: __m512i, right: __m512i) -> __m512i {
+    // SAFETY: 64 bytes of any content.
+    let pairs = |lanes| unsafe { std::mem::transmute::<__m512i, __m512bh>(lanes) };
+    let (left, right) = (pairs(left), pairs(right));
+    _mm512_castps_si512(_mm512_dpbf16_ps(_mm512_castsi512_ps(sums), left, right))
+}
+
+/// Sums of 32-bit numbers and the products of four bytes, unsigned and signed, in each lane.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vnni")]
+fn add_bytes(sums: __m512i, left: __m512i, right: __m512i) -> __m512i {
+    _mm512_dpbusd_epi32(sums, left, right)
 }

@@ -1,4 +1,4 @@
-//! Products of 16-bit brain floats (AVX-512 BF16), and the rounding to them.
+//! Brain floats of 16 bits: rounding to them, and bringing rows of numbers into pairs of them.
 //!
 //! A brain float is the upper half of a 32-bit float. The product of two is exact in 32 bits, so all
 //! that is lost is lost in rounding the factors: ways that differ in the order of the sums alone agree
@@ -6,25 +6,14 @@
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
-    __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_set1_epi32,
-    _mm512_storeu_ps,
+    __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_loadu_ps, _mm512_loadu_si512,
+    _mm512_permutexvar_epi16, _mm512_storeu_si512,
 };
 
-use super::{Isa, Level};
+use super::dot::{Bf16, Lanes, STEP};
 
-/// Columns of the result computed together: four vectors of 16.
-pub(in super::super) const COLUMNS: usize = 64;
-/// Rows of the result computed together; with [`COLUMNS`] they leave registers for the factors.
-pub(in super::super) const ROWS: usize = 6;
-/// Products the instruction sums into one number.
+/// Numbers in a lane.
 pub(in super::super) const PAIR: usize = 2;
-
-/// Two weights of each of the columns of a block.
-pub(in super::super) type Pairs = [u16; PAIR * COLUMNS];
-
-/// That this machine has the instructions.
-#[derive(Clone, Copy, Debug)]
-pub(in super::super) struct Bf16(());
 
 /// The nearest brain float, the even one of two; what is not a number stays so. Numbers under the
 /// smallest normal one become 0, as the instructions have it.
@@ -53,87 +42,120 @@ pub(in super::super) fn rounded(value: f32) -> f32 {
     widen(round(value))
 }
 
-impl Isa {
-    /// The instructions, where they are and may be used.
-    pub(in super::super) fn bf16(self) -> Option<Bf16> {
-        #[cfg(target_arch = "x86_64")]
-        let here = is_x86_feature_detected!("avx512bf16");
-        #[cfg(not(target_arch = "x86_64"))]
-        let here = false;
-        (self.0 == Level::Avx512 && here).then_some(Bf16(()))
-    }
+/// A lane of two numbers.
+#[inline(always)]
+fn pair(low: f32, high: f32) -> u32 {
+    u32::from(round(low)) | u32::from(round(high)) << 16
 }
 
 impl Bf16 {
-    /// `start` and the sums of products of up to [`ROWS`] rows of `pairs` with a block of columns.
-    ///
-    /// # Panics
-    /// When there are more rows, or the block is shorter than they are.
-    #[inline(always)]
-    pub(in super::super) fn products(
-        self,
-        rows: &[[u16; PAIR]],
-        pairs: usize,
-        block: &[Pairs],
-        start: &[f32; COLUMNS],
-    ) -> [[f32; COLUMNS]; ROWS] {
-        let mut sums = [[0.0; COLUMNS]; ROWS];
+    /// Neighbouring numbers of a row, in pairs; what fills up the last line is 0.
+    pub(in super::super) fn pack_along(self, row: &[f32], to: &mut [Lanes]) {
+        // SAFETY: a `Bf16` exists only where the processor has the features.
         #[cfg(target_arch = "x86_64")]
-        with_height!(rows.len() / pairs, N in [1 2 3 4 5 6] => {
-            // SAFETY: a `Bf16` exists only where the processor has the features.
-            unsafe { products::<N>(rows, pairs, block, start, &mut sums) }
-        });
-        sums
+        unsafe {
+            pack_along(row, to);
+        }
+    }
+
+    /// The numbers of two rows of the same length, paired one with the other; what fills up the last
+    /// line is 0.
+    pub(in super::super) fn pack_across(self, low: &[f32], high: &[f32], to: &mut [Lanes]) {
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        unsafe {
+            pack_across(low, high, to);
+        }
     }
 }
 
-/// Vectors in a row of the result.
-#[cfg(target_arch = "x86_64")]
-const VECTORS: usize = COLUMNS / 16;
-
-/// As [`Bf16::products`], of `N` rows.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-fn products<const N: usize>(
-    rows: &[[u16; PAIR]],
-    pairs: usize,
-    block: &[Pairs],
-    start: &[f32; COLUMNS],
-    sums: &mut [[f32; COLUMNS]; ROWS],
-) {
-    // SAFETY: both are 64 bytes of any content.
-    let bf16 = |vector: __m512i| unsafe { std::mem::transmute::<__m512i, __m512bh>(vector) };
-    let row: [&[[u16; PAIR]]; N] = std::array::from_fn(|at| &rows[at * pairs..(at + 1) * pairs]);
-    let first = |vector: usize| {
-        // SAFETY: reads 16 of the array's 64 numbers, from any address.
-        unsafe { _mm512_loadu_ps(start.as_ptr().add(16 * vector)) }
-    };
-    let mut acc = [std::array::from_fn::<_, VECTORS, _>(first); N];
-    for (pair, weights) in block[..pairs].iter().enumerate() {
-        let (vectors, _) = weights.as_chunks::<32>();
-        let weights: [__m512bh; VECTORS] = std::array::from_fn(|vector| {
-            // SAFETY: reads the 64 bytes of the array, from any address.
-            bf16(unsafe { _mm512_loadu_si512(vectors[vector].as_ptr().cast::<__m512i>()) })
-        });
-        for at in 0..N {
-            let [low, high] = row[at][pair];
-            let values = i32::from(low) | i32::from(high) << 16;
-            let values = bf16(_mm512_set1_epi32(values));
-            for vector in 0..VECTORS {
-                acc[at][vector] = _mm512_dpbf16_ps(acc[at][vector], values, weights[vector]);
-            }
+fn pack_along(row: &[f32], to: &mut [Lanes]) {
+    let (whole, tail) = row.as_chunks::<{ PAIR * STEP }>();
+    let (lines, rest) = to.split_at_mut(whole.len());
+    for (line, from) in lines.iter_mut().zip(whole) {
+        let (low, high) = from.split_at(STEP);
+        // SAFETY: reads the 64 bytes of each half, and writes those of the line.
+        unsafe {
+            let halves = _mm512_cvtne2ps_pbh(
+                _mm512_loadu_ps(high.as_ptr()),
+                _mm512_loadu_ps(low.as_ptr()),
+            );
+            store(line, halves);
         }
     }
-    for (acc, sums) in acc.iter().zip(sums) {
-        for (vector, sums) in acc.iter().zip(sums.as_chunks_mut::<16>().0) {
-            // SAFETY: writes the 16 numbers of the array, to any address.
-            unsafe { _mm512_storeu_ps(sums.as_mut_ptr(), *vector) };
+    for line in &mut *rest {
+        *line = Lanes::ZERO;
+    }
+    if let Some(line) = rest.first_mut() {
+        for (lane, from) in line.0.iter_mut().zip(tail.chunks(PAIR)) {
+            *lane = pair(from[0], from.get(1).copied().unwrap_or(0.0));
         }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+fn pack_across(low: &[f32], high: &[f32], to: &mut [Lanes]) {
+    // A lane from each half by turns.
+    static BY_TURNS: [u16; 2 * STEP] = {
+        let mut order = [0; 2 * STEP];
+        let mut at = 0;
+        while at < STEP {
+            order[2 * at] = at as u16;
+            order[2 * at + 1] = (at + STEP) as u16;
+            at += 1;
+        }
+        order
+    };
+    // SAFETY: reads the array's 64 bytes, from any address.
+    let by_turns = unsafe { _mm512_loadu_si512(BY_TURNS.as_ptr().cast::<__m512i>()) };
+    let (low, low_tail) = low.as_chunks::<STEP>();
+    let (high, high_tail) = high.as_chunks::<STEP>();
+    let (lines, rest) = to.split_at_mut(low.len());
+    for ((line, low), high) in lines.iter_mut().zip(low).zip(high) {
+        // SAFETY: reads the 64 bytes of each array, and writes those of the line.
+        unsafe {
+            let halves = _mm512_cvtne2ps_pbh(
+                _mm512_loadu_ps(high.as_ptr()),
+                _mm512_loadu_ps(low.as_ptr()),
+            );
+            let halves = std::mem::transmute::<__m512bh, __m512i>(halves);
+            let turned = _mm512_permutexvar_epi16(by_turns, halves);
+            store(line, std::mem::transmute::<__m512i, __m512bh>(turned));
+        }
+    }
+    for line in &mut *rest {
+        *line = Lanes::ZERO;
+    }
+    if let Some(line) = rest.first_mut() {
+        for (lane, (low, high)) in line.0.iter_mut().zip(low_tail.iter().zip(high_tail)) {
+            *lane = pair(*low, *high);
+        }
+    }
+}
+
+/// Writes a line.
+///
+/// # Safety
+/// None but the feature's.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn store(line: &mut Lanes, pairs: __m512bh) {
+    // SAFETY: 64 bytes of any content, to the 64 bytes of the line.
+    unsafe {
+        _mm512_storeu_si512(
+            line.0.as_mut_ptr().cast::<__m512i>(),
+            std::mem::transmute::<__m512bh, __m512i>(pairs),
+        );
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::print_stderr)]
 mod tests {
+    use super::super::Isa;
     use super::*;
 
     #[test]
@@ -153,5 +175,43 @@ mod tests {
         assert!(widen(round(f32::NAN)).is_nan());
         assert!(widen(round(f32::from_bits(0x7f80_0001))).is_nan());
         assert!(widen(round(-0.0)).is_sign_negative());
+    }
+
+    /// The instructions round as [`round`] does, and put numbers where they belong.
+    #[test]
+    fn rows_are_packed_in_pairs() {
+        let Some(bf16) = Isa::all().iter().find_map(|isa| isa.bf16()) else {
+            eprintln!("skipped: no products of brain floats on this machine");
+            return;
+        };
+        let odd = [
+            f32::NAN,
+            f32::MAX,
+            -1e-39,
+            1.0 + 1.0 / 256.0,
+            f32::INFINITY,
+            -0.0,
+        ];
+        for width in [1, 2, 15, 16, 31, 32, 33, 70, 96] {
+            let value = |at: usize| odd.get(at % 37).copied().unwrap_or(at as f32 * 0.37 - 9.0);
+            let row: Vec<f32> = (0..width).map(value).collect();
+            let other: Vec<f32> = (0..width).map(|at| value(at + 3) + 0.3).collect();
+            let lines = width.div_ceil(STEP) + 1;
+            let mut along = vec![Lanes([7; STEP]); lines];
+            bf16.pack_along(&row, &mut along);
+            let mut across = along.clone();
+            bf16.pack_across(&row, &other, &mut across);
+            let at = |row: &[f32], at: usize| row.get(at).copied().unwrap_or(0.0);
+            for lane in 0..lines * STEP {
+                let found = along[lane / STEP].0[lane % STEP];
+                assert_eq!(
+                    found,
+                    pair(at(&row, 2 * lane), at(&row, 2 * lane + 1)),
+                    "{width}"
+                );
+                let found = across[lane / STEP].0[lane % STEP];
+                assert_eq!(found, pair(at(&row, lane), at(&other, lane)), "{width}");
+            }
+        }
     }
 }

@@ -39,7 +39,7 @@ impl Isa {
         if self.is_limited() {
             return match self.0 {
                 Level::Portable => portable,
-                Level::Avx2 | Level::Avx512 => avx2,
+                Level::Avx2 | Level::Avx512 | Level::Amx => avx2,
             };
         }
         gemm::gemm::<f32>

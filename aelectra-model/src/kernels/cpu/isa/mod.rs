@@ -16,14 +16,15 @@ macro_rules! with_height {
     };
 }
 
+mod amx;
 mod avx2;
 mod avx512;
 pub(super) mod bf16;
+pub(super) mod dot;
 pub(super) mod gemm;
 mod portable;
 mod product;
 pub(super) mod tile;
-pub(super) mod vnni;
 
 use std::sync::LazyLock;
 
@@ -41,6 +42,8 @@ enum Level {
     Avx2,
     /// AVX-512 with the parts that compilers use together (F, VL, DQ, BW).
     Avx512,
+    /// Besides, AMX's tiles of brain floats and bytes.
+    Amx,
 }
 
 impl Isa {
@@ -48,7 +51,7 @@ impl Isa {
     pub(super) fn all() -> &'static [Self] {
         static ALL: LazyLock<Vec<Isa>> = LazyLock::new(|| {
             let limit = limit();
-            [Level::Avx512, Level::Avx2, Level::Portable]
+            [Level::Amx, Level::Avx512, Level::Avx2, Level::Portable]
                 .into_iter()
                 .filter(|&level| level <= limit && is_here(level))
                 .map(Isa)
@@ -62,7 +65,7 @@ impl Isa {
         SIMD_LEVELS[self.0 as usize]
     }
 
-    /// Whether a wider set than this one is here.
+    /// Whether wider vectors than this set's are here.
     pub(super) fn is_limited(self) -> bool {
         [Level::Avx2, Level::Avx512]
             .into_iter()
@@ -76,7 +79,7 @@ impl Isa {
         match self.0 {
             // SAFETY: an `Isa` of this level exists only where the processor has the features.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => unsafe { avx512::run(work) },
+            Level::Amx | Level::Avx512 => unsafe { avx512::run(work) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => unsafe { avx2::run(work) },
@@ -90,7 +93,8 @@ fn limit() -> Level {
     match std::env::var(SIMD).as_deref() {
         Ok("portable") => Level::Portable,
         Ok("avx2") => Level::Avx2,
-        _ => Level::Avx512,
+        Ok("avx512") => Level::Avx512,
+        _ => Level::Amx,
     }
 }
 
@@ -107,7 +111,14 @@ fn is_here(level: Level) -> bool {
                 && is_x86_feature_detected!("avx512dq")
                 && is_x86_feature_detected!("avx512bw")
         }
+        #[cfg(target_arch = "x86_64")]
+        Level::Amx => {
+            is_here(Level::Avx512)
+                && is_x86_feature_detected!("avx512bf16")
+                && is_x86_feature_detected!("avx512vnni")
+                && amx::is_here()
+        }
         #[cfg(not(target_arch = "x86_64"))]
-        Level::Avx2 | Level::Avx512 => false,
+        Level::Avx2 | Level::Avx512 | Level::Amx => false,
     }
 }

@@ -1,5 +1,6 @@
 //! A tile of a matrix product in an instruction set: the checks, once a tile, and the choice.
 
+use super::dot::{Lanes, STEP};
 use super::tile::{Factors, LANES, ROWS, Tile, VECTORS};
 use super::{Isa, Level, portable};
 #[cfg(target_arch = "x86_64")]
@@ -9,7 +10,7 @@ impl Isa {
     /// Panels multiplied together where there are so many.
     pub(in super::super) const fn panels_together(self) -> usize {
         match self.0 {
-            Level::Avx512 => 2,
+            Level::Amx | Level::Avx512 => 2,
             Level::Avx2 | Level::Portable => 1,
         }
     }
@@ -45,7 +46,7 @@ impl Isa {
             // SAFETY: an `Isa` of this level exists only where the instructions do, and the factors
             // were checked.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => unsafe { avx512::product(factors, tile) },
+            Level::Amx | Level::Avx512 => unsafe { avx512::product(factors, tile) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => unsafe { avx2::product(factors, tile) },
@@ -62,8 +63,18 @@ impl Isa {
         match self.0 {
             // SAFETY: an `Isa` of this level exists only where the instructions do.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => unsafe { avx512::transposed(block) },
+            Level::Amx | Level::Avx512 => unsafe { avx512::transposed(block) },
             _ => std::array::from_fn(|row| std::array::from_fn(|column| block[column][row])),
         }
+    }
+    /// The transposed of a square of lanes.
+    #[inline(always)]
+    pub(in super::super) fn turned(self, square: &[Lanes; STEP]) -> [Lanes; STEP] {
+        // SAFETY: both are 16 times 16 numbers of 32 bits, any of which is a float.
+        let floats =
+            unsafe { std::mem::transmute::<[Lanes; STEP], [[f32; LANES]; LANES]>(*square) };
+        // Moved, not computed with, so that bits stay what they are.
+        self.transposed(&floats)
+            .map(|row| Lanes(row.map(f32::to_bits)))
     }
 }

@@ -104,7 +104,8 @@ pub(super) fn backward(
                     start: view.start + first,
                     ..view
                 };
-                let product = Product::new(layer.isa, block.len() / of.width, of.width, rows);
+                let product =
+                    Product::new(layer.arithmetic, block.len() / of.width, of.width, rows);
                 let product = if at > 0 {
                     product.accumulating()
                 } else {
@@ -168,10 +169,15 @@ fn backward_piece(
     state: &mut PieceState,
     threads: usize,
 ) -> PieceGradients {
-    let Layer { isa, weights, .. } = layer;
+    let Layer {
+        arithmetic,
+        weights,
+        ..
+    } = layer;
+    let isa = arithmetic.isa;
     let (hidden, wide, count) = (layer.hidden(), layer.inner(), layer.options.heads);
     let n = piece.rows.len();
-    let product = |outputs, inputs| Product::new(isa, n, inputs, outputs).on(threads);
+    let product = |outputs, inputs| Product::new(arithmetic, n, inputs, outputs).on(threads);
     let sums = |rows: &[f32], width: usize| {
         let mut sums = vec![0.0; width];
         rows::add_column_sums(isa, &mut sums, rows);
@@ -284,7 +290,7 @@ fn norm_backward(
         let tokens = first..first + sequence.tokens;
         let values = tokens.start * hidden..tokens.end * hidden;
         rows::residual_norm_backward(
-            layer.isa,
+            layer.arithmetic.isa,
             &mut rows[values.clone()],
             (&saved.normalised[values.clone()], &saved.inverse[tokens]),
             norm.weight,

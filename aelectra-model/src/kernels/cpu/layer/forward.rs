@@ -34,12 +34,24 @@ fn forward_piece(
     piece: &Piece,
     threads: usize,
 ) -> PieceState {
-    let Layer { isa, weights, .. } = layer;
+    let Layer {
+        arithmetic,
+        weights,
+        ..
+    } = layer;
+    let isa = arithmetic.isa;
     let (hidden, wide, count) = (layer.hidden(), layer.inner(), layer.options.heads);
     let n = piece.rows.len();
     let product = |to: (&mut [f32], View), from: &[f32], weight: &[f32]| {
         let outputs = weight.len() / (from.len() / n);
-        linear(isa, to, from, weight, [n, from.len() / n, outputs], threads);
+        linear(
+            arithmetic,
+            to,
+            from,
+            weight,
+            [n, from.len() / n, outputs],
+            threads,
+        );
     };
 
     let mut qkv = vec![0.0; n * 3 * hidden];
@@ -130,7 +142,7 @@ impl NormPass<'_> {
             let tokens = first..first + sequence.tokens;
             let values = tokens.start * hidden..tokens.end * hidden;
             rows::residual_norm(
-                layer.isa,
+                layer.arithmetic.isa,
                 &mut rows[values.clone()],
                 Some(self.bias),
                 layer.masked(self.draw, sequence),

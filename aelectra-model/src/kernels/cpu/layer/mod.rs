@@ -12,7 +12,7 @@ mod op;
 pub(super) use op::layer;
 
 use super::attention::Heads;
-use super::isa::Isa;
+use super::matrix::Arithmetic;
 use super::rows::{LayerNorm, Masked};
 use super::work::{Piece, Sequence};
 use crate::input::SequenceLayout;
@@ -21,7 +21,7 @@ use crate::kernels::{LayerOptions, LayerWeights, Norm};
 /// What both passes over a layer are given besides the rows.
 #[derive(Clone, Copy)]
 struct Layer<'a> {
-    isa: Isa,
+    arithmetic: Arithmetic,
     weights: LayerWeights<&'a [f32]>,
     options: &'a LayerOptions,
     layout: &'a SequenceLayout,
@@ -80,7 +80,7 @@ impl<'a> Layer<'a> {
 
     fn heads(&self, threads: usize) -> Heads {
         Heads {
-            isa: self.isa,
+            arithmetic: self.arithmetic,
             count: self.options.heads,
             width: self.hidden(),
             dropout: self.options.dropout[Draw::Probabilities as usize],

@@ -18,14 +18,14 @@ use super::backward::backward;
 use super::forward::forward;
 use super::{Layer, State};
 use crate::input::SequenceLayout;
-use crate::kernels::cpu::isa::Isa;
+use crate::kernels::cpu::matrix::Arithmetic;
 use crate::kernels::cpu::tensor::{contiguous, from_vec, slice};
 use crate::kernels::{LayerOptions, LayerWeights, PARAMETERS};
 
 /// What is no tensor.
 #[derive(Clone, Debug)]
 struct Settings {
-    isa: Isa,
+    arithmetic: Arithmetic,
     options: LayerOptions,
     layout: SequenceLayout,
 }
@@ -85,7 +85,7 @@ trait LayerBackend: Backend {
 
 /// Runs a layer on packed rows `[tokens, hidden]`.
 pub(in crate::kernels::cpu) fn layer(
-    isa: Isa,
+    arithmetic: Arithmetic,
     input: Tensor<2>,
     weights: LayerWeights<Tensor<2>, Tensor<1>>,
     layout: &SequenceLayout,
@@ -93,7 +93,7 @@ pub(in crate::kernels::cpu) fn layer(
 ) -> Tensor<2> {
     let weights = weights.map(Tensor::into_dispatch, Tensor::into_dispatch);
     let settings = Settings {
-        isa,
+        arithmetic,
         options: *options,
         layout: layout.clone(),
     };
@@ -107,7 +107,7 @@ pub(in crate::kernels::cpu) fn layer(
 impl Settings {
     fn layer<'a>(&'a self, weights: &'a LayerWeights<FlexTensor>) -> Layer<'a> {
         Layer {
-            isa: self.isa,
+            arithmetic: self.arithmetic,
             weights: weights.as_ref().map(slice, slice),
             options: &self.options,
             layout: &self.layout,

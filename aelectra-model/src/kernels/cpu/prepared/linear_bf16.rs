@@ -11,10 +11,14 @@ use super::{Layers, PreparedLinear, RowsMut};
 use crate::input::SequenceLayout;
 use crate::kernels::Dense;
 use crate::kernels::cpu::isa::Isa;
-use crate::kernels::cpu::isa::bf16::{self, Bf16, COLUMNS, PAIR, Pairs, ROWS};
+use crate::kernels::cpu::isa::bf16::PAIR;
+use crate::kernels::cpu::isa::dot::{Bf16, COLUMNS, Lanes, Left, STEP, block_lines};
 use crate::kernels::cpu::isa::tile::Rows;
 use crate::kernels::cpu::math;
 use crate::kernels::cpu::rows;
+
+/// Inputs in a line of the left side.
+const LINE: usize = PAIR * STEP;
 
 /// A linear layer in brain floats.
 #[derive(Debug)]
@@ -24,7 +28,7 @@ pub(super) struct LinearBf16 {
     inputs: usize,
     outputs: usize,
     /// [`COLUMNS`] outputs each; those beyond the last are zeros.
-    blocks: Vec<Vec<Pairs>>,
+    blocks: Vec<Vec<Lanes>>,
     bias: Vec<[f32; COLUMNS]>,
 }
 
@@ -32,14 +36,17 @@ impl LinearBf16 {
     pub(super) fn new(isa: Isa, bf16: Bf16, Dense { weight, bias }: Dense<&[f32]>) -> Self {
         let outputs = bias.len();
         let inputs = weight.len() / outputs;
-        let pairs = inputs.div_ceil(PAIR);
-        let mut blocks = vec![vec![[0; PAIR * COLUMNS]; pairs]; outputs.div_ceil(COLUMNS)];
-        for (output, row) in weight.chunks_exact(inputs).enumerate() {
-            let (block, column) = (&mut blocks[output / COLUMNS], output % COLUMNS);
-            for (input, value) in row.iter().enumerate() {
-                block[input / PAIR][column * PAIR + input % PAIR] = bf16::round(*value);
-            }
-        }
+        let depth = inputs.div_ceil(LINE);
+        let mut strips = Vec::new();
+        let blocks: Vec<Vec<Lanes>> = weight
+            .chunks(COLUMNS * inputs)
+            .map(|rows| {
+                let mut block = vec![Lanes::ZERO; block_lines(depth)];
+                let rows = rows.chunks_exact(inputs);
+                bf16.pack_turned(isa, rows, depth, &mut strips, &mut block);
+                block
+            })
+            .collect();
         let mut padded = vec![[0.0; COLUMNS]; blocks.len()];
         padded.as_flattened_mut()[..outputs].copy_from_slice(bias);
         Self {
@@ -55,7 +62,7 @@ impl LinearBf16 {
     /// All of the weights, with the bias.
     fn whole(&self) -> Part<'_> {
         Part {
-            first_pair: 0,
+            first_line: 0,
             blocks: 0..self.blocks.len(),
             start: Some(&self.bias),
         }
@@ -65,7 +72,7 @@ impl LinearBf16 {
     /// row of `to`.
     fn multiply(&self, rows: &Rounded, part: Part, to: RowsMut<'_>, column: usize, gelu: bool) {
         let Part {
-            first_pair,
+            first_line,
             blocks,
             start,
         } = part;
@@ -76,32 +83,30 @@ impl LinearBf16 {
         let none = [0.0; COLUMNS];
         for (number, place) in blocks.zip((column..).step_by(COLUMNS)) {
             let width = COLUMNS.min(self.outputs - number * COLUMNS);
-            let block = &self.blocks[number][first_pair..first_pair + rows.pairs];
+            let block = &self.blocks[number][block_lines(first_line)..];
             let start = start.map_or(&none, |start| &start[number]);
-            let tiles = rows.values.chunks(ROWS * rows.pairs);
-            for (tile, result) in tiles.zip(result.chunks_mut(ROWS * stride)) {
-                let mut sums = self.bf16.products(tile, rows.pairs, block, start);
-                let height = tile.len() / rows.pairs;
-                let sums = &mut sums[..height];
-                if gelu {
-                    self.isa.run(
-                        #[inline(always)]
-                        || {
-                            for value in sums.as_flattened_mut() {
-                                *value = math::gelu(*value);
-                            }
-                        },
-                    );
-                }
-                for (sums, row) in sums.iter().zip(result.chunks_mut(stride)) {
-                    let row = &mut row[place..place + width];
-                    // A whole row is four vectors; a copy of any length would be a call.
-                    match row.as_mut_array() {
-                        Some(row) => *row = *sums,
-                        None => row.copy_from_slice(&sums[..width]),
+            self.bf16
+                .multiply(rows.left(), block, start, |first, sums| {
+                    if gelu {
+                        self.isa.run(
+                            #[inline(always)]
+                            || {
+                                for value in sums.as_flattened_mut() {
+                                    *value = math::gelu(*value);
+                                }
+                            },
+                        );
                     }
-                }
-            }
+                    let result = result[first * stride..].chunks_mut(stride);
+                    for (sums, row) in sums.iter().zip(result) {
+                        let row = &mut row[place..place + width];
+                        // A whole row is four vectors; a copy of any length would be a call.
+                        match row.as_mut_array() {
+                            Some(row) => *row = *sums,
+                            None => row.copy_from_slice(&sums[..width]),
+                        }
+                    }
+                });
         }
     }
 }
@@ -109,7 +114,7 @@ impl LinearBf16 {
 impl PreparedLinear for LinearBf16 {
     fn forward(&self, from: Rows<'_>, to: RowsMut<'_>, gelu: bool) {
         let n = to.values.len() / to.stride;
-        let rows = Rounded::new(self.isa, from, n, self.inputs);
+        let rows = Rounded::new(self.bf16, from, n, self.inputs);
         self.multiply(&rows, self.whole(), to, 0, gelu);
     }
 
@@ -134,7 +139,7 @@ impl SharedLinear for LinearBf16 {
         gelu: bool,
     ) {
         let n = to.values.len() / to.stride;
-        let rows = Rounded::new(self.isa, from, n, self.inputs);
+        let rows = Rounded::new(self.bf16, from, n, self.inputs);
         let blocks = first..(first + count).min(self.blocks.len());
         let part = Part {
             blocks,
@@ -145,13 +150,13 @@ impl SharedLinear for LinearBf16 {
 
     fn term(&self, from: Rows<'_>, n: usize, (first, width): (usize, usize)) -> Vec<f32> {
         let mut term = vec![0.0; n * self.outputs];
-        let rows = Rounded::new(self.isa, from, n, width);
+        let rows = Rounded::new(self.bf16, from, n, width);
         let to = RowsMut {
             values: &mut term,
             stride: self.outputs,
         };
         let part = Part {
-            first_pair: first / PAIR,
+            first_line: first / LINE,
             start: None,
             ..self.whole()
         };
@@ -166,8 +171,8 @@ impl SharedLinear for LinearBf16 {
 
 /// A part of the weights, and what its sums begin with.
 struct Part<'a> {
-    /// The rows hold the inputs from this pair on.
-    first_pair: usize,
+    /// The rows hold the inputs from this line on.
+    first_line: usize,
     blocks: Range<usize>,
     /// For every block of the layer; zeros if absent.
     start: Option<&'a [[f32; COLUMNS]]>,
@@ -175,39 +180,33 @@ struct Part<'a> {
 
 /// Rows of activations in brain floats.
 struct Rounded {
-    /// Pairs in a row.
-    pairs: usize,
-    values: Vec<[u16; PAIR]>,
+    rows: usize,
+    depth: usize,
+    lines: Vec<Lanes>,
 }
 
 impl Rounded {
-    /// `n` rows of `width` numbers; what fills a last pair is 0.
-    fn new(isa: Isa, rows: Rows<'_>, n: usize, width: usize) -> Self {
-        let pairs = width.div_ceil(PAIR);
-        let mut values = vec![[0; PAIR]; n * pairs];
-        isa.run(
-            #[inline(always)]
-            || {
-                for (row, values) in rows
-                    .values
-                    .chunks(rows.stride)
-                    .zip(values.chunks_exact_mut(pairs))
-                {
-                    let values = values.as_flattened_mut();
-                    let (to, to_tail) = values.as_chunks_mut::<16>();
-                    let (from, from_tail) = row[..width].as_chunks::<16>();
-                    for (to, from) in to.iter_mut().zip(from) {
-                        for lane in 0..16 {
-                            to[lane] = bf16::round(from[lane]);
-                        }
-                    }
-                    for (to, from) in to_tail.iter_mut().zip(from_tail) {
-                        *to = bf16::round(*from);
-                    }
-                }
-            },
-        );
-        Self { pairs, values }
+    /// `n` rows of `width` numbers.
+    fn new(bf16: Bf16, rows: Rows<'_>, n: usize, width: usize) -> Self {
+        let depth = width.div_ceil(LINE);
+        let mut lines = vec![Lanes::ZERO; Left::lines(n, depth)];
+        let rows = rows.values.chunks(rows.stride).take(n);
+        for (row, lines) in rows.zip(lines.chunks_exact_mut(depth)) {
+            bf16.pack_along(&row[..width], lines);
+        }
+        Self {
+            rows: n,
+            depth,
+            lines,
+        }
+    }
+
+    fn left(&self) -> Left<'_> {
+        Left {
+            lines: &self.lines,
+            depth: self.depth,
+            rows: self.rows,
+        }
     }
 }
 
@@ -216,6 +215,7 @@ impl Rounded {
 mod tests {
     use super::super::linear_f32::LinearF32;
     use super::*;
+    use crate::kernels::cpu::isa::bf16;
 
     /// Products of brain floats are exact, so sums in any order are those of the rounded factors.
     #[test]

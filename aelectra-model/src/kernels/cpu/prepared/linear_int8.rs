@@ -3,15 +3,19 @@
 //! Weights are rounded once, symmetrically, each output with a scale of its own; activations at every
 //! product, each row with a scale of its own ("dynamic quantization"). Products of 8-bit numbers are
 //! summed exactly in 32 bits; attention, GELU and LayerNorm stay in 32-bit floats. Needs AVX-512
-//! VNNI.
+//! VNNI, and uses AMX where it is.
 
 use super::{PreparedLinear, RowsMut};
 use crate::kernels::Dense;
 use crate::kernels::cpu::isa::Isa;
+use crate::kernels::cpu::isa::dot::{COLUMNS, Int8, Lanes, Left, STEP, block_lines};
 use crate::kernels::cpu::isa::tile::Rows;
-use crate::kernels::cpu::isa::vnni::{COLUMNS, GROUP, Group, ROWS, Vnni};
 use crate::kernels::cpu::math;
 
+/// Numbers in a lane.
+const FOUR: usize = 4;
+/// Inputs in a line of the left side.
+const LINE: usize = FOUR * STEP;
 /// Added to activations, which the instruction wants unsigned.
 const OFFSET: i32 = 128;
 
@@ -19,7 +23,7 @@ const OFFSET: i32 = 128;
 #[derive(Debug)]
 pub(super) struct LinearInt8 {
     isa: Isa,
-    vnni: Vnni,
+    int8: Int8,
     inputs: usize,
     outputs: usize,
     blocks: Vec<Block>,
@@ -28,7 +32,7 @@ pub(super) struct LinearInt8 {
 /// [`COLUMNS`] outputs of a linear layer; those beyond its last are zeros.
 #[derive(Clone, Debug)]
 struct Block {
-    weights: Vec<Group>,
+    weights: Vec<Lanes>,
     scales: [f32; COLUMNS],
     /// [`OFFSET`] times the sum of an output's weights: what the offset added.
     corrections: [i32; COLUMNS],
@@ -36,11 +40,11 @@ struct Block {
 }
 
 impl LinearInt8 {
-    pub(super) fn new(isa: Isa, vnni: Vnni, Dense { weight, bias }: Dense<&[f32]>) -> Self {
+    pub(super) fn new(isa: Isa, int8: Int8, Dense { weight, bias }: Dense<&[f32]>) -> Self {
         let outputs = bias.len();
         let inputs = weight.len() / outputs;
         let empty = Block {
-            weights: vec![[0; GROUP * COLUMNS]; inputs.div_ceil(GROUP)],
+            weights: vec![Lanes::ZERO; block_lines(inputs.div_ceil(LINE))],
             scales: [0.0; COLUMNS],
             corrections: [0; COLUMNS],
             bias: [0.0; COLUMNS],
@@ -58,7 +62,9 @@ impl LinearInt8 {
             for (input, value) in row.iter().enumerate() {
                 let rounded = (value / scale).round() as i8;
                 sum += i32::from(rounded);
-                block.weights[input / GROUP][column * GROUP + input % GROUP] = rounded;
+                let at = input / FOUR * COLUMNS + column;
+                block.weights[at / STEP].0[at % STEP] |=
+                    u32::from(rounded.cast_unsigned()) << (8 * (input % FOUR));
             }
             block.scales[column] = scale;
             block.corrections[column] = OFFSET * sum;
@@ -66,7 +72,7 @@ impl LinearInt8 {
         }
         Self {
             isa,
-            vnni,
+            int8,
             inputs,
             outputs,
             blocks,
@@ -85,62 +91,60 @@ impl PreparedLinear for LinearInt8 {
             let first = number * COLUMNS;
             let width = COLUMNS.min(self.outputs - first);
             let columns = first..first + width;
-            let tiles = rows.values.chunks(ROWS * rows.groups);
-            for ((tile, row_scales), result) in tiles
-                .zip(rows.scales.chunks(ROWS))
-                .zip(result.chunks_mut(ROWS * stride))
-            {
-                let sums = self.vnni.products(tile, rows.groups, &block.weights);
-                self.isa.run(
-                    #[inline(always)]
-                    || {
-                        for ((sums, row_scale), row) in
-                            sums.iter().zip(row_scales).zip(result.chunks_mut(stride))
-                        {
-                            // Of a fixed length, which the compiler turns into whole vectors.
-                            let mut values = [0.0; COLUMNS];
-                            for at in 0..COLUMNS {
-                                let sum = (sums[at] - block.corrections[at]) as f32;
-                                values[at] =
-                                    sum.mul_add(block.scales[at] * row_scale, block.bias[at]);
-                            }
-                            if gelu {
-                                for value in &mut values {
-                                    *value = math::gelu(*value);
+            let none = [0; COLUMNS];
+            self.int8
+                .multiply(rows.left(), &block.weights, &none, |first_row, sums| {
+                    let result = &mut result[first_row * stride..];
+                    let row_scales = &rows.scales[first_row..];
+                    self.isa.run(
+                        #[inline(always)]
+                        || {
+                            for ((sums, row_scale), row) in
+                                sums.iter().zip(row_scales).zip(result.chunks_mut(stride))
+                            {
+                                // Of a fixed length, which the compiler turns into whole vectors.
+                                let mut values = [0.0; COLUMNS];
+                                for at in 0..COLUMNS {
+                                    let sum = (sums[at] - block.corrections[at]) as f32;
+                                    values[at] =
+                                        sum.mul_add(block.scales[at] * row_scale, block.bias[at]);
                                 }
+                                if gelu {
+                                    for value in &mut values {
+                                        *value = math::gelu(*value);
+                                    }
+                                }
+                                row[columns.clone()].copy_from_slice(&values[..width]);
                             }
-                            row[columns.clone()].copy_from_slice(&values[..width]);
-                        }
-                    },
-                );
-            }
+                        },
+                    );
+                });
         }
     }
 }
 
 /// Rows of activations in 8 bits.
 struct Rounded {
-    /// Groups in a row.
-    groups: usize,
-    values: Vec<[u8; GROUP]>,
+    depth: usize,
+    lines: Vec<Lanes>,
     scales: Vec<f32>,
 }
 
 impl Rounded {
     fn new(isa: Isa, rows: Rows<'_>, width: usize) -> Self {
-        let groups = width.div_ceil(GROUP);
+        let depth = width.div_ceil(LINE);
         let n = rows.values.len() / rows.stride;
-        // What fills a last group has weights of 0.
-        let mut values = vec![[0u8; GROUP]; n * groups];
+        // What fills a last line has weights of 0.
+        let mut lines = vec![Lanes::ZERO; Left::lines(n, depth)];
         let mut scales = vec![0.0; n];
         isa.run(
             #[inline(always)]
             || {
-                for ((row, values), scale) in rows
+                for ((row, lines), scale) in rows
                     .values
                     .chunks_exact(rows.stride)
                     .map(|row| &row[..width])
-                    .zip(values.chunks_exact_mut(groups))
+                    .zip(lines.chunks_exact_mut(depth))
                     .zip(&mut scales)
                 {
                     let greatest = greatest_magnitude(row);
@@ -160,23 +164,36 @@ impl Rounded {
                     // Adding 1.5 * 2^23 leaves the nearest integer in the low bits.
                     let shift = 12_582_912.0 + OFFSET as f32;
                     let round = |v: f32| v.mul_add(factor, shift).to_bits() as u8;
-                    let (to, to_tail) = values.as_flattened_mut()[..width].as_chunks_mut::<16>();
-                    let (from, from_tail) = row.as_chunks::<16>();
-                    for (to, from) in to.iter_mut().zip(from) {
-                        for lane in 0..16 {
-                            to[lane] = round(from[lane]);
+                    for (line, from) in lines.iter_mut().zip(row.chunks(LINE)) {
+                        let mut bytes = [0; LINE];
+                        if let Some(from) = from.as_array::<LINE>() {
+                            for at in 0..LINE {
+                                bytes[at] = round(from[at]);
+                            }
+                        } else {
+                            for (byte, from) in bytes.iter_mut().zip(from) {
+                                *byte = round(*from);
+                            }
                         }
-                    }
-                    for (to, from) in to_tail.iter_mut().zip(from_tail) {
-                        *to = round(*from);
+                        for (lane, four) in line.0.iter_mut().zip(bytes.as_chunks().0) {
+                            *lane = u32::from_le_bytes(*four);
+                        }
                     }
                 }
             },
         );
         Self {
-            groups,
-            values,
+            depth,
+            lines,
             scales,
+        }
+    }
+
+    fn left(&self) -> Left<'_> {
+        Left {
+            lines: &self.lines,
+            depth: self.depth,
+            rows: self.scales.len(),
         }
     }
 }
@@ -213,18 +230,22 @@ mod tests {
     #[test]
     fn products_are_those_of_the_rounded_factors() {
         let isas = Isa::all().iter();
-        let Some((isa, vnni)) = isas.filter_map(|&isa| Some((isa, isa.vnni()?))).next() else {
-            eprintln!("skipped: no AVX-512 VNNI on this machine");
-            return;
-        };
-        for (n, inputs, outputs) in [(1, 4, 1), (7, 33, 65), (13, 256, 130), (6, 7, 64)] {
+        let ways: Vec<_> = isas.filter_map(|&isa| Some((isa, isa.int8()?))).collect();
+        if ways.is_empty() {
+            eprintln!("skipped: no products of bytes on this machine");
+        }
+        let sizes = [(1, 4, 1), (7, 33, 65), (13, 256, 130), (6, 7, 64)];
+        let cases = ways
+            .into_iter()
+            .flat_map(|way| sizes.map(|size| (way, size)));
+        for ((isa, int8), (n, inputs, outputs)) in cases {
             let value = |at: usize| ((at * 7919 % 2003) as f32 - 1001.0) / 500.0;
             let x: Vec<f32> = (0..n * inputs).map(value).collect();
             let w: Vec<f32> = (0..outputs * inputs).map(|at| value(at + 17)).collect();
             let bias: Vec<f32> = (0..outputs).map(|at| at as f32).collect();
             let linear = LinearInt8::new(
                 isa,
-                vnni,
+                int8,
                 Dense {
                     weight: &w,
                     bias: &bias,

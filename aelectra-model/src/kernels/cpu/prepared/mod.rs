@@ -58,11 +58,11 @@ pub(super) fn prepare(
             })),
         }),
         Precision::Int8 => {
-            let vnni = isa.vnni().ok_or_else(|| {
+            let int8 = isa.int8().ok_or_else(|| {
                 unavailable(precision, "AVX-512 VNNI, which this processor lacks")
             })?;
             Ok(Box::new(Layers::new(isa, &layers, options, |dense| {
-                LinearInt8::new(isa, vnni, dense)
+                LinearInt8::new(isa, int8, dense)
             })))
         }
     }
@@ -70,12 +70,9 @@ pub(super) fn prepare(
 
 /// As [`crate::kernels::Kernels::precisions`].
 pub(super) fn precisions(isa: Isa) -> Vec<(Precision, &'static str)> {
-    let brain = match isa.bf16() {
-        Some(_) => "AVX-512 BF16",
-        None => "rounded factors in 32 bits",
-    };
+    let brain = super::brain::way(isa);
     let mut found = vec![(Precision::F32, isa.name()), (Precision::Bf16, brain)];
-    found.extend(isa.vnni().map(|_| (Precision::Int8, "AVX-512 VNNI")));
+    found.extend(isa.int8().map(|int8| (Precision::Int8, int8.name())));
     found
 }
 

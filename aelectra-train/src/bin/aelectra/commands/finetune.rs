@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use aelectra_model::Precision;
 use aelectra_train::config::finetune::FinetuneConfig;
 use aelectra_train::finetune::{Job, SeriesSummary, Session};
 use clap::Args;
@@ -46,6 +47,10 @@ pub(crate) struct FinetuneArgs {
     /// Start from random weights instead of the model's: the baseline without pretraining.
     #[arg(long)]
     pub random_init: bool,
+    /// Precision of training's products: f32, or bf16 (faster with AVX-512 BF16 or AMX); dev and test
+    /// are scored in f32.
+    #[arg(long, value_name = "PRECISION")]
+    pub precision: Option<Precision>,
     /// Set a configuration key; repeatable. `--print-config` lists all keys.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -64,8 +69,9 @@ pub(crate) struct FinetuneArgs {
 pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
     let seed = ("seed", args.seed.map(Into::into));
     let epochs = ("epochs", args.epochs.map(Into::into));
+    let precision = ("precision", args.precision.map(|p| p.to_string().into()));
     let (mut config, layers): (FinetuneConfig, _) =
-        configuration(&args.recipe, &args.set, &[seed, epochs])?;
+        configuration(&args.recipe, &args.set, &[seed, epochs, precision])?;
     let (Some(model), Some(train), false) = (&args.model, &args.train, args.print_config) else {
         return output::line(layers.render().trim_end()).map(|()| 0);
     };

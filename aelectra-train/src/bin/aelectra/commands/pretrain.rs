@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aelectra_model::Precision;
 use aelectra_train::config::pretrain::PretrainConfig;
 use aelectra_train::pretrain::{InitialModels, Job, Resume, Session};
 use aelectra_train::sink::console;
@@ -59,6 +60,10 @@ pub(crate) struct PretrainArgs {
     /// Random seed.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Precision of products: f32, or bf16 (faster with AVX-512 BF16 or AMX); part of the
+    /// configuration.
+    #[arg(long, value_name = "PRECISION")]
+    precision: Option<Precision>,
     /// Print the merged configuration with the origin of every value and exit.
     #[arg(long)]
     print_config: bool,
@@ -69,7 +74,9 @@ pub(crate) struct PretrainArgs {
 
 pub(crate) fn run(args: &PretrainArgs, global: Global) -> anyhow::Result<u8> {
     let seed = ("seed", args.seed.map(Into::into));
-    let (config, layers): (PretrainConfig, _) = configuration(&args.recipe, &args.set, &[seed])?;
+    let precision = ("precision", args.precision.map(|p| p.to_string().into()));
+    let (config, layers): (PretrainConfig, _) =
+        configuration(&args.recipe, &args.set, &[seed, precision])?;
     let (Some(data), Some(tokenizer), false) = (&args.data, &args.tokenizer, args.print_config)
     else {
         return output::line(layers.render().trim_end()).map(|()| 0);

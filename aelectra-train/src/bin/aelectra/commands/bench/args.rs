@@ -1,6 +1,8 @@
 //! Arguments that several benchmarks share.
 
 use aelectra_model::checkpoint::ModelDir;
+use aelectra_model::{Precision, kernels};
+use burn::tensor::Device;
 use clap::Args;
 
 use crate::common::{DeviceArgs, resolve_model};
@@ -22,6 +24,10 @@ pub(super) struct MeasureArgs {
     /// Unmeasured repetitions before them.
     #[arg(long, default_value_t = 3, value_name = "N")]
     pub warmup: usize,
+    /// Precision of products: f32, or bf16 (faster with AVX-512 BF16 or AMX); inference also has int8
+    /// (needs AVX-512 VNNI).
+    #[arg(long, value_name = "PRECISION", default_value_t)]
+    pub precision: Precision,
     /// Threads of the CPU backend; 0 for one per core.
     #[arg(long, default_value_t = 0, value_name = "T")]
     pub threads: usize,
@@ -44,6 +50,17 @@ impl MeasureArgs {
             }
         }
         set_threads(self.threads)
+    }
+
+    /// Notes what multiplies in the chosen precision.
+    pub(super) fn tell_what_multiplies(&self, device: &Device) {
+        let precisions = kernels::of(device).precisions();
+        let chosen = precisions
+            .iter()
+            .find(|(known, _)| *known == self.precision);
+        if let Some((precision, by)) = chosen {
+            output::note(&format!("note: {precision} by {by}"));
+        }
     }
 }
 

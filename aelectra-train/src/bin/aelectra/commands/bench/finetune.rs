@@ -2,9 +2,9 @@
 
 use aelectra_data::rng::KeyedRng;
 use aelectra_model::init::Initializer;
-use aelectra_model::{ElectraConfig, ElectraForTokenClassification, parameters};
+use aelectra_model::{ElectraConfig, ElectraForTokenClassification, kernels, parameters};
 use aelectra_train::config::finetune::FinetuneConfig;
-use aelectra_train::finetune::single::step_batch;
+use aelectra_train::finetune::single::NerSteps;
 use aelectra_train::optimizer::Adam;
 use aelectra_train::schedule::Schedule;
 use clap::Args;
@@ -81,6 +81,16 @@ pub(super) fn run(args: &FinetuneBenchArgs, global: Global) -> anyhow::Result<u8
         warmup_steps: 0,
         decay_steps: None,
     };
+    let steps = NerSteps {
+        windows: &windows,
+        labels: &labels,
+        pad: config.pad_token_id as u32,
+        schedule: &schedule,
+        seed: SEED,
+        device: &device,
+        kernels: kernels::for_training(&device, args.measure.precision)?,
+    };
+    args.measure.tell_what_multiplies(&device);
     let workload = Workload {
         name: format!("fine-tuning step {rows}×{length}"),
         device: device_name,
@@ -89,20 +99,9 @@ pub(super) fn run(args: &FinetuneBenchArgs, global: Global) -> anyhow::Result<u8
         parameters: Some(parameters::count(&model) as u64),
     };
     measure_steps(workload, &args.measure, model, |model, step| {
-        let (model, loss, _) = step_batch(
-            model,
-            &mut optimizer,
-            &windows,
-            &labels,
-            &batch,
-            config.pad_token_id as u32,
-            &schedule,
-            SEED,
-            step,
-            &device,
-        );
+        let (model, loss, _) = steps.step(model, &mut optimizer, &batch, step);
         std::hint::black_box(loss.into_scalar::<f32>());
-        model
+        Ok(model)
     })?
     .print(global)
 }

@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use aelectra_data::rng::KeyedRng;
 use aelectra_model::auto::AutoModel;
 use aelectra_model::init::Initializer;
-use aelectra_model::{
-    ElectraConfig, ElectraForPreTraining, EncoderInput, Precision, kernels, parameters,
-};
+use aelectra_model::{ElectraConfig, ElectraForPreTraining, EncoderInput, parameters};
 use clap::Args;
 use serde::Deserialize;
 
@@ -27,10 +25,6 @@ pub(crate) struct InferenceArgs {
     /// as text of that length would be tagged. Overrides --length.
     #[arg(long, value_name = "FILE")]
     lengths: Option<PathBuf>,
-    /// Inference precision: f32, bf16 (faster with AVX-512 BF16) or int8 (needs AVX-512 VNNI); the
-    /// fewer the bits, the less accurate.
-    #[arg(long, value_name = "PRECISION", default_value_t)]
-    precision: Precision,
 }
 
 /// Seed of weights and ids; nothing measured depends on it.
@@ -54,14 +48,8 @@ pub(super) fn run(args: &InferenceArgs, global: Global) -> anyhow::Result<u8> {
         AutoModel::MaskedLm(model) => parameters::count(model),
         AutoModel::TokenClassification(model) => parameters::count(model),
     };
-    let model = model.prepare(args.precision)?;
-    let precisions = kernels::of(&device).precisions();
-    if let Some((_, by)) = precisions
-        .iter()
-        .find(|(precision, _)| *precision == args.precision)
-    {
-        output::note(&format!("note: {} by {by}", args.precision));
-    }
+    let model = model.prepare(args.measure.precision)?;
+    args.measure.tell_what_multiplies(&device);
     let mut lengths = match &args.lengths {
         None => vec![args.measure.length; args.measure.batch],
         Some(path) => read_lengths(path)?,

@@ -88,11 +88,11 @@ pub(super) fn measure_steps<M>(
     workload: Workload,
     args: &MeasureArgs,
     model: M,
-    mut work: impl FnMut(M, u64) -> M,
+    mut work: impl FnMut(M, u64) -> anyhow::Result<M>,
 ) -> anyhow::Result<Measured> {
     let (mut model, mut step) = (Some(model), 0);
     measure(workload, args.warmup, args.steps, || {
-        model = model.take().map(|before| work(before, step));
+        model = model.take().map(|before| work(before, step)).transpose()?;
         step += 1;
         Ok(())
     })

@@ -40,7 +40,10 @@ const MASK: u32 = 4;
 pub(super) fn run(args: &PretrainBenchArgs, global: Global) -> anyhow::Result<u8> {
     args.measure.check()?;
     let seed = ("seed", Some(SEED.into()));
-    let (mut config, _): (PretrainConfig, _) = configuration(&args.recipe, &args.set, &[seed])?;
+    let precision = args.measure.precision.to_string();
+    let precision = ("precision", Some(precision.into()));
+    let (mut config, _): (PretrainConfig, _) =
+        configuration(&args.recipe, &args.set, &[seed, precision])?;
     config.batch_size = args.measure.batch;
     config.validate()?;
     if args.measure.length > config.model.max_position_embeddings {
@@ -63,6 +66,7 @@ pub(super) fn run(args: &PretrainBenchArgs, global: Global) -> anyhow::Result<u8
     let model = fresh_model(&config, args.vocab_size, 0, &device);
     let mut optimizer = Adam::new(config.optimizer, &model);
     let batch = random_batch(&args.measure, args.vocab_size, config.mask_prob);
+    args.measure.tell_what_multiplies(&device);
     let workload = Workload {
         name: format!("pretraining step {}×{}", batch.batch_size, batch.seq_len),
         device: device_name,
@@ -71,10 +75,10 @@ pub(super) fn run(args: &PretrainBenchArgs, global: Global) -> anyhow::Result<u8
         parameters: Some(parameters::count(&model) as u64),
     };
     measure_steps(workload, &args.measure, model, |model, step| {
-        let (model, record) = train_step(model, &mut optimizer, &config, &batch, step, &device);
+        let (model, record) = train_step(model, &mut optimizer, &config, &batch, step, &device)?;
         // Waits for asynchronous devices, and is what a run does at its log interval.
         std::hint::black_box(read_records(&[record]));
-        model
+        Ok(model)
     })?
     .print(global)
 }

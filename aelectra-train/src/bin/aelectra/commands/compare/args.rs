@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use aelectra_model::Precision;
 use clap::Args;
 
 use crate::common::{DeviceArgs, NerReadArgs};
@@ -39,6 +40,10 @@ pub(crate) struct CompareArgs {
     /// Epochs.
     #[arg(long, value_name = "N")]
     pub epochs: Option<u64>,
+    /// Precision of training's products and of the timed inference: f32 or bf16; models are scored
+    /// in f32.
+    #[arg(long, value_name = "PRECISION")]
+    pub precision: Option<Precision>,
     /// Set a fine-tuning key for every model; repeatable.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -61,6 +66,13 @@ pub(crate) struct CompareArgs {
     pub read: NerReadArgs,
     #[command(flatten)]
     pub device: DeviceArgs,
+}
+
+impl CompareArgs {
+    /// The key of `--precision`.
+    pub(super) fn precision(&self) -> (&'static str, Option<serde_json::Value>) {
+        ("precision", self.precision.map(|p| p.to_string().into()))
+    }
 }
 
 /// A model as it was given.

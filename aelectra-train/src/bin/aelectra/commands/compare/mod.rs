@@ -37,7 +37,8 @@ pub(crate) fn run(args: &CompareArgs, global: Global) -> anyhow::Result<u8> {
     }
     // A wrong key is told before the first child starts, and the tags that are compared are those
     // the children see.
-    let (config, _): (FinetuneConfig, _) = configuration(&args.recipe, &args.set, &[])?;
+    let (config, _): (FinetuneConfig, _) =
+        configuration(&args.recipe, &args.set, &[args.precision()])?;
     let test = read_labelled(&args.test, &args.read.options(&config.map_label)?)?;
     std::fs::create_dir_all(&args.out)
         .map_err(aelectra_data::DataError::io("create", &args.out))?;
@@ -132,6 +133,7 @@ fn run_child(args: &CompareArgs, entries: &[Entry<'_>], global: Global) -> anyho
         seeds: args.seeds,
         seed: None,
         epochs: args.epochs,
+        precision: args.precision,
         out: Some(entry.folder.clone()),
         random_init: entry.random,
         set,

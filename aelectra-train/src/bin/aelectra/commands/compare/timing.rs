@@ -7,11 +7,11 @@ use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::init::Initializer;
 use aelectra_model::{
-    ElectraConfig, ElectraForTokenClassification, Precision, PreparedTokenClassifier, parameters,
+    ElectraConfig, ElectraForTokenClassification, PreparedTokenClassifier, kernels, parameters,
 };
 use aelectra_train::config::finetune::FinetuneConfig;
 use aelectra_train::finetune::batches::epoch_batches;
-use aelectra_train::finetune::single::step_batch;
+use aelectra_train::finetune::single::NerSteps;
 use aelectra_train::ner::tagger::{length_sorted_batches, load_tokenizer, window_input};
 use aelectra_train::optimizer::Adam;
 use aelectra_train::schedule::Schedule;
@@ -51,7 +51,8 @@ pub(super) fn measure(
     entry: &Entry<'_>,
     global: Global,
 ) -> anyhow::Result<Timing> {
-    let (recipe, _): (FinetuneConfig, _) = configuration(&args.recipe, &args.set, &[])?;
+    let (recipe, _): (FinetuneConfig, _) =
+        configuration(&args.recipe, &args.set, &[args.precision()])?;
     let read = args.read.options(&recipe.map_label)?;
     let train = read_labelled(&args.train, &read)?;
     let test = read_labelled(&args.test, &read)?;
@@ -81,7 +82,7 @@ pub(super) fn measure(
 
     let plain = model.valid();
     let parameters = parameters::count(&plain) as u64;
-    let plain = plain.prepare(Precision::F32)?;
+    let plain = plain.prepare(recipe.precision)?;
     let inner = device.clone().inner();
     let inference_seconds = forward(&plain, &test_windows, BATCH, pad, &inner);
     let inference_seconds_batch_1 = forward(&plain, &test_windows, 1, pad, &inner);
@@ -94,7 +95,7 @@ pub(super) fn measure(
         (&train_windows.input_ids, &train_labels),
         pad,
         &device,
-    );
+    )?;
     Ok(Timing {
         parameters,
         sentences: test.sentences.len(),
@@ -176,7 +177,7 @@ fn train_epoch(
     (windows, labels): (&[Vec<u32>], &[Vec<Option<usize>>]),
     pad: u32,
     device: &Device,
-) -> f64 {
+) -> anyhow::Result<f64> {
     let lengths: Vec<usize> = windows.iter().map(Vec::len).collect();
     let batches = epoch_batches(&lengths, recipe.batch_size, SEED, 0);
     let cells =
@@ -193,26 +194,24 @@ fn train_epoch(
         decay_steps: None,
     };
     let (mut seconds, mut timed) = (0.0, 0usize);
+    let steps = NerSteps {
+        windows,
+        labels,
+        pad,
+        schedule: &schedule,
+        seed: SEED,
+        device,
+        kernels: kernels::for_training(device, recipe.precision)?,
+    };
     for (step, batch) in batches.iter().take(STEPS.0 + STEPS.1).enumerate() {
         let started = Instant::now();
         let loss;
-        (model, loss, _) = step_batch(
-            model,
-            &mut optimizer,
-            windows,
-            labels,
-            batch,
-            pad,
-            &schedule,
-            SEED,
-            step as u64,
-            device,
-        );
+        (model, loss, _) = steps.step(model, &mut optimizer, batch, step as u64);
         std::hint::black_box(loss.into_scalar::<f32>());
         if step >= STEPS.0 || batches.len() <= STEPS.0 {
             seconds += started.elapsed().as_secs_f64();
             timed += cells(batch);
         }
     }
-    seconds * batches.iter().map(cells).sum::<usize>() as f64 / timed.max(1) as f64
+    Ok(seconds * batches.iter().map(cells).sum::<usize>() as f64 / timed.max(1) as f64)
 }

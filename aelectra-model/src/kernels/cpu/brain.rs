@@ -1,0 +1,324 @@
+//! Matrix products whose factors are rounded to brain floats, with sums in 32 bits: those of training
+//! in `bf16`.
+//!
+//! Both factors are rounded while they are brought into the instructions' order (`isa/dot.rs`), part
+//! by part, so that the parts stay in a core's cache. Where the processor multiplies no brain floats,
+//! rounded copies are multiplied in 32 bits: the same numbers but for the order of the sums.
+
+use std::cell::RefCell;
+
+use rayon::prelude::*;
+
+use super::isa::Isa;
+use super::isa::bf16::{self, PAIR};
+use super::isa::dot::{Bf16, COLUMNS, Lanes, Left, STEP, block_lines};
+use super::matrix::View;
+
+/// Numbers of the summed dimension in a line of lanes.
+const LINE: usize = PAIR * STEP;
+/// Rows of the left side that are brought into order together.
+const LEFT_ROWS: usize = 256;
+/// Columns of the right side that are brought into order together.
+const RIGHT_COLUMNS: usize = 1024;
+/// Of the summed dimension, what is brought into order together.
+const DEEP: usize = 1024;
+/// Rows below which a part is not worth handing to another thread.
+const LEAST_ROWS: usize = 32;
+
+/// What multiplies brain floats, as `doctor` says it.
+pub(super) fn way(isa: Isa) -> &'static str {
+    isa.bf16()
+        .map_or("rounded factors in 32 bits", |bf16| bf16.name())
+}
+
+/// A matrix in a slice.
+#[derive(Clone, Copy)]
+pub(super) struct Matrix<'a> {
+    pub values: &'a [f32],
+    pub view: View,
+}
+
+impl<'a> Matrix<'a> {
+    /// Whether the numbers of each row, or those of each column, are neighbours.
+    pub(super) const fn is_contiguous(self) -> bool {
+        self.view.column == 1 || self.view.row == 1
+    }
+
+    /// What begins at a row and a column of it.
+    const fn from(self, row: usize, column: usize) -> Self {
+        let View { start, .. } = self.view;
+        Self {
+            view: View {
+                start: start + row * self.view.row + column * self.view.column,
+                ..self.view
+            },
+            ..self
+        }
+    }
+
+    /// So many numbers of a row, whose columns must be neighbours.
+    fn row(self, row: usize, width: usize) -> &'a [f32] {
+        let start = self.view.start + row * self.view.row;
+        &self.values[start..start + width]
+    }
+
+    const fn transposed(self) -> Self {
+        Self {
+            view: self.view.transposed(),
+            ..self
+        }
+    }
+
+    /// Its rounded numbers, row by row or, where its columns are the contiguous ones, column by
+    /// column.
+    pub(super) fn rounded(self, isa: Isa, rows: usize, columns: usize) -> (Vec<f32>, View) {
+        if self.view.column != 1 && self.view.row == 1 {
+            let (values, view) = self.transposed().rounded(isa, columns, rows);
+            return (values, view.transposed());
+        }
+        let mut values = Vec::with_capacity(rows * columns);
+        for row in 0..rows {
+            let start = self.view.start + row * self.view.row;
+            let from = self.values[start..].iter().step_by(self.view.column);
+            values.extend(from.take(columns));
+        }
+        isa.run(
+            #[inline(always)]
+            || {
+                for value in &mut values {
+                    *value = bf16::rounded(*value);
+                }
+            },
+        );
+        (values, View::rows(columns))
+    }
+}
+
+/// What happens to a product's sums.
+#[derive(Clone, Copy)]
+pub(super) struct Outcome {
+    /// Factor of the product.
+    pub alpha: f32,
+    /// Whether it is added to what the result held.
+    pub accumulate: bool,
+}
+
+/// A product in brain floats.
+#[derive(Clone, Copy)]
+pub(super) struct BrainProduct {
+    pub isa: Isa,
+    pub bf16: Bf16,
+    /// Rows and columns of the result, and the summed dimension.
+    pub shape: [usize; 3],
+    pub outcome: Outcome,
+    /// Threads that may share the rows.
+    pub threads: usize,
+}
+
+#[derive(Default)]
+struct Scratch {
+    left: Vec<Lanes>,
+    right: Vec<Lanes>,
+    strips: Vec<Lanes>,
+}
+
+impl BrainProduct {
+    /// `a` `[m, k]` times `b` `[k, n]` into `result`, whose columns are neighbours and whose first
+    /// element is that of the slice. In each of `a` and `b` either rows or columns are contiguous.
+    ///
+    /// # Panics
+    /// When a slice is too short.
+    pub(super) fn run(self, (result, stride): (&mut [f32], usize), a: Matrix<'_>, b: Matrix<'_>) {
+        let [m, n, k] = self.shape;
+        let share = m.div_ceil(self.threads.max(1)).next_multiple_of(LEAST_ROWS);
+        if share >= m {
+            return self.part((result, stride), a, b);
+        }
+        result
+            .par_chunks_mut(share * stride)
+            .enumerate()
+            .with_max_len(1)
+            .for_each(|(number, result)| {
+                let first = number * share;
+                let part = Self {
+                    shape: [share.min(m - first), n, k],
+                    ..self
+                };
+                part.part((result, stride), a.from(first, 0), b);
+            });
+    }
+
+    /// On one thread.
+    fn part(self, (result, stride): (&mut [f32], usize), a: Matrix<'_>, b: Matrix<'_>) {
+        thread_local! {
+            static SCRATCH: RefCell<Scratch> = RefCell::default();
+        }
+        let [m, n, k] = self.shape;
+        SCRATCH.with_borrow_mut(|scratch| {
+            for from in (0..k).step_by(DEEP) {
+                let deep = DEEP.min(k - from);
+                let outcome = Outcome {
+                    accumulate: self.outcome.accumulate || from > 0,
+                    ..self.outcome
+                };
+                for column in (0..n).step_by(RIGHT_COLUMNS) {
+                    let columns = RIGHT_COLUMNS.min(n - column);
+                    self.pack_right(b.from(from, column), deep, columns, scratch);
+                    for row in (0..m).step_by(LEFT_ROWS) {
+                        let rows = LEFT_ROWS.min(m - row);
+                        self.pack_left(a.from(row, from), rows, deep, scratch);
+                        let result = &mut result[row * stride + column..];
+                        self.multiply(scratch, [rows, columns, deep], (result, stride), outcome);
+                    }
+                }
+            }
+        });
+    }
+
+    /// What was brought into order, to its place in the result.
+    fn multiply(
+        self,
+        scratch: &Scratch,
+        [rows, columns, deep]: [usize; 3],
+        (result, stride): (&mut [f32], usize),
+        Outcome { alpha, accumulate }: Outcome,
+    ) {
+        let depth = deep.div_ceil(LINE);
+        let left = Left {
+            lines: &scratch.left,
+            depth,
+            rows,
+        };
+        let blocks = scratch.right.chunks_exact(block_lines(depth));
+        for (column, block) in (0..columns).step_by(COLUMNS).zip(blocks) {
+            let width = COLUMNS.min(columns - column);
+            self.bf16
+                .multiply(left, block, &[0.0; COLUMNS], |first, sums| {
+                    self.isa.run(
+                        #[inline(always)]
+                        || {
+                            for (row, sums) in (first..).zip(sums.iter()) {
+                                let start = row * stride + column;
+                                let to = &mut result[start..start + width];
+                                if let Some(to) = to.as_mut_array::<COLUMNS>() {
+                                    for (to, sum) in to.iter_mut().zip(sums) {
+                                        let kept = if accumulate { *to } else { 0.0 };
+                                        *to = sum.mul_add(alpha, kept);
+                                    }
+                                } else {
+                                    for (to, sum) in to.iter_mut().zip(sums) {
+                                        let kept = if accumulate { *to } else { 0.0 };
+                                        *to = sum.mul_add(alpha, kept);
+                                    }
+                                }
+                            }
+                        },
+                    );
+                });
+        }
+    }
+
+    fn pack_left(self, a: Matrix<'_>, rows: usize, deep: usize, scratch: &mut Scratch) {
+        let depth = deep.div_ceil(LINE);
+        let lines = room(&mut scratch.left, Left::lines(rows, depth));
+        if a.view.column == 1 {
+            for (row, lines) in (0..rows).zip(lines.chunks_exact_mut(depth)) {
+                self.bf16.pack_along(a.row(row, deep), lines);
+            }
+            return;
+        }
+        // Numbers of a column are neighbours: a line is made of 16 pairs of columns, turned.
+        let columns = a.transposed();
+        let across = rows.div_ceil(STEP);
+        let strips = room(&mut scratch.strips, STEP * across);
+        for line in 0..depth {
+            for (lane, strip) in strips.chunks_exact_mut(across).enumerate() {
+                self.pack_pair(columns, line * STEP + lane, deep, rows, strip);
+            }
+            for group in 0..across {
+                let square = std::array::from_fn(|lane| strips[lane * across + group]);
+                for (row, turned) in self.isa.turned(&square).into_iter().enumerate() {
+                    lines[(group * STEP + row) * depth + line] = turned;
+                }
+            }
+        }
+    }
+
+    fn pack_right(self, b: Matrix<'_>, deep: usize, columns: usize, scratch: &mut Scratch) {
+        let depth = deep.div_ceil(LINE);
+        let size = block_lines(depth);
+        let blocks = room(&mut scratch.right, columns.div_ceil(COLUMNS) * size);
+        let blocks = (0..columns)
+            .step_by(COLUMNS)
+            .zip(blocks.chunks_exact_mut(size));
+        for (column, block) in blocks {
+            let width = COLUMNS.min(columns - column);
+            let b = b.from(0, column);
+            if b.view.column == 1 {
+                let lanes = block.chunks_exact_mut(COLUMNS / STEP).enumerate();
+                for (pair, lanes) in lanes {
+                    self.pack_pair(b, pair, deep, width, lanes);
+                }
+            } else {
+                let rows = (0..width).map(|row| b.transposed().row(row, deep));
+                self.bf16
+                    .pack_turned(self.isa, rows, depth, &mut scratch.strips, block);
+            }
+        }
+    }
+
+    /// Rows `2·pair` and the next of a matrix of `deep` rows, `width` wide; beyond its last they are 0.
+    fn pack_pair(
+        self,
+        matrix: Matrix<'_>,
+        pair: usize,
+        deep: usize,
+        width: usize,
+        to: &mut [Lanes],
+    ) {
+        let row = PAIR * pair;
+        if row + 1 < deep {
+            self.bf16
+                .pack_across(matrix.row(row, width), matrix.row(row + 1, width), to);
+        } else if row < deep {
+            let nothing = vec![0.0; width];
+            self.bf16.pack_across(matrix.row(row, width), &nothing, to);
+        } else {
+            to.fill(Lanes::ZERO);
+        }
+    }
+}
+
+impl Bf16 {
+    /// The columns of a block of the right side, each given as a row of neighbouring numbers.
+    pub(super) fn pack_turned<'a>(
+        self,
+        isa: Isa,
+        mut columns: impl Iterator<Item = &'a [f32]>,
+        depth: usize,
+        strips: &mut Vec<Lanes>,
+        block: &mut [Lanes],
+    ) {
+        const ACROSS: usize = COLUMNS / STEP;
+        let strips = room(strips, STEP * depth);
+        for group in 0..ACROSS {
+            for strip in strips.chunks_exact_mut(depth) {
+                self.pack_along(columns.next().unwrap_or(&[]), strip);
+            }
+            for line in 0..depth {
+                let square = std::array::from_fn(|column| strips[column * depth + line]);
+                for (lane, turned) in isa.turned(&square).into_iter().enumerate() {
+                    block[(line * STEP + lane) * ACROSS + group] = turned;
+                }
+            }
+        }
+    }
+}
+
+/// The first `lines` of a buffer that grows as needed; what is in them is unspecified.
+fn room(buffer: &mut Vec<Lanes>, lines: usize) -> &mut [Lanes] {
+    if buffer.len() < lines {
+        buffer.resize(lines, Lanes::ZERO);
+    }
+    &mut buffer[..lines]
+}
