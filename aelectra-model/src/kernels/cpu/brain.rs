@@ -16,12 +16,14 @@ use super::matrix::View;
 
 /// Numbers of the summed dimension in a line of lanes.
 const LINE: usize = PAIR * STEP;
-/// Rows of the left side that are brought into order together.
-const LEFT_ROWS: usize = 256;
+/// Lines of the left side that are brought into order together: half of a core's second cache.
+const LEFT_LINES: usize = 8192;
 /// Columns of the right side that are brought into order together.
 const RIGHT_COLUMNS: usize = 1024;
 /// Of the summed dimension, what is brought into order together.
 const DEEP: usize = 1024;
+/// Lines in a row of a block of the right side.
+const ACROSS: usize = COLUMNS / STEP;
 /// Rows below which a part is not worth handing to another thread.
 const LEAST_ROWS: usize = 32;
 
@@ -157,6 +159,8 @@ impl BrainProduct {
         SCRATCH.with_borrow_mut(|scratch| {
             for from in (0..k).step_by(DEEP) {
                 let deep = DEEP.min(k - from);
+                // Whole tiles of every way.
+                let left_rows = (LEFT_LINES / deep.div_ceil(LINE)).next_multiple_of(96);
                 let outcome = Outcome {
                     accumulate: self.outcome.accumulate || from > 0,
                     ..self.outcome
@@ -164,8 +168,8 @@ impl BrainProduct {
                 for column in (0..n).step_by(RIGHT_COLUMNS) {
                     let columns = RIGHT_COLUMNS.min(n - column);
                     self.pack_right(b.from(from, column), deep, columns, scratch);
-                    for row in (0..m).step_by(LEFT_ROWS) {
-                        let rows = LEFT_ROWS.min(m - row);
+                    for row in (0..m).step_by(left_rows) {
+                        let rows = left_rows.min(m - row);
                         self.pack_left(a.from(row, from), rows, deep, scratch);
                         let result = &mut result[row * stride + column..];
                         self.multiply(scratch, [rows, columns, deep], (result, stride), outcome);
@@ -200,17 +204,31 @@ impl BrainProduct {
                             for (row, sums) in (first..).zip(sums.iter()) {
                                 let start = row * stride + column;
                                 let to = &mut result[start..start + width];
-                                if let Some(to) = to.as_mut_array::<COLUMNS>() {
-                                    for (to, sum) in to.iter_mut().zip(sums) {
-                                        let kept = if accumulate { *to } else { 0.0 };
-                                        *to = sum.mul_add(alpha, kept);
+                                // A whole row is four vectors.
+                                match (to.as_mut_array::<COLUMNS>(), accumulate) {
+                                    (Some(to), false) => {
+                                        for (to, sum) in to.iter_mut().zip(sums) {
+                                            *to = sum * alpha;
+                                        }
                                     }
-                                } else {
-                                    for (to, sum) in to.iter_mut().zip(sums) {
-                                        let kept = if accumulate { *to } else { 0.0 };
-                                        *to = sum.mul_add(alpha, kept);
+                                    (Some(to), true) => {
+                                        for (to, sum) in to.iter_mut().zip(sums) {
+                                            *to = sum.mul_add(alpha, *to);
+                                        }
+                                    }
+                                    (None, _) => {
+                                        let to = &mut result[start..start + width];
+                                        for (to, sum) in to.iter_mut().zip(sums) {
+                                            let kept = if accumulate { *to } else { 0.0 };
+                                            *to = sum.mul_add(alpha, kept);
+                                        }
                                     }
                                 }
+                            }
+                            let next = first + sums.len();
+                            for row in next..rows.min(next + sums.len()) {
+                                let start = row * stride + column;
+                                self.isa.fetch(&result[start..start + width]);
                             }
                         },
                     );
@@ -233,7 +251,7 @@ impl BrainProduct {
         let strips = room(&mut scratch.strips, STEP * across);
         for line in 0..depth {
             for (lane, strip) in strips.chunks_exact_mut(across).enumerate() {
-                self.pack_pair(columns, line * STEP + lane, deep, rows, strip);
+                self.pack_pair::<1>(columns, line * STEP + lane, [deep, rows], strip, 1);
             }
             for group in 0..across {
                 let square = std::array::from_fn(|lane| strips[lane * across + group]);
@@ -248,43 +266,48 @@ impl BrainProduct {
         let depth = deep.div_ceil(LINE);
         let size = block_lines(depth);
         let blocks = room(&mut scratch.right, columns.div_ceil(COLUMNS) * size);
+        if b.view.column == 1 {
+            for pair in 0..depth * STEP {
+                let lanes = &mut blocks[pair * ACROSS..];
+                self.pack_pair::<ACROSS>(b, pair, [deep, columns], lanes, size);
+            }
+            return;
+        }
         let blocks = (0..columns)
             .step_by(COLUMNS)
             .zip(blocks.chunks_exact_mut(size));
         for (column, block) in blocks {
             let width = COLUMNS.min(columns - column);
-            let b = b.from(0, column);
-            if b.view.column == 1 {
-                let lanes = block.chunks_exact_mut(COLUMNS / STEP).enumerate();
-                for (pair, lanes) in lanes {
-                    self.pack_pair(b, pair, deep, width, lanes);
-                }
-            } else {
-                let rows = (0..width).map(|row| b.transposed().row(row, deep));
-                self.bf16
-                    .pack_turned(self.isa, rows, depth, &mut scratch.strips, block);
-            }
+            let b = b.from(0, column).transposed();
+            let rows = (0..width).map(|row| b.row(row, deep));
+            self.bf16
+                .pack_turned(self.isa, rows, depth, &mut scratch.strips, block);
         }
     }
 
-    /// Rows `2·pair` and the next of a matrix of `deep` rows, `width` wide; beyond its last they are 0.
-    fn pack_pair(
+    /// Rows `2·pair` and the next of a matrix `[deep, width]` as [`Bf16::pack_across`] has it; beyond
+    /// the last they are 0.
+    fn pack_pair<const GROUP: usize>(
         self,
         matrix: Matrix<'_>,
         pair: usize,
-        deep: usize,
-        width: usize,
+        [deep, width]: [usize; 2],
         to: &mut [Lanes],
+        stride: usize,
     ) {
-        let row = PAIR * pair;
-        if row + 1 < deep {
+        const NOTHING: [f32; RIGHT_COLUMNS] = [0.0; RIGHT_COLUMNS];
+        let row = |row: usize, from: usize, width: usize| match row < deep {
+            true => matrix.from(0, from).row(row, width),
+            false => &NOTHING[..width],
+        };
+        // As much of the rows as there are zeros to take the place of one.
+        let groups = RIGHT_COLUMNS / (GROUP * STEP);
+        let parts = (0..width).step_by(RIGHT_COLUMNS);
+        for (from, start) in parts.zip((0..).step_by(groups * stride)) {
+            let width = RIGHT_COLUMNS.min(width - from);
+            let [low, high] = [0, 1].map(|at| row(PAIR * pair + at, from, width));
             self.bf16
-                .pack_across(matrix.row(row, width), matrix.row(row + 1, width), to);
-        } else if row < deep {
-            let nothing = vec![0.0; width];
-            self.bf16.pack_across(matrix.row(row, width), &nothing, to);
-        } else {
-            to.fill(Lanes::ZERO);
+                .pack_across::<GROUP>(low, high, &mut to[start..], stride);
         }
     }
 }
@@ -299,7 +322,6 @@ impl Bf16 {
         strips: &mut Vec<Lanes>,
         block: &mut [Lanes],
     ) {
-        const ACROSS: usize = COLUMNS / STEP;
         let strips = room(strips, STEP * depth);
         for group in 0..ACROSS {
             for strip in strips.chunks_exact_mut(depth) {

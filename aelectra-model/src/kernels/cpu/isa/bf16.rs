@@ -58,13 +58,22 @@ impl Bf16 {
         }
     }
 
-    /// The numbers of two rows of the same length, paired one with the other; what fills up the last
-    /// line is 0.
-    pub(in super::super) fn pack_across(self, low: &[f32], high: &[f32], to: &mut [Lanes]) {
+    /// The numbers of two rows of the same length, paired one with the other, in groups of lines that
+    /// begin `stride` lines apart; what fills up the last group is 0.
+    ///
+    /// # Panics
+    /// When `to` ends before the last group does.
+    pub(in super::super) fn pack_across<const GROUP: usize>(
+        self,
+        low: &[f32],
+        high: &[f32],
+        to: &mut [Lanes],
+        stride: usize,
+    ) {
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         unsafe {
-            pack_across(low, high, to);
+            pack_across::<GROUP>(low, high, to, stride);
         }
     }
 }
@@ -97,7 +106,7 @@ fn pack_along(row: &[f32], to: &mut [Lanes]) {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-fn pack_across(low: &[f32], high: &[f32], to: &mut [Lanes]) {
+fn pack_across<const GROUP: usize>(low: &[f32], high: &[f32], to: &mut [Lanes], stride: usize) {
     // A lane from each half by turns.
     static BY_TURNS: [u16; 2 * STEP] = {
         let mut order = [0; 2 * STEP];
@@ -111,27 +120,30 @@ fn pack_across(low: &[f32], high: &[f32], to: &mut [Lanes]) {
     };
     // SAFETY: reads the array's 64 bytes, from any address.
     let by_turns = unsafe { _mm512_loadu_si512(BY_TURNS.as_ptr().cast::<__m512i>()) };
-    let (low, low_tail) = low.as_chunks::<STEP>();
-    let (high, high_tail) = high.as_chunks::<STEP>();
-    let (lines, rest) = to.split_at_mut(low.len());
-    for ((line, low), high) in lines.iter_mut().zip(low).zip(high) {
-        // SAFETY: reads the 64 bytes of each array, and writes those of the line.
-        unsafe {
-            let halves = _mm512_cvtne2ps_pbh(
-                _mm512_loadu_ps(high.as_ptr()),
-                _mm512_loadu_ps(low.as_ptr()),
-            );
-            let halves = std::mem::transmute::<__m512bh, __m512i>(halves);
-            let turned = _mm512_permutexvar_epi16(by_turns, halves);
-            store(line, std::mem::transmute::<__m512i, __m512bh>(turned));
+    let groups = low.chunks(GROUP * STEP).zip(high.chunks(GROUP * STEP));
+    for ((low, high), start) in groups.zip((0..).step_by(stride)) {
+        let lines = &mut to[start..start + GROUP];
+        let (low, low_tail) = low.as_chunks::<STEP>();
+        let (high, high_tail) = high.as_chunks::<STEP>();
+        for ((line, low), high) in lines.iter_mut().zip(low).zip(high) {
+            // SAFETY: reads the 64 bytes of each array, and writes those of the line.
+            unsafe {
+                let halves = _mm512_cvtne2ps_pbh(
+                    _mm512_loadu_ps(high.as_ptr()),
+                    _mm512_loadu_ps(low.as_ptr()),
+                );
+                let halves = std::mem::transmute::<__m512bh, __m512i>(halves);
+                let turned = _mm512_permutexvar_epi16(by_turns, halves);
+                store(line, std::mem::transmute::<__m512i, __m512bh>(turned));
+            }
         }
-    }
-    for line in &mut *rest {
-        *line = Lanes::ZERO;
-    }
-    if let Some(line) = rest.first_mut() {
-        for (lane, (low, high)) in line.0.iter_mut().zip(low_tail.iter().zip(high_tail)) {
-            *lane = pair(*low, *high);
+        for line in &mut lines[low.len()..] {
+            *line = Lanes::ZERO;
+        }
+        if let Some(line) = lines.get_mut(low.len()) {
+            for (lane, (low, high)) in line.0.iter_mut().zip(low_tail.iter().zip(high_tail)) {
+                *lane = pair(*low, *high);
+            }
         }
     }
 }
@@ -199,9 +211,17 @@ mod tests {
             let lines = width.div_ceil(STEP) + 1;
             let mut along = vec![Lanes([7; STEP]); lines];
             bf16.pack_along(&row, &mut along);
-            let mut across = along.clone();
-            bf16.pack_across(&row, &other, &mut across);
+            let mut across = vec![Lanes([7; STEP]); width.div_ceil(STEP)];
+            bf16.pack_across::<1>(&row, &other, &mut across, 1);
+            let mut apart = vec![Lanes([7; STEP]); 5 * width.div_ceil(4 * STEP)];
+            bf16.pack_across::<4>(&row, &other, &mut apart, 5);
             let at = |row: &[f32], at: usize| row.get(at).copied().unwrap_or(0.0);
+            for (at, line) in apart.iter().enumerate() {
+                let from = across.get(at / 5 * 4 + at % 5).unwrap_or(&Lanes::ZERO);
+                let expected = if at % 5 == 4 { &Lanes([7; STEP]) } else { from };
+                assert_eq!(line, expected, "{width} {at}");
+            }
+            across.resize(lines, Lanes::ZERO);
             for lane in 0..lines * STEP {
                 let found = along[lane / STEP].0[lane % STEP];
                 assert_eq!(

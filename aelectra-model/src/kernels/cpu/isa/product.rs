@@ -70,11 +70,23 @@ impl Isa {
     /// The transposed of a square of lanes.
     #[inline(always)]
     pub(in super::super) fn turned(self, square: &[Lanes; STEP]) -> [Lanes; STEP] {
-        // SAFETY: both are 16 times 16 numbers of 32 bits, any of which is a float.
-        let floats =
-            unsafe { std::mem::transmute::<[Lanes; STEP], [[f32; LANES]; LANES]>(*square) };
-        // Moved, not computed with, so that bits stay what they are.
-        self.transposed(&floats)
-            .map(|row| Lanes(row.map(f32::to_bits)))
+        // SAFETY: both are 16 times 16 numbers of 32 bits, any of which is a float, and lines are
+        // aligned to more than floats. They are moved, not computed with, so that bits stay what
+        // they are.
+        unsafe {
+            let floats = &*std::ptr::from_ref(square).cast::<[[f32; LANES]; LANES]>();
+            std::mem::transmute::<[[f32; LANES]; LANES], [Lanes; STEP]>(self.transposed(floats))
+        }
+    }
+
+    /// Has the lines of a slice fetched into the cache, to be written soon.
+    #[inline(always)]
+    pub(in super::super) fn fetch(self, values: &[f32]) {
+        #[cfg(target_arch = "x86_64")]
+        for line in values.chunks(LANES) {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: a hint, whatever the address.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+        }
     }
 }

@@ -12,8 +12,9 @@ use crate::kernels::cpu::work::{Piece, split_rows};
 use crate::kernels::cpu::{attention, rows};
 use crate::kernels::{Dense, LayerWeights, Norm, PARAMETERS};
 
-/// Rows of a weight whose gradient one task computes.
-const BLOCK_ROWS: usize = 128;
+/// Rows of a weight whose gradient one task computes, at least and at most: a few tasks for every
+/// thread, and few in all, since each brings the layer's inputs into order for itself.
+const BLOCK_ROWS: [usize; 2] = [128, 512];
 
 /// Gradients of a layer.
 pub(super) struct Gradients {
@@ -80,13 +81,15 @@ pub(super) fn backward(
         .collect();
     let matrices: [Vec<Factors<'_>>; PARAMETERS] =
         std::array::from_fn(|at| pieces.iter().filter_map(|piece| piece[at]).collect());
+    let [least, most] = BLOCK_ROWS;
+    let block_rows = (2 * most / rayon::current_num_threads()).clamp(least, most);
     let blocks: Vec<(&mut [f32], usize, &[Factors<'_>])> = parameters
         .iter_mut()
         .zip(&matrices)
         .filter_map(|(parameter, factors)| Some((parameter, factors.first()?.width, factors)))
         .flat_map(|(parameter, width, factors)| {
             let outputs = parameter.len() / width;
-            let rows = outputs.div_ceil(outputs.div_ceil(BLOCK_ROWS));
+            let rows = outputs.div_ceil(outputs.div_ceil(block_rows));
             parameter
                 .chunks_mut(rows * width)
                 .enumerate()
