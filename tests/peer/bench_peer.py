@@ -17,12 +17,21 @@ import tempfile
 import time
 from pathlib import Path
 
-from peer_contestants import AelectraCommand, ColdStart, Failure, Worker, aelectra_row, peer_row
+from peer_contestants import (
+    LIMITED_VARIANTS,
+    LIMITS,
+    AelectraCommand,
+    ColdStart,
+    Failure,
+    Worker,
+    aelectra_row,
+    peer_row,
+)
 from peer_report import print_report
 
 HERE = Path(__file__).resolve().parent
 TRAINING = ["sdpa", "compile", "bf16"]
-INFERENCE = [*TRAINING, "onnx", "onnx-int8", "openvino", "openvino-bf16"]
+INFERENCE = [*TRAINING, "onnx", "onnx-int8", "openvino", "openvino-bf16", "openvino-int8"]
 WORKLOADS = {
     "inference_32x128": INFERENCE,
     "inference_1x32": INFERENCE,
@@ -71,7 +80,7 @@ def open_contestants(workload: str, arguments, paths: dict[str, Path]) -> dict:
     if arguments.aelectra:
         modes = {"": "", **dict(mode.split("=", 1) for mode in arguments.aelectra_mode)}
         for mode, extra in modes.items():
-            if mode and not workload.startswith("inference"):
+            if "int8" in extra and workload.startswith(("finetune", "pretrain")):
                 continue
             words = [word.format(**paths, sentence=SENTENCE) for word in shlex.split(AELECTRA[workload])]
             command = [arguments.aelectra, *words, *shlex.split(extra)]
@@ -132,11 +141,18 @@ def prepare(directory: Path, arguments) -> dict[str, Path]:
     wanted = any(v.startswith(("onnx", "openvino")) for v in arguments.variants) and any(
         "onnx" in WORKLOADS[workload] for workload in arguments.workloads
     )
+    in_8_bits = "openvino-int8" in arguments.variants and any(name.startswith("inf") for name in arguments.workloads)
     code = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[2]); import peer_models; "
         "paths = peer_models.save_models(Path(sys.argv[1])); "
         + ("import peer_onnx; peer_onnx.export(paths['discriminator'], Path(sys.argv[1])); " if wanted else "")
-        + ("peer_onnx.export_ner(paths['ner'], Path(sys.argv[1]))" if wanted else "")
+        + ("peer_onnx.export_ner(paths['ner'], Path(sys.argv[1])); " if wanted else "")
+        + ("import peer_openvino; directory = Path(sys.argv[1]); " if in_8_bits else "")
+        + (
+            "peer_openvino.quantise(directory / 'discriminator.onnx', directory / 'discriminator.int8.xml')"
+            if in_8_bits
+            else ""
+        )
     )
     print("preparing models", file=sys.stderr, flush=True)
     done = subprocess.run(
@@ -160,7 +176,12 @@ def main() -> int:
         action="append",
         default=[],
         metavar="NAME=FLAGS",
-        help="one more row for inference, the binary with extra flags, such as int8='--precision int8'",
+        help="one more row, the binary with extra flags, such as bf16='--precision bf16'; 8 bits are for inference",
+    )
+    parser.add_argument(
+        "--limit",
+        choices=list(LIMITS),
+        help="keep aelectra and PyTorch to an instruction set, and leave out who cannot be",
     )
     parser.add_argument("--workloads", nargs="+", default=list(WORKLOADS), choices=list(WORKLOADS))
     parser.add_argument("--variants", nargs="+", default=INFERENCE, choices=INFERENCE)
@@ -175,6 +196,9 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="also write every figure here")
     arguments = parser.parse_args()
     arguments.cpus = os.cpu_count() or 1
+    if arguments.limit:
+        os.environ.update(LIMITS[arguments.limit])
+        arguments.variants = [variant for variant in arguments.variants if variant in LIMITED_VARIANTS]
     if arguments.aelectra and not Path(arguments.aelectra).exists():
         print(f"error: no file `{arguments.aelectra}`; build it with `cargo build --release`", file=sys.stderr)
         return 2
@@ -189,6 +213,7 @@ def main() -> int:
             "system": platform.platform(),
         },
         "threads": arguments.threads,
+        "limit": arguments.limit,
         "rounds": arguments.rounds,
         "results": results,
     }

@@ -19,9 +19,23 @@ ROWS = {
     "onnx-int8": "ONNX Runtime int8 dynamic",
     "openvino": "OpenVINO f32",
     "openvino-bf16": "OpenVINO bf16",
+    "openvino-int8": "OpenVINO int8 (nncf)",
 }
 BASE_ROW = ROWS["sdpa"]
 F32_ROWS = [ROWS["sdpa"], ROWS["compile"], ROWS["onnx"], ROWS["openvino"]]
+BF16_ROWS = [ROWS["bf16"], ROWS["openvino-bf16"]]
+INT8_ROWS = [ROWS["onnx-int8"], ROWS["openvino-int8"]]
+# What keeps each contestant from instructions beyond a set. ONNX Runtime has no such switch, and torch.compile
+# generates code for the processor it finds.
+LIMITS = {
+    "avx2": {
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "AELECTRA_SIMD": "avx2",
+    }
+}
+LIMITED_VARIANTS = ["sdpa"]
 
 
 def peer_row(variant: str) -> str:

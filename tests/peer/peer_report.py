@@ -1,6 +1,6 @@
 """The table of ratios, in Markdown."""
 
-from peer_contestants import BASE_ROW, F32_ROWS
+from peer_contestants import BASE_ROW, BF16_ROWS, F32_ROWS, INT8_ROWS
 
 TITLES = {
     "inference_32x128": "inference, 32 × 128",
@@ -19,16 +19,25 @@ def ratio(row: dict, base: dict | None, key: str) -> str:
     return f"{row[key] / base[key]:.2f}" if base else "–"
 
 
+def peers_of(name: str) -> list[str]:
+    """Whom a row is held against: 8 bits against 8 bits, bf16 against the best of bf16 and f32, f32 against f32."""
+    if "int8" in name:
+        return INT8_ROWS
+    return F32_ROWS + BF16_ROWS if "bf16" in name else F32_ROWS
+
+
 def lines_of(title: str, rows: dict[str, dict]) -> list[str]:
     measured = {name: row for name, row in rows.items() if "failed" not in row}
     base = measured.get(BASE_ROW)
-    best = min(
-        (measured[name] for name in F32_ROWS if name in measured), key=lambda row: row["median_ms"], default=None
-    )
+
+    def best_of(names: list[str]) -> dict | None:
+        return min((measured[name] for name in names if name in measured), key=lambda row: row["median_ms"], default=None)
+
+    best = best_of(F32_ROWS)
     lines = []
     for name, row in rows.items():
         if "failed" in row:
-            lines.append(f"| {title} | {name} | failed: {row['failed']} | | | | | | | |")
+            lines.append(f"| {title} | {name} | failed: {row['failed']} | | | | | | | | |")
             continue
         medians = row["round_medians_ms"]
         difference = "–"
@@ -43,6 +52,7 @@ def lines_of(title: str, rows: dict[str, dict]) -> list[str]:
             ratio(row, base, "median_ms"),
             ratio(row, base, "min_ms"),
             ratio(row, best, "median_ms"),
+            ratio(row, best_of(peers_of(name)), "median_ms"),
             f"{row['peak_rss_bytes'] / MIB:.0f}",
             difference,
         ]
@@ -53,13 +63,15 @@ def lines_of(title: str, rows: dict[str, dict]) -> list[str]:
 def print_report(document: dict) -> None:
     machine = document["machine"]
     print(
-        f"{machine['system']}, {machine['cpus']} processors, {document['threads']} threads, {document['rounds']} rounds\n"
+        f"{machine['system']}, {machine['cpus']} processors, {document['threads']} threads, {document['rounds']} rounds"
+        + (f", limited to {document['limit']}" if document["limit"] else "")
+        + "\n"
     )
     print(
         "| workload | contestant | median ms | medians of rounds | min ms | ÷ sdpa, median | ÷ sdpa, min "
-        "| ÷ best f32 peer | peak MiB | logits: max difference to sdpa |"
+        "| ÷ best f32 peer | ÷ best of its kind | peak MiB | logits: max difference to sdpa |"
     )
-    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for workload, result in document["results"].items():
         for line in lines_of(TITLES[workload], result["rows"]):
             print(line)

@@ -60,7 +60,8 @@ def build(arguments):
         if variant.startswith("openvino"):
             import peer_openvino
 
-            file = Path(arguments.models) / "discriminator.onnx"
+            name = {"openvino-int8": "discriminator.int8.xml"}.get(variant, "discriminator.onnx")
+            file = Path(arguments.models) / name
             model = peer_openvino.compiled(file, arguments.threads, variant)
             feeds = [
                 [batch["input_ids"].numpy(), batch.get("attention_mask", torch.ones_like(batch["input_ids"])).numpy()]
