@@ -10,6 +10,8 @@ use super::tile::{Factors, LANES, Part, Rows, Tile, VECTORS, parts};
 
 /// Rows whose sums with a line of a panel, two vectors each, leave registers for the factors.
 const HIGH: usize = 6;
+/// Steps of the summed dimension taken together.
+const TOGETHER: usize = 4;
 /// Floats in a vector.
 const HALF: usize = LANES / 2;
 
@@ -56,22 +58,39 @@ unsafe fn rows<const M: usize>(part: Part<'_>) {
             sums[half] = start;
         }
     }
-    for (step, lines) in lines.as_chunks::<VECTORS>().0.iter().enumerate() {
-        let line = &lines[vector].0;
-        let right = [0, HALF].map(
-            #[inline(always)]
-            |half| unsafe {
-                // SAFETY: 32 bytes of the line, at an address that 32 divides.
-                _mm256_load_ps(line.as_ptr().add(half))
-            },
-        );
-        for (row, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: element `row * stride + step` of the left side, which the caller vouches for.
-            let left = _mm256_broadcast_ss(unsafe { values.get_unchecked(row * stride + step) });
-            for half in 0..2 {
-                sums[half] = _mm256_fmadd_ps(left, right[half], sums[half]);
+    let mut from = values.as_ptr();
+    let mut at = lines.as_ptr().wrapping_add(vector);
+    macro_rules! step {
+        ($step:expr) => {
+            // SAFETY: a line of this step, 64 bytes at an address that 64 divides.
+            let right = unsafe {
+                let line = at.wrapping_add($step * VECTORS).cast::<f32>();
+                [_mm256_load_ps(line), _mm256_load_ps(line.add(HALF))]
+            };
+            for row in 0..M {
+                // SAFETY: element `row * stride + step` of the left side, which the caller vouches
+                // for.
+                let left = _mm256_broadcast_ss(unsafe { &*from.add(row * stride + $step) });
+                for half in 0..2 {
+                    sums[row][half] = _mm256_fmadd_ps(left, right[half], sums[row][half]);
+                }
             }
-        }
+        };
+    }
+    // Several steps at a time: fewer instructions between the products.
+    let steps = lines.len() / VECTORS;
+    for _ in 0..steps / TOGETHER {
+        step!(0);
+        step!(1);
+        step!(2);
+        step!(3);
+        from = from.wrapping_add(TOGETHER);
+        at = at.wrapping_add(TOGETHER * VECTORS);
+    }
+    for _ in 0..steps % TOGETHER {
+        step!(0);
+        from = from.wrapping_add(1);
+        at = at.wrapping_add(VECTORS);
     }
     for (sums, to) in sums.iter().zip(to) {
         for half in 0..2 {
