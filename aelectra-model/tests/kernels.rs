@@ -28,7 +28,7 @@ fn sets() -> (Vec<&'static dyn Kernels>, &'static dyn Kernels) {
     let mut sets = kernels::all_on(&device());
     let composed = sets.pop().expect("the composed set is always there");
     assert_eq!(composed.name(), "composed");
-    for name in ["avx512", "avx2", "portable"] {
+    for name in ["amx", "avx512", "avx2", "portable"] {
         if !sets.iter().any(|set| set.name() == name) {
             eprintln!(
                 "skipped: no set `{name}` for {:?} on this machine",
@@ -132,13 +132,19 @@ fn inference_is_the_composition_s() {
         .for_each(assert_inference_agrees);
 }
 
-fn training(
+fn training(size: Size<'_>, dropout: f64) -> (Vec<f32>, BTreeMap<String, Vec<f32>>) {
+    training_from(0.3, size, dropout)
+}
+
+/// Weights with this standard deviation: values and the gradients of all parameters.
+fn training_from(
+    deviation: f64,
     (hidden, heads, intermediate, lengths, length): Size<'_>,
     dropout: f64,
 ) -> (Vec<f32>, BTreeMap<String, Vec<f32>>) {
     let config = config(hidden, heads, intermediate, dropout);
     let device = device().autodiff();
-    let init = &mut Initializer::random(3, 0.3, &device);
+    let init = &mut Initializer::random(3, deviation, &device);
     let model = ElectraForTokenClassification::new(&config, 5, init);
     let input = input(lengths, length, &device);
     let logits = model.forward(&input, &mut Noise::keyed(77));
@@ -229,6 +235,59 @@ fn gradients_do_not_depend_on_the_number_of_threads() {
         assert_eq!(one, on(7), "{}", set.name());
     }
 }
+
+/// A set's own kernels with products in brain floats.
+fn in_brain_floats(set: &'static dyn Kernels) -> &'static dyn Kernels {
+    using(set, || kernels::for_training(&device(), Precision::Bf16))
+        .expect("a set of the CPU has it")
+}
+
+/// Rounded factors change values and gradients a little, in every set by the same little, and on any
+/// number of threads alike.
+#[test]
+fn training_in_brain_floats_is_close() {
+    let (sets, composed) = sets();
+    let refused = using(composed, || {
+        kernels::for_training(&device(), Precision::Bf16)
+    });
+    assert!(refused.is_err_and(|error| error.to_string().contains("bf16 is unavailable")));
+    let refused = kernels::for_training(&device(), Precision::Int8);
+    assert!(refused.is_err_and(|error| error.to_string().contains("int8 is for inference")));
+    for size in [SIZES[0], SIZES[2], SIZES[6]] {
+        let mut first = None;
+        for &set in &sets {
+            let exact = using(set, || training_from(0.1, size, 0.3));
+            let brain = in_brain_floats(set);
+            let rounded = using(brain, || training_from(0.1, size, 0.3));
+            assert_ne!(rounded.0, exact.0, "nothing was rounded");
+            let what = format!("{} in bf16: {} wide", set.name(), size.0);
+            assert_within(&what, &rounded.0, &exact.0, 0.03 * largest(&exact.0));
+            assert_gradients(&what, &rounded.1, &exact.1, ROUNDED);
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build();
+            let shared = || using(brain, || training_from(0.1, size, 0.3));
+            assert_eq!(
+                pool.expect("a pool").install(shared),
+                rounded,
+                "{what}: threads"
+            );
+            let first = first.get_or_insert_with(|| rounded.clone());
+            // A number beside a rounding boundary may fall on either side of it.
+            assert_within(&what, &rounded.0, &first.0, 0.01 * largest(&first.0));
+            assert_gradients(&what, &rounded.1, &first.1, BESIDE);
+        }
+    }
+}
+
+/// Of gradients in brain floats from those in 32 bits.
+const ROUNDED: Tolerance = Tolerance {
+    share: 0.1,
+    floor: 0.05,
+};
+/// Of gradients in brain floats from those of another set.
+const BESIDE: Tolerance = Tolerance {
+    share: 0.03,
+    floor: 0.05,
+};
 
 proptest! {
     // 32 cases in a few seconds, unless PROPTEST_CASES asks for more.

@@ -88,7 +88,7 @@ fn the_environment_chooses_kernels_and_is_checked() {
     let (code, _, told) = run(&["doctor"], &[("AELECTRA_SIMD", "avx9")]);
     assert_eq!(code, Some(2), "{told}");
     assert!(told.contains("AELECTRA_SIMD is `avx9`"), "{told}");
-    assert!(told.contains("portable, avx2, avx512"), "{told}");
+    assert!(told.contains("portable, avx2, avx512, amx"), "{told}");
 }
 
 #[test]

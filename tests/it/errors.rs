@@ -65,6 +65,7 @@ mistakes! {
     a_set_without_value: "finetune" "--print-config" "--set" "epochs";
     a_value_of_the_wrong_type: "finetune" "--print-config" "--set" "epochs=many";
     a_value_out_of_range: "pretrain" "--print-config" "--set" "mask_prob=1.5";
+    a_precision_that_does_not_train: "pretrain" "--print-config" "--precision" "int8";
     no_such_device: "bench" "inference" "--device" "tpu";
     no_such_model: "evaluate" "--model" "[DIR]/none" "--data" "x.conllu";
     a_model_of_another_kind: "inspect" "[DIR]/model";

@@ -312,7 +312,7 @@ fn a_comparison_has_one_set_of_data() {
     assert_eq!(series.read("table/table.json"), table, "the table stays");
 }
 
-/// A run of an earlier version knew neither how labels were read nor hashes.
+/// A run of an earlier version knew neither how labels were read nor hashes, and no precision.
 #[test]
 fn a_series_of_an_earlier_version_continues_with_a_warning() {
     let series = Series::new();
@@ -321,7 +321,11 @@ fn a_series_of_an_earlier_version_continues_with_a_warning() {
     manifest["data"] = serde_json::json!({});
     let config = manifest["config"].as_object_mut().expect("an object");
     config.remove("read").expect("it was there");
+    let keys = config["config"].as_object_mut().expect("an object");
+    keys.remove("precision").expect("it was there");
     series.write("run/manifest.json", &manifest.to_string());
+    let other = series.run("finetune", "run", &["--precision", "bf16"], 2);
+    assert!(other.contains("precision: \"f32\" → \"bf16\""), "{other}");
     series.run("finetune", "run", &["--seeds", "2"], 0);
     let events = series.read("run/events.jsonl");
     assert!(events.contains("recorded no hash of their data"));

@@ -18,12 +18,14 @@ const CHECKPOINT_EVERY: u64 = 4;
 /// Shards of the sample, a run nothing happens to, and room for others.
 pub(crate) struct Scene {
     dir: tempfile::TempDir,
+    precision: &'static str,
 }
 
 impl Scene {
     pub(crate) fn new() -> Self {
         let scene = Self {
             dir: tempfile::tempdir().expect("a temporary directory"),
+            precision: "f32",
         };
         let prose = concat!(env!("CARGO_MANIFEST_DIR"), "/../assets/sample/prose.txt");
         let (tokenizer, shards) = (scene.at("tokenizer"), scene.at("shards"));
@@ -89,6 +91,7 @@ impl Scene {
             ("--out", self.at(out)),
             ("--max-steps", steps),
             ("--seed", seed),
+            ("--precision", self.precision.to_owned()),
         ] {
             arguments.extend([flag.to_owned(), value]);
         }
@@ -174,8 +177,24 @@ pub(crate) fn kills_wanted() -> usize {
 
 #[test]
 fn killed_at_random_steps_it_continues_to_the_last_bit() {
-    let wanted = kills_wanted();
-    let scene = Scene::new();
+    assert_survives(&Scene::new(), kills_wanted());
+}
+
+/// Fewer kills: what differs is how products are computed.
+#[test]
+fn killed_in_bf16_it_continues_to_the_last_bit() {
+    let mut scene = Scene::new();
+    scene.precision = "bf16";
+    assert_survives(&scene, kills_wanted().div_ceil(3));
+    // The precision is part of what a run is.
+    scene.precision = "f32";
+    let arguments = scene.arguments("whole", 1);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let told = expect_code(&arguments, 2).1;
+    assert!(told.contains("precision: \"bf16\" → \"f32\""), "{told}");
+}
+
+fn assert_survives(scene: &Scene, wanted: usize) {
     scene.train("whole");
     let whole = scene.losses("whole");
     assert_eq!(whole.len(), STEPS as usize);

@@ -7,9 +7,11 @@ use std::path::Path;
 use aelectra_data::files::sha256;
 use aelectra_data::ner::{NerSentence, ReadOptions};
 use aelectra_data::run::{Manifest, RunDir};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::config::differences;
+use crate::config::finetune::FinetuneConfig;
 use crate::error::{Result, TrainError};
 
 /// How labels come from files; replacements are in the configuration.
@@ -100,6 +102,12 @@ pub(super) fn check_same_series(run: &RunDir, now: &Manifest) -> Result<Option<S
 fn whole(manifest: &Manifest) -> Value {
     let mut all = manifest.config.clone();
     if let Some(all) = all.as_object_mut() {
+        // Keys that an earlier version did not know have their defaults.
+        if let Some(config) = all.get_mut("config")
+            && let Ok(complete) = FinetuneConfig::deserialize(&*config)
+        {
+            *config = json!(complete);
+        }
         all.insert("data".to_owned(), json!(manifest.data));
         all.insert("tokenizer".to_owned(), json!(manifest.tokenizer));
     }
