@@ -13,6 +13,8 @@ pub(super) struct Heads {
     pub count: usize,
     /// Hidden size, all heads together.
     pub width: usize,
+    /// Distance between rows of query, key and value.
+    pub stride: usize,
     /// On the attention probabilities, `[batch, heads, length, length]`.
     pub dropout: Option<Dropout>,
     /// Length of a padded row.
@@ -32,12 +34,11 @@ impl Heads {
 
     /// Query, key and value of a head, in rows that begin at `first`.
     const fn views(&self, first: usize, head: usize) -> [View; 3] {
-        let stride = 3 * self.width;
-        let start = first * stride + head * self.size();
+        let start = first * self.stride + head * self.size();
         [
-            View::part(start, stride),
-            View::part(start + self.width, stride),
-            View::part(start + 2 * self.width, stride),
+            View::part(start, self.stride),
+            View::part(start + self.width, self.stride),
+            View::part(start + 2 * self.width, self.stride),
         ]
     }
 

@@ -83,6 +83,7 @@ impl<'a> Layer<'a> {
             arithmetic: self.arithmetic,
             count: self.options.heads,
             width: self.hidden(),
+            stride: 3 * self.hidden(),
             dropout: self.options.dropout[Draw::Probabilities as usize],
             length: self.layout.dims()[1],
             threads,

@@ -1,17 +1,22 @@
 //! Attention on panels: keys and values of a sequence are brought into the kernel's order, queries are
-//! read where they lie.
+//! read where they lie. In brain floats it is that of training.
 
 use super::room;
-use crate::kernels::cpu::isa::Isa;
+use crate::kernels::cpu::attention as training;
 use crate::kernels::cpu::isa::tile::{ROWS, Rows, WIDTH};
 use crate::kernels::cpu::math;
+use crate::kernels::cpu::matrix::Arithmetic;
 use crate::kernels::cpu::panels::Panels;
 use crate::kernels::cpu::work::Sequence;
+
+/// Tokens from which on attention is rounded to brain floats, where the layers are: for fewer,
+/// rounding costs more than products in 32 bits.
+const LONG: usize = 64;
 
 /// Attention heads that lie side by side.
 #[derive(Clone, Copy)]
 pub(super) struct Heads {
-    pub isa: Isa,
+    pub arithmetic: Arithmetic,
     pub count: usize,
     /// Width of one.
     pub size: usize,
@@ -23,6 +28,7 @@ pub(super) struct AttentionScratch {
     keys: Panels,
     values: Panels,
     scores: Vec<f32>,
+    log_sums: Vec<f32>,
 }
 
 /// Writes the context `[rows, heads]` of the tokens of a sequence; `qkv` holds query, key and value
@@ -34,7 +40,14 @@ pub(super) fn attention(
     context: &mut [f32],
     scratch: &mut AttentionScratch,
 ) {
-    let Heads { isa, count, size } = heads;
+    if heads.arithmetic.brain && sequence.tokens >= LONG {
+        return rounded(heads, sequence, qkv, context, scratch);
+    }
+    let Heads {
+        arithmetic: Arithmetic { isa, .. },
+        count,
+        size,
+    } = heads;
     let width = count * size;
     let tokens = sequence.tokens;
     let padded = tokens.next_multiple_of(WIDTH);
@@ -43,6 +56,7 @@ pub(super) fn attention(
         keys,
         values,
         scores,
+        ..
     } = scratch;
     let scores = room(scores, ROWS * padded);
     let of =
@@ -96,6 +110,37 @@ pub(super) fn attention(
     }
 }
 
+/// The same with query, key, value and probabilities rounded to brain floats.
+fn rounded(
+    heads: Heads,
+    sequence: Sequence,
+    qkv: Rows<'_>,
+    context: &mut [f32],
+    scratch: &mut AttentionScratch,
+) {
+    let Heads {
+        arithmetic,
+        count,
+        size,
+    } = heads;
+    let tokens = sequence.tokens;
+    let heads = training::Heads {
+        arithmetic,
+        count,
+        width: count * size,
+        stride: qkv.stride,
+        dropout: None,
+        length: tokens,
+        threads: 1,
+    };
+    let log_sums = room(&mut scratch.log_sums, count * tokens);
+    let scores = room(&mut scratch.scores, tokens * tokens);
+    let first = sequence.first;
+    training::forward(
+        heads, sequence, first, qkv.values, context, log_sums, scores,
+    );
+}
+
 /// Turns the first `tokens` scores of a row into `exp(scale · (score − greatest))`, what fills the
 /// row into 0, and returns their sum.
 #[inline(always)]
@@ -115,15 +160,29 @@ fn exponentials(row: &mut [f32], tokens: usize, scale: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::cpu::isa::Isa;
 
     /// Against the definition, in f64.
     #[test]
     fn attention_is_the_weighted_mean_of_values() {
-        let sizes = [(1, 8, 1, 0), (3, 20, 13, 2), (2, 64, 45, 1)];
+        let sizes = [
+            (1, 8, 1, 0),
+            (3, 20, 13, 2),
+            (2, 64, 45, 1),
+            (3, 33, LONG + 3, 2),
+        ];
         let isas = Isa::all().iter();
-        let cases = isas.flat_map(|&isa| sizes.map(|size| (isa, size)));
-        for (isa, (count, size, tokens, first)) in cases {
-            let (heads, width) = (Heads { isa, count, size }, count * size);
+        let ways = isas.flat_map(|&isa| [false, true].map(|brain| Arithmetic { isa, brain }));
+        let cases = ways.flat_map(|way| sizes.map(|size| (way, size)));
+        for (arithmetic, (count, size, tokens, first)) in cases {
+            let width = count * size;
+            let heads = Heads {
+                arithmetic,
+                count,
+                size,
+            };
+            // Of the values, which reach 2, and the probabilities each 2⁻⁸; of the scores more.
+            let bound = if arithmetic.brain { 0.1 } else { 2e-5 };
             let stride = 3 * width + 5;
             let values: Vec<f32> = (0..(first + tokens) * stride)
                 .map(|at| ((at * 7919 % 2003) as f32 - 1001.0) / 500.0)
@@ -167,7 +226,7 @@ mod tests {
                         .sum::<f64>()
                         / scores.iter().sum::<f64>();
                     let found = f64::from(context[(first + query) * width + column]);
-                    assert!((found - mean).abs() < 2e-5, "{count} {size} {tokens}");
+                    assert!((found - mean).abs() < bound, "{count} {size} {tokens}");
                 }
             }
         }

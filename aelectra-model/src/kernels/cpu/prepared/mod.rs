@@ -26,6 +26,7 @@ use linear_int8::LinearInt8;
 
 use super::isa::Isa;
 use super::isa::tile::Rows;
+use super::matrix::Arithmetic;
 use super::rows::{self, LayerNorm, Masked};
 use super::tensor::{on_cpu, shaped, slice};
 use super::work::{Piece, Sequence, inference_pieces, split_rows};
@@ -45,15 +46,20 @@ pub(super) fn prepare(
         .into_iter()
         .map(|layer| layer.map(on_cpu, on_cpu))
         .collect();
+    let brain = precision == Precision::Bf16;
+    let arithmetic = Arithmetic { isa, brain };
     match precision {
-        Precision::F32 => Ok(Box::new(Layers::new(isa, &layers, options, |dense| {
-            LinearF32::new(isa, dense)
-        }))),
+        Precision::F32 => Ok(Box::new(Layers::new(
+            arithmetic,
+            &layers,
+            options,
+            |dense| LinearF32::new(isa, dense),
+        ))),
         Precision::Bf16 => Ok(match isa.bf16() {
-            Some(bf16) => Box::new(Layers::new(isa, &layers, options, |dense| {
+            Some(bf16) => Box::new(Layers::new(arithmetic, &layers, options, |dense| {
                 LinearBf16::new(isa, bf16, dense)
             })),
-            None => Box::new(Layers::new(isa, &layers, options, |dense| {
+            None => Box::new(Layers::new(arithmetic, &layers, options, |dense| {
                 LinearF32::of_brain_floats(isa, dense)
             })),
         }),
@@ -61,9 +67,12 @@ pub(super) fn prepare(
             let int8 = isa.int8().ok_or_else(|| {
                 unavailable(precision, "AVX-512 VNNI, which this processor lacks")
             })?;
-            Ok(Box::new(Layers::new(isa, &layers, options, |dense| {
-                LinearInt8::new(isa, int8, dense)
-            })))
+            Ok(Box::new(Layers::new(
+                arithmetic,
+                &layers,
+                options,
+                |dense| LinearInt8::new(isa, int8, dense),
+            )))
         }
     }
 }
@@ -113,7 +122,7 @@ struct Layer<L> {
 /// All layers, and what they have in common.
 #[derive(Debug)]
 struct Layers<L> {
-    isa: Isa,
+    arithmetic: Arithmetic,
     layers: Vec<Layer<L>>,
     heads: usize,
     hidden: usize,
@@ -123,7 +132,7 @@ struct Layers<L> {
 
 impl<L: PreparedLinear> Layers<L> {
     fn new(
-        isa: Isa,
+        arithmetic: Arithmetic,
         layers: &[LayerWeights<FlexTensor>],
         options: LayerOptions,
         linear: impl Fn(Dense<&[f32]>) -> L + Sync,
@@ -136,7 +145,7 @@ impl<L: PreparedLinear> Layers<L> {
             bias: norm.bias.to_vec(),
         };
         Self {
-            isa,
+            arithmetic,
             heads: options.heads,
             eps: options.eps,
             hidden: width(|layer| &layer.projection.bias),
@@ -169,7 +178,15 @@ impl<L: PreparedLinear> Layers<L> {
             bias: &norm.bias,
         };
         let (masked, norm) = (Masked::default(), LayerNorm::new(norm, self.eps));
-        rows::residual_norm(self.isa, rows, None, masked, residual, norm, None);
+        rows::residual_norm(
+            self.arithmetic.isa,
+            rows,
+            None,
+            masked,
+            residual,
+            norm,
+            None,
+        );
     }
 }
 
@@ -257,7 +274,7 @@ impl<L: PreparedLinear> Layer<L> {
 
         let context = room(&mut scratch.context, n * hidden);
         let heads = Heads {
-            isa: common.isa,
+            arithmetic: common.arithmetic,
             count: common.heads,
             size: hidden / common.heads,
         };

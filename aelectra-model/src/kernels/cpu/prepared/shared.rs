@@ -111,7 +111,7 @@ fn forward_shared<L: SharedLinear>(
             let mut context = vec![0.0; n * width];
             let mut scratch = AttentionScratch::default();
             let heads = Heads {
-                isa: common.isa,
+                arithmetic: common.arithmetic,
                 count,
                 size,
             };
