@@ -63,6 +63,16 @@ pub fn align<'a, W: AsRef<str> + 'a>(
 }
 
 impl Windows {
+    /// Adds the windows of the sentences that follow.
+    pub fn append(&mut self, mut next: Self) {
+        let before = self.input_ids.len();
+        for place in next.words.iter_mut().flatten() {
+            place.window += before;
+        }
+        self.input_ids.append(&mut next.input_ids);
+        self.words.append(&mut next.words);
+    }
+
     /// Adds a sentence, given as the pieces of its words.
     fn push(&mut self, special: SpecialIds, pieces: &[Vec<u32>], room: usize, stride: usize) {
         let mut best: Vec<Option<(usize, WordPlace)>> = vec![None; pieces.len()];

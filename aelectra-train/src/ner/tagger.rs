@@ -7,6 +7,7 @@ use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::{ElectraConfig, EncoderInput, Precision, PreparedTokenClassifier};
 use burn::tensor::{Device, activation};
+use rayon::prelude::*;
 
 use crate::error::{Result, TrainError};
 use crate::settings::AelectraSettings;
@@ -69,6 +70,9 @@ impl ClassScores {
         &self.windows[window][position * self.classes..][..self.classes]
     }
 }
+
+/// Sentences a thread cuts into windows at a time.
+const SENTENCES_AT_ONCE: usize = 16;
 
 /// A fine-tuned model with its tokenizer and labels, for inference.
 #[derive(Debug)]
@@ -133,7 +137,7 @@ impl Tagger {
     ///
     /// # Errors
     /// When a sentence cannot be cut into windows.
-    pub fn tag<'a, W: AsRef<str> + 'a>(
+    pub fn tag<'a, W: AsRef<str> + Sync + 'a>(
         &self,
         sentences: impl IntoIterator<Item = &'a [W]>,
     ) -> Result<Vec<Vec<Decoded>>> {
@@ -149,7 +153,7 @@ impl Tagger {
     pub fn decode(&self, windows: &Windows, scores: &ClassScores) -> Result<Vec<Vec<Decoded>>> {
         windows
             .words
-            .iter()
+            .par_iter()
             .map(|words| {
                 let rows: Vec<Option<&[f32]>> = words
                     .iter()
@@ -164,14 +168,22 @@ impl Tagger {
     ///
     /// # Errors
     /// When a sentence cannot be cut into windows.
-    pub fn windows<'a, W: AsRef<str> + 'a>(
+    pub fn windows<'a, W: AsRef<str> + Sync + 'a>(
         &self,
         sentences: impl IntoIterator<Item = &'a [W]>,
     ) -> Result<Windows> {
         let TaggerSettings {
             max_length, stride, ..
         } = self.settings;
-        Ok(align(&self.tokenizer, sentences, max_length, stride)?)
+        let sentences: Vec<&[W]> = sentences.into_iter().collect();
+        let parts: Vec<Windows> = sentences
+            .par_chunks(SENTENCES_AT_ONCE)
+            .map(|part| align(&self.tokenizer, part.iter().copied(), max_length, stride))
+            .collect::<aelectra_data::Result<_>>()?;
+        Ok(parts.into_iter().fold(Windows::default(), |mut all, part| {
+            all.append(part);
+            all
+        }))
     }
 
     /// The scores of every position of each window.

@@ -1,6 +1,7 @@
 //! From running text to entities.
 
 use aelectra_data::ner::{TextEntity, sentences, text_entities, words};
+use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::error::Result;
@@ -23,12 +24,12 @@ pub struct TaggedText<'t> {
 ///
 /// # Errors
 /// When a sentence cannot be cut into windows.
-pub fn tag_texts<'t, S: AsRef<str>>(
+pub fn tag_texts<'t, S: AsRef<str> + Sync>(
     tagger: &Tagger,
     texts: &'t [S],
 ) -> Result<Vec<TaggedText<'t>>> {
     let cut: Vec<_> = texts
-        .iter()
+        .par_iter()
         .map(|text| {
             let text = text.as_ref();
             let words = words(text);
@@ -46,15 +47,22 @@ pub fn tag_texts<'t, S: AsRef<str>>(
         })
         .collect();
     let mut predictions = tagger.tag(surfaces.iter().map(Vec::as_slice))?.into_iter();
-    cut.into_iter()
+    let with_predictions: Vec<_> = cut
+        .into_iter()
         .map(|(text, words, ranges)| {
+            let predicted: Vec<_> = predictions.by_ref().take(ranges.len()).collect();
+            (text, words, ranges, predicted)
+        })
+        .collect();
+    with_predictions
+        .into_par_iter()
+        .map(|(text, words, ranges, predicted)| {
             let mut tagged = TaggedText {
                 text,
                 entities: Vec::new(),
                 sentences: Vec::with_capacity(ranges.len()),
             };
-            for range in ranges {
-                let predicted = predictions.next().unwrap_or_default();
+            for (range, predicted) in ranges.into_iter().zip(predicted) {
                 let words = &words[range];
                 let tags: Vec<String> = predicted
                     .iter()

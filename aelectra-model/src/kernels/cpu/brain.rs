@@ -1,5 +1,5 @@
-//! Matrix products whose factors are rounded to brain floats, with sums in 32 bits: those of training
-//! in `bf16`.
+//! Matrix products whose factors are rounded to brain floats, with sums in 32 bits: in `bf16` those of
+//! training, and of attention in inference.
 //!
 //! Both factors are rounded while they are brought into the instructions' order (`isa/dot.rs`), part
 //! by part, so that the parts stay in a core's cache. Where the processor multiplies no brain floats,

@@ -114,7 +114,12 @@ impl PreparedLinear for LinearInt8 {
                                         *value = math::gelu(*value);
                                     }
                                 }
-                                row[columns.clone()].copy_from_slice(&values[..width]);
+                                let row = &mut row[columns.clone()];
+                                // A whole row is four vectors; a copy of any length would be a call.
+                                match row.as_mut_array() {
+                                    Some(row) => *row = values,
+                                    None => row.copy_from_slice(&values[..width]),
+                                }
                             }
                         },
                     );

@@ -8,6 +8,7 @@ use aelectra_data::ner::Documents;
 use aelectra_data::vocab::UnknownPieces;
 use aelectra_train::ner::{OutputFormat, Renderer, TaggedText, Tagger, tag_texts};
 use clap::{Args, ValueEnum};
+use rayon::prelude::*;
 
 use crate::common::TaggerArgs;
 use crate::global::Global;
@@ -153,14 +154,27 @@ fn stream(
                 Err(error) => failed = Some(error),
             }
         }
-        let texts = documents.iter().map(String::as_str);
-        unknown.add(&UnknownPieces::of(&tagger.tokenizer, texts));
-        for text in &tag_texts(tagger, &documents)? {
+        let counts: Vec<UnknownPieces> = documents
+            .par_iter()
+            .map(|document| UnknownPieces::of(&tagger.tokenizer, [document.as_str()]))
+            .collect();
+        counts.iter().for_each(|counts| unknown.add(counts));
+        let found = tag_texts(tagger, &documents)?;
+        let rendered: Vec<Vec<u8>> = found
+            .par_iter()
+            .map(|text| {
+                let mut rendered = Vec::new();
+                renderer.write(text, &mut rendered).map(|()| rendered)
+            })
+            .collect::<std::io::Result<_>>()?;
+        let mut out = std::io::stdout().lock();
+        for text in rendered {
             if parted && !std::mem::take(&mut first) {
-                output::line("")?;
+                writeln!(out)?;
             }
-            print(renderer, std::slice::from_ref(text))?;
+            out.write_all(&text)?;
         }
+        out.flush()?;
         match failed {
             // What was read before an error is written before it is told.
             Some(error) => return Err(error.into()),

@@ -14,7 +14,7 @@ use crate::output;
 struct Kernels {
     used: &'static str,
     available: Vec<&'static str>,
-    /// Precisions of inference, each with what multiplies in it.
+    /// Precisions, each with what multiplies in it.
     precisions: BTreeMap<String, &'static str>,
 }
 
@@ -66,9 +66,12 @@ pub(crate) fn doctor(global: Global) -> anyhow::Result<u8> {
         lines.push(format!("kernels: {used} (available: {available})"));
         let precisions: Vec<String> = precisions
             .iter()
-            .map(|(precision, by)| format!("{precision} ({by})"))
+            .map(|(precision, by)| match precision.as_str() {
+                "int8" => format!("{precision} ({by}, inference only)"),
+                _ => format!("{precision} ({by})"),
+            })
             .collect();
-        lines.push(format!("inference: {}", precisions.join(", ")));
+        lines.push(format!("precisions: {}", precisions.join(", ")));
         lines.push(format!("threads: {}", report.threads));
         lines.join("\n")
     })
