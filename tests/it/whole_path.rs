@@ -146,6 +146,14 @@ fn a_model_is_scored() {
         scores["piece_f1_original"].is_null(),
         "only first pieces were labelled"
     );
+
+    // The tags it writes score as it says.
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let written = dir.path().join("tags.tsv").to_string_lossy().into_owned();
+    expect_code(&[&evaluate[..], &["--predictions", &written]].concat(), 0);
+    let score = ["score", "--gold", &test, "--predicted", &written, "--json"];
+    let again = json(&expect_code(&score, 0).0);
+    assert_eq!(again["micro"], scores["micro"]);
 }
 
 /// What `finetune` says of the test set is what `evaluate` says of the model it wrote, also where

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use aelectra_data::files::replace_file;
 use aelectra_data::ner::{
     EntityText, ErrorKind, ErrorTable, Evaluation, Interval, Mode, NerSentence, Resampling,
     error_table,
@@ -30,6 +31,10 @@ pub(crate) struct EvaluateArgs {
     /// missed, spurious.
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "20")]
     errors: Option<usize>,
+    /// Also write the predicted tags, a token and its tag per line, as `score --predicted` and
+    /// `--against` read them.
+    #[arg(long, value_name = "FILE")]
+    predictions: Option<PathBuf>,
     #[command(flatten)]
     read: NerReadArgs,
     #[command(flatten)]
@@ -50,6 +55,9 @@ pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
     let data = read_for(&tagger, &args.data, &args.read.options(&[])?)?;
     let resampling = Some(Resampling::default());
     let tagger = evaluate(&tagger, &data.sentences, args.mode, resampling)?;
+    if let Some(path) = &args.predictions {
+        replace_file(path, columns(&data.sentences, &tagger.tags).as_bytes())?;
+    }
     let errors = errors(&data.sentences, &tagger.tags, args.mode, args.errors)?;
     let evaluated = Evaluated { tagger, errors };
     output::show(global, &evaluated, || {
@@ -62,6 +70,18 @@ pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
         lines.extend(errors.iter().flat_map(error_lines));
         lines.join("\n")
     })
+}
+
+/// Tokens and tags in two columns, a blank line after each sentence.
+fn columns(sentences: &[NerSentence], tags: &[Vec<String>]) -> String {
+    let mut text = String::new();
+    for (sentence, tags) in sentences.iter().zip(tags) {
+        for (token, tag) in sentence.tokens.iter().zip(tags) {
+            text += &format!("{token}\t{tag}\n");
+        }
+        text.push('\n');
+    }
+    text
 }
 
 /// At most `limit` errors of each kind, if any are wanted; the counts are those of all.
