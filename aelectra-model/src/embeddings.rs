@@ -51,8 +51,31 @@ impl ElectraEmbeddings {
         token_type_ids: Option<Tensor<2, Int>>,
         noise: &mut Noise,
     ) -> Tensor<3> {
-        let [_, length] = input_ids.dims();
         let words = self.word_embeddings.forward(input_ids);
+        self.forward_words(words, token_type_ids, noise)
+    }
+
+    /// The same where the word table holds what is added to `base`, another's, which gets no gradient
+    /// from here (He et al. 2021, DeBERTaV3, section 3.2: gradient-disentangled embedding sharing).
+    pub fn forward_residual(
+        &self,
+        base: &Embedding,
+        input_ids: Tensor<2, Int>,
+        token_type_ids: Option<Tensor<2, Int>>,
+        noise: &mut Noise,
+    ) -> Tensor<3> {
+        let words = base.forward(input_ids.clone()).detach();
+        let words = words + self.word_embeddings.forward(input_ids);
+        self.forward_words(words, token_type_ids, noise)
+    }
+
+    fn forward_words(
+        &self,
+        words: Tensor<3>,
+        token_type_ids: Option<Tensor<2, Int>>,
+        noise: &mut Noise,
+    ) -> Tensor<3> {
+        let [_, length, _] = words.dims();
         let positions = self
             .position_embeddings
             .weight

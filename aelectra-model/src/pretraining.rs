@@ -1,7 +1,7 @@
 //! The joint pretraining model: a generator fills masked positions, a discriminator tells which
 //! tokens were replaced (Clark et al. 2020; google-research/electra `run_pretraining.py`).
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::tensor::{IndexingUpdateOp, Int, Tensor};
 
 use crate::config::ElectraConfig;
@@ -28,9 +28,13 @@ pub struct Generator {
     pub predictions: ElectraGeneratorPredictions,
 }
 
-/// The discriminator without its embeddings.
+/// The discriminator without its embeddings, or with what it adds to the generator's.
 #[derive(Module, Debug)]
 pub struct Discriminator {
+    /// Where the word table is shared with its gradients kept apart: its word table is added to the
+    /// generator's, positions, token types and LayerNorm are its own. Absent where one set of
+    /// embeddings serves both networks.
+    pub embeddings: Option<ElectraEmbeddings>,
     /// Projection and layers.
     pub backbone: ElectraBackbone,
     /// Replaced-token detection.
@@ -38,7 +42,8 @@ pub struct Discriminator {
 }
 
 /// Both networks on one set of embeddings, so that every shared parameter exists once and collects
-/// the gradients of both losses.
+/// the gradients of both losses; or the discriminator on the generator's word table and a table of
+/// its own that is added to it ([`Self::with_residual_embeddings`]).
 #[derive(Module, Debug)]
 pub struct ElectraPretrainer {
     /// Shared: word, position, token-type tables and their LayerNorm.
@@ -62,6 +67,8 @@ pub struct PretrainInput {
     pub labels: Tensor<1, Int>,
     /// `[batch, length]`: 1.0 on real tokens, 0.0 on padding; `None` when nothing is padded.
     pub token_weights: Option<Tensor<2>>,
+    /// Samples are drawn from the generator's logits divided by this; 1 as in the reference.
+    pub temperature: f64,
 }
 
 impl PretrainInput {
@@ -99,6 +106,7 @@ impl ElectraPretrainer {
         Self {
             embeddings: ElectraEmbeddings::new(discriminator, init),
             discriminator: Discriminator {
+                embeddings: None,
                 backbone: ElectraBackbone::new(discriminator, init),
                 predictions: ElectraDiscriminatorPredictions::new(discriminator, init),
             },
@@ -128,6 +136,7 @@ impl ElectraPretrainer {
                 predictions: generator.generator_predictions,
             },
             discriminator: Discriminator {
+                embeddings: None,
                 backbone: discriminator.electra.backbone,
                 predictions: discriminator.discriminator_predictions,
             },
@@ -140,13 +149,20 @@ impl ElectraPretrainer {
     /// When the embedding tables differ in shape.
     pub fn with_discriminator(self, discriminator: ElectraForPreTraining) -> Result<Self> {
         same_tables(&self.embeddings, &discriminator.electra.embeddings)?;
-        Ok(Self {
+        let residual = self.discriminator.embeddings.is_some();
+        let pair = Self {
             embeddings: discriminator.electra.embeddings,
             generator: self.generator,
             discriminator: Discriminator {
+                embeddings: None,
                 backbone: discriminator.electra.backbone,
                 predictions: discriminator.discriminator_predictions,
             },
+        };
+        Ok(if residual {
+            pair.with_residual_embeddings()
+        } else {
+            pair
         })
     }
 
@@ -165,6 +181,26 @@ impl ElectraPretrainer {
             },
             discriminator: self.discriminator,
         })
+    }
+
+    /// This pair with embeddings of the discriminator's own: a word table of zeros that is added to
+    /// the shared one, and copies of the rest. Both networks then compute what they did, and the
+    /// discriminator's loss no longer moves the generator's table.
+    #[must_use]
+    pub fn with_residual_embeddings(mut self) -> Self {
+        fn copy<const D: usize>(of: &Param<Tensor<D>>) -> Param<Tensor<D>> {
+            Param::from_tensor(of.val().detach())
+        }
+        let mut own = self.embeddings.clone();
+        let words = own.word_embeddings.weight.val();
+        own.word_embeddings.weight = Param::from_tensor(words.zeros_like().detach());
+        for table in [&mut own.position_embeddings, &mut own.token_type_embeddings] {
+            table.weight = copy(&table.weight);
+        }
+        own.layer_norm.weight = copy(&own.layer_norm.weight);
+        own.layer_norm.bias = copy(&own.layer_norm.bias);
+        self.discriminator.embeddings = Some(own);
+        self
     }
 
     /// Runs both networks. `samples` `[n]` replaces sampling from the generator (for tests).
@@ -186,7 +222,10 @@ impl ElectraPretrainer {
             (input.labels.clone(), original_ids)
         } else {
             let sampled = samples.unwrap_or_else(|| {
-                let logits = generator_logits.clone();
+                let mut logits = generator_logits.clone();
+                if input.temperature != 1.0 {
+                    logits = logits / input.temperature;
+                }
                 kernels::of(&logits.device()).sample(logits, noise.next_key())
             });
             let corrupted = replace_at(original_ids, input.positions.clone(), sampled.clone());
@@ -197,9 +236,14 @@ impl ElectraPretrainer {
             .not_equal(input.original.input_ids.clone())
             .float();
 
-        let embeddings = self
-            .embeddings
-            .forward_ids(corrupted_ids.clone(), types.clone(), noise);
+        let (ids, types) = (corrupted_ids.clone(), types.clone());
+        let embeddings = match &self.discriminator.embeddings {
+            None => self.embeddings.forward_ids(ids, types, noise),
+            Some(own) => {
+                let base = &self.embeddings.word_embeddings;
+                own.forward_residual(base, ids, types, noise)
+            }
+        };
         let hidden = self
             .discriminator
             .backbone
@@ -283,11 +327,23 @@ impl ElectraPretrainer {
     pub fn discriminator_model(&self) -> ElectraForPreTraining {
         ElectraForPreTraining {
             electra: ElectraModel {
-                embeddings: self.embeddings.clone(),
+                embeddings: self.discriminator_embeddings(),
                 backbone: self.discriminator.backbone.clone(),
             },
             discriminator_predictions: self.discriminator.predictions.clone(),
         }
+    }
+
+    /// The discriminator's embeddings as one set.
+    fn discriminator_embeddings(&self) -> ElectraEmbeddings {
+        let Some(own) = &self.discriminator.embeddings else {
+            return self.embeddings.clone();
+        };
+        let base = self.embeddings.word_embeddings.weight.val();
+        let mut sum = own.clone();
+        let words = base + own.word_embeddings.weight.val();
+        sum.word_embeddings.weight = Param::from_tensor(words.detach());
+        sum
     }
 
     /// The generator as a model of its own, sharing these parameters.

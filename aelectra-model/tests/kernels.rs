@@ -346,6 +346,7 @@ fn pretraining() -> (Vec<f32>, Vec<i64>, BTreeMap<String, Vec<f32>>) {
         positions: int_tensor(&drawn, [6], &device),
         labels: int_tensor(&labels, [6], &device),
         token_weights: Some(Tensor::<1>::from_data(&real[..], &device).reshape([3, 19])),
+        temperature: 1.0,
     };
     let output = model.forward(&input, None, &mut Noise::keyed(8));
     let best = best_guesses(output.generator_logits.clone());

@@ -6,12 +6,15 @@ mod common;
 use aelectra_model::init::Initializer;
 use aelectra_model::input::int_tensor;
 use aelectra_model::kernels::dropout;
+use aelectra_model::pretraining::best_guesses;
 use aelectra_model::{
     ElectraConfig, ElectraForPreTraining, ElectraPretrainer, EncoderInput, Noise, PretrainInput,
     PretrainOutput,
 };
 use burn::tensor::{Device, Tensor};
-use common::{FORWARD, assert_close, assert_within, devices, largest, small_config, values};
+use common::{
+    FORWARD, assert_close, assert_within, devices, gradients, largest, small_config, values,
+};
 
 #[test]
 fn dropout_keeps_the_mean_and_is_off_in_evaluation() {
@@ -92,6 +95,7 @@ fn pretrain_input(lengths: &[usize], drawn: &[u32], device: &Device) -> Pretrain
         positions: int_tensor(drawn, [drawn.len()], device),
         labels: int_tensor(&labels, [drawn.len()], device),
         token_weights: padded.then(|| Tensor::<1>::from_data(&weights[..], device).reshape(shape)),
+        temperature: 1.0,
     }
 }
 
@@ -154,6 +158,7 @@ fn samples_follow_the_generator() {
         positions: int_tensor(&drawn, [rows], &device),
         labels: int_tensor(&vec![6; rows], [rows], &device),
         token_weights: None,
+        temperature: 1.0,
     };
     let output = model.forward(&input, None, &mut Noise::keyed(2));
     let logits = &values(output.generator_logits)[..8];
@@ -280,4 +285,95 @@ fn nothing_drawn() {
         assert_eq!(values(output.mlm_loss_sum), [0.0], "{path}");
         assert!(values(output.rtd_loss_sum)[0] > 0.0, "{path}");
     }
+}
+
+/// A residual that is zero changes nothing; what either loss moves, and what an export holds.
+#[test]
+fn residual_embeddings_keep_the_gradients_apart() {
+    let device = aelectra_model::device::for_tests().autodiff();
+    let input = pretrain_input(&[12, 9], &[1, 3, 13, 15], &device);
+    let shared = pretrainer(&device);
+    let apart = pretrainer(&device).with_residual_embeddings();
+    let run = |model: &ElectraPretrainer| model.forward(&input, None, &mut Noise::keyed(4));
+    let (ours, theirs) = (run(&apart), run(&shared));
+    assert_close(
+        "mlm",
+        &values(ours.mlm_loss_sum),
+        &values(theirs.mlm_loss_sum.clone()),
+        FORWARD,
+    );
+    assert_close(
+        "rtd",
+        &values(ours.rtd_loss_sum.clone()),
+        &values(theirs.rtd_loss_sum.clone()),
+        FORWARD,
+    );
+
+    let words = "embeddings.word_embeddings.weight";
+    let residual = "discriminator.embeddings.word_embeddings.weight";
+    let of = |model: &ElectraPretrainer, loss: Tensor<1>| gradients(model, &loss.backward());
+    let rtd = of(&apart, ours.rtd_loss_sum);
+    assert!(
+        !rtd.contains_key(words),
+        "the detector's loss moves the generator's table"
+    );
+    assert!(largest(&rtd[residual]) > 0.0);
+    // What the shared table gets from both losses is here in two places.
+    let rtd_shared = of(&shared, theirs.rtd_loss_sum);
+    let bound = 1e-4 * largest(&rtd_shared[words]);
+    assert_within("residual", &rtd[residual], &rtd_shared[words], bound);
+    let mlm = of(&apart, run(&apart).mlm_loss_sum);
+    assert!(mlm.contains_key(words) && !mlm.contains_key(residual));
+
+    let mut moved = apart;
+    let own = moved
+        .discriminator
+        .embeddings
+        .as_mut()
+        .expect("they were given");
+    let table = own.word_embeddings.weight.val();
+    own.word_embeddings.weight = burn::module::Param::from_tensor((table + 0.25).detach());
+    let logits = values(run(&moved).discriminator_logits);
+    // Without dropout both are the same network.
+    let quiet = |samples: &PretrainOutput| samples.corrupted_ids.clone();
+    let output = moved.forward(&input, None, &mut Noise::sampling(4));
+    let exported = moved.discriminator_model();
+    let corrupted = EncoderInput {
+        input_ids: quiet(&output),
+        ..input.original.clone()
+    };
+    let theirs = values(exported.forward(&corrupted, &mut Noise::off()));
+    assert_ne!(
+        logits,
+        values(output.discriminator_logits.clone()),
+        "dropout"
+    );
+    assert_close(
+        "export",
+        &values(output.discriminator_logits),
+        &theirs,
+        FORWARD,
+    );
+}
+
+/// The colder, the more of the samples are the best guess.
+#[test]
+fn a_low_temperature_samples_the_likely() {
+    let device = aelectra_model::device::for_tests();
+    let model = pretrainer(&device);
+    let drawn: Vec<u32> = (0..40)
+        .flat_map(|row| [row * 12 + 1, row * 12 + 5])
+        .collect();
+    let run = |temperature| {
+        let mut input = pretrain_input(&[12; 40], &drawn, &device);
+        input.temperature = temperature;
+        let output = model.forward(&input, None, &mut Noise::sampling(4));
+        let best = best_guesses(output.generator_logits).into_data();
+        let sampled = output.sampled_ids.into_data();
+        let pairs = best.iter::<i64>().zip(sampled.iter::<i64>());
+        pairs.filter(|(best, sampled)| best == sampled).count()
+    };
+    let (cold, cool, plain) = (run(1e-3), run(0.3), run(1.0));
+    assert_eq!(cold, drawn.len());
+    assert!(cold > cool && cool > plain, "{cold} {cool} {plain}");
 }

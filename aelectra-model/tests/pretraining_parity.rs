@@ -43,6 +43,7 @@ fn pretrain_input(goldens: &Goldens, device: &Device) -> PretrainInput {
         positions: int_tensor(&goldens.ids("masked_rows"), [n], device),
         labels: int_tensor(&goldens.ids("masked_labels"), [n], device),
         token_weights: Some(Tensor::<1>::from_data(&weights[..], device).reshape(shape)),
+        temperature: 1.0,
     }
 }
 

@@ -49,6 +49,7 @@ fn model_and_input(
         positions: int_tensor(&positions, [n], device),
         labels: int_tensor(&labels, [n], device),
         token_weights: None,
+        temperature: 1.0,
     };
     (model, input, int_tensor(&samples, [n], device))
 }

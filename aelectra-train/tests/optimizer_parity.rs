@@ -122,6 +122,7 @@ fn pretraining_steps_match_the_reference() {
         positions: int_tensor(&ids(&map, "masked_rows"), [n], &device),
         labels: int_tensor(&ids(&map, "masked_labels"), [n], &device),
         token_weights: Some(Tensor::from_data(TensorData::new(weights, shape), &device)),
+        temperature: 1.0,
     };
     let tokens: usize = lengths.iter().sum();
     let norms = goldens.read("grad_norm").expect("norms are in the goldens");

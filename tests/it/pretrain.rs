@@ -92,3 +92,73 @@ fn a_resumed_run_needs_its_initial_models_no_more() {
     let resumed = events.iter().find(|event| event["kind"] == "resumed");
     assert_eq!(resumed.expect("resumed")["step"], 2);
 }
+
+/// Everything that departs from the reference at once: it resumes exactly, and its models can be taken
+/// out of a checkpoint.
+#[test]
+fn what_departs_from_the_reference_resumes_and_is_exported() {
+    let scene = Scene::new();
+    let more = [
+        "--set",
+        "embedding_sharing=gdes",
+        "--set",
+        "whole_word_masking=true",
+        "--set",
+        "mask_prob_end=0.1",
+        "--set",
+        "sampling_temperature=2",
+        "--set",
+        "sampling_temperature_end=0.5",
+        "--set",
+        "schedule_steps=12",
+        "--set",
+        "checkpoint_every=6",
+        "--set",
+        "log_every=1",
+        "--resume",
+        "auto",
+    ];
+    pretrain(&scene, "whole", "12", &more);
+    pretrain(&scene, "parts", "6", &more);
+    pretrain(&scene, "parts", "12", &more);
+    let losses = |run: &str| -> Vec<(u64, f64)> { scene.losses(run) };
+    assert_eq!(losses("whole").len(), 12);
+    assert_eq!(losses("parts"), losses("whole"));
+    let read = |path: std::path::PathBuf| std::fs::read(path).expect("a model");
+    for head in ["discriminator", "generator"] {
+        let (run, out) = (scene.at("whole"), scene.at(head));
+        let export = [
+            "export",
+            "--checkpoint",
+            &run,
+            "--head",
+            head,
+            "--out",
+            &out,
+        ];
+        expect_code(&export, 0);
+        let ours = read(scene.path("whole").join(head).join("model.safetensors"));
+        assert!(
+            read(scene.path(head).join("model.safetensors")) == ours,
+            "{head}"
+        );
+        expect_code(&["inspect", &out], 0);
+    }
+    let changed = ["--set", "embedding_sharing=shared", "--resume", "last"];
+    let arguments = [
+        "pretrain",
+        "--recipe",
+        "demo",
+        "--data",
+        &scene.at("shards"),
+        "--tokenizer",
+        &scene.at("tokenizer"),
+        "--out",
+        &scene.at("whole"),
+    ];
+    let told = expect_code(&[&arguments[..], &changed].concat(), 2).1;
+    assert!(
+        told.contains("embedding_sharing: \"gdes\" → \"shared\""),
+        "{told}"
+    );
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::sampler::Sampler;
-use super::{MaskingPolicy, ShardSet, Split};
+use super::{MaskingPolicy, ShardSet, Split, WordStarts};
 use crate::error::{DataError, Result};
 use crate::rng::KeyedRng;
 use crate::vocab::SpecialIds;
@@ -42,6 +42,9 @@ pub struct BatchSource {
     world_size: usize,
     sampler: Sampler,
     policy: MaskingPolicy,
+    /// The share at the end of so many steps, if it changes.
+    share_end: Option<(f64, u64)>,
+    words: Option<Arc<WordStarts>>,
     special: SpecialIds,
 }
 
@@ -63,6 +66,8 @@ impl BatchSource {
         Ok(Self {
             sampler: Sampler::new(seed, shards.len(split)),
             policy: MaskingPolicy::for_length(shards.max_length()),
+            share_end: None,
+            words: None,
             special: shards.manifest().plan.special,
             shards,
             split,
@@ -88,7 +93,32 @@ impl BatchSource {
         self
     }
 
-    /// How tokens are drawn.
+    /// A drawn share that changes linearly to `share` over `steps`, and then stays.
+    #[must_use]
+    pub fn with_share_at_end(mut self, share: f64, steps: u64) -> Self {
+        self.share_end = Some((share, steps.max(1)));
+        self
+    }
+
+    /// Whole words are drawn.
+    #[must_use]
+    pub fn with_whole_words(mut self, words: WordStarts) -> Self {
+        self.words = Some(Arc::new(words));
+        self
+    }
+
+    /// How tokens are drawn at a step.
+    #[must_use]
+    pub fn policy_at(&self, step: u64) -> MaskingPolicy {
+        let Some((end, steps)) = self.share_end else {
+            return self.policy;
+        };
+        let progress = (step as f64 / steps as f64).min(1.0);
+        let share = self.policy.mask_prob + (end - self.policy.mask_prob) * progress;
+        MaskingPolicy::of_share(share, self.shards.max_length())
+    }
+
+    /// How tokens are drawn at first.
     #[must_use]
     pub fn policy(&self) -> &MaskingPolicy {
         &self.policy
@@ -119,6 +149,7 @@ impl BatchSource {
     pub fn batch(&self, step: u64) -> Result<PretrainBatch> {
         let seq_len = self.shards.max_length();
         let slots = self.batch_size * seq_len;
+        let policy = self.policy_at(step);
         let mut batch = PretrainBatch {
             batch_size: self.batch_size,
             seq_len,
@@ -126,8 +157,8 @@ impl BatchSource {
             masked_ids: vec![self.special.pad; slots],
             token_type_ids: vec![0; slots],
             lengths: Vec::with_capacity(self.batch_size),
-            masked_rows: Vec::with_capacity(self.batch_size * self.policy.max_predictions),
-            masked_labels: Vec::with_capacity(self.batch_size * self.policy.max_predictions),
+            masked_rows: Vec::with_capacity(self.batch_size * policy.max_predictions),
+            masked_labels: Vec::with_capacity(self.batch_size * policy.max_predictions),
             epoch: 0,
         };
         let first = (step * self.world_size as u64 + self.rank as u64) * self.batch_size as u64;
@@ -138,9 +169,8 @@ impl BatchSource {
             }
             let example = self.shards.example(self.split, index)?;
             let mut rng = KeyedRng::new(self.seed, "mask", &[epoch, index as u64]);
-            let masking = self
-                .policy
-                .mask(&example.input_ids, &self.special, &mut rng);
+            let words = self.words.as_deref();
+            let masking = policy.mask(&example.input_ids, &self.special, words, &mut rng);
             let start = row * seq_len;
             let length = example.input_ids.len().min(seq_len);
             batch.input_ids[start..start + length].copy_from_slice(&example.input_ids[..length]);

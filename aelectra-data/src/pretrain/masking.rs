@@ -1,7 +1,7 @@
 //! Which tokens are masked for the generator.
 
 use crate::rng::KeyedRng;
-use crate::vocab::SpecialIds;
+use crate::vocab::{CONTINUATION, SpecialIds, WordPieceTokenizer};
 
 /// How tokens are drawn for the generator (google-research/electra, `pretrain_helpers.py`).
 ///
@@ -32,10 +32,17 @@ impl MaskingPolicy {
     /// predictions at most (google-research/electra, `configure_pretraining.py`).
     #[must_use]
     pub fn for_length(max_length: usize) -> Self {
+        Self::of_share(0.15, max_length)
+    }
+
+    /// The same for another share: at most `int((share + 0.005) * max_length)` predictions, and one at
+    /// least.
+    #[must_use]
+    pub fn of_share(share: f64, max_length: usize) -> Self {
         Self {
-            mask_prob: 0.15,
+            mask_prob: share,
             replace_prob: 0.85,
-            max_predictions: ((0.15 + 0.005) * max_length as f64) as usize,
+            max_predictions: (((share + 0.005) * max_length as f64) as usize).max(1),
         }
     }
 
@@ -47,19 +54,44 @@ impl MaskingPolicy {
 
     /// Draws tokens of an unpadded example. Fewer than [`MaskingPolicy::count`] when it has fewer
     /// candidates, and none when it has none. `[CLS]`, `[SEP]`, `[MASK]` and padding are no candidates.
-    pub(crate) fn mask(&self, ids: &[u32], special: &SpecialIds, rng: &mut KeyedRng) -> Masking {
+    ///
+    /// With `words`, whole words are drawn: in random order, as many as fit into the count; one that
+    /// does not fit is passed over, unless it would be the only one, of which then as much is drawn
+    /// as fits (google-research/bert, `create_pretraining_data.py`, `do_whole_word_mask`).
+    pub(crate) fn mask(
+        &self,
+        ids: &[u32],
+        special: &SpecialIds,
+        words: Option<&WordStarts>,
+        rng: &mut KeyedRng,
+    ) -> Masking {
         let excluded = [special.cls, special.sep, special.mask, special.pad];
         let mut candidates: Vec<u32> = (0..ids.len() as u32)
             .filter(|&position| !excluded.contains(&ids[position as usize]))
             .collect();
         let length = ids.iter().filter(|&&id| id != special.pad).count();
         let count = self.count(length).min(candidates.len());
+        if let Some(words) = words {
+            candidates = words.draw(ids, &candidates, count, rng);
+            return self.hide(ids, candidates, special, rng);
+        }
         // The first steps of a Fisher-Yates shuffle draw without replacement.
         for drawn in 0..count {
             let other = drawn + rng.below((candidates.len() - drawn) as u64) as usize;
             candidates.swap(drawn, other);
         }
         candidates.truncate(count);
+        self.hide(ids, candidates, special, rng)
+    }
+
+    /// Replaces most of the drawn positions.
+    fn hide(
+        &self,
+        ids: &[u32],
+        mut candidates: Vec<u32>,
+        special: &SpecialIds,
+        rng: &mut KeyedRng,
+    ) -> Masking {
         candidates.sort_unstable();
         let mut input_ids = ids.to_vec();
         for &position in &candidates {
@@ -71,6 +103,50 @@ impl MaskingPolicy {
             positions: candidates.into_iter().map(|p| p as usize).collect(),
             input_ids,
         }
+    }
+}
+
+/// Which pieces begin a word.
+#[derive(Clone, Debug)]
+pub struct WordStarts(Vec<bool>);
+
+impl WordStarts {
+    /// The pieces of a vocabulary that do not continue one.
+    #[must_use]
+    pub fn of(tokenizer: &WordPieceTokenizer) -> Self {
+        let prefix = CONTINUATION;
+        let ids = 0..tokenizer.vocab_size() as u32;
+        Self(
+            ids.map(|id| !tokenizer.token(id).starts_with(prefix))
+                .collect(),
+        )
+    }
+
+    fn begins(&self, id: u32) -> bool {
+        self.0.get(id as usize).copied().unwrap_or(true)
+    }
+
+    /// Positions of whole words, `count` at most, of `candidates`, which are in order.
+    fn draw(&self, ids: &[u32], candidates: &[u32], count: usize, rng: &mut KeyedRng) -> Vec<u32> {
+        let mut words: Vec<Vec<u32>> = Vec::new();
+        for &position in candidates {
+            let follows = |word: &Vec<u32>| word.last().is_some_and(|last| last + 1 == position);
+            match words.last_mut().filter(|word| follows(word)) {
+                Some(word) if !self.begins(ids[position as usize]) => word.push(position),
+                _ => words.push(vec![position]),
+            }
+        }
+        rng.shuffle(&mut words);
+        let mut drawn: Vec<u32> = Vec::with_capacity(count);
+        for word in &words {
+            if drawn.len() + word.len() <= count {
+                drawn.extend(word);
+            }
+        }
+        if let (true, Some(word)) = (drawn.is_empty(), words.first()) {
+            drawn.extend(word.iter().take(count));
+        }
+        drawn
     }
 }
 
@@ -96,6 +172,44 @@ mod tests {
         assert_eq!(counts, [1, 1, 2, 4, 19]);
     }
 
+    /// Pieces from 30 on continue a word.
+    #[test]
+    fn whole_words_are_drawn_whole() {
+        let words = WordStarts((0..50).map(|id| id < 30).collect());
+        let ids = [
+            7, 20, 31, 32, 21, 22, 33, 23, 24, 34, 3, 25, 35, 36, 37, 38, 3,
+        ];
+        let policy = MaskingPolicy::of_share(0.3, 17);
+        let word_of = [0, 1, 1, 1, 2, 3, 3, 4, 5, 5, 0, 6, 6, 6, 6, 6, 0];
+        let mut times = [0u32; 7];
+        for trial in 0..600 {
+            let mut rng = KeyedRng::new(3, "mask", &[trial]);
+            let masking = policy.mask(&ids, &SPECIAL, Some(&words), &mut rng);
+            let drawn = masking.positions;
+            assert!((1..=policy.count(17)).contains(&drawn.len()));
+            for (position, word) in word_of.iter().enumerate() {
+                let whole = word_of.iter().filter(|of| *of == word).count();
+                let of_it = drawn.iter().filter(|at| word_of[**at] == *word).count();
+                assert!(of_it == 0 || of_it == whole, "{drawn:?}");
+                assert!(*word > 0 || !drawn.contains(&position), "{drawn:?}");
+            }
+            for word in 1..7 {
+                times[word] += u32::from(drawn.iter().any(|at| word_of[*at] == word));
+            }
+        }
+        assert!(times[1..].iter().all(|&times| times > 60), "{times:?}");
+        // A word that is longer than the count: as much as fits.
+        let long = [7, 20, 31, 32, 33, 34, 35, 36, 37, 38, 3];
+        let policy = MaskingPolicy::of_share(0.2, 11);
+        let masking = policy.mask(
+            &long,
+            &SPECIAL,
+            Some(&words),
+            &mut KeyedRng::new(1, "mask", &[]),
+        );
+        assert_eq!(masking.positions, [1, 2]);
+    }
+
     proptest::proptest! {
         #[test]
         fn only_ordinary_tokens_are_drawn(
@@ -107,7 +221,7 @@ mod tests {
             let policy = MaskingPolicy::for_length(128);
             let bare = ids.iter().filter(|&&id| id != SPECIAL.pad).count();
             ids.resize(ids.len() + padding, SPECIAL.pad);
-            let masking = policy.mask(&ids, &SPECIAL, &mut KeyedRng::new(seed, "mask", &[]));
+            let masking = policy.mask(&ids, &SPECIAL, None, &mut KeyedRng::new(seed, "mask", &[]));
             let candidates = ids.iter().filter(|id| ![9, 7, 3, 4].contains(*id)).count();
             proptest::prop_assert_eq!(masking.positions.len(), policy.count(bare).min(candidates));
             proptest::prop_assert!(masking.positions.windows(2).all(|pair| pair[0] < pair[1]));
@@ -133,7 +247,7 @@ mod tests {
         let mut hidden = 0;
         for trial in 0..trials {
             let mut rng = KeyedRng::new(5, "mask", &[trial]);
-            let masking = policy.mask(&ids, &SPECIAL, &mut rng);
+            let masking = policy.mask(&ids, &SPECIAL, None, &mut rng);
             assert_eq!(masking.positions.len(), 19);
             for position in masking.positions {
                 drawn[position] += 1;

@@ -22,7 +22,7 @@ pub use crate::corpus::Progress;
 pub use batch::{BatchSource, PretrainBatch};
 pub use loader::BatchLoader;
 pub use manifest::{Plan, ShardManifest};
-pub use masking::MaskingPolicy;
+pub use masking::{MaskingPolicy, WordStarts};
 pub use packing::Packing;
 pub use prepare::{PrepareOptions, PrepareReport, prepare};
 pub use set::ShardSet;

@@ -26,3 +26,4 @@ pub use options::{SpecialIds, SpecialTokens, TokenizerOptions};
 pub use tokenizer::WordPieceTokenizer;
 pub use train::{VocabularyOptions, VocabularyReport, replace_tokenizer, train_vocabulary};
 pub use unknown::UnknownPieces;
+pub(crate) use wordpiece::CONTINUATION;

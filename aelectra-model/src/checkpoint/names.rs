@@ -45,11 +45,15 @@ pub fn checkpoint_name(path: &str, model_type: ModelType) -> String {
 
 /// The name of a parameter path of [`crate::ElectraPretrainer`] in a file that holds both networks:
 /// the discriminator's names as [`checkpoint_name`] gives them, the shared tables once under
-/// `electra.embeddings.…`, and `generator.` before what only the generator has.
+/// `electra.embeddings.…`, `generator.` before what only the generator has, and
+/// `discriminator.embeddings.…` where the discriminator has embeddings of its own.
 #[must_use]
 pub fn pretrainer_name(path: &str) -> String {
     let electra = |path: &str| checkpoint_name(path, ModelType::Electra);
-    if let Some(inner) = path.strip_prefix("discriminator.") {
+    if path.starts_with("discriminator.embeddings.") {
+        // What is added to the shared table: no model of its own has it.
+        electra(path)
+    } else if let Some(inner) = path.strip_prefix("discriminator.") {
         match inner.strip_prefix("predictions.") {
             Some(rest) => electra(&format!("discriminator_predictions.{rest}")),
             None => electra(inner),

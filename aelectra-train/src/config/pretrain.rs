@@ -37,8 +37,26 @@ pub struct PretrainConfig {
     pub mlm_weight: f64,
     /// Weight of the discriminator's loss.
     pub rtd_weight: f64,
+    /// How the two share their embeddings.
+    #[serde(default)]
+    pub embedding_sharing: EmbeddingSharing,
     /// Share of tokens drawn for the generator.
     pub mask_prob: f64,
+    /// That share at the end of the schedule, reached linearly; the same all along if not given.
+    /// Yang et al. 2023 (arXiv:2212.05025) let it fall.
+    #[serde(default)]
+    pub mask_prob_end: Option<f64>,
+    /// Whether whole words are drawn rather than pieces (in training; evaluation draws pieces).
+    #[serde(default)]
+    pub whole_word_masking: bool,
+    /// What the generator's logits are divided by where they are sampled: below 1 the likely tokens
+    /// are drawn more often. 1 is the reference.
+    #[serde(default = "one")]
+    pub sampling_temperature: f64,
+    /// The temperature at the end of the schedule, reached exponentially; the same all along if not
+    /// given. Dong et al. 2023 (Fast-ELECTRA, arXiv:2310.07347) let it fall.
+    #[serde(default)]
+    pub sampling_temperature_end: Option<f64>,
     /// Vocabulary size to insist on; otherwise the tokenizer's.
     pub vocab_size: Option<usize>,
     /// Sequence length to insist on; otherwise the shards'.
@@ -101,6 +119,19 @@ impl AttentionStart {
     }
 }
 
+/// How generator and discriminator share their embeddings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EmbeddingSharing {
+    /// One set of embeddings, moved by both losses, as in the reference.
+    #[default]
+    Shared,
+    /// The discriminator's word table is the generator's, which its loss does not move, and a residual
+    /// that begins at zero; its other embeddings are its own. Export adds the two. He et al. 2021
+    /// (DeBERTaV3, arXiv:2111.09543), section 3.2, "gradient-disentangled embedding sharing".
+    Gdes,
+}
+
 /// The parts of [`ElectraConfig`] a recipe chooses.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -154,7 +185,12 @@ impl Default for PretrainConfig {
             generator_size: 0.25,
             mlm_weight: 1.0,
             rtd_weight: 50.0,
+            embedding_sharing: EmbeddingSharing::Shared,
             mask_prob: 0.15,
+            mask_prob_end: None,
+            whole_word_masking: false,
+            sampling_temperature: 1.0,
+            sampling_temperature_end: None,
             vocab_size: None,
             max_length: None,
             packing: None,
@@ -177,6 +213,10 @@ impl Default for PretrainConfig {
     }
 }
 
+fn one() -> f64 {
+    1.0
+}
+
 /// Keys that may differ between a run and its continuation: they steer logging and keeping, not
 /// what is learnt.
 pub(crate) const FREE_KEYS: [&str; 7] = [
@@ -196,6 +236,18 @@ impl PretrainConfig {
             learning_rate: self.learning_rate,
             warmup_steps: self.warmup_steps,
             decay_steps: Some(self.schedule_steps),
+        }
+    }
+
+    /// The temperature of sampling at a step.
+    pub(crate) fn temperature_at(&self, step: u64) -> f64 {
+        let start = self.sampling_temperature;
+        match self.sampling_temperature_end {
+            Some(end) => {
+                let progress = (step as f64 / self.schedule_steps as f64).min(1.0);
+                start * (end / start).powf(progress)
+            }
+            None => start,
         }
     }
 
@@ -247,6 +299,9 @@ impl Configuration for PretrainConfig {
 
     fn validate(&self) -> Result<()> {
         let (micro, share) = (self.micro_batch(), "a value in (0, 1]");
+        let end_share = self.mask_prob_end.unwrap_or(self.mask_prob);
+        let end_temperature = self.sampling_temperature_end.unwrap_or(1.0);
+        let positive = |value: f64| value.is_finite() && value > 0.0;
         expect(&[("batch_size", &0, self.batch_size > 0, "at least 1")])?;
         if micro == 0 || !self.batch_size.is_multiple_of(micro) {
             return Err(TrainError::config(format!(
@@ -260,6 +315,24 @@ impl Configuration for PretrainConfig {
                 &self.mask_prob,
                 self.mask_prob > 0.0 && self.mask_prob <= 1.0,
                 share,
+            ),
+            (
+                "mask_prob_end",
+                &end_share,
+                end_share > 0.0 && end_share <= 1.0,
+                share,
+            ),
+            (
+                "sampling_temperature",
+                &self.sampling_temperature,
+                positive(self.sampling_temperature),
+                "a positive number",
+            ),
+            (
+                "sampling_temperature_end",
+                &end_temperature,
+                positive(end_temperature),
+                "a positive number",
             ),
             (
                 "generator_size",

@@ -39,6 +39,7 @@ pub fn to_device(batch: &PretrainBatch, first: usize, rows: usize, device: &Devi
             positions: int_tensor(&positions, [positions.len()], device),
             labels: int_tensor(&labels, [labels.len()], device),
             token_weights,
+            temperature: 1.0,
         },
         labels,
         lengths: lengths.to_vec(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aelectra_data::files::replace_json;
 use aelectra_data::hub::HubOptions;
-use aelectra_data::pretrain::{BatchSource, MaskingPolicy, ShardSet, Split};
+use aelectra_data::pretrain::{BatchSource, MaskingPolicy, ShardSet, Split, WordStarts};
 use aelectra_data::run::{ResumedEvent, RunDir, RunEvent, StartEvent, clear_control};
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::{DeviceSpec, ElectraConfig, parameters};
@@ -292,12 +292,18 @@ impl Session {
     /// Training batches, and held-out ones if there are any.
     fn sources(&self) -> Result<(BatchSource, Option<BatchSource>)> {
         let config = &self.job.config;
-        let policy = masking_policy(config.mask_prob, self.shards.max_length());
+        let policy = MaskingPolicy::of_share(config.mask_prob, self.shards.max_length());
         let source = |split, seed, rows| -> Result<BatchSource> {
             let source = BatchSource::new(Arc::clone(&self.shards), split, seed, rows)?;
             Ok(source.with_policy(policy))
         };
-        let train = source(Split::Train, config.seed, config.batch_size)?;
+        let mut train = source(Split::Train, config.seed, config.batch_size)?;
+        if let Some(end) = config.mask_prob_end {
+            train = train.with_share_at_end(end, config.schedule_steps);
+        }
+        if config.whole_word_masking {
+            train = train.with_whole_words(WordStarts::of(&self.tokenizer));
+        }
         let held_out = self.shards.len(Split::Validation);
         if held_out == 0 || config.eval_examples == 0 {
             return Ok((train, None));
@@ -385,15 +391,6 @@ fn refuse_other_task(run: &RunDir) -> Result<()> {
         ))
         .with_hint("give another `--out`")),
         _ => Ok(()),
-    }
-}
-
-/// The reference's masking for another share: at most `int((share + 0.005) · length)` positions.
-fn masking_policy(mask_prob: f64, length: usize) -> MaskingPolicy {
-    MaskingPolicy {
-        mask_prob,
-        max_predictions: (((mask_prob + 0.005) * length as f64) as usize).max(1),
-        ..MaskingPolicy::for_length(length)
     }
 }
 

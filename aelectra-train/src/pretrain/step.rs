@@ -65,7 +65,8 @@ pub fn train_step(
     for part in 0..parts {
         let started = Instant::now();
         let first = part * rows;
-        let micro = to_device(batch, first, rows.min(batch.batch_size - first), device);
+        let mut micro = to_device(batch, first, rows.min(batch.batch_size - first), device);
+        micro.input.temperature = config.temperature_at(step);
         let mut noise = Noise::keyed(rng::key(config.seed, "noise", &[step, part as u64]));
         let output = kernels::using(kernels, || match config.objective {
             Objective::Electra => model.forward(&micro.input, None, &mut noise),

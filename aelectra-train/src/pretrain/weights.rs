@@ -8,7 +8,7 @@ use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::init::Initializer;
 use burn::tensor::Device;
 
-use crate::config::pretrain::PretrainConfig;
+use crate::config::pretrain::{EmbeddingSharing, PretrainConfig};
 use crate::error::{Result, TrainError};
 use crate::ner::load_tokenizer;
 
@@ -25,7 +25,8 @@ pub fn fresh_model(
     let seed = rng::key(config.seed, "init", &[]);
     let mut init = Initializer::random(seed, discriminator.initializer_range, device);
     let model = ElectraPretrainer::new(&discriminator, &generator, &mut init);
-    config.model.attention_start.begin(model, &discriminator)
+    let model = config.model.attention_start.begin(model, &discriminator);
+    share_embeddings(config, model)
 }
 
 /// The same architecture to read a checkpoint into.
@@ -38,7 +39,15 @@ pub fn blank_model(
 ) -> ElectraPretrainer {
     let discriminator = config.discriminator(vocab_size, pad_token_id);
     let generator = config.generator(&discriminator);
-    ElectraPretrainer::new(&discriminator, &generator, &mut Initializer::zeros(device))
+    let model = ElectraPretrainer::new(&discriminator, &generator, &mut Initializer::zeros(device));
+    share_embeddings(config, model)
+}
+
+fn share_embeddings(config: &PretrainConfig, model: ElectraPretrainer) -> ElectraPretrainer {
+    match config.embedding_sharing {
+        EmbeddingSharing::Shared => model,
+        EmbeddingSharing::Gdes => model.with_residual_embeddings(),
+    }
 }
 
 /// Models, by directory or name on the hub, whose weights a pretraining continues from.
