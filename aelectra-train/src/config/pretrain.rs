@@ -43,7 +43,7 @@ pub struct PretrainConfig {
     /// Share of tokens drawn for the generator.
     pub mask_prob: f64,
     /// That share at the end of the schedule, reached linearly; the same all along if not given.
-    /// Yang et al. 2023 (arXiv:2212.05025) let it fall.
+    /// Yang et al. 2023 (arXiv:2208.10806) let it fall.
     #[serde(default)]
     pub mask_prob_end: Option<f64>,
     /// Whether whole words are drawn rather than pieces (in training; evaluation draws pieces).
