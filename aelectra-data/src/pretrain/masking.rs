@@ -193,8 +193,8 @@ mod tests {
                 assert!(of_it == 0 || of_it == whole, "{drawn:?}");
                 assert!(*word > 0 || !drawn.contains(&position), "{drawn:?}");
             }
-            for word in 1..7 {
-                times[word] += u32::from(drawn.iter().any(|at| word_of[*at] == word));
+            for (word, times) in times.iter_mut().enumerate().skip(1) {
+                *times += u32::from(drawn.iter().any(|at| word_of[*at] == word));
             }
         }
         assert!(times[1..].iter().all(|&times| times > 60), "{times:?}");
