@@ -251,6 +251,15 @@ fn batches_are_a_function_of_the_step() {
             8
         );
     }
+    // A drawn share that falls to a third over ten steps, and stays there.
+    let falling = source.as_ref().clone().with_share_at_end(0.05, 10);
+    let drawn = |step| falling.batch(step).unwrap().masked_rows.len();
+    assert_eq!(drawn(0), source.batch(0).unwrap().masked_rows.len());
+    assert!(drawn(0) > drawn(5) && drawn(5) > drawn(10), "it falls");
+    for (step, share) in [(0, 0.15), (5, 0.1), (10, 0.05), (1000, 0.05)] {
+        let found = falling.policy_at(step).mask_prob;
+        assert!((found - share).abs() < 1e-12, "{step}: {found}");
+    }
     // Two processes together see what one sees with twice the batch.
     let wide = BatchSource::new(set.clone(), Split::Train, 7, 16)
         .unwrap()

@@ -258,6 +258,9 @@ fn training_in_brain_floats_is_close() {
         for &set in &sets {
             let exact = using(set, || training_from(0.1, size, 0.3));
             let brain = in_brain_floats(set);
+            let back = using(brain, || kernels::for_training(&device(), Precision::F32));
+            let back = back.expect("f32 is everywhere");
+            assert_eq!(using(back, || training_from(0.1, size, 0.3)), exact);
             let rounded = using(brain, || training_from(0.1, size, 0.3));
             assert_ne!(rounded.0, exact.0, "nothing was rounded");
             let what = format!("{} in bf16: {} wide", set.name(), size.0);

@@ -38,6 +38,17 @@ fn every_workload_is_measured() {
     bench(&[&["finetune"][..], &small].concat());
     let recipe = ["pretrain", "--recipe", "demo", "--vocab-size", "100"];
     bench(&[&recipe[..], &small].concat());
+
+    // The flag, and a key where there is no flag, say what is multiplied.
+    for (more, way) in [
+        (&["--precision", "bf16"][..], "bf16 by"),
+        (&["--set", "precision=bf16"], "bf16 by"),
+        (&["--set", "precision=bf16", "--precision", "f32"], "f32 by"),
+    ] {
+        let all = [&["bench"][..], &recipe, &small, more].concat();
+        let (_, told) = expect_code(&all, 0);
+        assert!(told.contains(way), "{more:?}: {told}");
+    }
 }
 
 #[test]

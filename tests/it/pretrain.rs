@@ -162,3 +162,22 @@ fn what_departs_from_the_reference_resumes_and_is_exported() {
         "{told}"
     );
 }
+
+/// A precision that the kernels in use do not train in is refused before anything is written.
+#[test]
+fn a_precision_of_other_kernels_leaves_nothing_behind() {
+    let scene = Scene::new();
+    let out = scene.path("run");
+    let output = crate::binary::aelectra()
+        .args(["pretrain", "--recipe", "demo", "--precision", "bf16"])
+        .args(["--data", &scene.at("shards")])
+        .args(["--tokenizer", &scene.at("tokenizer")])
+        .args(["--out", &scene.at("run")])
+        .env("AELECTRA_FUSED", "0")
+        .output()
+        .expect("the binary runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("precision bf16 is unavailable"), "{told}");
+    assert!(!out.exists(), "a directory of a run that never was");
+}

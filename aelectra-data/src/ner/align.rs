@@ -163,6 +163,25 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn parts_append_to_the_whole() {
+        let sentences = [
+            &["a", "b", "c", "d", "e", "f"][..],
+            &["g"],
+            &[],
+            &["h", "i"],
+        ];
+        let tokenizer = letters();
+        let of = |part: &[&[&'static str]]| {
+            align(&tokenizer, part.iter().copied(), 6, 2).expect("aligns")
+        };
+        let mut parts = of(&sentences[..1]);
+        parts.append(of(&sentences[1..3]));
+        parts.append(of(&sentences[3..]));
+        assert_eq!(parts, of(&sentences));
+        assert_eq!(parts.words[3][0].window, 3, "after the two of the first");
+    }
+
+    #[test]
     fn long_sentences_overlap_and_take_the_middle() {
         let words = ["a", "b", "c", "d", "e", "f"];
         let tokenizer = letters();

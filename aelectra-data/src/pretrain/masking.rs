@@ -56,8 +56,9 @@ impl MaskingPolicy {
     /// candidates, and none when it has none. `[CLS]`, `[SEP]`, `[MASK]` and padding are no candidates.
     ///
     /// With `words`, whole words are drawn: in random order, as many as fit into the count; one that
-    /// does not fit is passed over, unless it would be the only one, of which then as much is drawn
-    /// as fits (google-research/bert, `create_pretraining_data.py`, `do_whole_word_mask`).
+    /// does not fit is passed over (google-research/bert, `create_pretraining_data.py`,
+    /// `do_whole_word_mask`). Where no word fits, as much of one is drawn as does, so that every
+    /// example is learnt from.
     pub(crate) fn mask(
         &self,
         ids: &[u32],
@@ -114,12 +115,9 @@ impl WordStarts {
     /// The pieces of a vocabulary that do not continue one.
     #[must_use]
     pub fn of(tokenizer: &WordPieceTokenizer) -> Self {
-        let prefix = CONTINUATION;
         let ids = 0..tokenizer.vocab_size() as u32;
-        Self(
-            ids.map(|id| !tokenizer.token(id).starts_with(prefix))
-                .collect(),
-        )
+        let begins = |id| !tokenizer.token(id).starts_with(CONTINUATION);
+        Self(ids.map(begins).collect())
     }
 
     fn begins(&self, id: u32) -> bool {

@@ -228,16 +228,13 @@ pub fn of(device: &Device) -> &'static dyn Kernels {
 /// When the device has no kernels that train in the precision.
 pub fn for_training(device: &Device, precision: Precision) -> Result<&'static dyn Kernels> {
     let set = of(device);
-    if precision == Precision::F32 {
-        return Ok(set);
-    }
-    set.training_in(precision).ok_or_else(|| {
-        let needs = match precision {
-            Precision::Int8 => "products without gradients: int8 is for inference",
-            Precision::F32 | Precision::Bf16 => "the CPU kernels of device `flex`",
-        };
-        unavailable(precision, needs)
-    })
+    let needs = match (set.training_in(precision), precision) {
+        (Some(set), _) => return Ok(set),
+        (None, Precision::F32) => return Ok(set),
+        (None, Precision::Bf16) => "the CPU kernels of device `flex`",
+        (None, Precision::Int8) => "products without gradients: int8 is for inference",
+    };
+    Err(unavailable(precision, needs))
 }
 
 /// Every set of kernels that serves a device, the fastest first, the composed one last.

@@ -43,6 +43,7 @@ pub struct PretrainConfig {
     /// Share of tokens drawn for the generator.
     pub mask_prob: f64,
     /// That share at the end of the schedule, reached linearly; the same all along if not given.
+    /// Evaluation keeps to `mask_prob`.
     /// Yang et al. 2023 (arXiv:2208.10806) let it fall.
     #[serde(default)]
     pub mask_prob_end: Option<f64>,
@@ -50,7 +51,7 @@ pub struct PretrainConfig {
     #[serde(default)]
     pub whole_word_masking: bool,
     /// What the generator's logits are divided by where they are sampled: below 1 the likely tokens
-    /// are drawn more often. 1 is the reference.
+    /// are drawn more often. 1 is the reference, and what evaluation samples at.
     #[serde(default = "one")]
     pub sampling_temperature: f64,
     /// The temperature at the end of the schedule, reached exponentially; the same all along if not
@@ -350,5 +351,26 @@ impl Configuration for PretrainConfig {
             ("log_every", &0, self.log_every > 0, "at least 1"),
             trains_in(&self.precision),
         ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_temperature_changes_by_a_constant_factor() {
+        let config = PretrainConfig {
+            sampling_temperature: 2.0,
+            sampling_temperature_end: Some(0.5),
+            schedule_steps: 100,
+            ..PretrainConfig::default()
+        };
+        for (step, expected) in [(0, 2.0), (50, 1.0), (100, 0.5), (900, 0.5)] {
+            let found = config.temperature_at(step);
+            assert!((found - expected).abs() < 1e-12, "{step}: {found}");
+        }
+        let reference = PretrainConfig::default();
+        assert!([0, 7, 1_000_000].map(|step| reference.temperature_at(step)) == [1.0; 3]);
     }
 }

@@ -7,8 +7,8 @@ use aelectra_data::ner::{LabelMap, LabelSet, NerDataset, ReadOptions, read_ner};
 use aelectra_data::run::{
     EndEvent, EndReason, Manifest, RunDir, RunEvent, StartEvent, clear_control,
 };
-use aelectra_model::DeviceSpec;
 use aelectra_model::checkpoint::ModelDir;
+use aelectra_model::{DeviceSpec, kernels};
 use burn::tensor::Device;
 use serde_json::json;
 
@@ -165,6 +165,8 @@ impl Session {
             notes.extend(labels.unseen_note(data, "the training data has"));
         }
         let device = job.device.open()?.autodiff();
+        // What the device cannot do is told before there is a directory.
+        kernels::for_training(&device, job.config.precision)?;
         let path = hub::resolve(&job.model, &job.hub)?;
         let mut source = ModelDir::open(&path)?;
         if let Some(dropout) = job.config.dropout {

@@ -9,7 +9,7 @@ use aelectra_data::hub::HubOptions;
 use aelectra_data::pretrain::{BatchSource, MaskingPolicy, ShardSet, Split, WordStarts};
 use aelectra_data::run::{ResumedEvent, RunDir, RunEvent, StartEvent, clear_control};
 use aelectra_data::vocab::WordPieceTokenizer;
-use aelectra_model::{DeviceSpec, ElectraConfig, parameters};
+use aelectra_model::{DeviceSpec, ElectraConfig, kernels, parameters};
 use burn::tensor::Device;
 
 use crate::config::pretrain::{Objective, PretrainConfig};
@@ -162,8 +162,11 @@ impl Session {
         discriminator.validate()?;
         let generator = job.config.generator(&discriminator);
         generator.validate()?;
+        let device = job.device.open()?.autodiff();
+        // What the device cannot do is told before there is a directory.
+        kernels::for_training(&device, job.config.precision)?;
         Ok(Self {
-            device: job.device.open()?.autodiff(),
+            device,
             run: run(&job)?,
             job,
             tokenizer,

@@ -56,7 +56,7 @@ pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
     let resampling = Some(Resampling::default());
     let tagger = evaluate(&tagger, &data.sentences, args.mode, resampling)?;
     if let Some(path) = &args.predictions {
-        replace_file(path, columns(&data.sentences, &tagger.tags).as_bytes())?;
+        replace_file(path, columns(&data.sentences, &tagger.tags)?.as_bytes())?;
     }
     let errors = errors(&data.sentences, &tagger.tags, args.mode, args.errors)?;
     let evaluated = Evaluated { tagger, errors };
@@ -73,15 +73,24 @@ pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
 }
 
 /// Tokens and tags in two columns, a blank line after each sentence.
-fn columns(sentences: &[NerSentence], tags: &[Vec<String>]) -> String {
+fn columns(sentences: &[NerSentence], tags: &[Vec<String>]) -> anyhow::Result<String> {
     let mut text = String::new();
     for (sentence, tags) in sentences.iter().zip(tags) {
         for (token, tag) in sentence.tokens.iter().zip(tags) {
+            if token.contains(['\t', '\n', '\r']) {
+                return Err(output::usage(
+                    format!(
+                        "line {}: a token holds a tab or a line break",
+                        sentence.line
+                    ),
+                    "columns cannot hold it; mend the token, or evaluate without --predictions",
+                ));
+            }
             text += &format!("{token}\t{tag}\n");
         }
         text.push('\n');
     }
-    text
+    Ok(text)
 }
 
 /// At most `limit` errors of each kind, if any are wanted; the counts are those of all.

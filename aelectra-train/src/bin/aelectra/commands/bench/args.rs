@@ -25,9 +25,9 @@ pub(super) struct MeasureArgs {
     #[arg(long, default_value_t = 3, value_name = "N")]
     pub warmup: usize,
     /// Precision of products: f32, or bf16 (faster with AVX-512 BF16 or AMX); inference also has int8
-    /// (needs AVX-512 VNNI).
-    #[arg(long, value_name = "PRECISION", default_value_t)]
-    pub precision: Precision,
+    /// (needs AVX-512 VNNI). Default: f32, or what the recipe says.
+    #[arg(long, value_name = "PRECISION")]
+    pub precision: Option<Precision>,
     /// Threads of the CPU backend; 0 for one per core.
     #[arg(long, default_value_t = 0, value_name = "T")]
     pub threads: usize,
@@ -51,16 +51,13 @@ impl MeasureArgs {
         }
         set_threads(self.threads)
     }
+}
 
-    /// Notes what multiplies in the chosen precision.
-    pub(super) fn tell_what_multiplies(&self, device: &Device) {
-        let precisions = kernels::of(device).precisions();
-        let chosen = precisions
-            .iter()
-            .find(|(known, _)| *known == self.precision);
-        if let Some((precision, by)) = chosen {
-            output::note(&format!("note: {precision} by {by}"));
-        }
+/// Notes what multiplies in a precision.
+pub(super) fn tell_what_multiplies(precision: Precision, device: &Device) {
+    let precisions = kernels::of(device).precisions();
+    if let Some((_, by)) = precisions.iter().find(|(known, _)| *known == precision) {
+        output::note(&format!("note: {precision} by {by}"));
     }
 }
 

@@ -9,7 +9,7 @@ use aelectra_train::optimizer::Adam;
 use aelectra_train::schedule::Schedule;
 use clap::Args;
 
-use super::args::{MeasureArgs, ModelArgs};
+use super::args::{MeasureArgs, ModelArgs, tell_what_multiplies};
 use super::measure::{Workload, measure_steps};
 use crate::common::configuration;
 use crate::global::Global;
@@ -81,6 +81,7 @@ pub(super) fn run(args: &FinetuneBenchArgs, global: Global) -> anyhow::Result<u8
         warmup_steps: 0,
         decay_steps: None,
     };
+    let precision = args.measure.precision.unwrap_or_default();
     let steps = NerSteps {
         windows: &windows,
         labels: &labels,
@@ -88,9 +89,9 @@ pub(super) fn run(args: &FinetuneBenchArgs, global: Global) -> anyhow::Result<u8
         schedule: &schedule,
         seed: SEED,
         device: &device,
-        kernels: kernels::for_training(&device, args.measure.precision)?,
+        kernels: kernels::for_training(&device, precision)?,
     };
-    args.measure.tell_what_multiplies(&device);
+    tell_what_multiplies(precision, &device);
     let workload = Workload {
         name: format!("fine-tuning step {rows}×{length}"),
         device: device_name,

@@ -9,7 +9,7 @@ use aelectra_model::{ElectraConfig, ElectraForPreTraining, EncoderInput, paramet
 use clap::Args;
 use serde::Deserialize;
 
-use super::args::{MeasureArgs, ModelArgs};
+use super::args::{MeasureArgs, ModelArgs, tell_what_multiplies};
 use super::measure::{Workload, measure};
 use crate::global::Global;
 use crate::output;
@@ -48,8 +48,9 @@ pub(super) fn run(args: &InferenceArgs, global: Global) -> anyhow::Result<u8> {
         AutoModel::MaskedLm(model) => parameters::count(model),
         AutoModel::TokenClassification(model) => parameters::count(model),
     };
-    let model = model.prepare(args.measure.precision)?;
-    args.measure.tell_what_multiplies(&device);
+    let precision = args.measure.precision.unwrap_or_default();
+    let model = model.prepare(precision)?;
+    tell_what_multiplies(precision, &device);
     let mut lengths = match &args.lengths {
         None => vec![args.measure.length; args.measure.batch],
         Some(path) => read_lengths(path)?,

@@ -10,7 +10,7 @@ use aelectra_train::pretrain::step::{read_records, train_step};
 use aelectra_train::pretrain::weights::fresh_model;
 use clap::Args;
 
-use super::args::MeasureArgs;
+use super::args::{MeasureArgs, tell_what_multiplies};
 use super::measure::{Workload, measure_steps};
 use crate::common::configuration;
 use crate::global::Global;
@@ -40,8 +40,8 @@ const MASK: u32 = 4;
 pub(super) fn run(args: &PretrainBenchArgs, global: Global) -> anyhow::Result<u8> {
     args.measure.check()?;
     let seed = ("seed", Some(SEED.into()));
-    let precision = args.measure.precision.to_string();
-    let precision = ("precision", Some(precision.into()));
+    let precision = args.measure.precision.map(|p| p.to_string().into());
+    let precision = ("precision", precision);
     let (mut config, _): (PretrainConfig, _) =
         configuration(&args.recipe, &args.set, &[seed, precision])?;
     config.batch_size = args.measure.batch;
@@ -66,7 +66,7 @@ pub(super) fn run(args: &PretrainBenchArgs, global: Global) -> anyhow::Result<u8
     let model = fresh_model(&config, args.vocab_size, 0, &device);
     let mut optimizer = Adam::new(config.optimizer, &model);
     let batch = random_batch(&args.measure, args.vocab_size, config.mask_prob);
-    args.measure.tell_what_multiplies(&device);
+    tell_what_multiplies(config.precision, &device);
     let workload = Workload {
         name: format!("pretraining step {}×{}", batch.batch_size, batch.seq_len),
         device: device_name,
