@@ -1,7 +1,7 @@
 //! The layers a transformer is made of, with the parameter shapes of a checkpoint.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Int, Tensor, module};
+use burn::tensor::{Int, Tensor};
 
 use crate::init::Initializer;
 use crate::kernels::{self, Activation, Dense, Norm};
@@ -86,7 +86,7 @@ impl LayerNorm {
 
     /// `[…, width]` to the same shape.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        module::layer_norm(input, self.weight.val(), Some(self.bias.val()), self.eps)
+        kernels::layer_norm(input, self.values(), self.eps)
     }
 }
 
@@ -108,6 +108,11 @@ impl Embedding {
     /// Ids `[batch, length]` to vectors `[batch, length, width]`.
     #[must_use]
     pub fn forward(&self, ids: Tensor<2, Int>) -> Tensor<3> {
-        module::embedding(self.weight.val(), ids)
+        let table = self.weight.val();
+        let [batch, length] = ids.dims();
+        let width = table.dims()[1];
+        kernels::of(&table.device())
+            .embedding(table, ids.reshape([batch * length]))
+            .reshape([batch, length, width])
     }
 }

@@ -81,6 +81,12 @@ impl Dropout {
             self.scale
         }
     }
+
+    /// Key, threshold and scale, for kernels that compute [`Dropout::factor`] elsewhere.
+    #[allow(dead_code, reason = "only the kernels of GPUs take it apart")]
+    pub(crate) const fn parts(&self) -> (u64, u32, f32) {
+        (self.key, self.threshold, self.scale)
+    }
 }
 
 /// Standard Gumbel noise of 32 uniform bits: `-ln(-ln(u + 1e-9) + 1e-9)`, `u` uniform in `[0, 1)`

@@ -2,7 +2,7 @@
 //! tokens were replaced (Clark et al. 2020; google-research/electra `run_pretraining.py`).
 
 use burn::module::{Module, Param};
-use burn::tensor::{IndexingUpdateOp, Int, Tensor};
+use burn::tensor::{Int, Tensor};
 
 use crate::config::ElectraConfig;
 use crate::electra::{ElectraBackbone, ElectraModel};
@@ -311,9 +311,8 @@ impl ElectraPretrainer {
             .backbone
             .forward(embeddings, &input.original.layout, noise);
         let width = hidden.dims()[2];
-        let drawn = hidden
-            .reshape([batch * length, width])
-            .select(0, input.positions.clone());
+        let rows = hidden.reshape([batch * length, width]);
+        let drawn = kernels::of(&rows.device()).rows_at(rows, input.positions.clone());
         let logits = self
             .generator
             .predictions
@@ -411,8 +410,7 @@ fn replace_at(
 ) -> Tensor<2, Int> {
     let shape = ids.dims();
     let flat = ids.reshape([shape[0] * shape[1]]);
-    let present = flat.clone().select(0, positions.clone());
-    // Adding the difference writes the value; plain assignment is not offered by every backend.
-    flat.select_assign(0, positions, values - present, IndexingUpdateOp::Add)
+    kernels::of(&flat.device())
+        .replace_at(flat, positions, values)
         .reshape(shape)
 }

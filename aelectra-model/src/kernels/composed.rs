@@ -4,7 +4,7 @@
 //! Rows are those of the padded batch, `[batch · length, width]`; attention does not see padding.
 
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Bool, Int, Tensor, TensorData, activation, module};
+use burn::tensor::{Bool, IndexingUpdateOp, Int, Tensor, TensorData, activation, module};
 
 use super::adam::{AdamStep, AdamTensors};
 use super::weights::{Dense, LayerOptions, LayerWeights, Norm};
@@ -77,7 +77,7 @@ pub(super) fn layer(
     )
 }
 
-fn layer_norm(rows: Tensor<2>, norm: Norm<Tensor<1>>, eps: f64) -> Tensor<2> {
+pub(super) fn layer_norm(rows: Tensor<2>, norm: Norm<Tensor<1>>, eps: f64) -> Tensor<2> {
     module::layer_norm(rows, norm.weight, Some(norm.bias), eps)
 }
 
@@ -124,6 +124,22 @@ pub(super) fn dropout<const D: usize>(values: Tensor<D>, dropout: Option<Dropout
     // On the device of the input, autodiff or not: a constant of its graph.
     let mask = Tensor::from_data(TensorData::new(mask, shape), &values.device());
     values * mask
+}
+
+/// Rows of a table `[entries, width]` by their numbers `[n]`: `[n, width]`.
+pub(super) fn embedding(table: Tensor<2>, ids: Tensor<1, Int>) -> Tensor<2> {
+    module::embedding(table, ids.unsqueeze_dim(0)).squeeze_dim(0)
+}
+
+/// `ids` `[n]` with `values` written at `positions`, which are all different.
+pub(super) fn replace_at(
+    ids: Tensor<1, Int>,
+    positions: Tensor<1, Int>,
+    values: Tensor<1, Int>,
+) -> Tensor<1, Int> {
+    let present = ids.clone().select(0, positions.clone());
+    // Adding the difference writes the value; plain assignment is not offered by every backend.
+    ids.select_assign(0, positions, values - present, IndexingUpdateOp::Add)
 }
 
 /// Negative log-likelihoods of `labels` `[n]` under `logits` `[n, classes]`, summed: `[1]`.

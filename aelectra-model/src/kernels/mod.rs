@@ -8,7 +8,8 @@
 //! | set | devices | overrides |
 //! | --- | --- | --- |
 //! | [`composed`] | all | nothing |
-//! | `cpu` | `flex` | everything but plain dropout, for each instruction set of [`cpu::isa`](cpu) |
+//! | `cpu` | `flex` | all that pays on a processor, for each instruction set of [`cpu::isa`](cpu) |
+//! | `cube` | `cuda`, `wgpu` | everything |
 //!
 //! Sets draw the same noise and agree within rounding: `tests/kernels.rs` holds every set of a
 //! device against `composed`, values and gradients, at odd sizes.
@@ -17,6 +18,10 @@ mod adam;
 mod composed;
 #[cfg(feature = "flex")]
 mod cpu;
+#[cfg(feature = "cube")]
+mod cube;
+#[cfg(any(feature = "flex", feature = "cube"))]
+mod extension;
 mod weights;
 
 use std::cell::Cell;
@@ -84,19 +89,18 @@ pub trait Kernels: Debug + Sync {
     ) -> Result<Box<dyn PreparedEncoder>> {
         match precision {
             Precision::F32 => Ok(Box::new(composed::Layers { layers, options })),
-            Precision::Bf16 | Precision::Int8 => {
-                Err(unavailable(precision, "the CPU kernels of device `flex`"))
-            }
+            Precision::Bf16 => Err(unavailable(precision, BRAIN_FLOATS)),
+            Precision::Int8 => Err(unavailable(precision, "the CPU kernels of device `flex`")),
         }
     }
 
-    /// The precisions [`prepare`](Kernels::prepare) supports, each with what multiplies in it.
-    fn precisions(&self) -> Vec<(Precision, &'static str)> {
+    /// The precisions [`prepare`](Kernels::prepare) supports on a device, each with what multiplies.
+    fn precisions(&self, _device: &Device) -> Vec<(Precision, &'static str)> {
         vec![(Precision::F32, self.name())]
     }
 
-    /// This set with the factors of training's products in a precision, if it has that.
-    fn training_in(&self, _precision: Precision) -> Option<&'static dyn Kernels> {
+    /// This set with the factors of training's products in a precision, if it has that on a device.
+    fn training_in(&self, _device: &Device, _precision: Precision) -> Option<&'static dyn Kernels> {
         None
     }
 
@@ -114,6 +118,39 @@ pub trait Kernels: Debug + Sync {
     /// [`Dropout::factor`] of `i`.
     fn dropout(&self, values: Tensor<1>, dropout: Dropout) -> Tensor<1> {
         composed::dropout(values, Some(dropout))
+    }
+
+    /// LayerNorm over rows: `[n, width]` to the same shape.
+    fn layer_norm(&self, rows: Tensor<2>, norm: Norm<Tensor<1>>, eps: f64) -> Tensor<2> {
+        composed::layer_norm(rows, norm, eps)
+    }
+
+    /// Rows of a table `[entries, width]` by their numbers `[n]`: `[n, width]`.
+    fn embedding(&self, table: Tensor<2>, ids: Tensor<1, Int>) -> Tensor<2> {
+        composed::embedding(table, ids)
+    }
+
+    /// The rows of `[n, width]` at `positions`, which are all different.
+    fn rows_at(&self, rows: Tensor<2>, positions: Tensor<1, Int>) -> Tensor<2> {
+        rows.select(0, positions)
+    }
+
+    /// `ids` `[n]`, outside autodiff, with `values` written at `positions`, which are all different.
+    fn replace_at(
+        &self,
+        ids: Tensor<1, Int>,
+        positions: Tensor<1, Int>,
+        values: Tensor<1, Int>,
+    ) -> Tensor<1, Int> {
+        composed::replace_at(ids, positions, values)
+    }
+
+    /// Whether steps are faster when all their shapes are the same. If so, positions and labels of a
+    /// pretraining batch may be filled up with -1, which stands for nothing, in
+    /// [`rows_at`](Kernels::rows_at), [`replace_at`](Kernels::replace_at) and
+    /// [`cross_entropy_sum`](Kernels::cross_entropy_sum).
+    fn wants_fixed_shapes(&self) -> bool {
+        false
     }
 
     /// Negative log-likelihoods of `labels` `[n]` under `logits` `[n, classes]`, summed: `[1]`.
@@ -189,6 +226,8 @@ struct Family {
 const FAMILIES: &[Family] = &[
     #[cfg(feature = "flex")]
     cpu::FAMILY,
+    #[cfg(feature = "cube")]
+    cube::FAMILY,
 ];
 
 static COMPOSED: composed::Composed = composed::Composed;
@@ -228,10 +267,10 @@ pub fn of(device: &Device) -> &'static dyn Kernels {
 /// When the device has no kernels that train in the precision.
 pub fn for_training(device: &Device, precision: Precision) -> Result<&'static dyn Kernels> {
     let set = of(device);
-    let needs = match (set.training_in(precision), precision) {
+    let needs = match (set.training_in(device, precision), precision) {
         (Some(set), _) => return Ok(set),
         (None, Precision::F32) => return Ok(set),
-        (None, Precision::Bf16) => "the CPU kernels of device `flex`",
+        (None, Precision::Bf16) => BRAIN_FLOATS,
         (None, Precision::Int8) => "products without gradients: int8 is for inference",
     };
     Err(unavailable(precision, needs))
@@ -285,6 +324,17 @@ pub fn linear<const D: usize>(
     of(&rows.device())
         .linear(rows, dense, activation)
         .reshape(shape)
+}
+
+/// What computes with brain floats.
+const BRAIN_FLOATS: &str = "the CPU kernels of device `flex`, or a GPU of device `cuda`";
+
+/// LayerNorm over the last dimension: `[…, width]` to the same shape.
+pub fn layer_norm<const D: usize>(input: Tensor<D>, norm: Norm<Tensor<1>>, eps: f64) -> Tensor<D> {
+    let shape = input.dims();
+    let width = shape[D - 1];
+    let rows = input.reshape([shape[..D - 1].iter().product::<usize>(), width]);
+    of(&rows.device()).layer_norm(rows, norm, eps).reshape(shape)
 }
 
 /// That a precision needs what is not there.

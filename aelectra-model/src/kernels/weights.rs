@@ -60,6 +60,14 @@ impl<M, V> Dense<M, V> {
 }
 
 impl<V> Norm<V> {
+    /// References to both.
+    pub const fn as_ref(&self) -> Norm<&V> {
+        Norm {
+            weight: &self.weight,
+            bias: &self.bias,
+        }
+    }
+
     fn map<W>(self, vector: &mut impl FnMut(V) -> W) -> Norm<W> {
         Norm {
             weight: vector(self.weight),
@@ -93,18 +101,15 @@ impl<M, V> LayerWeights<M, V> {
         fn dense<M, V>(Dense { weight, bias }: &Dense<M, V>) -> Dense<&M, &V> {
             Dense { weight, bias }
         }
-        fn norm<V>(Norm { weight, bias }: &Norm<V>) -> Norm<&V> {
-            Norm { weight, bias }
-        }
         LayerWeights {
             query: dense(&self.query),
             key: dense(&self.key),
             value: dense(&self.value),
             projection: dense(&self.projection),
-            attention_norm: norm(&self.attention_norm),
+            attention_norm: self.attention_norm.as_ref(),
             intermediate: dense(&self.intermediate),
             output: dense(&self.output),
-            output_norm: norm(&self.output_norm),
+            output_norm: self.output_norm.as_ref(),
         }
     }
 }

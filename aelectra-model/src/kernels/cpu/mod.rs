@@ -86,7 +86,7 @@ impl Kernels for CpuKernels {
         self.0.isa.name()
     }
 
-    fn training_in(&self, precision: Precision) -> Option<&'static dyn Kernels> {
+    fn training_in(&self, _device: &Device, precision: Precision) -> Option<&'static dyn Kernels> {
         let brain = match precision {
             Precision::F32 => false,
             Precision::Bf16 => true,
@@ -141,7 +141,7 @@ impl Kernels for CpuKernels {
         prepared::prepare(self.0.isa, layers, options, precision)
     }
 
-    fn precisions(&self) -> Vec<(Precision, &'static str)> {
+    fn precisions(&self, _device: &Device) -> Vec<(Precision, &'static str)> {
         prepared::precisions(self.0.isa)
     }
 

@@ -7,10 +7,7 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{
-    Autodiff, Backend, BackendTensor, Dispatch, DispatchAutodiffContext, DispatchTensor,
-    DispatchTensorKind, ExtensionType, Flex, backend_extension,
-};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 
@@ -20,6 +17,7 @@ use super::{Layer, State};
 use crate::input::SequenceLayout;
 use crate::kernels::cpu::matrix::Arithmetic;
 use crate::kernels::cpu::tensor::{contiguous, from_vec, slice};
+use crate::kernels::extension::Parameters;
 use crate::kernels::{LayerOptions, LayerWeights, PARAMETERS};
 
 /// What is no tensor.
@@ -28,48 +26,6 @@ struct Settings {
     arithmetic: Arithmetic,
     options: LayerOptions,
     layout: SequenceLayout,
-}
-
-/// The parameters as they cross from Burn's dispatch to a backend; what its derive macro would write
-/// for a struct of sixteen tensors.
-struct Parameters<B: Backend>(LayerWeights<FloatTensor<B>>);
-
-impl<B: Backend> ExtensionType<B> for Parameters<B> {
-    type Target = Parameters<Dispatch>;
-
-    fn map_to_dispatch<F>(self, map_kind: F, autodiff: DispatchAutodiffContext) -> Self::Target
-    where
-        F: Fn(BackendTensor<B>) -> DispatchTensorKind,
-    {
-        let wrap = |tensor| DispatchTensor {
-            kind: map_kind(BackendTensor::Float(tensor)),
-            autodiff,
-        };
-        Parameters(self.0.map(wrap, wrap))
-    }
-
-    fn map_from_dispatch<F>(target: Self::Target, unwrap_kind: F) -> Self
-    where
-        F: Fn(DispatchTensor) -> BackendTensor<B>,
-    {
-        let unwrap = |tensor| unwrap_kind(tensor).float();
-        Self(target.0.map(unwrap, unwrap))
-    }
-
-    fn routing_tensor(target: &Self::Target) -> Option<&DispatchTensor> {
-        Some(&target.0.query.weight)
-    }
-
-    fn routing_float_tensor(target: &Self::Target) -> Option<&DispatchTensor> {
-        Self::routing_tensor(target)
-    }
-
-    fn autodiff_context(target: &Self::Target) -> DispatchAutodiffContext {
-        let tensors = target.0.as_ref().into_array().into_iter();
-        tensors.fold(DispatchAutodiffContext::Disabled, |context, tensor| {
-            context.merge(tensor.autodiff)
-        })
-    }
 }
 
 /// The layer as an extension of a backend.

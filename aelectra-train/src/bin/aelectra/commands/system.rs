@@ -42,7 +42,7 @@ pub(crate) fn doctor(global: Global) -> anyhow::Result<u8> {
             used: kernels.name(),
             available: kernels::all_on(&device).iter().map(|k| k.name()).collect(),
             precisions: kernels
-                .precisions()
+                .precisions(&device)
                 .into_iter()
                 .map(|(precision, by)| (precision.to_string(), by))
                 .collect(),

@@ -55,7 +55,7 @@ impl MeasureArgs {
 
 /// Notes what multiplies in a precision.
 pub(super) fn tell_what_multiplies(precision: Precision, device: &Device) {
-    let precisions = kernels::of(device).precisions();
+    let precisions = kernels::of(device).precisions(device);
     if let Some((_, by)) = precisions.iter().find(|(known, _)| *known == precision) {
         output::note(&format!("note: {precision} by {by}"));
     }

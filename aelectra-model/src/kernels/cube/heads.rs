@@ -1,0 +1,170 @@
+//! Between rows `[batch · length, width]` and heads `[batch, heads, length, size]`.
+
+use burn::backend::{DType, TensorMetadata};
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::ir::ElemType;
+use cubecl::prelude::*;
+
+use super::tensor::{argument, element, elementwise, empty};
+
+/// The sizes of attention over a padded batch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    pub batch: usize,
+    pub length: usize,
+    pub heads: usize,
+    pub size: usize,
+}
+
+impl Sizes {
+    pub(super) const fn width(&self) -> usize {
+        self.heads * self.size
+    }
+
+    const fn rows(&self) -> usize {
+        self.batch * self.length
+    }
+
+    pub(super) const fn by_head(&self) -> [usize; 4] {
+        [self.batch, self.heads, self.length, self.size]
+    }
+}
+
+/// Where element `at` of rows is among heads.
+#[cube]
+fn place(at: usize, length: usize, heads: usize, size: usize) -> usize {
+    let within = at % size;
+    let head = (at / size) % heads;
+    let row = at / (size * heads);
+    let sequence = row / length;
+    let position = row % length;
+    ((sequence * heads + head) * length + position) * size + within
+}
+
+#[cube(launch)]
+#[allow(clippy::too_many_arguments, reason = "the arguments of a kernel")]
+fn split_rows<T: Float>(
+    rows: &[f32],
+    query_bias: &[f32],
+    key_bias: &[f32],
+    value_bias: &[f32],
+    query: &mut [T],
+    key: &mut [T],
+    value: &mut [T],
+    count: usize,
+    length: usize,
+    heads: usize,
+    size: usize,
+    #[define(T)] _factors: ElemType,
+) {
+    let at = ABSOLUTE_POS;
+    if at < count {
+        let width = heads * size;
+        let column = at % width;
+        let from = (at / width) * 3 * width + column;
+        let to = place(at, length, heads, size);
+        query[to] = T::cast_from(rows[from] + query_bias[column]);
+        key[to] = T::cast_from(rows[from + width] + key_bias[column]);
+        value[to] = T::cast_from(rows[from + 2 * width] + value_bias[column]);
+    }
+}
+
+/// Query, key and value `[batch · length, 3 · width]` with their biases added, as heads of a type.
+pub(super) fn split(
+    rows: &CubeTensor,
+    biases: [&CubeTensor; 3],
+    sizes: Sizes,
+    factors: DType,
+) -> [CubeTensor; 3] {
+    let parts = [(); 3].map(|()| empty(rows, sizes.by_head(), factors));
+    let count = sizes.rows() * sizes.width();
+    let (cubes, dim) = elementwise(&rows.client, count);
+    split_rows::launch(
+        &rows.client,
+        cubes,
+        dim,
+        argument(rows),
+        argument(biases[0]),
+        argument(biases[1]),
+        argument(biases[2]),
+        argument(&parts[0]),
+        argument(&parts[1]),
+        argument(&parts[2]),
+        count,
+        sizes.length,
+        sizes.heads,
+        sizes.size,
+        element(&parts[0]),
+    );
+    parts
+}
+
+#[cube(launch)]
+#[allow(clippy::too_many_arguments, reason = "the arguments of a kernel")]
+fn merge_heads<T: Float>(
+    first: &[f32],
+    second: &[f32],
+    third: &[f32],
+    rows: &mut [T],
+    count: usize,
+    length: usize,
+    heads: usize,
+    size: usize,
+    #[comptime] parts: u32,
+    #[define(T)] _factors: ElemType,
+) {
+    let at = ABSOLUTE_POS;
+    if at < count {
+        let width = heads * size;
+        let from = place(at, length, heads, size);
+        let to = (at / width) * comptime!(parts as usize) * width + at % width;
+        rows[to] = T::cast_from(first[from]);
+        if comptime!(parts == 3) {
+            rows[to + width] = T::cast_from(second[from]);
+            rows[to + 2 * width] = T::cast_from(third[from]);
+        }
+    }
+}
+
+/// One or three tensors by head `[batch, heads, length, size]`, side by side in rows of a type.
+pub(super) fn merge(parts: &[CubeTensor], sizes: Sizes, factors: DType) -> CubeTensor {
+    let [first, .., last] = parts else {
+        return merge_parts([&parts[0]; 3], 1, sizes, factors);
+    };
+    merge_parts([first, &parts[1], last], 3, sizes, factors)
+}
+
+fn merge_parts(
+    [first, second, third]: [&CubeTensor; 3],
+    parts: usize,
+    sizes: Sizes,
+    factors: DType,
+) -> CubeTensor {
+    let rows = empty(first, [sizes.rows(), parts * sizes.width()], factors);
+    let count = sizes.rows() * sizes.width();
+    let (cubes, dim) = elementwise(&first.client, count);
+    merge_heads::launch(
+        &first.client,
+        cubes,
+        dim,
+        argument(first),
+        argument(second),
+        argument(third),
+        argument(&rows),
+        count,
+        sizes.length,
+        sizes.heads,
+        sizes.size,
+        parts as u32,
+        element(&rows),
+    );
+    rows
+}
+
+/// Rows `[batch · length, width]` as a view by head.
+pub(super) fn view_by_head(rows: CubeTensor, sizes: Sizes) -> CubeTensor {
+    let shape = [sizes.batch, sizes.length, sizes.heads, sizes.size];
+    let rows = super::tensor::reshape(rows, shape);
+    debug_assert_eq!(rows.shape().num_elements(), sizes.rows() * sizes.width());
+    burn_cubecl::ops::permute(rows, &[0, 2, 1, 3])
+}

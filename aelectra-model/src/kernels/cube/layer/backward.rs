@@ -1,0 +1,129 @@
+//! The gradients of a layer.
+
+use burn::backend::TensorMetadata;
+use burn_cubecl::tensor::CubeTensor;
+
+use super::{Settings, State, joined};
+use crate::kernels::cube::norm::{self, NormGradients};
+use crate::kernels::cube::product::product;
+use crate::kernels::cube::sums::sum_rows;
+use crate::kernels::cube::tensor::{cast, contiguous, transposed};
+use crate::kernels::cube::{activation, heads, softmax};
+use crate::kernels::{Dense, LayerWeights, Norm};
+
+/// Gradients of the layer's input and of its parameters, from that of its output, `[n, hidden]`.
+pub(super) fn backward(
+    settings: &Settings,
+    gradient: &CubeTensor,
+    weights: &LayerWeights<CubeTensor>,
+    state: State,
+) -> (CubeTensor, LayerWeights<CubeTensor>) {
+    let [_, width] = gradient.shape().dims();
+    let sizes = settings.sizes(width);
+    let dtype = settings.factors();
+    let [_, projection_dropout, output_dropout] = settings.options.dropout;
+    // Of a product's weight, and of its rows.
+    let of_weight = |gradient: &CubeTensor, rows: CubeTensor| {
+        product(transposed(gradient.clone()), rows)
+    };
+    let of_rows = |gradient: &CubeTensor, dense: &Dense<CubeTensor>| {
+        product(gradient.clone(), cast(dense.weight.clone(), dtype))
+    };
+
+    let NormGradients {
+        rows: residual,
+        dropped,
+        parameters: [gain, offset, bias],
+    } = norm::backward(
+        gradient,
+        &state.output_norm,
+        &weights.output_norm.weight,
+        output_dropout,
+        dtype,
+    );
+    let output_norm = Norm {
+        weight: gain,
+        bias: offset,
+    };
+    let output = Dense {
+        weight: of_weight(&dropped, state.activated),
+        bias,
+    };
+    let activated = of_rows(&dropped, &weights.output);
+    let bias = &weights.intermediate.bias;
+    let inner = activation::gelu_backward(&activated, &state.inner, bias, dtype);
+    drop(activated);
+    let intermediate = Dense {
+        weight: of_weight(&inner, state.attended),
+        bias: sum_rows(&inner),
+    };
+    let attended = norm::add(of_rows(&inner, &weights.intermediate), &residual);
+    drop(inner);
+
+    let NormGradients {
+        rows: residual,
+        dropped,
+        parameters: [gain, offset, bias],
+    } = norm::backward(
+        &attended,
+        &state.attention_norm,
+        &weights.attention_norm.weight,
+        projection_dropout,
+        dtype,
+    );
+    let attention_norm = Norm {
+        weight: gain,
+        bias: offset,
+    };
+    let projection = Dense {
+        weight: of_weight(&dropped, state.context),
+        bias,
+    };
+    let context = cast(of_rows(&dropped, &weights.projection), dtype);
+    let context = contiguous(heads::view_by_head(context, sizes));
+
+    let [query, key, value] = state.heads;
+    let scores = product(query.clone(), transposed(key.clone()));
+    let slopes = product(context.clone(), transposed(value));
+    let attention = settings.attention(sizes);
+    let (probabilities, slopes) =
+        softmax::backward(&scores, &state.log_sums, &slopes, &attention, dtype);
+    drop(scores);
+    let parts = [
+        product(slopes.clone(), key),
+        product(transposed(slopes), query),
+        product(transposed(probabilities), context),
+    ];
+    let qkv = heads::merge(&parts, sizes, dtype);
+    drop(parts);
+    let weight = of_weight(&qkv, state.input);
+    let bias = sum_rows(&qkv);
+    let input = product(qkv, joined(weights, dtype));
+    let input = norm::add(input, &residual);
+
+    let part = |at: usize| Dense {
+        weight: rows_of(&weight, at * width, width),
+        bias: rows_of(&bias, at * width, width),
+    };
+    let parameters = LayerWeights {
+        query: part(0),
+        key: part(1),
+        value: part(2),
+        projection,
+        attention_norm,
+        intermediate,
+        output,
+        output_norm,
+    };
+    (input, parameters)
+}
+
+/// `count` rows from `first` on as a tensor of its own.
+fn rows_of(tensor: &CubeTensor, first: usize, count: usize) -> CubeTensor {
+    use burn::backend::ops::FloatTensorOps;
+    use burn::tensor::Slice;
+    let rows = Slice::from(first..first + count);
+    let part =
+        <burn_cubecl::CubeBackend as FloatTensorOps<_>>::float_slice(tensor.clone(), &[rows]);
+    contiguous(part)
+}

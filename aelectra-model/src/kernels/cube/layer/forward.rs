@@ -1,0 +1,70 @@
+//! The forward pass of a layer.
+
+use burn::backend::TensorMetadata;
+use burn_cubecl::tensor::CubeTensor;
+
+use super::{Settings, State, joined};
+use crate::kernels::cube::norm::Before;
+use crate::kernels::cube::product::product;
+use crate::kernels::cube::tensor::{cast, transposed};
+use crate::kernels::cube::{activation, heads, norm, softmax};
+use crate::kernels::{Dense, LayerWeights};
+
+/// `input` `[n, hidden]` to the layer's output and what the gradients need.
+pub(super) fn forward(
+    settings: &Settings,
+    input: &CubeTensor,
+    weights: &LayerWeights<CubeTensor>,
+) -> (CubeTensor, State) {
+    let [_, width] = input.shape().dims();
+    let sizes = settings.sizes(width);
+    let dtype = settings.factors();
+    let eps = settings.options.eps;
+    let [_, projection_dropout, output_dropout] = settings.options.dropout;
+    let linear = |rows: &CubeTensor, dense: &Dense<CubeTensor>| {
+        let weight = cast(dense.weight.clone(), dtype);
+        product(rows.clone(), transposed(weight))
+    };
+
+    let input_factor = cast(input.clone(), dtype);
+    let qkv = product(input_factor.clone(), transposed(joined(weights, dtype)));
+    let biases = [&weights.query.bias, &weights.key.bias, &weights.value.bias];
+    let [query, key, value] = heads::split(&qkv, biases, sizes, dtype);
+    drop(qkv);
+    let scores = product(query.clone(), transposed(key.clone()));
+    let (probabilities, log_sums) = softmax::forward(&scores, &settings.attention(sizes), dtype);
+    drop(scores);
+    let context = product(probabilities, value.clone());
+    let context = heads::merge(&[context], sizes, dtype);
+
+    let projected = linear(&context, &weights.projection);
+    let before = Before {
+        bias: weights.projection.bias.clone(),
+        residual: input.clone(),
+        dropout: projection_dropout,
+    };
+    let attended = norm::forward(&projected, Some(before), weights.attention_norm.as_ref(), eps);
+    drop(projected);
+    let attended_factor = cast(attended.output.clone(), dtype);
+    let inner = linear(&attended_factor, &weights.intermediate);
+    let activated = activation::with_bias(&inner, &weights.intermediate.bias, true, dtype);
+    let outer = linear(&activated, &weights.output);
+    let before = Before {
+        bias: weights.output.bias.clone(),
+        residual: attended.output,
+        dropout: output_dropout,
+    };
+    let output = norm::forward(&outer, Some(before), weights.output_norm.as_ref(), eps);
+    let state = State {
+        input: input_factor,
+        heads: [query, key, value],
+        log_sums,
+        context,
+        attention_norm: attended.state,
+        attended: attended_factor,
+        inner,
+        activated,
+        output_norm: output.state,
+    };
+    (output.output, state)
+}

@@ -1,0 +1,84 @@
+//! A whole transformer layer on the padded rows of a batch, forward and backward: products by CubeK,
+//! and one kernel for all that lies between two of them. Probabilities and masks of dropout are
+//! computed again for the gradients instead of kept.
+
+mod backward;
+mod forward;
+mod op;
+
+pub(super) use op::layer;
+
+use burn::backend::{DType, TensorMetadata};
+use burn_cubecl::tensor::CubeTensor;
+
+use super::heads::Sizes;
+use super::norm::NormState;
+use super::product::factors;
+use super::softmax::Attention;
+use crate::kernels::{LayerOptions, LayerWeights};
+use crate::precision::Precision;
+
+/// What is no parameter.
+#[derive(Clone, Debug)]
+struct Settings {
+    precision: Precision,
+    options: LayerOptions,
+    batch: usize,
+    length: usize,
+    /// Not 0 on padding, `[batch, length]`.
+    padding: Option<CubeTensor>,
+}
+
+/// What the backward pass needs of a forward pass; `T` is the type of factors.
+#[derive(Debug)]
+struct State {
+    /// The layer's input as a factor: `T [n, hidden]`.
+    input: CubeTensor,
+    /// Query, key and value: `T [batch, heads, length, size]`.
+    heads: [CubeTensor; 3],
+    /// `[batch · heads · length]`.
+    log_sums: CubeTensor,
+    /// `T [n, hidden]`.
+    context: CubeTensor,
+    attention_norm: NormState,
+    /// `T [n, hidden]`.
+    attended: CubeTensor,
+    /// Before bias and GELU: `[n, intermediate]`.
+    inner: CubeTensor,
+    /// `T [n, intermediate]`.
+    activated: CubeTensor,
+    output_norm: NormState,
+}
+
+impl Settings {
+    fn sizes(&self, width: usize) -> Sizes {
+        Sizes {
+            batch: self.batch,
+            length: self.length,
+            heads: self.options.heads,
+            size: width / self.options.heads,
+        }
+    }
+
+    fn attention(&self, sizes: Sizes) -> Attention {
+        Attention {
+            scale: 1.0 / (sizes.size as f32).sqrt(),
+            padding: self.padding.clone(),
+            dropout: self.options.dropout[0],
+        }
+    }
+
+    const fn factors(&self) -> DType {
+        factors(self.precision)
+    }
+}
+
+/// The weights of query, key and value as one matrix of factors, `[3 · hidden, hidden]`.
+fn joined(weights: &LayerWeights<CubeTensor>, dtype: DType) -> CubeTensor {
+    use burn::backend::ops::FloatTensorOps;
+    let parts = [&weights.query, &weights.key, &weights.value];
+    let parts = parts.map(|dense| dense.weight.clone()).to_vec();
+    let joined = <burn_cubecl::CubeBackend as FloatTensorOps<_>>::float_cat(parts, 0);
+    debug_assert_eq!(joined.rank(), 2);
+    super::tensor::cast(super::tensor::contiguous(joined), dtype)
+}

@@ -1,0 +1,61 @@
+//! The keyed noise of [`crate::noise`], computed where it is used.
+
+use cubecl::prelude::*;
+
+use crate::noise::Dropout;
+
+/// A key of noise, in the halves that its hash takes.
+#[derive(CubeLaunch, CubeType, Clone, Copy)]
+pub(super) struct Key {
+    low: u32,
+    high: u32,
+}
+
+impl Key {
+    pub(super) fn argument(key: u64) -> KeyLaunch {
+        KeyLaunch::new(key as u32, (key >> 32) as u32)
+    }
+}
+
+/// One draw of dropout.
+#[derive(CubeLaunch, CubeType, Clone, Copy)]
+pub(super) struct Draw {
+    key: Key,
+    threshold: u32,
+    scale: f32,
+}
+
+impl Draw {
+    /// A draw as a kernel's argument; one that keeps everything in place of `None`.
+    pub(super) fn argument(dropout: Option<Dropout>) -> DrawLaunch {
+        let (key, threshold, scale) = dropout.map_or((0, 0, 1.0), |dropout| dropout.parts());
+        DrawLaunch::new(Key::argument(key), threshold, scale)
+    }
+}
+
+#[cube]
+fn permute(x: u32) -> u32 {
+    let x = (x ^ (x >> 16)) * 0x21f0_aaadu32;
+    let x = (x ^ (x >> 15)) * 0x735a_2d97u32;
+    x ^ (x >> 15)
+}
+
+/// [`crate::noise::hash32`].
+#[cube]
+pub(super) fn hash32(key: &Key, index: u32) -> u32 {
+    permute(permute(index ^ key.low) + key.high)
+}
+
+/// [`Dropout::factor`].
+#[cube]
+pub(super) fn factor(draw: &Draw, index: u32) -> f32 {
+    select(hash32(&draw.key, index) < draw.threshold, 0.0f32, draw.scale)
+}
+
+/// [`crate::noise::gumbel`] of the bits of an element.
+#[cube]
+pub(super) fn gumbel(key: &Key, index: u32) -> f32 {
+    // Both roundings of 32 bits to a float are to the nearest; the power of two is exact.
+    let uniform = f32::cast_from(hash32(key, index)) * f32::new(2.328_306_4e-10);
+    -((-((uniform + 1e-9).ln()) + 1e-9).ln())
+}

@@ -1,0 +1,412 @@
+//! The smaller operations as extensions of Burn's GPU backend, with their gradients.
+
+use std::sync::{Arc, Mutex};
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Autodiff, Backend, Dispatch, TensorMetadata, backend_extension};
+use burn::tensor::{Int, Tensor};
+use burn_cubecl::CubeBackend;
+use burn_cubecl::tensor::CubeTensor;
+
+use super::norm::NormState;
+use super::product::{factor, factors, product};
+use super::tensor::{cast, contiguous, transposed};
+use super::{activation, gather, norm, sums, vocabulary};
+use crate::kernels::{Dense, Norm};
+use crate::noise::Dropout;
+use crate::precision::Precision;
+
+/// A linear layer's settings.
+#[derive(Clone, Copy, Debug)]
+struct Linear {
+    precision: Precision,
+    gelu: bool,
+}
+
+#[backend_extension(Autodiff, Cube)]
+trait RowsBackend: Backend {
+    /// Rows `[n, in]`, weight `[out, in]`, bias `[out]` to `[n, out]`.
+    fn cube_linear(
+        rows: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        linear: Linear,
+    ) -> FloatTensor<Self>;
+
+    /// Rows `[n, width]`, gain and offset `[width]` to `[n, width]`.
+    fn cube_layer_norm(
+        rows: FloatTensor<Self>,
+        gain: FloatTensor<Self>,
+        offset: FloatTensor<Self>,
+        eps: f64,
+    ) -> FloatTensor<Self>;
+
+    /// Flat values `[n]` to the same shape.
+    fn cube_dropout(values: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self>;
+
+    /// Logits `[n, classes]`, labels `[n]` to `[1]`.
+    fn cube_cross_entropy(
+        logits: FloatTensor<Self>,
+        labels: IntTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// Table `[entries, width]`, numbers `[n]` to `[n, width]`. Numbers are all `different`, or not.
+    fn cube_take(
+        table: FloatTensor<Self>,
+        numbers: IntTensor<Self>,
+        different: bool,
+    ) -> FloatTensor<Self>;
+}
+
+/// Rows `[n, in]` to `[n, out]`.
+pub(super) fn linear(
+    precision: Precision,
+    rows: Tensor<2>,
+    dense: Dense<Tensor<2>, Tensor<1>>,
+    gelu: bool,
+) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as RowsBackend>::cube_linear(
+        rows.into_dispatch(),
+        dense.weight.into_dispatch(),
+        dense.bias.into_dispatch(),
+        Linear { precision, gelu },
+    ))
+}
+
+/// Rows `[n, width]` to the same shape.
+pub(super) fn layer_norm(rows: Tensor<2>, norm: Norm<Tensor<1>>, eps: f64) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as RowsBackend>::cube_layer_norm(
+        rows.into_dispatch(),
+        norm.weight.into_dispatch(),
+        norm.bias.into_dispatch(),
+        eps,
+    ))
+}
+
+/// Flat values `[n]` times the mask of a dropout.
+pub(super) fn dropout(values: Tensor<1>, dropout: Dropout) -> Tensor<1> {
+    Tensor::from_dispatch(<Dispatch as RowsBackend>::cube_dropout(
+        values.into_dispatch(),
+        dropout,
+    ))
+}
+
+/// The summed negative log-likelihood of labels `[n]` under logits `[n, classes]`: `[1]`.
+pub(super) fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    Tensor::from_dispatch(<Dispatch as RowsBackend>::cube_cross_entropy(
+        logits.into_dispatch(),
+        labels.into_dispatch(),
+    ))
+}
+
+/// Rows of a table by their numbers `[n]`, which are all `different` or not.
+pub(super) fn take(table: Tensor<2>, numbers: Tensor<1, Int>, different: bool) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as RowsBackend>::cube_take(
+        table.into_dispatch(),
+        numbers.into_dispatch(),
+        different,
+    ))
+}
+
+fn linear_forward(
+    [rows, weight, bias]: [CubeTensor; 3],
+    Linear { precision, gelu }: Linear,
+) -> (CubeTensor, LinearState) {
+    let (rows, weight) = (factor(rows, precision), factor(weight, precision));
+    let before = product(rows.clone(), transposed(weight.clone()));
+    let output = activation::with_bias(&before, &bias, gelu, burn::backend::DType::F32);
+    let before = gelu.then_some(before);
+    let state = LinearState {
+        rows,
+        weight,
+        bias,
+        before,
+        precision,
+    };
+    (output, state)
+}
+
+#[derive(Clone, Debug)]
+struct LinearState {
+    rows: CubeTensor,
+    weight: CubeTensor,
+    bias: CubeTensor,
+    /// Before bias and GELU, where there is one.
+    before: Option<CubeTensor>,
+    precision: Precision,
+}
+
+fn norm_forward([rows, gain, offset]: [CubeTensor; 3], eps: f64) -> (CubeTensor, NormKept) {
+    let norm = Norm {
+        weight: &gain,
+        bias: &offset,
+    };
+    let normed = norm::forward(&rows, None, norm, eps);
+    let kept = NormKept {
+        state: normed.state,
+        gain,
+    };
+    (normed.output, kept)
+}
+
+#[derive(Clone, Debug)]
+struct NormKept {
+    state: NormState,
+    gain: CubeTensor,
+}
+
+/// A tensor that its gradient may be written over.
+fn writable(tensor: CubeTensor) -> CubeTensor {
+    let tensor = contiguous(tensor);
+    if tensor.can_mut() { tensor } else { tensor.copy() }
+}
+
+impl RowsBackend for CubeBackend {
+    fn cube_linear(
+        rows: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        linear: Linear,
+    ) -> FloatTensor<Self> {
+        linear_forward([rows, weight, bias].map(contiguous), linear).0
+    }
+
+    fn cube_layer_norm(
+        rows: FloatTensor<Self>,
+        gain: FloatTensor<Self>,
+        offset: FloatTensor<Self>,
+        eps: f64,
+    ) -> FloatTensor<Self> {
+        norm_forward([rows, gain, offset].map(contiguous), eps).0
+    }
+
+    fn cube_dropout(values: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self> {
+        activation::drop(&contiguous(values), dropout)
+    }
+
+    fn cube_cross_entropy(
+        logits: FloatTensor<Self>,
+        labels: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        vocabulary::cross_entropy(&contiguous(logits), &contiguous(labels)).0
+    }
+
+    fn cube_take(
+        table: FloatTensor<Self>,
+        numbers: IntTensor<Self>,
+        _different: bool,
+    ) -> FloatTensor<Self> {
+        gather::take(&contiguous(table), &contiguous(numbers))
+    }
+}
+
+#[derive(Debug)]
+struct LinearBackward;
+
+impl Backward<CubeBackend, 3> for LinearBackward {
+    type State = LinearState;
+
+    fn backward(self, ops: Ops<LinearState, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = contiguous(grads.consume::<CubeBackend>(&ops.node));
+        let state = ops.state;
+        let dtype = factors(state.precision);
+        let gradient = match &state.before {
+            Some(before) => activation::gelu_backward(&gradient, before, &state.bias, dtype),
+            None => cast(gradient, dtype),
+        };
+        let [rows, weight, bias] = ops.parents;
+        if let Some(node) = rows {
+            let of_rows = product(gradient.clone(), state.weight);
+            grads.register::<CubeBackend>(node.id, of_rows);
+        }
+        if let Some(node) = weight {
+            let of_weight = product(transposed(gradient.clone()), state.rows);
+            grads.register::<CubeBackend>(node.id, of_weight);
+        }
+        if let Some(node) = bias {
+            grads.register::<CubeBackend>(node.id, sums::sum_rows(&gradient));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct NormBackward;
+
+impl Backward<CubeBackend, 3> for NormBackward {
+    type State = NormKept;
+
+    fn backward(self, ops: Ops<NormKept, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = contiguous(grads.consume::<CubeBackend>(&ops.node));
+        let NormKept { state, gain } = ops.state;
+        let dtype = burn::backend::DType::F32;
+        let gradients = norm::backward(&gradient, &state, &gain, None, dtype);
+        let [weight, bias, _] = gradients.parameters;
+        for (node, gradient) in ops.parents.into_iter().zip([gradients.rows, weight, bias]) {
+            if let Some(node) = node {
+                grads.register::<CubeBackend>(node.id, gradient);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct DropoutBackward;
+
+impl Backward<CubeBackend, 1> for DropoutBackward {
+    type State = Dropout;
+
+    fn backward(self, ops: Ops<Dropout, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = contiguous(grads.consume::<CubeBackend>(&ops.node));
+        let [Some(node)] = ops.parents else {
+            return;
+        };
+        grads.register::<CubeBackend>(node.id, activation::drop(&gradient, ops.state));
+    }
+}
+
+#[derive(Debug)]
+struct CrossEntropyBackward;
+
+#[derive(Clone, Debug)]
+struct Likelihoods {
+    /// Taken once, so that the gradient can be written over it.
+    logits: Arc<Mutex<Option<CubeTensor>>>,
+    labels: CubeTensor,
+    log_sums: CubeTensor,
+}
+
+impl Backward<CubeBackend, 1> for CrossEntropyBackward {
+    type State = Likelihoods;
+
+    fn backward(self, ops: Ops<Likelihoods, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = contiguous(grads.consume::<CubeBackend>(&ops.node));
+        let [Some(node)] = ops.parents else {
+            return;
+        };
+        let kept = ops.state;
+        let logits = kept.logits.lock().ok().and_then(|mut logits| logits.take());
+        let Some(logits) = logits else {
+            unreachable!("burn-autodiff runs a node's backward pass once");
+        };
+        let (labels, log_sums) = (&kept.labels, &kept.log_sums);
+        let slope =
+            vocabulary::cross_entropy_backward(writable(logits), labels, log_sums, &gradient);
+        grads.register::<CubeBackend>(node.id, slope);
+    }
+}
+
+#[derive(Debug)]
+struct TakeBackward;
+
+#[derive(Clone, Debug)]
+struct Taken {
+    numbers: CubeTensor,
+    entries: usize,
+    different: bool,
+}
+
+impl Backward<CubeBackend, 1> for TakeBackward {
+    type State = Taken;
+
+    fn backward(self, ops: Ops<Taken, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = contiguous(grads.consume::<CubeBackend>(&ops.node));
+        let [Some(node)] = ops.parents else {
+            return;
+        };
+        let taken = ops.state;
+        let table = if taken.different {
+            gather::put(&gradient, &taken.numbers, taken.entries)
+        } else {
+            gather::add_by_number(&gradient, &taken.numbers, taken.entries)
+        };
+        grads.register::<CubeBackend>(node.id, table);
+    }
+}
+
+impl<C: CheckpointStrategy> RowsBackend for Autodiff<CubeBackend, C> {
+    fn cube_linear(
+        rows: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        linear: Linear,
+    ) -> FloatTensor<Self> {
+        let nodes = [rows.node(), weight.node(), bias.node()];
+        let values = [rows, weight, bias].map(|tensor| contiguous(tensor.primitive().clone()));
+        let (output, state) = linear_forward(values, linear);
+        match LinearBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(state, output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
+    fn cube_layer_norm(
+        rows: FloatTensor<Self>,
+        gain: FloatTensor<Self>,
+        offset: FloatTensor<Self>,
+        eps: f64,
+    ) -> FloatTensor<Self> {
+        let nodes = [rows.node(), gain.node(), offset.node()];
+        let values = [rows, gain, offset].map(|tensor| contiguous(tensor.primitive().clone()));
+        let (output, kept) = norm_forward(values, eps);
+        match NormBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(kept, output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
+    fn cube_dropout(values: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self> {
+        let nodes = [values.node()];
+        let output = activation::drop(&contiguous(values.primitive().clone()), dropout);
+        match DropoutBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(dropout, output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
+    fn cube_cross_entropy(
+        logits: FloatTensor<Self>,
+        labels: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let nodes = [logits.node()];
+        let logits = contiguous(logits.primitive().clone());
+        let labels = contiguous(labels);
+        let (loss, log_sums) = vocabulary::cross_entropy(&logits, &labels);
+        match CrossEntropyBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let kept = Likelihoods {
+                    logits: Arc::new(Mutex::new(Some(logits))),
+                    labels,
+                    log_sums,
+                };
+                prep.finish(kept, loss)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(loss),
+        }
+    }
+
+    fn cube_take(
+        table: FloatTensor<Self>,
+        numbers: IntTensor<Self>,
+        different: bool,
+    ) -> FloatTensor<Self> {
+        let nodes = [table.node()];
+        let table = contiguous(table.primitive().clone());
+        let numbers = contiguous(numbers);
+        let output = gather::take(&table, &numbers);
+        match TakeBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let taken = Taken {
+                    numbers,
+                    entries: table.shape()[0],
+                    different,
+                };
+                prep.finish(taken, output)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+}

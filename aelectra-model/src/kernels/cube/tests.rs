@@ -1,0 +1,227 @@
+//! Each kernel beside plain Rust, on the device that `AELECTRA_TEST_DEVICE` names if that is a GPU's
+//! (a software driver counts); skipped otherwise. The model as a whole: `tests/kernels.rs`.
+
+#![allow(clippy::print_stderr, reason = "says what is skipped")]
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn_cubecl::tensor::CubeTensor;
+
+use super::norm::Before;
+use super::{activation, gather, integers, norm, op, primitive, sums, vocabulary};
+use crate::kernels::Norm;
+use crate::noise::{Noise, gumbel, hash32};
+
+/// The device, or nothing where there is no GPU to test.
+fn device() -> Option<Device> {
+    let named = std::env::var("AELECTRA_TEST_DEVICE").unwrap_or_default();
+    if named.starts_with("wgpu") || named.starts_with("cuda") {
+        return Some(crate::device::for_tests());
+    }
+    eprintln!("skipped: AELECTRA_TEST_DEVICE names no GPU");
+    None
+}
+
+/// Numbers that are not in any order.
+fn numbers(count: usize, seed: u64) -> Vec<f32> {
+    let spread = |at| hash32(seed, at) as f32 / u32::MAX as f32;
+    (0..count as u32).map(|at| spread(at) * 4.0 - 2.0).collect()
+}
+
+fn on<const D: usize>(device: &Device, values: &[f32], shape: [usize; D]) -> CubeTensor {
+    let data = TensorData::new(values.to_vec(), shape);
+    primitive(Tensor::<D>::from_data(data, device))
+}
+
+fn ids(device: &Device, values: &[i32]) -> CubeTensor {
+    let data = TensorData::new(values.to_vec(), [values.len()]);
+    integers(Tensor::<1, Int>::from_data(data, device))
+}
+
+fn read<const D: usize>(tensor: &CubeTensor) -> Vec<f32> {
+    let tensor = Tensor::<D>::from_primitive::<super::CubeBackend>(tensor.clone());
+    tensor.into_data().iter::<f32>().collect()
+}
+
+fn read_ids(tensor: &CubeTensor) -> Vec<i64> {
+    let tensor = Tensor::<1, Int>::from_primitive::<super::CubeBackend>(tensor.clone());
+    tensor.into_data().iter::<i64>().collect()
+}
+
+fn assert_close(what: &str, ours: &[f32], expected: &[f64]) {
+    assert_eq!(ours.len(), expected.len(), "{what}");
+    let largest = expected.iter().fold(1e-6, |most: f64, v| most.max(v.abs()));
+    for (at, (ours, expected)) in ours.iter().zip(expected).enumerate() {
+        let apart = (f64::from(*ours) - expected).abs();
+        assert!(apart < 1e-5 * largest, "{what}: {at}: {ours} is not {expected}");
+    }
+}
+
+#[test]
+fn masks_are_those_of_the_host_to_the_bit() {
+    let Some(device) = device() else { return };
+    let mut noise = Noise::keyed(77);
+    for _ in 0..3 {
+        let dropout = noise.next_dropout(0.3).expect("it drops");
+        let values = numbers(1000, 1);
+        let dropped = activation::drop(&on(&device, &values, [1000]), dropout);
+        let expected: Vec<f32> = values
+            .iter()
+            .zip(0..)
+            .map(|(value, at)| value * dropout.factor(at))
+            .collect();
+        assert_eq!(read::<1>(&dropped), expected);
+    }
+}
+
+#[test]
+fn samples_and_best_guesses_are_those_of_the_host() {
+    let Some(device) = device() else { return };
+    let (rows, classes) = (9, 1003);
+    let logits = numbers(rows * classes, 2);
+    let tensor = on(&device, &logits, [rows, classes]);
+    for key in [None, Some(5), Some(u64::MAX - 3)] {
+        let found = vocabulary::best(&tensor, key, super::INTEGERS);
+        let expected: Vec<i64> = logits
+            .chunks(classes)
+            .enumerate()
+            .map(|(row, logits)| {
+                let noisy = logits.iter().enumerate().map(|(at, logit)| {
+                    let index = (row * classes + at) as u32;
+                    logit + key.map_or(0.0, |key| gumbel(hash32(key, index)))
+                });
+                let greatest = noisy.enumerate().fold((0, f32::MIN), |best, (at, value)| {
+                    if value > best.1 { (at, value) } else { best }
+                });
+                greatest.0 as i64
+            })
+            .collect();
+        assert_eq!(read_ids(&found), expected, "{key:?}");
+    }
+    let tied = on(&device, &[1.0, 3.0, 3.0, 3.0, 0.0, 0.0], [2, 3]);
+    let found = vocabulary::best(&tied, None, super::INTEGERS);
+    assert_eq!(read_ids(&found), [1, 0], "the first of equals");
+}
+
+#[test]
+fn rows_are_normalised_with_what_comes_before() {
+    let Some(device) = device() else { return };
+    let (rows, width, eps) = (13, 37, 1e-12);
+    let [values, residual] = [3, 4].map(|seed| numbers(rows * width, seed));
+    let [bias, gain, offset] = [5, 6, 7].map(|seed| numbers(width, seed));
+    let dropout = Noise::keyed(3).next_dropout(0.2).expect("it drops");
+    for before in [false, true] {
+        let vector = |values: &[f32]| on(&device, values, [width]);
+        let [gain_on, offset_on] = [&gain, &offset].map(|values| vector(values));
+        let given = before.then(|| Before {
+            bias: vector(&bias),
+            residual: on(&device, &residual, [rows, width]),
+            dropout: Some(dropout),
+        });
+        let norm = Norm {
+            weight: &gain_on,
+            bias: &offset_on,
+        };
+        let normed = norm::forward(&on(&device, &values, [rows, width]), given, norm, eps);
+        let expected: Vec<f64> = (0..rows)
+            .flat_map(|row| {
+                let value = |column: usize| {
+                    let at = row * width + column;
+                    let value = f64::from(values[at]);
+                    if before {
+                        let factor = f64::from(dropout.factor(at as u32));
+                        (value + f64::from(bias[column])) * factor + f64::from(residual[at])
+                    } else {
+                        value
+                    }
+                };
+                let mean = (0..width).map(value).sum::<f64>() / width as f64;
+                let squares = (0..width).map(|c| (value(c) - mean).powi(2)).sum::<f64>();
+                let scale = 1.0 / (squares / width as f64 + eps).sqrt();
+                (0..width)
+                    .map(|c| (value(c) - mean) * scale * f64::from(gain[c]) + f64::from(offset[c]))
+                    .collect::<Vec<f64>>()
+            })
+            .collect();
+        assert_close("norm", &read::<2>(&normed.output), &expected);
+    }
+}
+
+#[test]
+fn sums_over_rows_have_every_row() {
+    let Some(device) = device() else { return };
+    for (rows, width) in [(1, 1), (7, 33), (700, 65)] {
+        let values = numbers(rows * width, 8);
+        let sum = sums::sum_rows(&on(&device, &values, [rows, width]));
+        let expected: Vec<f64> = (0..width)
+            .map(|c| (0..rows).map(|row| f64::from(values[row * width + c])).sum())
+            .collect();
+        assert_close("sums", &read::<1>(&sum), &expected);
+    }
+}
+
+#[test]
+fn rows_are_taken_put_and_added_by_number() {
+    let Some(device) = device() else { return };
+    let (entries, width) = (21, 40);
+    let wanted: Vec<i32> = (0..600).map(|at| (at * 7) % 19).chain([-1]).collect();
+    let table = numbers(entries * width, 9);
+    let number = ids(&device, &wanted);
+    let rows = gather::take(&on(&device, &table, [entries, width]), &number);
+    let taken = read::<2>(&rows);
+    for (row, &wanted) in taken.chunks(width).zip(&wanted) {
+        match usize::try_from(wanted) {
+            Ok(entry) => assert_eq!(row, &table[entry * width..][..width]),
+            Err(_) => assert!(row.iter().all(|value| *value == 0.0)),
+        }
+    }
+    let added = gather::add_by_number(&rows, &number, entries);
+    let mut expected = vec![0.0; entries * width];
+    for (row, &wanted) in taken.chunks(width).zip(&wanted) {
+        let Ok(entry) = usize::try_from(wanted) else { continue };
+        for (sum, value) in expected[entry * width..].iter_mut().zip(row) {
+            *sum += f64::from(*value);
+        }
+    }
+    assert_close("added", &read::<2>(&added), &expected);
+    let few = ids(&device, &[4, -1, 0]);
+    let rows = numbers(3 * width, 10);
+    let put = read::<2>(&gather::put(&on(&device, &rows, [3, width]), &few, 5));
+    assert_eq!(put[4 * width..], rows[..width]);
+    assert_eq!(put[..width], rows[2 * width..]);
+    assert!(put[width..4 * width].iter().all(|value| *value == 0.0));
+    let text = ids(&device, &[10, 11, 12, 13, 14]);
+    let replaced = gather::replace(&text, &few, &ids(&device, &[7, 8, 9]));
+    assert_eq!(read_ids(&replaced), [9, 11, 12, 13, 7]);
+    assert_eq!(read_ids(&text), [10, 11, 12, 13, 14], "a copy");
+}
+
+#[test]
+fn a_label_below_zero_counts_nothing() {
+    let Some(device) = device() else { return };
+    let device = device.autodiff();
+    let (rows, classes) = (4, 300);
+    let values = numbers(rows * classes, 11);
+    let data = TensorData::new(values.clone(), [rows, classes]);
+    let logits = Tensor::<2>::from_data(data, &device).require_grad();
+    let labels = Tensor::<1, Int>::from_data(TensorData::new(vec![3, -1, 299, 0], [rows]), &device);
+    let loss = op::cross_entropy(logits.clone(), labels);
+    let mut expected = 0.0;
+    let mut slopes = Vec::new();
+    for (row, label) in values.chunks(classes).zip([Some(3), None, Some(299), Some(0)]) {
+        let sum: f64 = row.iter().map(|v| f64::from(*v).exp()).sum();
+        if let Some(label) = label {
+            expected += sum.ln() - f64::from(row[label]);
+        }
+        slopes.extend(row.iter().enumerate().map(|(at, v)| match label {
+            None => 0.0,
+            Some(label) => f64::from(*v).exp() / sum - f64::from(u8::from(at == label)),
+        }));
+    }
+    let gradients = loss.backward();
+    let slope = logits.grad(&gradients).expect("logits have a gradient");
+    let slope: Vec<f32> = slope.into_data().iter::<f32>().collect();
+    assert_close("loss", &loss.into_data().iter::<f32>().collect::<Vec<f32>>(), &[expected]);
+    assert_close("slopes", &slope, &slopes);
+    let unchanged: Vec<f32> = logits.into_data().iter::<f32>().collect();
+    assert_eq!(unchanged, values, "logits that someone holds are not written over");
+}
