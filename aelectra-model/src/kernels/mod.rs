@@ -192,6 +192,9 @@ pub trait PreparedEncoder: Debug + Send + Sync {
 pub const SWITCH: &str = "AELECTRA_FUSED";
 /// The environment variable that limits the CPU's instruction set to one of [`SIMD_LEVELS`].
 pub const SIMD: &str = "AELECTRA_SIMD";
+/// The environment variable that, set to `0`, keeps a GPU from measuring variants of matrix products
+/// before it uses one: training starts at once and may be slower.
+pub const TUNE: &str = "AELECTRA_TUNE";
 /// Instruction sets by name, the narrowest first.
 pub const SIMD_LEVELS: [&str; 4] = ["portable", "avx2", "avx512", "amx"];
 
@@ -200,7 +203,7 @@ pub const SIMD_LEVELS: [&str; 4] = ["portable", "avx2", "avx512", "amx"];
 /// # Errors
 /// When [`SIMD`] names no instruction set, or [`SWITCH`] is neither 0 nor 1.
 pub fn check_environment() -> Result<()> {
-    for (name, values) in [(SIMD, &SIMD_LEVELS[..]), (SWITCH, &["0", "1"])] {
+    for (name, values) in [(SIMD, &SIMD_LEVELS[..]), (SWITCH, &["0", "1"]), (TUNE, &["0", "1"])] {
         if let Some(value) = std::env::var_os(name)
             && !values.iter().any(|known| value == *known)
         {

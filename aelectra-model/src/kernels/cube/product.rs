@@ -1,4 +1,7 @@
-//! Matrix products with sums in 32 bits, by CubeK, which measures its variants and keeps the fastest.
+//! Matrix products with sums in 32 bits, by CubeK: it measures its variants and keeps the
+//! fastest, unless [`TUNE`](super::super::TUNE) says to take the one it would guess.
+
+use std::sync::LazyLock;
 
 use burn::backend::{DType, TensorMetadata};
 use burn_cubecl::kernel::matmul::{MatmulStrategy, matmul};
@@ -25,9 +28,19 @@ pub(super) fn product(left: CubeTensor, right: CubeTensor) -> CubeTensor {
     let mut shape = left.shape();
     shape[rank - 1] = right.shape()[rank - 1];
     let out = empty(&left, shape, DType::F32);
-    match matmul(left, right, Some(out), MatmulStrategy::Autotune, DType::F32) {
+    match matmul(left, right, Some(out), strategy(), DType::F32) {
         Ok(out) => out,
         Err(error) => unreachable!("a product of matrices: {error:?}"),
+    }
+}
+
+fn strategy() -> MatmulStrategy {
+    static MEASURED: LazyLock<bool> =
+        LazyLock::new(|| std::env::var(super::super::TUNE).map_or(true, |value| value != "0"));
+    if *MEASURED {
+        MatmulStrategy::Autotune
+    } else {
+        MatmulStrategy::Cube
     }
 }
 
