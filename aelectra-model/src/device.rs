@@ -1,7 +1,13 @@
 //! From `--device` to a Burn device: with the folders of [`crate::kernels`] the only place that names
 //! a backend.
 
+#[cfg(feature = "cube")]
+mod gpu;
+#[cfg(feature = "cube")]
+mod profile;
+
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use burn::tensor::Device;
@@ -15,7 +21,7 @@ pub enum DeviceSpec {
     Flex,
     /// CPU, burn-ndarray (deprecated upstream).
     NdArray,
-    /// GPU by index through WebGPU; `None` lets it choose.
+    /// GPU by index through WebGPU; `None` is the first.
     Wgpu(Option<usize>),
     /// NVIDIA GPU by index.
     Cuda(usize),
@@ -96,7 +102,8 @@ impl DeviceSpec {
     /// Opens the device.
     ///
     /// # Errors
-    /// When its backend was not compiled; the message names the feature.
+    /// When its backend was not compiled (the message names the feature), or when there is no such
+    /// device on this machine (it says what is missing).
     pub fn open(&self) -> Result<Device> {
         match self {
             #[cfg(feature = "flex")]
@@ -108,12 +115,9 @@ impl DeviceSpec {
             )]
             Self::NdArray => Ok(Device::ndarray()),
             #[cfg(feature = "wgpu")]
-            Self::Wgpu(index) => Ok(Device::wgpu(match index {
-                None => burn::tensor::DeviceKind::DefaultDevice,
-                Some(index) => burn::tensor::DeviceKind::DiscreteGpu(*index),
-            })),
+            Self::Wgpu(index) => gpu::WGPU.open(*index),
             #[cfg(feature = "cuda")]
-            Self::Cuda(index) => Ok(Device::cuda(*index)),
+            Self::Cuda(index) => gpu::CUDA.open(Some(*index)),
             #[allow(
                 unreachable_patterns,
                 reason = "reachable unless every backend is compiled"
@@ -125,6 +129,73 @@ impl DeviceSpec {
             .with_hint(format!("build with `--features {}`", missing.backend()))),
         }
     }
+}
+
+/// A GPU of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gpu {
+    /// What `--device` takes.
+    pub device: String,
+    /// What the part calls itself.
+    pub name: String,
+    /// Its memory, where the driver says.
+    pub memory_bytes: Option<u64>,
+}
+
+/// Whether a device is a GPU: what is asked of it is queued, and kernels are compiled when first used.
+#[must_use]
+pub fn is_gpu(device: &Device) -> bool {
+    ["wgpu", "cuda"].contains(&backend_name(device).as_str())
+}
+
+/// The GPUs of each compiled backend, or why it has none.
+#[must_use]
+pub fn gpus() -> Vec<(&'static str, std::result::Result<Vec<Gpu>, String>)> {
+    #[allow(unused_mut, reason = "a build without a GPU backend has none")]
+    let mut found = Vec::new();
+    #[cfg(feature = "wgpu")]
+    found.push((gpu::WGPU.name, gpu::WGPU.found()));
+    #[cfg(feature = "cuda")]
+    found.push((gpu::CUDA.name, gpu::CUDA.found()));
+    found
+}
+
+/// Where kernels compiled for a GPU, and what was measured to choose among them, are kept between
+/// runs; `None` in a build without a GPU backend. It may be deleted at any time.
+#[must_use]
+pub fn kernel_cache() -> Option<PathBuf> {
+    #[cfg(feature = "cube")]
+    return Some(gpu::cache_directory());
+    #[cfg(not(feature = "cube"))]
+    None
+}
+
+/// The time of one kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KernelTime {
+    /// Its name.
+    pub name: String,
+    /// How often it was launched.
+    pub launches: u64,
+    /// On the device, all launches together.
+    pub seconds: f64,
+}
+
+/// What a piece of work did on a GPU.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Profile {
+    /// By time, the longest first; empty where the work ran on no GPU.
+    pub kernels: Vec<KernelTime>,
+    /// From the beginning to the end of the work, as the host saw it.
+    pub seconds: f64,
+}
+
+/// Runs `work`, which must wait for its device, and tells which kernels it launched.
+pub fn profile<R>(work: impl FnOnce() -> R) -> (R, Profile) {
+    #[cfg(feature = "cube")]
+    return profile::profile(work);
+    #[cfg(not(feature = "cube"))]
+    (work(), Profile::default())
 }
 
 /// Names of the compiled backends.

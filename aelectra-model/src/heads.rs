@@ -190,7 +190,8 @@ impl ElectraForTokenClassification {
     ) -> Tensor<2> {
         let hidden = self.electra.forward(input, noise);
         let [batch, length, width] = hidden.dims();
-        let chosen = hidden.reshape([batch * length, width]).select(0, positions);
+        let rows = hidden.reshape([batch * length, width]);
+        let chosen = kernels::of(&rows.device()).rows_at(rows, positions);
         self.classifier
             .forward(kernels::dropout(chosen, noise.next_dropout(self.dropout)))
     }

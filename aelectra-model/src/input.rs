@@ -1,8 +1,10 @@
 //! What an encoder reads: token ids, token types, and which positions of the batch are real.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Int, Tensor};
+
+use crate::transfer::{send_flags, send_integers};
 
 /// Which positions of a padded batch are real tokens. Made once, where the batch is made; every
 /// forward pass reads it.
@@ -23,8 +25,18 @@ struct Layout {
 pub struct Padding {
     /// `[batch, length]`, true on padding.
     pub mask: Tensor<2, Bool>,
-    /// `[tokens]`: flat indices `row * length + position` of the real tokens.
-    pub real_rows: Tensor<1, Int>,
+    rows: Vec<u32>,
+    sent_rows: OnceLock<Tensor<1, Int>>,
+}
+
+impl Padding {
+    /// `[tokens]`: flat indices `row * length + position` of the real tokens. Sent to the device when
+    /// first asked for.
+    #[must_use]
+    pub fn real_rows(&self) -> Tensor<1, Int> {
+        let send = || int_tensor(&self.rows, [self.rows.len()], &self.mask.device());
+        self.sent_rows.get_or_init(send).clone()
+    }
 }
 
 impl SequenceLayout {
@@ -44,8 +56,9 @@ impl SequenceLayout {
                 .filter(|&at| real[at as usize])
                 .collect();
             Padding {
-                mask: Tensor::from_data(TensorData::new(mask, shape), device),
-                real_rows: int_tensor(&rows, [rows.len()], device),
+                mask: send_flags(mask, shape, device),
+                rows,
+                sent_rows: OnceLock::new(),
             }
         });
         Self(Arc::new(Layout {
@@ -147,5 +160,5 @@ pub fn int_tensor<const D: usize>(
     device: &Device,
 ) -> Tensor<D, Int> {
     let ids: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
-    Tensor::from_data(TensorData::new(ids, shape), device)
+    send_integers(ids, shape, device)
 }

@@ -34,6 +34,8 @@ pub mod parameters;
 mod precision;
 mod prepared;
 pub mod pretraining;
+pub mod tally;
+pub mod transfer;
 
 pub use config::{ElectraConfig, ModelType};
 pub use device::DeviceSpec;

@@ -5,8 +5,9 @@ use aelectra_data::pretrain::PretrainBatch;
 use aelectra_data::rng::KeyedRng;
 use aelectra_data::run::PretrainMetrics;
 use aelectra_train::config::pretrain::PretrainConfig;
+use aelectra_train::metrics::pretrain_metrics;
 use aelectra_train::optimizer::Adam;
-use aelectra_train::pretrain::step::{read_records, train_step};
+use aelectra_train::pretrain::step::{Steps, train_step};
 use aelectra_train::pretrain::weights::fresh_model;
 
 const ROWS: usize = 4;
@@ -63,6 +64,7 @@ fn learn(mlm_weight: f64) -> Vec<PretrainMetrics> {
         input_ids,
         masked_ids,
         masked_rows,
+        max_predictions: 3,
         epoch: 0,
     };
 
@@ -73,11 +75,12 @@ fn learn(mlm_weight: f64) -> Vec<PretrainMetrics> {
         let (new, record) = train_step(model, &mut optimizer, &config, &batch, step, &device)
             .expect("f32 is everywhere");
         model = new;
-        losses.push(
-            read_records(&[record])
-                .totals
-                .summary(config.mlm_weight, config.rtd_weight),
-        );
+        let counts = Steps::of(record).read().counts;
+        losses.push(pretrain_metrics(
+            &counts,
+            config.mlm_weight,
+            config.rtd_weight,
+        ));
     }
     losses
 }

@@ -3,11 +3,12 @@
 use crate::binary::aelectra;
 
 /// Variables that have another use than to set a key.
-const OTHERS: [(&str, &str); 4] = [
+const OTHERS: [(&str, &str); 5] = [
     ("AELECTRA_DEVICE", "flex"),
     ("AELECTRA_FUSED", "1"),
     ("AELECTRA_SIMD", "portable"),
     ("AELECTRA_TEST_DEVICE", "flex"),
+    ("AELECTRA_TUNE", "0"),
 ];
 
 /// Exit code, standard output and standard error in an environment.

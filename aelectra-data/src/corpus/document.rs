@@ -17,16 +17,16 @@ pub(crate) struct ChunkCounts {
     pub(crate) cleaning: CleaningCounts,
 }
 
-/// Gives the documents of a chunk that cleaning leaves to `visit`.
+/// Gives the documents of a chunk that cleaning leaves to `visit`, each with its source.
 pub(crate) fn documents(
     chunk: &Chunk,
     sources: &[Source],
     options: &CorpusOptions,
     duplicates: &DuplicateIndex,
-    mut visit: impl FnMut(&str),
+    mut visit: impl FnMut(usize, &str),
 ) -> Result<ChunkCounts> {
     let mut cleaning = CleaningCounts::default();
-    let reports = raw_documents(chunk, sources, options, |document, text| {
+    let reports = raw_documents(chunk, sources, options, |source, document, text| {
         let text = compose(text, &options.clean, &mut cleaning);
         let caught = match caught_by(&text, &options.clean, &mut cleaning) {
             Some(caught) => caught,
@@ -35,7 +35,7 @@ pub(crate) fn documents(
                     &mut cleaning.exact_duplicates
                 }
                 Some(_) => &mut cleaning.near_duplicates,
-                None => return visit(&text),
+                None => return visit(source, &text),
             },
         };
         caught.count(&text);
@@ -46,13 +46,13 @@ pub(crate) fn documents(
     })
 }
 
-/// Gives all documents of a chunk to `visit`, with their index in it, and returns what was counted,
-/// by source.
+/// Gives all documents of a chunk to `visit`, with their source and their index in the chunk, and
+/// returns what was counted, by source.
 pub(crate) fn raw_documents<'c>(
     chunk: &'c Chunk,
     sources: &[Source],
     options: &CorpusOptions,
-    mut visit: impl FnMut(usize, Cow<'c, str>),
+    mut visit: impl FnMut(usize, usize, Cow<'c, str>),
 ) -> Result<Vec<(usize, SourceReport)>> {
     let mut reports: Vec<(usize, SourceReport)> = Vec::new();
     let mut index = 0;
@@ -65,7 +65,7 @@ pub(crate) fn raw_documents<'c>(
         let mut report = SourceReport::of(&sources[source]);
         for record in records {
             texts.of(chunk, record, &mut report, |text| {
-                visit(index, text);
+                visit(source, index, text);
                 index += 1;
             });
             if options.strict && report.has_problems() {

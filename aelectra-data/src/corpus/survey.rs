@@ -79,7 +79,7 @@ fn survey(
         |(), chunk| {
             let mut counts = CleaningCounts::default();
             let mut signatures = Vec::new();
-            raw_documents(&chunk, sources, corpus, |record, text| {
+            raw_documents(&chunk, sources, corpus, |_, record, text| {
                 let text = compose(text, options, &mut counts);
                 if independent {
                     let (too_short, too_long, few_letters) = judge(&text, options);

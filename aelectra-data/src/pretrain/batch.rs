@@ -27,6 +27,8 @@ pub struct PretrainBatch {
     pub masked_rows: Vec<u32>,
     /// The original token there. `[n]`.
     pub masked_labels: Vec<u32>,
+    /// Tokens drawn of a row at most.
+    pub max_predictions: usize,
     /// The epoch of the first row.
     pub epoch: u64,
 }
@@ -159,6 +161,7 @@ impl BatchSource {
             lengths: Vec::with_capacity(self.batch_size),
             masked_rows: Vec::with_capacity(self.batch_size * policy.max_predictions),
             masked_labels: Vec::with_capacity(self.batch_size * policy.max_predictions),
+            max_predictions: policy.max_predictions,
             epoch: 0,
         };
         let first = (step * self.world_size as u64 + self.rank as u64) * self.batch_size as u64;

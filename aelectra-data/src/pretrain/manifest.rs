@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Packing;
+use super::mixture::SourceWeight;
 use super::shard::Split;
 use crate::corpus::{CorpusOptions, Source, SourceReport};
 use crate::error::{DataError, Result};
@@ -34,6 +35,9 @@ pub struct Plan {
     pub(crate) validation: f64,
     /// Seed of the random choices of packing.
     pub(crate) seed: u64,
+    /// How much sources count that do not count once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) weights: Vec<SourceWeight>,
     pub(crate) corpus: CorpusOptions,
     /// The files, sorted by path.
     pub(crate) sources: Vec<Source>,
@@ -57,9 +61,11 @@ impl Plan {
         };
         let (old, new) = (flat(self), flat(now));
         let mut out = Vec::new();
-        for (key, before) in old.as_object().into_iter().flatten() {
-            if key != "sources" && *before != new[key] {
-                out.push(told(key, before.to_string(), new[key].to_string()));
+        let plans = [&old, &new].into_iter().filter_map(Value::as_object);
+        let keys: BTreeSet<&String> = plans.flat_map(|plan| plan.keys()).collect();
+        for key in keys {
+            if key != "sources" && old[key] != new[key] {
+                out.push(told(key, old[key].to_string(), new[key].to_string()));
             }
         }
         let size = |source: Option<&Source>| {

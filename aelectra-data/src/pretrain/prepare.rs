@@ -15,6 +15,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::Progress;
 use super::manifest::{ChunkRecord, LAYOUT_VERSION, Plan, ShardEntry, ShardManifest};
+use super::mixture::{self, SourceWeight};
 use super::packing::{Packer, Packing};
 use super::shard::{Example, HEADER_BYTES, Header, ShardBuilder, Split};
 use crate::corpus::{
@@ -47,6 +48,8 @@ pub struct PrepareOptions {
     pub validation: f64,
     /// Seed of the random choices of [`Packing::Electra`].
     pub seed: u64,
+    /// How much sources count that do not count once.
+    pub weights: Vec<SourceWeight>,
     /// Deletes shards made with other options instead of refusing.
     pub restart: bool,
     /// Also reports what each filter of [`CorpusOptions::clean`] would leave out, which takes one
@@ -65,6 +68,7 @@ impl Default for PrepareOptions {
             packing: Packing::Full,
             validation: 0.01,
             seed: 0,
+            weights: Vec::new(),
             restart: false,
             report_cleaning: false,
             report: None,
@@ -162,6 +166,7 @@ pub fn prepare(
         packing: options.packing,
         validation: options.validation,
         seed: options.seed,
+        weights: options.weights.clone(),
         // The sources say what the inputs were, in an order that does not depend on theirs.
         corpus: CorpusOptions {
             inputs: Vec::new(),
@@ -169,6 +174,7 @@ pub fn prepare(
         },
         sources: found.sources,
     };
+    mixture::weights(&plan.sources, &plan.weights)?;
     let mut sources = plan.sources.iter();
     if options.report_cleaning && sources.any(|source| source.format == Format::Stdin) {
         return Err(DataError::invalid(
@@ -183,6 +189,7 @@ pub fn prepare(
         .transpose()?;
     let read = ReadCounter::new(&plan.sources);
     let builder = ChunkBuilder {
+        weights: mixture::weights(&plan.sources, &plan.weights)?,
         duplicates: find_duplicates(&plan.sources, &options.corpus, progress)?,
         plan: &plan,
         out: &options.out,
@@ -381,6 +388,8 @@ fn split_of(text: &str, validation: f64) -> Split {
 struct ChunkBuilder<'a> {
     plan: &'a Plan,
     out: &'a Path,
+    /// By source.
+    weights: Vec<f64>,
     duplicates: DuplicateIndex,
     continuation: Vec<bool>,
     finished: BTreeMap<u64, ChunkRecord>,
@@ -446,24 +455,27 @@ impl ChunkBuilder<'_> {
         });
         let mut ids = Vec::new();
         let (sources, corpus) = (&plan.sources, &plan.corpus);
-        let counts = documents(chunk, sources, corpus, &self.duplicates, |text| {
+        let counts = documents(chunk, sources, corpus, &self.duplicates, |source, text| {
             let split = split_of(text, plan.validation);
-            record.validation_documents += u64::from(split == Split::Validation);
+            let copies = mixture::copies(text, split, self.weights[source]);
+            record.validation_documents += u64::from(split == Split::Validation && copies > 0);
             let (packer, shard) = &mut outputs[split as usize];
             let mut emit = |example: &Example| shard.push(example);
-            for_each_sentence(text, |sentence| {
-                ids.clear();
-                encoder.encode_into(sentence, &mut ids);
-                record.sentences += 1;
-                record.tokens += ids.len() as u64;
-                let unknown = ids.iter().filter(|&&id| id == plan.special.unk).count();
-                record.unknown += unknown as u64;
-                if unknown > 0 && record.unknown_example.is_none() {
-                    record.unknown_example = encoder.tokenizer().first_unknown(sentence);
-                }
-                packer.sentence(&ids, &mut emit);
-            });
-            packer.end_document(&mut emit);
+            for _ in 0..copies {
+                for_each_sentence(text, |sentence| {
+                    ids.clear();
+                    encoder.encode_into(sentence, &mut ids);
+                    record.sentences += 1;
+                    record.tokens += ids.len() as u64;
+                    let unknown = ids.iter().filter(|&&id| id == plan.special.unk).count();
+                    record.unknown += unknown as u64;
+                    if unknown > 0 && record.unknown_example.is_none() {
+                        record.unknown_example = encoder.tokenizer().first_unknown(sentence);
+                    }
+                    packer.sentence(&ids, &mut emit);
+                });
+                packer.end_document(&mut emit);
+            }
         })?;
         record.sources = counts.sources;
         record.cleaned = counts.cleaning;

@@ -4,13 +4,14 @@
 //! Rows are those of the padded batch, `[batch · length, width]`; attention does not see padding.
 
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Bool, IndexingUpdateOp, Int, Tensor, TensorData, activation, module};
+use burn::tensor::{Bool, IndexingUpdateOp, Int, Tensor, activation, module};
 
 use super::adam::{AdamStep, AdamTensors};
 use super::weights::{Dense, LayerOptions, LayerWeights, Norm};
 use super::{Activation, Kernels, PreparedEncoder};
 use crate::input::SequenceLayout;
 use crate::noise::{self, Dropout};
+use crate::transfer::send;
 
 /// The set that overrides nothing.
 #[derive(Debug)]
@@ -119,10 +120,10 @@ pub(super) fn dropout<const D: usize>(values: Tensor<D>, dropout: Option<Dropout
     let Some(dropout) = dropout else {
         return values;
     };
-    let shape = values.shape();
-    let mask = noise::fill(shape.num_elements(), |index| dropout.factor(index));
+    let shape = values.dims();
+    let mask = noise::fill(shape.iter().product(), |index| dropout.factor(index));
     // On the device of the input, autodiff or not: a constant of its graph.
-    let mask = Tensor::from_data(TensorData::new(mask, shape), &values.device());
+    let mask = send(mask, shape, &values.device());
     values * mask
 }
 
@@ -152,17 +153,24 @@ pub(super) fn cross_entropy_sum(logits: Tensor<2>, labels: Tensor<1, Int>) -> Te
 
 /// One class a row, drawn by adding Gumbel noise of `key` and taking the greatest: `[n]`.
 pub(super) fn sample(logits: Tensor<2>, key: u64) -> Tensor<1, Int> {
-    let shape = logits.shape();
-    let values = noise::fill(shape.num_elements(), |index| {
+    let shape = logits.dims();
+    let values = noise::fill(shape.iter().product(), |index| {
         noise::gumbel(noise::hash32(key, index))
     });
-    let noise = Tensor::from_data(TensorData::new(values, shape), &logits.device());
+    let noise = send(values, shape, &logits.device());
     best(logits + noise)
 }
 
 /// The greatest logit of each row, the first of equals: `[n]`.
 pub(super) fn best(logits: Tensor<2>) -> Tensor<1, Int> {
     logits.argmax(1).squeeze_dim(1)
+}
+
+/// How often each integer below `length` occurs in `[n]`: `[length]`.
+pub(super) fn histogram(integers: Tensor<1, Int>, length: usize) -> Tensor<1> {
+    let device = integers.device();
+    let ones = Tensor::ones([integers.dims()[0]], &device);
+    Tensor::zeros([length], &device).select_assign(0, integers, ones, IndexingUpdateOp::Add)
 }
 
 /// A step of Adam for all parameters. Whether it is taken is decided on the device, so that no step

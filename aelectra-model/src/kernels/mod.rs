@@ -169,6 +169,11 @@ pub trait Kernels: Debug + Sync {
         composed::best(logits)
     }
 
+    /// How often each integer below `length` occurs in `[n]`, outside autodiff: `[length]`.
+    fn histogram(&self, integers: Tensor<1, Int>, length: usize) -> Tensor<1> {
+        composed::histogram(integers, length)
+    }
+
     /// One step of Adam for all parameters, and the norm of all gradients before clipping, `[1]`. A
     /// step whose norm or `loss` `[1]` is not finite leaves parameters and moments unchanged. The
     /// returned gradients are unspecified.
@@ -203,7 +208,11 @@ pub const SIMD_LEVELS: [&str; 4] = ["portable", "avx2", "avx512", "amx"];
 /// # Errors
 /// When [`SIMD`] names no instruction set, or [`SWITCH`] is neither 0 nor 1.
 pub fn check_environment() -> Result<()> {
-    for (name, values) in [(SIMD, &SIMD_LEVELS[..]), (SWITCH, &["0", "1"]), (TUNE, &["0", "1"])] {
+    for (name, values) in [
+        (SIMD, &SIMD_LEVELS[..]),
+        (SWITCH, &["0", "1"]),
+        (TUNE, &["0", "1"]),
+    ] {
         if let Some(value) = std::env::var_os(name)
             && !values.iter().any(|known| value == *known)
         {
@@ -337,7 +346,9 @@ pub fn layer_norm<const D: usize>(input: Tensor<D>, norm: Norm<Tensor<1>>, eps: 
     let shape = input.dims();
     let width = shape[D - 1];
     let rows = input.reshape([shape[..D - 1].iter().product::<usize>(), width]);
-    of(&rows.device()).layer_norm(rows, norm, eps).reshape(shape)
+    of(&rows.device())
+        .layer_norm(rows, norm, eps)
+        .reshape(shape)
 }
 
 /// That a precision needs what is not there.

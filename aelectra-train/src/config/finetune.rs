@@ -31,6 +31,10 @@ pub struct FinetuneConfig {
     pub batch_size: usize,
     /// Peak learning rates; of several, the best on dev (first seed) is taken for all seeds.
     pub learning_rates: Vec<f64>,
+    /// Whether the search goes on beyond an edge of `learning_rates` as long as the best is there, in
+    /// steps of two, three at most.
+    #[serde(default = "widens")]
+    pub widen_rates: bool,
     /// Share of all steps in which the rate rises from 0; 0 for none.
     pub warmup_share: f64,
     /// Whether the rate falls linearly to 0.
@@ -49,6 +53,15 @@ pub struct FinetuneConfig {
     pub map_label: Vec<String>,
     /// Which epoch's weights are kept.
     pub selection: Selection,
+    /// Epochs without a better F1 on dev after which a training ends; none for never.
+    #[serde(default)]
+    pub patience: Option<u64>,
+    /// How many training sentences each seed draws; all of them if not given.
+    #[serde(default)]
+    pub sentences: Option<usize>,
+    /// The same of the development sentences.
+    #[serde(default)]
+    pub dev_sentences: Option<usize>,
     /// Longest window in word pieces; longer sentences are split.
     pub max_length: usize,
     /// Word pieces two windows of a sentence share.
@@ -63,12 +76,17 @@ pub struct FinetuneConfig {
     pub seed: u64,
 }
 
+const fn widens() -> bool {
+    true
+}
+
 impl Default for FinetuneConfig {
     fn default() -> Self {
         Self {
             epochs: 10,
             batch_size: 32,
             learning_rates: vec![1e-4, 3e-4, 5e-4],
+            widen_rates: true,
             warmup_share: 0.1,
             decay: true,
             layerwise_decay: 0.8,
@@ -77,6 +95,9 @@ impl Default for FinetuneConfig {
             special_classes: false,
             map_label: Vec::new(),
             selection: Selection::Best,
+            patience: None,
+            sentences: None,
+            dev_sentences: None,
             max_length: 128,
             stride: 32,
             precision: Precision::F32,
@@ -106,6 +127,13 @@ impl Configuration for FinetuneConfig {
                 &self.warmup_share,
                 (0.0..1.0).contains(&self.warmup_share),
                 share,
+            ),
+            ("patience", &0, self.patience != Some(0), "at least 1"),
+            (
+                "sentences",
+                &0,
+                self.sentences != Some(0) && self.dev_sentences != Some(0),
+                "at least 1",
             ),
             ("dropout", &dropout, (0.0..1.0).contains(&dropout), share),
             (

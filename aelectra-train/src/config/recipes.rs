@@ -26,8 +26,9 @@ pub(crate) const PRETRAINING: [Recipe; 5] = [
 ];
 
 /// Fine-tuning recipes.
-pub(crate) const FINETUNING: [Recipe; 3] = [
+pub(crate) const FINETUNING: [Recipe; 4] = [
     recipe!("electra", "finetune-electra.toml"),
+    recipe!("euroeval", "finetune-euroeval.toml"),
     recipe!("original", "finetune-original.toml"),
     recipe!("demo", "finetune-demo.toml"),
 ];

@@ -108,6 +108,7 @@ fn whole(manifest: &Manifest) -> Value {
         {
             *config = json!(complete);
         }
+        all.entry("train_sentences").or_insert_with(|| json!([]));
         all.insert("data".to_owned(), json!(manifest.data));
         all.insert("tokenizer".to_owned(), json!(manifest.tokenizer));
     }

@@ -1,6 +1,9 @@
 //! Fine-tuning for named entities: one seed, and series of seeds.
 
 pub mod batches;
+mod collapse;
+pub mod curve;
+mod grid;
 mod identity;
 mod options;
 mod run;

@@ -22,6 +22,8 @@ pub struct SeriesOptions<'a> {
     /// Name of what is compared (`pretrained`, `random_init`), for the events; also the name of the
     /// folder the results are in.
     pub arm: Option<&'a str>,
+    /// How many sentences each seed draws to learn from; all of them if `None`.
+    pub sentences: Option<usize>,
     /// Whether to keep the best seed's model as `model/`.
     pub save_model: bool,
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use aelectra_data::files::replace_file;
 use aelectra_data::hub::{self, HubOptions};
 use aelectra_data::ner::{LabelMap, LabelSet, NerDataset, ReadOptions, read_ner};
 use aelectra_data::run::{
@@ -17,6 +18,7 @@ use crate::config::pretrain::AttentionStart;
 use crate::end;
 use crate::error::{Result, TrainError};
 use crate::export::{ModelCard, row};
+use crate::finetune::curve::{self, CurvePoint};
 use crate::finetune::identity::{self, check_same_series};
 use crate::finetune::options::SeriesOptions;
 use crate::finetune::series::{Series, SeriesSummary, run_series};
@@ -47,6 +49,9 @@ pub struct Job {
     pub read: ReadOptions,
     /// How many seeds, beginning with the configuration's.
     pub seeds: u64,
+    /// Numbers of labelled sentences to draw a learning curve over, with the model's weights and with
+    /// random ones, instead of training one tagger on all of them; none for that.
+    pub train_sentences: Vec<usize>,
     /// Whether to forget the model's weights and start from random ones.
     pub random_init: bool,
     /// Run directory; a new one under `runs/` if `None`. One that holds some seeds of the same
@@ -75,6 +80,7 @@ impl Job {
             test: None,
             read: ReadOptions::default(),
             seeds: 1,
+            train_sentences: Vec::new(),
             random_init: false,
             out: None,
             device: DeviceSpec::compiled_default()?,
@@ -87,8 +93,10 @@ impl Job {
 /// How a series ended.
 #[derive(Clone, Debug)]
 pub struct Finished {
-    /// Its scores; `None` when no seed came to its end.
+    /// Its scores; `None` when no seed came to its end, and for a learning curve.
     pub summary: Option<SeriesSummary>,
+    /// The points of a learning curve, as far as it came.
+    pub curve: Vec<CurvePoint>,
     /// Why it ended, and what a program should exit with.
     pub end: EndEvent,
 }
@@ -122,6 +130,16 @@ impl Session {
     /// When an input cannot be read or does not fit the others, another process trains in the
     /// directory, or it holds a different series.
     pub fn open(mut job: Job) -> Result<Self> {
+        if job.train_sentences.contains(&0) {
+            return Err(TrainError::config("0 labelled sentences teach nothing")
+                .with_hint("give numbers of at least 1 to `--train-sentences`"));
+        }
+        if !job.train_sentences.is_empty() && job.random_init {
+            return Err(TrainError::config(
+                "a learning curve has an arm with random weights anyway",
+            )
+            .with_hint("leave out `--random-init`"));
+        }
         if job.seeds == 0 {
             return Err(TrainError::config("the number of seeds is 0").with_hint("give at least 1"));
         }
@@ -177,6 +195,13 @@ impl Session {
         let tokenizer = load_tokenizer(&path, &source.config)?;
         notes.extend_from_slice(tokenizer.warnings());
         notes.extend(train.unknown_pieces(&tokenizer).warning());
+        let most = train.sentences.len();
+        if let Some(beyond) = job.train_sentences.iter().find(|&&size| size > most) {
+            return Err(TrainError::config(format!(
+                "there are {most} training sentences, not {beyond}"
+            ))
+            .with_hint("give smaller numbers to `--train-sentences`"));
+        }
         let run = OwnRun::open(job.out.as_deref(), "finetune")?;
         let mut session = Self {
             job,
@@ -213,35 +238,39 @@ impl Session {
         // A request left by someone for an earlier process is not meant for this one.
         clear_control(&self.run.control())?;
         let bus = self.run.start_bus(watchers)?;
-        let trained = self.train(&bus);
+        let mut curve = Vec::new();
+        let trained = self.train(&bus, &mut curve);
         let ended = match &trained {
             Ok(series) if series.interrupted => end::stopped(&self.job.stop),
             Ok(_) => end::event(EndReason::Completed, 0),
             Err(error) => end::failed(error),
         };
         bus.emit(RunEvent::End(ended.clone()));
+        let series = trained?;
+        let is_curve = !self.job.train_sentences.is_empty();
         Ok(Finished {
-            summary: trained?.summary(self.job.config.epochs),
+            summary: (!is_curve)
+                .then(|| series.summary(self.job.config.epochs))
+                .flatten(),
+            curve,
             end: ended,
         })
     }
 
-    fn train(&self, bus: &EventBus) -> Result<Series> {
+    /// A series; for a learning curve the last one, with a point for each.
+    fn train(&self, bus: &EventBus, points: &mut Vec<CurvePoint>) -> Result<Series> {
         let Job { config, .. } = &self.job;
         self.manifest.save(&self.run.manifest())?;
         bus.emit(RunEvent::Start(self.start_event()));
         for note in &self.notes {
             bus.warn(note.clone(), None);
         }
-        let encoder = if self.job.random_init {
-            let start = AelectraSettings::of(&self.source.config).attention_start;
-            Encoder::Random(
-                &self.source.config,
-                start.unwrap_or(AttentionStart::Reference),
-            )
-        } else {
-            Encoder::Pretrained(&self.source)
-        };
+        let start = AelectraSettings::of(&self.source.config).attention_start;
+        let random = Encoder::Random(
+            &self.source.config,
+            start.unwrap_or(AttentionStart::Reference),
+        );
+        let pretrained = Encoder::Pretrained(&self.source);
         let steering = Steering::new(&self.run, bus, &self.job.stop);
         let options = SeriesOptions {
             run: &self.run,
@@ -250,9 +279,63 @@ impl Session {
             bus,
             steering: &steering,
             arm: self.job.random_init.then_some("random_init"),
+            sentences: None,
             save_model: true,
         };
-        run_series(&encoder, &self.data, config, &options, &self.card())
+        if self.job.train_sentences.is_empty() {
+            let encoder = if self.job.random_init {
+                &random
+            } else {
+                &pretrained
+            };
+            return run_series(encoder, &self.data, config, &options, &self.card());
+        }
+        let mut sizes = self.job.train_sentences.clone();
+        sizes.sort_unstable();
+        sizes.dedup();
+        // Lower layers that know nothing have nothing to be kept.
+        let flat = FinetuneConfig {
+            layerwise_decay: 1.0,
+            ..config.clone()
+        };
+        let arms = [
+            ("pretrained", &pretrained, config),
+            ("random_init", &random, &flat),
+        ];
+        let mut last = None;
+        for size in sizes {
+            for (arm, encoder, config) in arms {
+                let name = format!("{arm}-{size}");
+                let options = SeriesOptions {
+                    arm: Some(&name),
+                    sentences: Some(size),
+                    save_model: false,
+                    ..options
+                };
+                let series = run_series(encoder, &self.data, config, &options, &self.card())?;
+                if series.interrupted {
+                    return Ok(series);
+                }
+                points.extend(curve::point(arm, size, &series, &self.data.test)?);
+                self.write_curve(points)?;
+                last = Some(series);
+            }
+        }
+        last.ok_or_else(|| TrainError::failed("a learning curve without a point"))
+    }
+
+    /// The points so far as `curve.json`, `curve.md` and `curve.svg`.
+    fn write_curve(&self, points: &[CurvePoint]) -> Result<()> {
+        let json = serde_json::to_string_pretty(points)
+            .map_err(|error| TrainError::failed(format!("cannot write the curve: {error}")))?;
+        for (name, text) in [
+            ("curve.json", json),
+            ("curve.md", curve::table(points)),
+            ("curve.svg", curve::svg(points)),
+        ] {
+            replace_file(&self.run.path().join(name), text.as_bytes())?;
+        }
+        Ok(())
     }
 
     /// What is trained here, and on what.
@@ -262,6 +345,7 @@ impl Session {
             "config": config,
             "model": self.job.model,
             "random_init": self.job.random_init,
+            "train_sentences": self.job.train_sentences,
             "train": self.job.train,
             "dev": self.job.dev,
             "test": self.job.test,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::finetune::FinetuneConfig;
 use crate::error::{Result, TrainError};
 use crate::export::{ModelCard, save_tagger};
+use crate::finetune::grid::Grid;
 use crate::finetune::options::SeriesOptions;
 use crate::finetune::single::{Data, Encoder, SeedContext, SeedResult, train_seed};
 
@@ -45,6 +46,9 @@ pub struct SeriesSummary {
     pub best: u64,
     /// Directory of that seed's model.
     pub model: Option<PathBuf>,
+    /// Seeds whose tagger finds nothing on the reported split.
+    #[serde(default)]
+    pub collapsed: Vec<u64>,
     /// Seconds of training per epoch, over all seeds.
     pub train_seconds_per_epoch: f64,
 }
@@ -131,8 +135,9 @@ fn choose_rate(
     if rates.len() < 2 || data.dev.is_empty() {
         return Ok(rates.first().copied());
     }
-    let mut best: Option<(f64, f64)> = None;
-    for &rate in rates {
+    let arm = options.arm.map_or(String::new(), |arm| format!("{arm} "));
+    let mut grid = Grid::new(rates, config.widen_rates);
+    while let Some(rate) = grid.next() {
         let context = SeedContext {
             series: options,
             seed: config.seed,
@@ -147,20 +152,26 @@ fn choose_rate(
             Err(error) => return Err(error),
         };
         options.bus.log(format!(
-            "{}learning rate {rate:e}: dev micro-F1 {:.2} %",
-            options.arm.map_or(String::new(), |arm| format!("{arm} ")),
+            "{arm}learning rate {rate:e}: dev micro-F1 {:.2} %",
             100.0 * f1
         ));
-        if best.is_none_or(|(_, before)| f1 > before) {
-            best = Some((rate, f1));
-        }
+        grid.reached(rate, f1);
     }
-    match best {
-        Some((rate, f1)) if f1.is_finite() => Ok(Some(rate)),
-        _ => Err(TrainError::failed(
+    let Some((rate, _)) = grid.best() else {
+        return Err(TrainError::failed(
             "training diverged at every learning rate of the grid",
-        )),
+        ));
+    };
+    if grid.is_at_an_edge() {
+        options.bus.warn(
+            format!(
+                "{arm}learning rate {rate:e} is the best at the edge of what was tried; a better one may \
+                 lie beyond (`learning_rates`, `widen_rates`)"
+            ),
+            None,
+        );
     }
+    Ok(Some(rate))
 }
 
 impl Series {
@@ -199,6 +210,12 @@ impl Series {
                 .collect(),
             best: best.seed,
             model: self.model.clone(),
+            collapsed: self
+                .results
+                .iter()
+                .filter(|result| result.collapsed)
+                .map(|result| result.seed)
+                .collect(),
             train_seconds_per_epoch: seconds / (self.results.len() as u64 * epochs).max(1) as f64,
         })
     }

@@ -12,16 +12,19 @@ use aelectra_model::init::Initializer;
 use aelectra_model::input::int_tensor;
 use aelectra_model::kernels::{self, Kernels};
 use aelectra_model::loss::{COUNT_EPSILON, cross_entropy_sum};
+use aelectra_model::transfer::receive;
 use aelectra_model::{ElectraConfig, ElectraForTokenClassification, Noise, Precision};
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::config::finetune::{FinetuneConfig, Selection};
 use crate::config::pretrain::AttentionStart;
 use crate::error::{Result, TrainError};
 use crate::finetune::batches::epoch_batches;
+use crate::finetune::collapse::{self, Watch};
+use crate::finetune::curve;
 use crate::finetune::options::SeriesOptions;
 use crate::ner::tagger::{Tagger, TaggerSettings, window_input};
 use crate::ner::{TaggerEvaluation, evaluate};
@@ -95,6 +98,9 @@ pub struct SeedResult {
     pub test_f1: Option<f64>,
     /// Micro F1 on test without MISC.
     pub test_f1_no_misc: Option<f64>,
+    /// Whether the kept tagger finds no entity at all, on test or, without test data, on dev.
+    #[serde(default)]
+    pub collapsed: bool,
     /// Seconds of training, evaluation left out.
     pub train_seconds: f64,
     /// Predicted tags of the test sentences, for significance tests.
@@ -155,13 +161,19 @@ pub(crate) fn train_seed(
         stride: config.stride,
     }
     .within(longest);
+    let drawn = series
+        .sentences
+        .or(config.sentences)
+        .map(|count| curve::draw(&data.train, count, seed));
+    let train = drawn.as_deref().unwrap_or(&data.train);
+    let passes = drawn.as_ref().map_or(1, |drawn| curve::passes(drawn.len()));
     let windows = align(
         &data.tokenizer,
-        data.train.iter().map(|s| s.tokens.as_slice()),
+        train.iter().map(|s| s.tokens.as_slice()),
         settings.max_length,
         settings.stride,
     )?;
-    let labels = labels_for(&windows, &data.train, &data.labels, settings.alignment)?;
+    let labels = labels_for(&windows, train, &data.labels, settings.alignment)?;
     let windows = windows.input_ids;
     if windows.is_empty() {
         return Err(TrainError::config("the training data has no sentences"));
@@ -171,7 +183,7 @@ pub(crate) fn train_seed(
     let init_seed = rng::key(seed, "finetune init", &[]);
     let mut model = encoder.with_classifier(data.labels.len(), init_seed, device)?;
     let mut optimizer = Adam::layerwise(config.optimizer, &model, layers, config.layerwise_decay);
-    let steps_per_epoch = windows.len().div_ceil(config.batch_size) as u64;
+    let steps_per_epoch = (passes * windows.len().div_ceil(config.batch_size)) as u64;
     let total_steps = steps_per_epoch * config.epochs;
     let schedule = Schedule {
         learning_rate: context.learning_rate,
@@ -189,11 +201,19 @@ pub(crate) fn train_seed(
     };
     let mut step = 0;
     let mut train_seconds = 0.0;
-    let mut kept: Option<(u64, Option<f64>, ElectraForTokenClassification)> = None;
+    let drawn_dev = config
+        .dev_sentences
+        .map(|count| curve::draw(&data.dev, count, seed));
+    let dev = drawn_dev.as_deref().unwrap_or(&data.dev);
+    let mut watch = Watch::default();
+    let mut kept: Option<Kept> = None;
     for epoch in 0..config.epochs {
         let started = Instant::now();
         let mut losses = Vec::new();
-        let batches = epoch_batches(&lengths, config.batch_size, seed, epoch);
+        let mut means = Vec::new();
+        let pass = |pass: u64| epoch_batches(&lengths, config.batch_size, seed, pass);
+        let first = epoch * passes as u64;
+        let batches: Vec<Vec<usize>> = (first..first + passes as u64).flat_map(pass).collect();
         let last = batches.len().saturating_sub(1);
         let report_every = (batches.len() / 10).max(1);
         let mut tokens = 0usize;
@@ -208,6 +228,7 @@ pub(crate) fn train_seed(
             step += 1;
             if (index + 1).is_multiple_of(report_every) || index == last {
                 let mean = mean_of(&losses);
+                means.push(mean);
                 losses.clear();
                 bus.emit(RunEvent::NerStep(NerStepEvent {
                     seed,
@@ -219,7 +240,7 @@ pub(crate) fn train_seed(
                     trial: context.trial(),
                     loss: Some(mean),
                     lr: Some(schedule.at(step - 1)),
-                    grad_norm: Some(f64::from(grad_norm.into_scalar::<f32>())),
+                    grad_norm: receive(grad_norm).first().map(|&norm| f64::from(norm)),
                     tokens_per_second: Some(
                         tokens as f64 / started.elapsed().as_secs_f64().max(1e-9),
                     ),
@@ -237,24 +258,48 @@ pub(crate) fn train_seed(
         train_seconds += started.elapsed().as_secs_f64();
 
         let last_epoch = epoch + 1 == config.epochs;
-        let dev_f1 = if data.dev.is_empty() {
+        let on_dev = if dev.is_empty() {
             None
         } else {
             let tagger = tagger(&model, data, settings, device)?;
-            let found = measure(&tagger, &data.dev, "dev", epoch + 1, step, context)?;
-            Some(found.evaluation.report.micro.f1)
+            let found = measure(&tagger, dev, "dev", epoch + 1, step, context)?;
+            Some(found.evaluation.report.micro)
         };
-        let before = kept.as_ref().and_then(|(_, dev_f1, _)| *dev_f1);
+        let dev_f1 = on_dev.as_ref().map(|micro| micro.f1);
+        let found_on_dev = on_dev.as_ref().map(|micro| micro.predicted);
+        let loss = means.iter().sum::<f64>() / means.len().max(1) as f64;
+        if let Some(what) = watch.epoch(loss, found_on_dev) {
+            let epoch = epoch + 1;
+            let rate = context.learning_rate;
+            let message = format!("seed {seed} at learning rate {rate:e} in epoch {epoch}: {what}");
+            bus.warn(format!("{message}; {}", collapse::HINT), Some(step));
+        }
+        let before = kept.as_ref().and_then(|kept| kept.dev_f1);
         let better = match config.selection {
             Selection::Last => last_epoch,
             // Without dev data there is nothing to choose by: the last epoch.
             Selection::Best => dev_f1.zip(before).is_none_or(|(now, before)| now > before),
         };
         if better {
-            kept = Some((epoch + 1, dev_f1, model.clone()));
+            kept = Some(Kept {
+                epoch: epoch + 1,
+                dev_f1,
+                found_on_dev,
+                model: model.clone(),
+            });
+        }
+        let waited = kept.as_ref().map_or(0, |kept| epoch + 1 - kept.epoch);
+        if dev_f1.is_some() && config.patience.is_some_and(|patience| waited >= patience) {
+            break;
         }
     }
-    let Some((epoch, dev_f1, model)) = kept else {
+    let Some(Kept {
+        epoch,
+        dev_f1,
+        found_on_dev,
+        model,
+    }) = kept
+    else {
         return Err(TrainError::failed("no epoch was kept"));
     };
     let tagger = tagger(&model, data, settings, device)?;
@@ -265,12 +310,14 @@ pub(crate) fn train_seed(
         dev_f1,
         test_f1: None,
         test_f1_no_misc: None,
+        collapsed: found_on_dev == Some(0),
         train_seconds,
         test_tags: Vec::new(),
     };
     if !context.is_trial && !data.test.is_empty() {
         let found = measure(&tagger, &data.test, "test", epoch, step, context)?;
         let report = found.evaluation.report;
+        result.collapsed = report.micro.predicted == 0;
         result.test_f1 = Some(report.micro.f1);
         result.test_f1_no_misc = Some(report.micro_no_misc.f1);
         result.test_tags = found.tags;
@@ -280,6 +327,15 @@ pub(crate) fn train_seed(
         tagger,
         result,
     }))
+}
+
+/// The epoch whose weights are kept.
+struct Kept {
+    epoch: u64,
+    dev_f1: Option<f64>,
+    /// Entities found on dev.
+    found_on_dev: Option<usize>,
+    model: ElectraForTokenClassification,
 }
 
 type Loss = burn::tensor::Tensor<1>;
@@ -344,11 +400,8 @@ impl NerSteps<'_> {
 }
 
 fn mean_of(losses: &[Loss]) -> f64 {
-    let sum: f64 = losses
-        .iter()
-        .map(|loss| f64::from(loss.clone().into_scalar::<f32>()))
-        .sum();
-    sum / losses.len() as f64
+    let read = receive(Tensor::cat(losses.to_vec(), 0));
+    read.iter().map(|&loss| f64::from(loss)).sum::<f64>() / losses.len() as f64
 }
 
 fn tagger(

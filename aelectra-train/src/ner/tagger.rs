@@ -5,6 +5,7 @@ use std::path::Path;
 use aelectra_data::ner::{Alignment, Decoded, LabelSet, TagDecoder, Windows, align};
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::ModelDir;
+use aelectra_model::transfer::receive;
 use aelectra_model::{ElectraConfig, EncoderInput, Precision, PreparedTokenClassifier};
 use burn::tensor::{Device, activation};
 use rayon::prelude::*;
@@ -196,10 +197,7 @@ impl Tagger {
             let (input, length) =
                 window_input(windows, &batch, self.tokenizer.special().pad, &self.device);
             let logits = self.model.forward(&input);
-            let logs: Vec<f32> = activation::log_softmax(logits, 2)
-                .into_data()
-                .iter::<f32>()
-                .collect();
+            let logs = receive(activation::log_softmax(logits, 2));
             for (row, &window) in batch.iter().enumerate() {
                 let first = row * length * classes;
                 scores[window] = logs[first..][..windows[window].len() * classes].to_vec();

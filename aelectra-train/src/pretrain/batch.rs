@@ -2,57 +2,55 @@
 
 use aelectra_data::pretrain::PretrainBatch;
 use aelectra_model::input::int_tensor;
+use aelectra_model::kernels;
+use aelectra_model::transfer::{send, send_integers};
 use aelectra_model::{EncoderInput, PretrainInput};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 
 /// Rows `first..first + rows` of a batch, on `device`.
 #[must_use]
-pub fn to_device(batch: &PretrainBatch, first: usize, rows: usize, device: &Device) -> MicroBatch {
+pub fn to_device(
+    batch: &PretrainBatch,
+    first: usize,
+    rows: usize,
+    device: &Device,
+) -> PretrainInput {
     let length = batch.seq_len;
     let cells = first * length..(first + rows) * length;
     let lengths = &batch.lengths[first..first + rows];
-    let (positions, labels): (Vec<u32>, Vec<u32>) = batch
+    let (mut positions, mut labels): (Vec<i32>, Vec<i32>) = batch
         .masked_rows
         .iter()
         .zip(&batch.masked_labels)
         .filter(|(position, _)| cells.contains(&(**position as usize)))
-        .map(|(position, label)| (position - cells.start as u32, *label))
+        .map(|(position, label)| ((*position as usize - cells.start) as i32, *label as i32))
         .unzip();
-    let shape = [rows, length];
+    if kernels::of(device).wants_fixed_shapes() {
+        // How many are drawn differs from batch to batch; the rest of the slots stand for nothing.
+        let slots = (rows * batch.max_predictions).max(positions.len());
+        positions.resize(slots, -1);
+        labels.resize(slots, -1);
+    }
+    let (shape, slots) = ([rows, length], [positions.len()]);
     let token_weights = lengths.iter().any(|&l| l < length).then(|| {
         let weights: Vec<f32> = lengths
             .iter()
             .flat_map(|&l| (0..length).map(move |at| if at < l { 1.0 } else { 0.0 }))
             .collect();
-        Tensor::from_data(TensorData::new(weights, shape), device)
+        send(weights, shape, device)
     });
-    MicroBatch {
-        input: PretrainInput {
-            original: EncoderInput::new(
-                &batch.input_ids[cells.clone()],
-                Some(&batch.token_type_ids[cells.clone()]),
-                lengths,
-                length,
-                device,
-            ),
-            masked_ids: int_tensor(&batch.masked_ids[cells], shape, device),
-            positions: int_tensor(&positions, [positions.len()], device),
-            labels: int_tensor(&labels, [labels.len()], device),
-            token_weights,
-            temperature: 1.0,
-        },
-        labels,
-        lengths: lengths.to_vec(),
+    PretrainInput {
+        original: EncoderInput::new(
+            &batch.input_ids[cells.clone()],
+            Some(&batch.token_type_ids[cells.clone()]),
+            lengths,
+            length,
+            device,
+        ),
+        masked_ids: int_tensor(&batch.masked_ids[cells], shape, device),
+        positions: send_integers(positions, slots, device),
+        labels: send_integers(labels, slots, device),
+        token_weights,
+        temperature: 1.0,
     }
-}
-
-/// What one forward pass reads, and what its metrics need on the host.
-#[derive(Debug)]
-pub struct MicroBatch {
-    /// Tensors.
-    pub input: PretrainInput,
-    /// Original ids at the drawn positions.
-    pub labels: Vec<u32>,
-    /// Real tokens of each row.
-    pub lengths: Vec<usize>,
 }

@@ -6,15 +6,16 @@ use aelectra_data::pretrain::BatchSource;
 use aelectra_data::rng;
 use aelectra_data::run::{EvalEvent, SampleEvent, SampleToken};
 use aelectra_data::vocab::WordPieceTokenizer;
+use aelectra_model::tally::{Counts, Tally};
+use aelectra_model::transfer::{receive, receive_integers};
 use aelectra_model::{ElectraPretrainer, Noise};
 use burn::module::Module;
 use burn::tensor::{Device, activation};
 
 use crate::config::pretrain::{Objective, PretrainConfig};
 use crate::error::Result;
-use crate::metrics::PretrainTotals;
+use crate::metrics::pretrain_metrics;
 use crate::pretrain::batch::to_device;
-use crate::pretrain::step::add_pass;
 
 /// Measures `model` on at most `config.eval_examples` held-out examples. Masks and samples are
 /// keyed by the seed alone, so evaluations of a run differ only by the weights.
@@ -30,23 +31,29 @@ pub(crate) fn evaluate(
     let model = model.valid();
     let rows = source.batch_size();
     let batches = (config.eval_examples.min(source.len()) / rows).max(1);
-    let mut totals = PretrainTotals::default();
+    let mut tally: Option<Tally> = None;
     for index in 0..batches as u64 {
         let batch = source.batch(index)?;
-        let micro = to_device(&batch, 0, batch.batch_size, &device);
+        let input = to_device(&batch, 0, batch.batch_size, &device);
         let mut noise = Noise::sampling(rng::key(config.seed, "evaluation", &[index]));
         let output = match config.objective {
-            Objective::Electra => model.forward(&micro.input, None, &mut noise),
-            Objective::Mlm => model.forward_generator(&micro.input, &mut noise),
+            Objective::Electra => model.forward(&input, None, &mut noise),
+            Objective::Mlm => model.forward_generator(&input, &mut noise),
         };
-        add_pass(&mut totals, &output, micro);
+        let counted = Tally::of(&output, &input);
+        tally = Some(match tally {
+            None => counted,
+            Some(tally) => tally.add(counted),
+        });
     }
+    let values = tally.map(|tally| receive(tally.into_tensor()));
+    let counts = Counts::from_values(&values.unwrap_or_default());
     Ok(EvalEvent {
         step,
         split: Some("validation".to_owned()),
         examples: Some((batches * rows) as u64),
         seconds: Some(started.elapsed().as_secs_f64()),
-        metrics: totals.summary(config.mlm_weight, config.effective_rtd_weight()),
+        metrics: pretrain_metrics(&counts, config.mlm_weight, config.effective_rtd_weight()),
     })
 }
 
@@ -61,17 +68,12 @@ pub(crate) fn sample_event(
 ) -> Result<SampleEvent> {
     let device = device.clone().inner();
     let batch = source.batch(rng::key(config.seed, "sample", &[step]) % source.len() as u64)?;
-    let micro = to_device(&batch, 0, 1, &device);
+    let input = to_device(&batch, 0, 1, &device);
     let mut noise = Noise::sampling(rng::key(config.seed, "sample", &[step]));
-    let output = model.valid().forward(&micro.input, None, &mut noise);
-    let probabilities: Vec<f32> = activation::sigmoid(output.discriminator_logits)
-        .into_data()
-        .iter::<f32>()
-        .collect();
-    let corrupted: Vec<u32> = output
-        .corrupted_ids
-        .into_data()
-        .iter::<i64>()
+    let output = model.valid().forward(&input, None, &mut noise);
+    let probabilities = receive(activation::sigmoid(output.discriminator_logits));
+    let corrupted: Vec<u32> = receive_integers(output.corrupted_ids)
+        .into_iter()
         .map(|id| id as u32)
         .collect();
     let detects = config.objective == Objective::Electra;

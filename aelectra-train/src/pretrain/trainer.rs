@@ -6,22 +6,24 @@ use std::time::{Duration, Instant};
 
 use aelectra_data::pretrain::{BatchLoader, BatchSource};
 use aelectra_data::run::{
-    CheckpointEvent, ControlRequest, ControlStatus, EndEvent, EndReason, Pointer, PretrainMetrics,
-    ResumedEvent, RunDir, RunEvent, StepEvent, StepSeconds, SystemEvent,
+    CheckpointEvent, ControlRequest, ControlStatus, EndEvent, EndReason, LogEvent, LogLevel,
+    Pointer, PretrainMetrics, ResumedEvent, RunDir, RunEvent, StepEvent, StepSeconds, SystemEvent,
 };
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::ElectraPretrainer;
+use aelectra_model::device::{is_gpu, kernel_cache};
 use burn::tensor::Device;
 
 use crate::config::pretrain::PretrainConfig;
 use crate::end;
 use crate::error::{Result, TrainError};
+use crate::metrics::pretrain_metrics;
 use crate::optimizer::Adam;
 use crate::pretrain::PretrainSummary;
 use crate::pretrain::checkpoint::{self, FORMAT, TrainState};
 use crate::pretrain::evaluate::{evaluate, sample_event};
 use crate::pretrain::start::{Identity, Start};
-use crate::pretrain::step::{StepRecord, read_records, train_step};
+use crate::pretrain::step::{Steps, train_step};
 use crate::requests::Requests;
 use crate::sink::EventBus;
 use crate::stop::StopFlag;
@@ -70,7 +72,7 @@ pub(crate) struct Trainer<'a> {
     bus: &'a EventBus,
     optimizer: Adam,
     state: TrainState,
-    records: Vec<StepRecord>,
+    steps: Steps,
     /// Waiting for data, seconds since the last metrics.
     waited: f64,
     window: Window,
@@ -128,7 +130,7 @@ impl<'a> Trainer<'a> {
             bus,
             optimizer: start.optimizer,
             state,
-            records: Vec::new(),
+            steps: Steps::default(),
             waited: 0.0,
             window: Window::default(),
             last_checkpoint,
@@ -193,6 +195,10 @@ impl<'a> Trainer<'a> {
     ) -> Result<(ElectraPretrainer, EndEvent)> {
         let last_step = self.last_step();
         let every = |step: u64, interval: u64| interval > 0 && step.is_multiple_of(interval);
+        let mut warms_up = is_gpu(&self.options.device);
+        if warms_up {
+            self.tell(first_step_note());
+        }
         let mut batches =
             BatchLoader::start(Arc::clone(&self.options.train), self.state.step, PREFETCH);
         loop {
@@ -218,7 +224,13 @@ impl<'a> Trainer<'a> {
                 self.state.step,
                 &self.options.device,
             )?;
-            self.records.push(record);
+            self.steps.push(record);
+            if std::mem::take(&mut warms_up) {
+                // A device that failed says so when the metrics are read.
+                let _ = self.options.device.sync();
+                let seconds = before.elapsed().as_secs_f64();
+                self.tell(format!("the first step took {seconds:.1} s"));
+            }
             self.state.step += 1;
             let tokens = batch.lengths.iter().sum::<usize>() as u64;
             self.state.tokens_seen += tokens;
@@ -241,6 +253,15 @@ impl<'a> Trainer<'a> {
                 self.checkpoint_or_warn(&model);
             }
         }
+    }
+
+    /// Says something that is as it should be.
+    fn tell(&self, message: String) {
+        self.bus.emit(RunEvent::Log(LogEvent {
+            level: LogLevel::Info,
+            message,
+            step: Some(self.state.step),
+        }));
     }
 
     fn interrupted(&self, started: Instant, last_step: u64) -> Option<EndEvent> {
@@ -290,14 +311,14 @@ impl<'a> Trainer<'a> {
 
     /// Reads the metrics of the steps since the last report and tells them.
     fn report_steps(&mut self) {
-        if self.records.is_empty() {
+        if self.steps.is_empty() {
             return;
         }
-        let records = std::mem::take(&mut self.records);
-        let steps = records.len() as f64;
+        let taken = std::mem::take(&mut self.steps);
+        let steps = taken.len() as f64;
         // Reading waits for an asynchronous device, so it belongs to the time of the steps.
         let reading = Instant::now();
-        let read = read_records(&records);
+        let read = taken.read();
         self.window.seconds += reading.elapsed().as_secs_f64();
 
         for norm in &read.grad_norms {
@@ -309,10 +330,9 @@ impl<'a> Trainer<'a> {
             }
         }
         let config = &self.options.config;
-        let metrics = read
-            .totals
-            .summary(config.mlm_weight, config.effective_rtd_weight());
-        let mean = |part: usize| Some(records.iter().map(|r| r.seconds[part]).sum::<f64>() / steps);
+        let weights = (config.mlm_weight, config.effective_rtd_weight());
+        let metrics = pretrain_metrics(&read.counts, weights.0, weights.1);
+        let [forward, backward, optimizer] = read.seconds.map(Some);
         let rss = resident_memory().0;
         self.bus.emit(RunEvent::Step(StepEvent {
             step: self.state.step,
@@ -324,9 +344,9 @@ impl<'a> Trainer<'a> {
             tokens_per_second: Some(self.window.tokens as f64 / self.window.seconds.max(1e-9)),
             step_seconds: StepSeconds {
                 data: Some(self.waited / steps),
-                forward: mean(0),
-                backward: mean(1),
-                optimizer: mean(2),
+                forward,
+                backward,
+                optimizer,
                 total: Some(self.window.seconds / steps),
             },
             rss_bytes: (rss > 0).then_some(rss),
@@ -461,6 +481,15 @@ impl<'a> Trainer<'a> {
             }
         }
     }
+}
+
+/// What a GPU does before its first step is done.
+fn first_step_note() -> String {
+    let kept = kernel_cache().map_or_else(String::new, |path| format!(" in {}", path.display()));
+    format!(
+        "the first step compiles kernels for this GPU and measures variants of products, up to some \
+         minutes; both are kept{kept}"
+    )
 }
 
 fn relative(run: &RunDir, path: &std::path::Path) -> String {

@@ -41,7 +41,7 @@ pub(super) fn count_words(
         || (),
         |(), chunk| {
             let mut runs: HashMap<Box<str>, u64, FxBuildHasher> = HashMap::default();
-            let found = documents(&chunk, sources, corpus, &duplicates, |text| {
+            let found = documents(&chunk, sources, corpus, &duplicates, |_, text| {
                 for_each_run(text, split_ideographs, |run| {
                     let run = &text[run];
                     match runs.get_mut(run) {

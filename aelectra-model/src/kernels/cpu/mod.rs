@@ -106,7 +106,7 @@ impl Kernels for CpuKernels {
         let [batch, length, width] = hidden.dims();
         let rows = hidden.reshape([batch * length, width]);
         match layout.padding() {
-            Some(padding) => rows.select(0, padding.real_rows.clone()),
+            Some(padding) => rows.select(0, padding.real_rows()),
             None => rows,
         }
     }
@@ -116,7 +116,7 @@ impl Kernels for CpuKernels {
         let ([batch, length], [_, width]) = (layout.dims(), rows.dims());
         let rows = match layout.padding() {
             Some(padding) => Tensor::<2>::zeros([batch * length, width], &rows.device())
-                .select_assign(0, padding.real_rows.clone(), rows, IndexingUpdateOp::Add),
+                .select_assign(0, padding.real_rows(), rows, IndexingUpdateOp::Add),
             None => rows,
         };
         rows.reshape([batch, length, width])

@@ -49,14 +49,20 @@ struct Step {
 }
 
 #[cube(launch)]
-fn squares(gradients: Sequence<Gradient>, partial: &mut [f32], first: usize, #[comptime] lanes: Lanes) {
+fn squares(
+    gradients: Sequence<Gradient>,
+    partial: &mut [f32],
+    first: usize,
+    #[comptime] lanes: Lanes,
+) {
     let mut sum = 0.0f32;
     let number = CUBE_POS_Y as usize;
     let units = CUBE_COUNT_X as usize * comptime!(lanes.lanes as usize);
     let mut index = 0usize;
     for gradient in gradients {
         if number == index {
-            let mut at = CUBE_POS_X as usize * comptime!(lanes.lanes as usize) + UNIT_POS_X as usize;
+            let mut at =
+                CUBE_POS_X as usize * comptime!(lanes.lanes as usize) + UNIT_POS_X as usize;
             while at < gradient.count {
                 let value = gradient.values[at];
                 sum += value * value;
@@ -78,7 +84,13 @@ fn is_finite(value: f32) -> bool {
 }
 
 #[cube(launch)]
-fn total_norm(partial: &[f32], loss: &[f32], norm: &mut [f32], count: usize, #[comptime] lanes: Lanes) {
+fn total_norm(
+    partial: &[f32],
+    loss: &[f32],
+    norm: &mut [f32],
+    count: usize,
+    #[comptime] lanes: Lanes,
+) {
     let mut own = 0.0f32;
     let mut at = UNIT_POS_X as usize;
     while at < count {
@@ -108,7 +120,8 @@ fn update(parameters: Sequence<Parameter>, norm: &[f32], step: Step) {
                 while at < parameter.count {
                     let gradient = parameter.gradient[at] * scale;
                     let first = parameter.first[at] * step.beta1 + gradient * step.rest1;
-                    let second = parameter.second[at] * step.beta2 + gradient * gradient * step.rest2;
+                    let second =
+                        parameter.second[at] * step.beta2 + gradient * gradient * step.rest2;
                     let root = second.sqrt() * step.root_scale + step.epsilon;
                     let value = parameter.value[at];
                     let change = first * step.step_size / root + value * parameter.decay;
@@ -141,7 +154,11 @@ fn on_device(tensor: Tensor<1>) -> CubeTensor {
 /// Written in place where nobody else holds it.
 fn writable(tensor: Tensor<1>) -> CubeTensor {
     let tensor = on_device(tensor);
-    if tensor.can_mut() { tensor } else { tensor.copy() }
+    if tensor.can_mut() {
+        tensor
+    } else {
+        tensor.copy()
+    }
 }
 
 /// As [`Kernels::adam`](crate::kernels::Kernels::adam).
@@ -230,7 +247,15 @@ fn norm(loss: &CubeTensor, held: &[Held], groups: &[Group]) -> CubeTensor {
         }
         let cubes = CubeCount::Static(group.cubes as u32, group.members.len() as u32, 1);
         let dim = CubeDim::new_1d(lanes.lanes);
-        squares::launch(client, cubes, dim, gradients, argument(&partial), first, lanes);
+        squares::launch(
+            client,
+            cubes,
+            dim,
+            gradients,
+            argument(&partial),
+            first,
+            lanes,
+        );
         first += group.cubes * group.members.len();
     }
     let norm = empty(loss, [1], DType::F32);
@@ -273,5 +298,12 @@ fn take(step: &AdamStep, norm: &CubeTensor, held: &[Held], rates: &[(f64, f64)],
     );
     let cubes = CubeCount::Static(group.cubes as u32, group.members.len() as u32, 1);
     let dim = CubeDim::new_1d(Lanes::long().lanes);
-    update::launch(&norm.client, cubes, dim, parameters, argument(norm), constants);
+    update::launch(
+        &norm.client,
+        cubes,
+        dim,
+        parameters,
+        argument(norm),
+        constants,
+    );
 }

@@ -4,9 +4,10 @@
 use burn::backend::{DType, TensorMetadata};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
-use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
+use super::reduce::{Lanes, row_of_unit};
+use super::sort::{NOTHING, sort};
 use super::tensor::{argument, element, elementwise, empty};
 
 #[cube(launch)]
@@ -92,85 +93,80 @@ pub(super) fn zeros(like: &CubeTensor, shape: [usize; 2]) -> CubeTensor {
     burn_cubecl::ops::numeric::zeros_client(client, device, shape.into(), DType::F32)
 }
 
-/// Columns and entries of a cube, and the row numbers it looks at together.
-const COLUMNS: u32 = 32;
-const ENTRIES: u32 = 8;
-const CHUNK: usize = 256;
-
 #[cube(launch)]
 #[allow(clippy::too_many_arguments, reason = "the arguments of a kernel")]
-fn sum_by_number<I: Int>(
+fn sum_runs(
     rows: &[f32],
-    numbers: &[I],
+    numbers: &[u32],
+    places: &[u32],
     table: &mut [f32],
-    entries: usize,
     width: usize,
     count: usize,
     #[comptime] columns_of_unit: usize,
-    #[define(I)] _numbers: ElemType,
+    #[comptime] lanes: Lanes,
 ) {
-    let mut chunk = Shared::new_slice(CHUNK);
-    let mut sums = Array::<f32>::new(columns_of_unit);
-    #[unroll]
-    for part in 0..columns_of_unit {
-        sums[part] = 0.0f32;
-    }
-    let entry = CUBE_POS * comptime!(ENTRIES as usize) + UNIT_POS_Y as usize;
-    let mut first = 0usize;
-    while first < count {
-        let here = first + UNIT_POS as usize;
-        let mut number = i32::new(-1);
-        if here < count {
-            number = i32::cast_from(numbers[here]);
+    let first = row_of_unit(lanes);
+    if first < count {
+        let number = numbers[first];
+        let mut begins = number != NOTHING;
+        if first > 0 {
+            begins = begins && numbers[first - 1] != number;
         }
-        chunk[UNIT_POS as usize] = number;
-        sync_cube();
-        for at in 0..CHUNK {
-            // Those beyond the last are below 0, which no entry is.
-            if chunk[at] == entry as i32 {
-                let start = (first + at) * width;
+        if begins {
+            let mut sums = Array::<f32>::new(columns_of_unit);
+            #[unroll]
+            for part in 0..columns_of_unit {
+                sums[part] = 0.0f32;
+            }
+            let mut at = first;
+            let mut same = true;
+            while same {
+                let start = places[at] as usize * width;
                 #[unroll]
                 for part in 0..columns_of_unit {
-                    let column = UNIT_POS_X as usize + part * comptime!(COLUMNS as usize);
+                    let column = UNIT_POS_X as usize + part * comptime!(lanes.lanes as usize);
                     if column < width {
                         sums[part] += rows[start + column];
                     }
                 }
+                at += 1;
+                same = false;
+                if at < count {
+                    same = numbers[at] == number;
+                }
             }
-        }
-        sync_cube();
-        first += CHUNK;
-    }
-    if entry < entries {
-        #[unroll]
-        for part in 0..columns_of_unit {
-            let column = UNIT_POS_X as usize + part * comptime!(COLUMNS as usize);
-            if column < width {
-                table[entry * width + column] = sums[part];
+            #[unroll]
+            for part in 0..columns_of_unit {
+                let column = UNIT_POS_X as usize + part * comptime!(lanes.lanes as usize);
+                if column < width {
+                    table[number as usize * width + column] = sums[part];
+                }
             }
         }
     }
 }
 
 /// The gradient of a table from that of rows taken from it: rows `[n, width]` summed by their numbers
-/// `[n]` into `[entries, width]`.
+/// `[n]` into `[entries, width]`, those of one number in their order.
 pub(super) fn add_by_number(rows: &CubeTensor, numbers: &CubeTensor, entries: usize) -> CubeTensor {
     let [count, width] = rows.shape().dims();
-    let table = empty(rows, [entries, width], DType::F32);
-    let dim = CubeDim::new_2d(COLUMNS, ENTRIES);
-    let units = entries * COLUMNS as usize;
-    sum_by_number::launch(
-        &rows.client,
-        calculate_cube_count_elemwise(&rows.client, units, dim),
+    let table = zeros(rows, [entries, width]);
+    let sorted = sort(numbers);
+    let client = &rows.client;
+    let lanes = Lanes::short(client);
+    let (cubes, dim) = lanes.launch(client, count);
+    sum_runs::launch(
+        client,
+        cubes,
         dim,
         argument(rows),
-        argument(numbers),
+        argument(&sorted.numbers),
+        argument(&sorted.places),
         argument(&table),
-        entries,
         width,
         count,
-        width.div_ceil(COLUMNS as usize),
-        element(numbers),
+        width.div_ceil(lanes.lanes as usize),
+        lanes,
     );
     table
 }

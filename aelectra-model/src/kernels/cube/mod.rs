@@ -13,7 +13,7 @@
 //! | `norm.rs`, `softmax.rs`, `activation.rs` | LayerNorm with dropout and residual, attention probabilities, bias with GELU |
 //! | `heads.rs` | between rows and attention heads |
 //! | `vocabulary.rs` | cross-entropy, samples and best guesses |
-//! | `gather.rs` | rows of a table by number, and the sum of their gradients |
+//! | `gather.rs`, `sort.rs` | rows of a table by number, and the sum of their gradients |
 //! | `sums.rs`, `reduce.rs` | sums over rows, and over the units that share one |
 //! | `adam.rs` | the optimizer, many parameters in a launch |
 //! | `noise.rs` | the hash of [`crate::noise`] on the device |
@@ -30,20 +30,21 @@ mod op;
 mod product;
 mod reduce;
 mod softmax;
+mod sort;
 mod sums;
 mod tensor;
 #[cfg(test)]
 mod tests;
 mod vocabulary;
 
-use burn::backend::DType;
+use burn::backend::{DType, DispatchDevice};
 use burn::tensor::{Device, Int, Tensor};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::{
-    Activation, AdamStep, AdamTensors, Dense, Family, Kernels, LayerOptions, LayerWeights, Norm,
-    PreparedEncoder, BRAIN_FLOATS, unavailable,
+    Activation, AdamStep, AdamTensors, BRAIN_FLOATS, Dense, Family, Kernels, LayerOptions,
+    LayerWeights, Norm, PreparedEncoder, unavailable,
 };
 use crate::error::Result;
 use crate::input::SequenceLayout;
@@ -52,8 +53,8 @@ use crate::precision::Precision;
 
 pub(super) const FAMILY: Family = Family {
     serves: |device| {
-        let name = format!("{device:?}").to_ascii_lowercase();
-        ["cuda", "wgpu"].iter().any(|kind| name.contains(kind))
+        let device = device.clone().without_autodiff();
+        matches!(device.as_dispatch(), DispatchDevice::Cube(_))
     },
     sets: || &SETS,
 };
@@ -200,6 +201,11 @@ impl Kernels for CubeKernels {
     fn best(&self, logits: Tensor<2>) -> Tensor<1, Int> {
         let found = vocabulary::best(&primitive(logits), None, INTEGERS);
         Tensor::from_primitive::<CubeBackend>(found)
+    }
+
+    fn histogram(&self, integers: Tensor<1, Int>, length: usize) -> Tensor<1> {
+        let counts = vocabulary::histogram(&self::integers(integers), length);
+        Tensor::from_primitive::<CubeBackend>(counts)
     }
 
     fn adam(

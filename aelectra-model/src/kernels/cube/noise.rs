@@ -49,7 +49,11 @@ pub(super) fn hash32(key: &Key, index: u32) -> u32 {
 /// [`Dropout::factor`].
 #[cube]
 pub(super) fn factor(draw: &Draw, index: u32) -> f32 {
-    select(hash32(&draw.key, index) < draw.threshold, 0.0f32, draw.scale)
+    select(
+        hash32(&draw.key, index) < draw.threshold,
+        0.0f32,
+        draw.scale,
+    )
 }
 
 /// [`crate::noise::gumbel`] of the bits of an element.

@@ -7,7 +7,7 @@ use cubecl::prelude::*;
 
 use super::noise::{Draw, factor};
 use super::reduce::{Lanes, row_of_unit, sum_lanes};
-use super::sums::{Sums, column_sums};
+use super::sums::norm_sums;
 use super::tensor::{argument, element, elementwise, empty};
 use crate::kernels::Norm;
 use crate::noise::Dropout;
@@ -239,11 +239,7 @@ pub(super) fn backward(
         lanes,
         element(&dropped),
     );
-    let parameters = column_sums(&Sums::Norm {
-        gradient,
-        normalised: &state.normalised,
-        dropped: &dropped,
-    });
+    let parameters = norm_sums(gradient, &state.normalised, &dropped);
     NormGradients {
         rows,
         dropped,
@@ -264,6 +260,13 @@ fn add_in_place(to: &mut [f32], other: &[f32], count: usize) {
 pub(super) fn add(to: CubeTensor, other: &CubeTensor) -> CubeTensor {
     let count = to.shape().num_elements();
     let (cubes, dim) = elementwise(&to.client, count);
-    add_in_place::launch(&to.client, cubes, dim, argument(&to), argument(other), count);
+    add_in_place::launch(
+        &to.client,
+        cubes,
+        dim,
+        argument(&to),
+        argument(other),
+        count,
+    );
     to
 }

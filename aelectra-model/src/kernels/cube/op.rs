@@ -49,10 +49,7 @@ trait RowsBackend: Backend {
     fn cube_dropout(values: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self>;
 
     /// Logits `[n, classes]`, labels `[n]` to `[1]`.
-    fn cube_cross_entropy(
-        logits: FloatTensor<Self>,
-        labels: IntTensor<Self>,
-    ) -> FloatTensor<Self>;
+    fn cube_cross_entropy(logits: FloatTensor<Self>, labels: IntTensor<Self>) -> FloatTensor<Self>;
 
     /// Table `[entries, width]`, numbers `[n]` to `[n, width]`. Numbers are all `different`, or not.
     fn cube_take(
@@ -162,7 +159,11 @@ struct NormKept {
 /// A tensor that its gradient may be written over.
 fn writable(tensor: CubeTensor) -> CubeTensor {
     let tensor = contiguous(tensor);
-    if tensor.can_mut() { tensor } else { tensor.copy() }
+    if tensor.can_mut() {
+        tensor
+    } else {
+        tensor.copy()
+    }
 }
 
 impl RowsBackend for CubeBackend {
@@ -188,10 +189,7 @@ impl RowsBackend for CubeBackend {
         activation::drop(&contiguous(values), dropout)
     }
 
-    fn cube_cross_entropy(
-        logits: FloatTensor<Self>,
-        labels: IntTensor<Self>,
-    ) -> FloatTensor<Self> {
+    fn cube_cross_entropy(logits: FloatTensor<Self>, labels: IntTensor<Self>) -> FloatTensor<Self> {
         vocabulary::cross_entropy(&contiguous(logits), &contiguous(labels)).0
     }
 
@@ -337,7 +335,11 @@ impl<C: CheckpointStrategy> RowsBackend for Autodiff<CubeBackend, C> {
         let nodes = [rows.node(), weight.node(), bias.node()];
         let values = [rows, weight, bias].map(|tensor| contiguous(tensor.primitive().clone()));
         let (output, state) = linear_forward(values, linear);
-        match LinearBackward.prepare::<C>(nodes).compute_bound().stateful() {
+        match LinearBackward
+            .prepare::<C>(nodes)
+            .compute_bound()
+            .stateful()
+        {
             OpsKind::Tracked(prep) => prep.finish(state, output),
             OpsKind::UnTracked(prep) => prep.finish(output),
         }
@@ -361,21 +363,26 @@ impl<C: CheckpointStrategy> RowsBackend for Autodiff<CubeBackend, C> {
     fn cube_dropout(values: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self> {
         let nodes = [values.node()];
         let output = activation::drop(&contiguous(values.primitive().clone()), dropout);
-        match DropoutBackward.prepare::<C>(nodes).compute_bound().stateful() {
+        match DropoutBackward
+            .prepare::<C>(nodes)
+            .compute_bound()
+            .stateful()
+        {
             OpsKind::Tracked(prep) => prep.finish(dropout, output),
             OpsKind::UnTracked(prep) => prep.finish(output),
         }
     }
 
-    fn cube_cross_entropy(
-        logits: FloatTensor<Self>,
-        labels: IntTensor<Self>,
-    ) -> FloatTensor<Self> {
+    fn cube_cross_entropy(logits: FloatTensor<Self>, labels: IntTensor<Self>) -> FloatTensor<Self> {
         let nodes = [logits.node()];
         let logits = contiguous(logits.primitive().clone());
         let labels = contiguous(labels);
         let (loss, log_sums) = vocabulary::cross_entropy(&logits, &labels);
-        match CrossEntropyBackward.prepare::<C>(nodes).compute_bound().stateful() {
+        match CrossEntropyBackward
+            .prepare::<C>(nodes)
+            .compute_bound()
+            .stateful()
+        {
             OpsKind::Tracked(prep) => {
                 let kept = Likelihoods {
                     logits: Arc::new(Mutex::new(Some(logits))),

@@ -70,7 +70,10 @@ fn probabilities<T: Float, M: Int>(
     let mut greatest = f32::new(-3.0e38);
     let mut at = first;
     while at < length {
-        greatest = max(greatest, scaled(scores, padding, start, mask, at, scale, padded));
+        greatest = max(
+            greatest,
+            scaled(scores, padding, start, mask, at, scale, padded),
+        );
         at += step;
     }
     let greatest = max_lanes(greatest, lanes);

@@ -6,7 +6,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
-use super::tensor::{argument, element, elementwise, empty};
+use super::tensor::{argument, element, elementwise, empty, part, reshape};
 
 /// Columns and rows of a cube.
 const COLUMNS: u32 = 32;
@@ -15,7 +15,7 @@ const ROWS: u32 = 8;
 const CHUNK: usize = 256;
 
 /// What is summed.
-pub(super) enum Sums<'a> {
+enum Sums<'a> {
     /// The rows of one matrix, `[n, width]`.
     Rows(&'a CubeTensor),
     /// For a LayerNorm: `gradient · normalised`, `gradient`, `dropped`, all `[n, width]`.
@@ -103,19 +103,19 @@ fn partial_sums<T: Float>(
 }
 
 #[cube(launch)]
-fn total_sums(partial: &[f32], total: &mut [f32], columns: usize, first: usize, width: usize, chunks: usize) {
+fn total_sums(partial: &[f32], total: &mut [f32], columns: usize, chunks: usize) {
     let column = ABSOLUTE_POS;
-    if column < width {
+    if column < columns {
         let mut sum = 0.0f32;
         for chunk in 0..chunks {
-            sum += partial[chunk * columns + first + column];
+            sum += partial[chunk * columns + column];
         }
         total[column] = sum;
     }
 }
 
-/// The sums as `[width]` each; only the first is there for [`Sums::Rows`], and then three times.
-pub(super) fn column_sums(sums: &Sums<'_>) -> [CubeTensor; 3] {
+/// The sums, side by side: `[width]`, or `[3 · width]` for [`Sums::Norm`].
+fn column_sums(sums: &Sums<'_>) -> CubeTensor {
     let (values, gradient, normalised, norm) = match sums {
         // What the kernel does not read.
         Sums::Rows(rows) => (*rows, *rows, *rows, false),
@@ -145,23 +145,39 @@ pub(super) fn column_sums(sums: &Sums<'_>) -> [CubeTensor; 3] {
         norm,
         element(values),
     );
-    let total = |first: usize| {
-        let total = empty(values, [width], DType::F32);
-        let (cubes, dim) = elementwise(client, width);
-        let (from, to) = (argument(&partial), argument(&total));
-        total_sums::launch(client, cubes, dim, from, to, columns, first, width, chunks);
-        total
-    };
-    if norm {
-        [total(0), total(width), total(2 * width)]
-    } else {
-        let total = total(0);
-        [total.clone(), total.clone(), total]
+    if chunks == 1 {
+        return reshape(partial, [columns]);
     }
+    let total = empty(values, [columns], DType::F32);
+    let (cubes, dim) = elementwise(client, columns);
+    total_sums::launch(
+        client,
+        cubes,
+        dim,
+        argument(&partial),
+        argument(&total),
+        columns,
+        chunks,
+    );
+    total
 }
 
-/// The sums of the rows of `[n, width]`, `[width]`.
+/// The sums of the rows of `[n, width]`: `[width]`.
 pub(super) fn sum_rows(rows: &CubeTensor) -> CubeTensor {
-    let [sum, ..] = column_sums(&Sums::Rows(rows));
-    sum
+    column_sums(&Sums::Rows(rows))
+}
+
+/// The gradients of a LayerNorm's gain and offset and of the bias before it, `[width]` each.
+pub(super) fn norm_sums(
+    gradient: &CubeTensor,
+    normalised: &CubeTensor,
+    dropped: &CubeTensor,
+) -> [CubeTensor; 3] {
+    let [_, width] = gradient.shape().dims();
+    let sums = column_sums(&Sums::Norm {
+        gradient,
+        normalised,
+        dropped,
+    });
+    [0, 1, 2].map(|at| part(&sums, at * width, width))
 }

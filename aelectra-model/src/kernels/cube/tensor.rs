@@ -1,8 +1,10 @@
 //! Tensors of the GPU backend as kernels take them: contiguous, in the type of a precision.
 
 use burn::backend::cubecl::dtype_to_storage_type;
+use burn::backend::ops::FloatTensorOps;
 use burn::backend::{DType, TensorMetadata};
-use burn::tensor::Shape;
+use burn::tensor::{Shape, Slice};
+use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
@@ -58,4 +60,46 @@ pub(super) fn element(tensor: &CubeTensor) -> ElemType {
 pub(super) fn elementwise(client: &Client, elements: usize) -> (CubeCount, CubeDim) {
     let dim = CubeDim::new_1d(256);
     (calculate_cube_count_elemwise(client, elements, dim), dim)
+}
+
+/// `count` of the first dimension from `first` on: a view where the tensor is contiguous.
+pub(super) fn part(tensor: &CubeTensor, first: usize, count: usize) -> CubeTensor {
+    let rows = [Slice::from(first..first + count)];
+    contiguous(CubeBackend::float_slice(tensor.clone(), &rows))
+}
+
+#[cube(launch)]
+fn join_values<T: Float>(
+    first: &[f32],
+    second: &[f32],
+    third: &[f32],
+    out: &mut [T],
+    count: usize,
+    #[define(T)] _out: ElemType,
+) {
+    let at = ABSOLUTE_POS;
+    if at < count {
+        out[at] = T::cast_from(first[at]);
+        out[at + count] = T::cast_from(second[at]);
+        out[at + 2 * count] = T::cast_from(third[at]);
+    }
+}
+
+/// Three matrices `[n, width]` one below the other in a type: `[3 · n, width]`.
+pub(super) fn join(parts: [&CubeTensor; 3], dtype: DType) -> CubeTensor {
+    let [rows, width] = parts[0].shape().dims();
+    let out = empty(parts[0], [3 * rows, width], dtype);
+    let (cubes, dim) = elementwise(&out.client, rows * width);
+    join_values::launch(
+        &out.client,
+        cubes,
+        dim,
+        argument(parts[0]),
+        argument(parts[1]),
+        argument(parts[2]),
+        argument(&out),
+        rows * width,
+        element(&out),
+    );
+    out
 }

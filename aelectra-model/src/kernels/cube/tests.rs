@@ -52,7 +52,10 @@ fn assert_close(what: &str, ours: &[f32], expected: &[f64]) {
     let largest = expected.iter().fold(1e-6, |most: f64, v| most.max(v.abs()));
     for (at, (ours, expected)) in ours.iter().zip(expected).enumerate() {
         let apart = (f64::from(*ours) - expected).abs();
-        assert!(apart < 1e-5 * largest, "{what}: {at}: {ours} is not {expected}");
+        assert!(
+            apart < 1e-5 * largest,
+            "{what}: {at}: {ours} is not {expected}"
+        );
     }
 }
 
@@ -153,7 +156,11 @@ fn sums_over_rows_have_every_row() {
         let values = numbers(rows * width, 8);
         let sum = sums::sum_rows(&on(&device, &values, [rows, width]));
         let expected: Vec<f64> = (0..width)
-            .map(|c| (0..rows).map(|row| f64::from(values[row * width + c])).sum())
+            .map(|c| {
+                (0..rows)
+                    .map(|row| f64::from(values[row * width + c]))
+                    .sum()
+            })
             .collect();
         assert_close("sums", &read::<1>(&sum), &expected);
     }
@@ -163,7 +170,8 @@ fn sums_over_rows_have_every_row() {
 fn rows_are_taken_put_and_added_by_number() {
     let Some(device) = device() else { return };
     let (entries, width) = (21, 40);
-    let wanted: Vec<i32> = (0..600).map(|at| (at * 7) % 19).chain([-1]).collect();
+    // More than a block of the sort.
+    let wanted: Vec<i32> = (0..5000).map(|at| (at * 7) % 19).chain([-1]).collect();
     let table = numbers(entries * width, 9);
     let number = ids(&device, &wanted);
     let rows = gather::take(&on(&device, &table, [entries, width]), &number);
@@ -177,7 +185,9 @@ fn rows_are_taken_put_and_added_by_number() {
     let added = gather::add_by_number(&rows, &number, entries);
     let mut expected = vec![0.0; entries * width];
     for (row, &wanted) in taken.chunks(width).zip(&wanted) {
-        let Ok(entry) = usize::try_from(wanted) else { continue };
+        let Ok(entry) = usize::try_from(wanted) else {
+            continue;
+        };
         for (sum, value) in expected[entry * width..].iter_mut().zip(row) {
             *sum += f64::from(*value);
         }
@@ -207,7 +217,10 @@ fn a_label_below_zero_counts_nothing() {
     let loss = op::cross_entropy(logits.clone(), labels);
     let mut expected = 0.0;
     let mut slopes = Vec::new();
-    for (row, label) in values.chunks(classes).zip([Some(3), None, Some(299), Some(0)]) {
+    for (row, label) in values
+        .chunks(classes)
+        .zip([Some(3), None, Some(299), Some(0)])
+    {
         let sum: f64 = row.iter().map(|v| f64::from(*v).exp()).sum();
         if let Some(label) = label {
             expected += sum.ln() - f64::from(row[label]);
@@ -220,8 +233,15 @@ fn a_label_below_zero_counts_nothing() {
     let gradients = loss.backward();
     let slope = logits.grad(&gradients).expect("logits have a gradient");
     let slope: Vec<f32> = slope.into_data().iter::<f32>().collect();
-    assert_close("loss", &loss.into_data().iter::<f32>().collect::<Vec<f32>>(), &[expected]);
+    assert_close(
+        "loss",
+        &loss.into_data().iter::<f32>().collect::<Vec<f32>>(),
+        &[expected],
+    );
     assert_close("slopes", &slope, &slopes);
     let unchanged: Vec<f32> = logits.into_data().iter::<f32>().collect();
-    assert_eq!(unchanged, values, "logits that someone holds are not written over");
+    assert_eq!(
+        unchanged, values,
+        "logits that someone holds are not written over"
+    );
 }

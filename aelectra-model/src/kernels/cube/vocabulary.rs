@@ -233,3 +233,42 @@ pub(super) fn best(logits: &CubeTensor, key: Option<u64>, integers: DType) -> Cu
     );
     found
 }
+
+#[cube(launch)]
+fn count<I: Int>(
+    integers: &[I],
+    counts: &mut [Atomic<u32>],
+    count: usize,
+    length: usize,
+    #[define(I)] _integers: ElemType,
+) {
+    let at = ABSOLUTE_POS;
+    if at < count {
+        let value = i32::cast_from(integers[at]);
+        if value >= 0 && (value as usize) < length {
+            // Sums of integers are the same in any order.
+            counts[value as usize].fetch_add(1u32);
+        }
+    }
+}
+
+/// How often each integer below `length` occurs, `[length]` in 32-bit floats.
+pub(super) fn histogram(integers: &CubeTensor, length: usize) -> CubeTensor {
+    let (client, device) = (integers.client.clone(), integers.device.clone());
+    let counts =
+        burn_cubecl::ops::numeric::zeros_client(client, device, [length].into(), DType::U32);
+    let elements = integers.shape().num_elements();
+    let (cubes, dim) = elementwise(&integers.client, elements);
+    let (from, to) = (argument(integers), argument(&counts));
+    count::launch(
+        &integers.client,
+        cubes,
+        dim,
+        from,
+        to,
+        elements,
+        length,
+        element(integers),
+    );
+    super::tensor::cast(counts, DType::F32)
+}

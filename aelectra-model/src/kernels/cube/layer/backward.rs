@@ -3,11 +3,11 @@
 use burn::backend::TensorMetadata;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::{Settings, State, joined};
+use super::{Settings, State};
 use crate::kernels::cube::norm::{self, NormGradients};
 use crate::kernels::cube::product::product;
 use crate::kernels::cube::sums::sum_rows;
-use crate::kernels::cube::tensor::{cast, contiguous, transposed};
+use crate::kernels::cube::tensor::{cast, contiguous, part, transposed};
 use crate::kernels::cube::{activation, heads, softmax};
 use crate::kernels::{Dense, LayerWeights, Norm};
 
@@ -23,9 +23,8 @@ pub(super) fn backward(
     let dtype = settings.factors();
     let [_, projection_dropout, output_dropout] = settings.options.dropout;
     // Of a product's weight, and of its rows.
-    let of_weight = |gradient: &CubeTensor, rows: CubeTensor| {
-        product(transposed(gradient.clone()), rows)
-    };
+    let of_weight =
+        |gradient: &CubeTensor, rows: CubeTensor| product(transposed(gradient.clone()), rows);
     let of_rows = |gradient: &CubeTensor, dense: &Dense<CubeTensor>| {
         product(gradient.clone(), cast(dense.weight.clone(), dtype))
     };
@@ -98,17 +97,17 @@ pub(super) fn backward(
     drop(parts);
     let weight = of_weight(&qkv, state.input);
     let bias = sum_rows(&qkv);
-    let input = product(qkv, joined(weights, dtype));
+    let input = product(qkv, state.joined);
     let input = norm::add(input, &residual);
 
-    let part = |at: usize| Dense {
-        weight: rows_of(&weight, at * width, width),
-        bias: rows_of(&bias, at * width, width),
+    let third = |at: usize| Dense {
+        weight: part(&weight, at * width, width),
+        bias: part(&bias, at * width, width),
     };
     let parameters = LayerWeights {
-        query: part(0),
-        key: part(1),
-        value: part(2),
+        query: third(0),
+        key: third(1),
+        value: third(2),
         projection,
         attention_norm,
         intermediate,
@@ -116,14 +115,4 @@ pub(super) fn backward(
         output_norm,
     };
     (input, parameters)
-}
-
-/// `count` rows from `first` on as a tensor of its own.
-fn rows_of(tensor: &CubeTensor, first: usize, count: usize) -> CubeTensor {
-    use burn::backend::ops::FloatTensorOps;
-    use burn::tensor::Slice;
-    let rows = Slice::from(first..first + count);
-    let part =
-        <burn_cubecl::CubeBackend as FloatTensorOps<_>>::float_slice(tensor.clone(), &[rows]);
-    contiguous(part)
 }

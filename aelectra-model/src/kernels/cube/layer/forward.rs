@@ -3,10 +3,10 @@
 use burn::backend::TensorMetadata;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::{Settings, State, joined};
+use super::{Settings, State};
 use crate::kernels::cube::norm::Before;
 use crate::kernels::cube::product::product;
-use crate::kernels::cube::tensor::{cast, transposed};
+use crate::kernels::cube::tensor::{cast, join, transposed};
 use crate::kernels::cube::{activation, heads, norm, softmax};
 use crate::kernels::{Dense, LayerWeights};
 
@@ -27,8 +27,10 @@ pub(super) fn forward(
     };
 
     let input_factor = cast(input.clone(), dtype);
-    let qkv = product(input_factor.clone(), transposed(joined(weights, dtype)));
-    let biases = [&weights.query.bias, &weights.key.bias, &weights.value.bias];
+    let parts = [&weights.query, &weights.key, &weights.value];
+    let joined = join(parts.map(|dense| &dense.weight), dtype);
+    let qkv = product(input_factor.clone(), transposed(joined.clone()));
+    let biases = parts.map(|dense| &dense.bias);
     let [query, key, value] = heads::split(&qkv, biases, sizes, dtype);
     drop(qkv);
     let scores = product(query.clone(), transposed(key.clone()));
@@ -43,7 +45,12 @@ pub(super) fn forward(
         residual: input.clone(),
         dropout: projection_dropout,
     };
-    let attended = norm::forward(&projected, Some(before), weights.attention_norm.as_ref(), eps);
+    let attended = norm::forward(
+        &projected,
+        Some(before),
+        weights.attention_norm.as_ref(),
+        eps,
+    );
     drop(projected);
     let attended_factor = cast(attended.output.clone(), dtype);
     let inner = linear(&attended_factor, &weights.intermediate);
@@ -57,6 +64,7 @@ pub(super) fn forward(
     let output = norm::forward(&outer, Some(before), weights.output_norm.as_ref(), eps);
     let state = State {
         input: input_factor,
+        joined,
         heads: [query, key, value],
         log_sums,
         context,

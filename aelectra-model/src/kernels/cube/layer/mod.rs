@@ -8,14 +8,14 @@ mod op;
 
 pub(super) use op::layer;
 
-use burn::backend::{DType, TensorMetadata};
+use burn::backend::DType;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::heads::Sizes;
 use super::norm::NormState;
 use super::product::factors;
 use super::softmax::Attention;
-use crate::kernels::{LayerOptions, LayerWeights};
+use crate::kernels::LayerOptions;
 use crate::precision::Precision;
 
 /// What is no parameter.
@@ -34,6 +34,8 @@ struct Settings {
 struct State {
     /// The layer's input as a factor: `T [n, hidden]`.
     input: CubeTensor,
+    /// The weights of query, key and value as one factor: `T [3 · hidden, hidden]`.
+    joined: CubeTensor,
     /// Query, key and value: `T [batch, heads, length, size]`.
     heads: [CubeTensor; 3],
     /// `[batch · heads · length]`.
@@ -71,14 +73,4 @@ impl Settings {
     const fn factors(&self) -> DType {
         factors(self.precision)
     }
-}
-
-/// The weights of query, key and value as one matrix of factors, `[3 · hidden, hidden]`.
-fn joined(weights: &LayerWeights<CubeTensor>, dtype: DType) -> CubeTensor {
-    use burn::backend::ops::FloatTensorOps;
-    let parts = [&weights.query, &weights.key, &weights.value];
-    let parts = parts.map(|dense| dense.weight.clone()).to_vec();
-    let joined = <burn_cubecl::CubeBackend as FloatTensorOps<_>>::float_cat(parts, 0);
-    debug_assert_eq!(joined.rank(), 2);
-    super::tensor::cast(super::tensor::contiguous(joined), dtype)
 }

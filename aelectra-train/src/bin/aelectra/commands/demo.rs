@@ -233,6 +233,7 @@ fn walk<'t>(
             bus,
             steering: &steering,
             arm: Some(name),
+            sentences: None,
             save_model: name == "pretrained",
         };
         let series = run_series(encoder, &data, config, &options, &card)?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aelectra_model::Precision;
 use aelectra_train::config::finetune::FinetuneConfig;
-use aelectra_train::finetune::{Job, SeriesSummary, Session};
+use aelectra_train::finetune::{Job, SeriesSummary, Session, curve};
 use clap::Args;
 
 use crate::common::{DeviceArgs, NerReadArgs, configuration, hub};
@@ -29,7 +29,8 @@ pub(crate) struct FinetuneArgs {
     /// Test sentences.
     #[arg(long, value_name = "FILE")]
     pub test: Option<PathBuf>,
-    /// Recipe: `electra` (as in ELECTRA), `original` (as in the Ælæctra notebooks), or a TOML file.
+    /// Recipe: `electra` (as in ELECTRA), `original` (as in the Ælæctra notebooks), `euroeval` (as the
+    /// public benchmark does), or a TOML file.
     #[arg(long, value_name = "NAME|FILE", default_value = "electra")]
     pub recipe: String,
     /// Number of seeds.
@@ -44,6 +45,10 @@ pub(crate) struct FinetuneArgs {
     /// Run directory (default: a new one under runs/).
     #[arg(long, value_name = "RUN")]
     pub out: Option<PathBuf>,
+    /// Draw a learning curve instead: F1 with so many labelled sentences, from the model's weights and
+    /// from random ones, as curve.md, curve.json and curve.svg. Every seed draws its own sentences.
+    #[arg(long, value_name = "N,N,…", value_delimiter = ',')]
+    pub train_sentences: Vec<usize>,
     /// Start from random weights instead of the model's: the baseline without pretraining.
     #[arg(long)]
     pub random_init: bool,
@@ -87,6 +92,7 @@ pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
         test: args.test.clone(),
         read,
         seeds: args.seeds,
+        train_sentences: args.train_sentences.clone(),
         random_init: args.random_init,
         out: args.out.clone(),
         device: args.device.spec()?,
@@ -99,6 +105,15 @@ pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
     let finished = finished?;
     if let Some(summary) = &finished.summary {
         output::show(global, summary, || describe(summary, session.dir().path()))?;
+    }
+    if !args.train_sentences.is_empty() {
+        output::show(global, &finished.curve, || {
+            format!(
+                "{}{}",
+                curve::table(&finished.curve),
+                session.dir().path().display()
+            )
+        })?;
     }
     Ok(finished.end.exit_code as u8)
 }
@@ -113,6 +128,13 @@ fn describe(summary: &SeriesSummary, out: &Path) -> String {
             output::percent(seed.test_f1, 2),
             seed.epoch,
             seed.learning_rate
+        );
+    }
+    if !summary.collapsed.is_empty() {
+        text += &format!(
+            "collapsed: the tagger of {} of {} seeds finds nothing at all\n",
+            summary.collapsed.len(),
+            summary.runs.len()
         );
     }
     text + &format!(

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use aelectra_data::corpus::CleaningReport;
-use aelectra_data::pretrain::{Packing, PrepareOptions, prepare};
+use aelectra_data::pretrain::{Packing, PrepareOptions, SourceWeight, prepare};
 use aelectra_data::vocab::WordPieceTokenizer;
 use clap::{Args, ValueEnum};
 
@@ -38,6 +38,11 @@ pub(crate) struct PrepareArgs {
     /// Random seed of the packing.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// How much a source counts: 2 packs its documents twice, 0.2 a fifth of them, 0 none; SOURCE is a
+    /// path, a directory's or file's name, or a pattern. Repeatable; the last that names a source
+    /// counts.
+    #[arg(long, value_name = "SOURCE=W")]
+    weight: Vec<SourceWeight>,
     /// Report what each cleaning filter would drop, without dropping it; filters that are not
     /// given are tried with suggested limits.
     #[arg(long)]
@@ -83,6 +88,7 @@ pub(crate) fn run(args: &PrepareArgs, global: Global) -> anyhow::Result<u8> {
         packing: args.packing.into(),
         validation: args.validation,
         seed: args.seed,
+        weights: args.weight.clone(),
         restart: args.restart,
         report_cleaning: args.report_cleaning,
         report: Some(report_path.clone()),

@@ -1,8 +1,9 @@
 //! `aelectra doctor`, `aelectra completions`, `aelectra man`.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use aelectra_model::device::BACKENDS;
+use aelectra_model::device::{self, BACKENDS};
 use aelectra_model::{DeviceSpec, kernels};
 use serde::Serialize;
 
@@ -18,11 +19,24 @@ struct Kernels {
     precisions: BTreeMap<String, &'static str>,
 }
 
+/// A GPU of this machine.
+#[derive(Serialize)]
+struct Gpu {
+    device: String,
+    name: String,
+    memory_bytes: Option<u64>,
+}
+
 #[derive(Serialize)]
 struct Report {
     version: &'static str,
     devices: Vec<&'static str>,
     missing: Vec<String>,
+    gpus: Vec<Gpu>,
+    /// Why a backend of this build has no GPU.
+    no_gpu: BTreeMap<&'static str, String>,
+    /// Where compiled kernels are kept.
+    kernel_cache: Option<PathBuf>,
     kernels: Kernels,
     threads: usize,
 }
@@ -30,6 +44,20 @@ struct Report {
 pub(crate) fn doctor(global: Global) -> anyhow::Result<u8> {
     let device = DeviceSpec::compiled_default()?.open()?;
     let kernels = kernels::of(&device);
+    let mut gpus = Vec::new();
+    let mut no_gpu = BTreeMap::new();
+    for (backend, found) in device::gpus() {
+        match found {
+            Err(reason) => {
+                no_gpu.insert(backend, reason);
+            }
+            Ok(found) => gpus.extend(found.into_iter().map(|gpu| Gpu {
+                device: gpu.device,
+                name: gpu.name,
+                memory_bytes: gpu.memory_bytes,
+            })),
+        }
+    }
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
         devices: BACKENDS.iter().filter(|b| b.1).map(|b| b.0).collect(),
@@ -38,6 +66,9 @@ pub(crate) fn doctor(global: Global) -> anyhow::Result<u8> {
             .filter(|b| !b.1)
             .map(|b| format!("{}: build with `--features {}`", b.0, b.0))
             .collect(),
+        gpus,
+        no_gpu,
+        kernel_cache: device::kernel_cache(),
         kernels: Kernels {
             used: kernels.name(),
             available: kernels::all_on(&device).iter().map(|k| k.name()).collect(),
@@ -57,6 +88,21 @@ pub(crate) fn doctor(global: Global) -> anyhow::Result<u8> {
         ];
         let missing = report.missing.iter();
         lines.extend(missing.map(|missing| format!("not in this build: {missing}")));
+        lines.extend(report.gpus.iter().map(|gpu| {
+            let memory = gpu.memory_bytes.map_or_else(String::new, |bytes| {
+                format!(", {:.1} GiB", bytes as f64 / f64::from(1 << 30))
+            });
+            format!("GPU {}: {}{memory}", gpu.device, gpu.name)
+        }));
+        let no_gpu = report.no_gpu.iter();
+        lines.extend(no_gpu.map(|(backend, reason)| format!("no GPU for {backend}: {reason}")));
+        if let Some(cache) = &report.kernel_cache {
+            let size = directory_bytes(cache) as f64 / 1e6;
+            let cache = cache.display();
+            lines.push(format!(
+                "compiled kernels: {cache} ({size:.1} MB; may be deleted)"
+            ));
+        }
         let Kernels {
             used,
             available,
@@ -75,6 +121,17 @@ pub(crate) fn doctor(global: Global) -> anyhow::Result<u8> {
         lines.push(format!("threads: {}", report.threads));
         lines.join("\n")
     })
+}
+
+/// The size of all files below a directory.
+fn directory_bytes(path: &Path) -> u64 {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => directory_bytes(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
 }
 
 pub(crate) fn completions(

@@ -104,5 +104,6 @@ pub(super) fn run(args: &FinetuneBenchArgs, global: Global) -> anyhow::Result<u8
         std::hint::black_box(loss.into_scalar::<f32>());
         Ok(model)
     })?
+    .1
     .print(global)
 }

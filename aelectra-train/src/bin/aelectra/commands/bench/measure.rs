@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use aelectra_model::device::Profile;
 use aelectra_train::system::{processor_seconds, resident_memory};
 use serde::Serialize;
 
@@ -30,7 +31,69 @@ pub(super) struct Measured {
     /// Highest resident memory of the process, loading included.
     pub peak_rss_bytes: u64,
     pub parameters: Option<u64>,
+    /// The first repetition, which compiles and measures kernels on a GPU; none without a warm-up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_ms: Option<f64>,
+    /// Kernels of one repetition on a GPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Launches>,
 }
+
+/// What one repetition launched on a GPU.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Launches {
+    launches: u64,
+    /// Time on the device, all kernels together; the rest of the repetition it waited.
+    kernels_ms: f64,
+    repetition_ms: f64,
+    /// By time, the longest first.
+    kernels: Vec<Kernel>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Kernel {
+    name: String,
+    launches: u64,
+    ms: f64,
+}
+
+impl Launches {
+    pub(super) fn of(profile: Profile) -> Self {
+        let kernels = profile.kernels.into_iter();
+        let kernels: Vec<Kernel> = kernels
+            .map(|kernel| Kernel {
+                name: kernel.name,
+                launches: kernel.launches,
+                ms: 1e3 * kernel.seconds,
+            })
+            .collect();
+        Self {
+            launches: kernels.iter().map(|kernel| kernel.launches).sum(),
+            kernels_ms: kernels.iter().map(|kernel| kernel.ms).sum(),
+            repetition_ms: 1e3 * profile.seconds,
+            kernels,
+        }
+    }
+
+    fn describe(&self) -> String {
+        let head = format!(
+            "{} launches, {:.2} ms on the device of {:.2} ms",
+            self.launches, self.kernels_ms, self.repetition_ms
+        );
+        let row = |kernel: &Kernel| {
+            let Kernel { name, launches, ms } = kernel;
+            format!("{ms:9.3} ms {launches:6} × {name}")
+        };
+        let rows = self.kernels.iter().take(LONGEST).map(row);
+        std::iter::once(head)
+            .chain(rows)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+}
+
+/// Kernels that are shown.
+const LONGEST: usize = 30;
 
 /// What is measured, in numbers that do not change.
 pub(super) struct Workload {
@@ -48,8 +111,11 @@ pub(super) fn measure(
     steps: usize,
     mut work: impl FnMut() -> anyhow::Result<()>,
 ) -> anyhow::Result<Measured> {
+    let mut first = None;
     for _ in 0..warmup {
+        let started = Instant::now();
         work()?;
+        first.get_or_insert(1e3 * started.elapsed().as_secs_f64());
     }
     let before = processor_seconds();
     let mut times = Vec::with_capacity(steps);
@@ -80,28 +146,32 @@ pub(super) fn measure(
         sequences_per_second: workload.sequences as f64 / median,
         peak_rss_bytes: resident_memory().1,
         parameters: workload.parameters,
+        first_ms: first,
+        profile: None,
     })
 }
 
-/// The same for a step that takes a model and gives the next; it is told the step's number.
+/// The same for a step that takes a model and gives the next; it is told the step's number. The model
+/// comes back.
 pub(super) fn measure_steps<M>(
     workload: Workload,
     args: &MeasureArgs,
     model: M,
     mut work: impl FnMut(M, u64) -> anyhow::Result<M>,
-) -> anyhow::Result<Measured> {
+) -> anyhow::Result<(Option<M>, Measured)> {
     let (mut model, mut step) = (Some(model), 0);
-    measure(workload, args.warmup, args.steps, || {
+    let measured = measure(workload, args.warmup, args.steps, || {
         model = model.take().map(|before| work(before, step)).transpose()?;
         step += 1;
         Ok(())
-    })
+    })?;
+    Ok((model, measured))
 }
 
 impl Measured {
     /// For people.
     pub(super) fn describe(&self) -> String {
-        format!(
+        let text = format!(
             "{} on {} with {} threads, {} repetitions\n\
              median {:.2} ms (smallest {:.2}, largest {:.2}), {:.2} ms of processor time\n\
              {:.0} tokens/s, {:.1} sequences/s, peak memory {:.0} MB",
@@ -116,7 +186,11 @@ impl Measured {
             self.tokens_per_second,
             self.sequences_per_second,
             self.peak_rss_bytes as f64 / 1e6,
-        )
+        );
+        match &self.profile {
+            None => text,
+            Some(profile) => format!("{text}\n{}", profile.describe()),
+        }
     }
 
     /// As JSON or for people.

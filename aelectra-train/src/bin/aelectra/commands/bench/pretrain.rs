@@ -2,16 +2,17 @@
 
 use aelectra_data::pretrain::PretrainBatch;
 use aelectra_data::rng::KeyedRng;
+use aelectra_model::device::profile;
 use aelectra_model::parameters;
 use aelectra_train::config::Configuration;
 use aelectra_train::config::pretrain::PretrainConfig;
 use aelectra_train::optimizer::Adam;
-use aelectra_train::pretrain::step::{read_records, train_step};
+use aelectra_train::pretrain::step::{Steps, train_step};
 use aelectra_train::pretrain::weights::fresh_model;
 use clap::Args;
 
 use super::args::{MeasureArgs, tell_what_multiplies};
-use super::measure::{Workload, measure_steps};
+use super::measure::{Launches, Workload, measure_steps};
 use crate::common::configuration;
 use crate::global::Global;
 use crate::output;
@@ -30,6 +31,9 @@ pub(crate) struct PretrainBenchArgs {
     /// Set a configuration key; repeatable.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Afterwards time every kernel of one more step on a GPU: what is launched, how often, how long.
+    #[arg(long)]
+    profile: bool,
 }
 
 const SEED: u64 = 1;
@@ -74,13 +78,22 @@ pub(super) fn run(args: &PretrainBenchArgs, global: Global) -> anyhow::Result<u8
         sequences: batch.batch_size,
         parameters: Some(parameters::count(&model) as u64),
     };
-    measure_steps(workload, &args.measure, model, |model, step| {
+    let mut take = |model, step| {
         let (model, record) = train_step(model, &mut optimizer, &config, &batch, step, &device)?;
         // Waits for asynchronous devices, and is what a run does at its log interval.
-        std::hint::black_box(read_records(&[record]));
+        std::hint::black_box(Steps::of(record).read());
         Ok(model)
-    })?
-    .print(global)
+    };
+    let (model, mut measured) = measure_steps(workload, &args.measure, model, &mut take)?;
+    let next = (args.measure.warmup + args.measure.steps) as u64;
+    if args.profile
+        && let Some(model) = model
+    {
+        let (taken, profile) = profile(|| take(model, next));
+        taken?;
+        measured.profile = Some(Launches::of(profile));
+    }
+    measured.print(global)
 }
 
 /// Full rows of random words, the same number drawn in each, as the loader makes them.
@@ -117,6 +130,7 @@ fn random_batch(args: &MeasureArgs, vocab_size: usize, mask_prob: f64) -> Pretra
         input_ids,
         masked_ids,
         masked_rows,
+        max_predictions: drawn,
         epoch: 0,
     }
 }

@@ -135,6 +135,7 @@ fn run_child(args: &CompareArgs, entries: &[Entry<'_>], global: Global) -> anyho
         epochs: args.epochs,
         precision: args.precision,
         out: Some(entry.folder.clone()),
+        train_sentences: Vec::new(),
         random_init: entry.random,
         set,
         print_config: false,

@@ -1,0 +1,273 @@
+//! F1 by the number of labelled sentences: how much must be labelled, and what pretraining saves.
+
+use std::fmt::Write as _;
+
+use aelectra_data::ner::{Mode, NerSentence, Resampling, Summary, bootstrap};
+use aelectra_data::rng::KeyedRng;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::finetune::series::Series;
+
+/// An epoch over few sentences goes over them until it has seen so many, so that few sentences do not
+/// also mean few steps.
+const SEEN_IN_AN_EPOCH: usize = 1000;
+
+/// A point of the curve; the keys are those of `curve.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CurvePoint {
+    /// `pretrained` or `random_init`.
+    pub arm: String,
+    /// Labelled sentences.
+    pub sentences: usize,
+    /// Mean micro F1 on the reported split.
+    pub f1_mean: f64,
+    /// Sample standard deviation over seeds, each of which draws its own sentences.
+    pub f1_sd: Option<f64>,
+    /// 95 % bootstrap interval of the mean over test sentences; `None` without test data.
+    pub f1_interval: Option<[f64; 2]>,
+    /// Learning rate chosen on dev.
+    pub learning_rate: f64,
+    /// F1 of every seed.
+    pub seeds: Vec<f64>,
+    /// Seeds whose tagger finds nothing.
+    pub collapsed: usize,
+}
+
+/// How often an epoch goes over `sentences`.
+pub(super) const fn passes(sentences: usize) -> usize {
+    let passes = SEEN_IN_AN_EPOCH.div_ceil(if sentences == 0 { 1 } else { sentences });
+    if passes == 0 { 1 } else { passes }
+}
+
+/// `count` sentences drawn for a seed; those of a smaller count are among those of a larger one, so
+/// that a curve grows by labelling more, not by labelling others.
+pub(super) fn draw(all: &[NerSentence], count: usize, seed: u64) -> Vec<NerSentence> {
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    KeyedRng::new(seed, "train sentences", &[]).shuffle(&mut order);
+    order.truncate(count);
+    order.into_iter().map(|at| all[at].clone()).collect()
+}
+
+/// The point of a finished series.
+///
+/// # Errors
+/// When its tags do not fit the test data.
+pub(super) fn point(
+    arm: &str,
+    sentences: usize,
+    series: &Series,
+    test: &[NerSentence],
+) -> Result<Option<CurvePoint>> {
+    let Some(first) = series.results.first() else {
+        return Ok(None);
+    };
+    let values: Vec<f64> = series
+        .results
+        .iter()
+        .filter_map(|result| result.test_f1.or(result.dev_f1))
+        .collect();
+    let Some(summary) = Summary::of(&values) else {
+        return Ok(None);
+    };
+    let f1_interval = if test.is_empty() {
+        None
+    } else {
+        let gold: Vec<Vec<String>> = test.iter().map(|sentence| sentence.tags.clone()).collect();
+        let runs: Vec<&[Vec<String>]> = series
+            .results
+            .iter()
+            .map(|result| result.test_tags.as_slice())
+            .collect();
+        let interval = bootstrap(&gold, &runs, Mode::default(), Resampling::default())?;
+        Some([interval.low, interval.high])
+    };
+    Ok(Some(CurvePoint {
+        arm: arm.to_owned(),
+        sentences,
+        f1_mean: summary.mean,
+        f1_sd: summary.sd,
+        f1_interval,
+        learning_rate: first.learning_rate,
+        collapsed: series.results.iter().filter(|r| r.collapsed).count(),
+        seeds: values,
+    }))
+}
+
+/// The curve as a Markdown table.
+#[must_use]
+pub fn table(points: &[CurvePoint]) -> String {
+    let mut text = "| sentences | arm | F1 % ± SD | 95 % interval | seeds | learning rate |\n\
+                    | ---: | --- | ---: | ---: | ---: | ---: |\n"
+        .to_owned();
+    for point in points {
+        let spread = point
+            .f1_sd
+            .map_or_else(|| "–".to_owned(), |sd| format!("{:.2}", 100.0 * sd));
+        let interval = point.f1_interval.map_or_else(
+            || "–".to_owned(),
+            |[low, high]| format!("{:.1} to {:.1}", 100.0 * low, 100.0 * high),
+        );
+        let _ = writeln!(
+            text,
+            "| {} | {} | {:.2} ± {spread} | {interval} | {} | {:e} |",
+            point.sentences,
+            point.arm,
+            100.0 * point.f1_mean,
+            point.seeds.len(),
+            point.learning_rate
+        );
+    }
+    text
+}
+
+const WIDTH: f64 = 640.0;
+const HEIGHT: f64 = 400.0;
+const LEFT: f64 = 56.0;
+const RIGHT: f64 = 24.0;
+const TOP: f64 = 24.0;
+const BOTTOM: f64 = 48.0;
+/// Two colours that stay apart for colour-blind readers (Okabe and Ito 2008).
+const COLOURS: [&str; 4] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"];
+
+/// The curve as a picture: F1 over the number of sentences on a logarithmic scale, bars one standard
+/// deviation long in each direction.
+#[must_use]
+pub fn svg(points: &[CurvePoint]) -> String {
+    let sizes = points.iter().map(|point| point.sentences.max(1) as f64);
+    let (least, most) = sizes.fold((f64::MAX, 1.0f64), |(low, high), size| {
+        (low.min(size), high.max(size))
+    });
+    let span = (most / least).ln().max(1e-9);
+    let across = |size: usize| {
+        LEFT + (WIDTH - LEFT - RIGHT) * ((size.max(1) as f64 / least).ln() / span).clamp(0.0, 1.0)
+    };
+    let down = |f1: f64| TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - f1.clamp(0.0, 1.0));
+    let mut text = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
+         font-family=\"sans-serif\" font-size=\"12\">\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
+    );
+    for tenth in (0..=10).step_by(2) {
+        let (y, percent) = (down(f64::from(tenth) / 10.0), tenth * 10);
+        let _ = writeln!(
+            text,
+            "<path d=\"M{LEFT} {y:.1}H{}\" stroke=\"#dddddd\"/>\
+             <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{percent}</text>",
+            WIDTH - RIGHT,
+            LEFT - 8.0,
+            y + 4.0
+        );
+    }
+    let mut sizes: Vec<usize> = points.iter().map(|point| point.sentences).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    for size in sizes {
+        let _ = writeln!(
+            text,
+            "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{size}</text>",
+            across(size),
+            HEIGHT - BOTTOM + 18.0
+        );
+    }
+    let _ = writeln!(
+        text,
+        "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">labelled sentences</text>\
+         <text x=\"16\" y=\"{}\" text-anchor=\"middle\" transform=\"rotate(-90 16 {})\">micro-F1 %</text>",
+        WIDTH / 2.0,
+        HEIGHT - 10.0,
+        HEIGHT / 2.0,
+        HEIGHT / 2.0
+    );
+    let mut arms: Vec<&str> = Vec::new();
+    for point in points {
+        if !arms.contains(&point.arm.as_str()) {
+            arms.push(&point.arm);
+        }
+    }
+    for (number, arm) in arms.into_iter().enumerate() {
+        let colour = COLOURS[number % COLOURS.len()];
+        let mut own: Vec<&CurvePoint> = points.iter().filter(|point| point.arm == arm).collect();
+        own.sort_by_key(|point| point.sentences);
+        let mut line = String::new();
+        for (at, point) in own.iter().enumerate() {
+            let (x, y) = (across(point.sentences), down(point.f1_mean));
+            let _ = write!(line, "{}{x:.1} {y:.1}", if at == 0 { "M" } else { "L" });
+            let spread = point.f1_sd.unwrap_or(0.0);
+            let _ = writeln!(
+                text,
+                "<path d=\"M{x:.1} {:.1}V{:.1}\" stroke=\"{colour}\"/>\
+                 <circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"/>",
+                down(point.f1_mean - spread),
+                down(point.f1_mean + spread)
+            );
+        }
+        let _ = writeln!(
+            text,
+            "<path d=\"{line}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>\
+             <text x=\"{}\" y=\"{:.1}\" fill=\"{colour}\">{arm}</text>",
+            LEFT + 12.0,
+            TOP + 14.0 * (number as f64 + 1.0)
+        );
+    }
+    text + "</svg>\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sentence(line: usize) -> NerSentence {
+        NerSentence {
+            tokens: vec![format!("ord{line}")],
+            tags: vec!["O".to_owned()],
+            line,
+        }
+    }
+
+    #[test]
+    fn fewer_sentences_are_among_the_more() {
+        let all: Vec<NerSentence> = (1..=50).map(sentence).collect();
+        let lines = |count, seed| -> Vec<usize> {
+            draw(&all, count, seed).iter().map(|one| one.line).collect()
+        };
+        assert_eq!(lines(20, 3)[..8], lines(8, 3));
+        assert_ne!(lines(8, 3), lines(8, 4), "every seed draws its own");
+        let mut whole = lines(80, 3);
+        whole.sort_unstable();
+        assert_eq!(whole, (1..=50).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_epoch_sees_about_as_much_whatever_the_number() {
+        assert_eq!([128, 500, 1000, 4383].map(passes), [8, 2, 1, 1]);
+    }
+
+    #[test]
+    fn the_curve_is_a_table_and_a_picture() {
+        let point = |arm: &str, sentences, f1_mean| CurvePoint {
+            arm: arm.to_owned(),
+            sentences,
+            f1_mean,
+            f1_sd: Some(0.01),
+            f1_interval: Some([f1_mean - 0.02, f1_mean + 0.02]),
+            learning_rate: 1e-3,
+            seeds: vec![f1_mean; 3],
+            collapsed: 0,
+        };
+        let points = [
+            point("pretrained", 128, 0.3),
+            point("random_init", 128, 0.1),
+            point("pretrained", 512, 0.5),
+        ];
+        assert!(
+            table(&points)
+                .contains("| 512 | pretrained | 50.00 ± 1.00 | 48.0 to 52.0 | 3 | 1e-3 |")
+        );
+        let svg = svg(&points);
+        assert_eq!(svg.matches("<circle").count(), 3);
+        assert!(svg.contains(">512</text>") && svg.contains(">random_init</text>"));
+        // The lowest point is the lowest on the picture.
+        assert!(svg.contains("cy=\"319.2\"") && !svg.contains("NaN"));
+    }
+}

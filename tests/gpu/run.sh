@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Everything to be known of a GPU: is it right, how fast beside PyTorch on the same card, where the time goes.
+#
+#   tests/gpu/run.sh AELECTRA OUT [short|full]
+#
+# AELECTRA was built with `--features cuda,wgpu` (or one of them). The full form takes under 6 minutes, the short one
+# under 2. DEVICES="cuda wgpu" is what is measured, TORCH_DEVICE=cuda where PyTorch runs (`none`: not at all), SIZES
+# the batches of pretraining. OUT/rows.jsonl has every number, OUT/table.md the table, OUT/log.txt what was printed.
+set -u
+aelectra=$(realpath "$1") out=$2 form=${3:-full}
+here=$(cd "$(dirname "$0")" && pwd) project=$(cd "$(dirname "$0")/../.." && pwd)
+mkdir -p "$out"; out=$(cd "$out" && pwd)
+export XDG_RUNTIME_DIR=${XDG_RUNTIME_DIR:-/tmp} PYTHONUNBUFFERED=1
+devices=${DEVICES:-cuda wgpu} torch=${TORCH_DEVICE:-cuda}
+if [ "$form" = short ]; then sizes=${SIZES:-128} steps=${STEPS:-10}; else sizes=${SIZES:-16 128 256} steps=${STEPS:-20}; fi
+length=${LENGTH:-128} bench_flags=${BENCH_FLAGS:-}
+rows=$out/rows.jsonl; : > "$rows"
+step() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
+
+# measure WHO WORKLOAD BATCH SECONDS ARGUMENTS…: one row, whatever happens.
+measure() {
+  local who=$1 workload=$2 batch=$3 limit=$4; shift 4
+  timeout "$limit" "$aelectra" bench "$@" --batch "$batch" --length "$length" --steps "$steps" --warmup 3 --json \
+    > "$out/last.json" 2> "$out/last.err"
+  local rc=$?
+  python3 - "$who" "$workload" "$batch" "$length" "$rc" "$out" >> "$rows" <<'PY'
+import json, sys
+who, workload, batch, length, rc, out = sys.argv[1:]
+row = {"who": who, "workload": workload, "batch": int(batch), "length": int(length)}
+try:
+    row |= json.load(open(f"{out}/last.json"))
+    row["workload"] = workload
+except ValueError:
+    row["error"] = (open(f"{out}/last.err").read().strip().splitlines() or [f"exit code {rc}"])[-1][:300]
+print(json.dumps(row))
+PY
+  tail -n 1 "$rows" | cut -c 1-300
+}
+
+main() {
+  step "card"
+  nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2> /dev/null || echo "no nvidia-smi"
+  step "doctor"
+  timeout 60 "$aelectra" doctor
+  printf '{"input_ids":[[2,5,6,7,8,9,10,3],[2,11,12,13,3,0,0,0]],"attention_mask":[[1,1,1,1,1,1,1,1],[1,1,1,1,1,0,0,0]]}' \
+    > "$out/ids.json"
+  for device in $devices; do
+    step "$device: the numbers of flex on a golden model"
+    for at in flex "$device"; do
+      AELECTRA_TUNE=0 timeout 120 "$aelectra" embed-check --model "$project/assets/golden/tiny-electra/ner" \
+        --ids "$out/ids.json" --out "$out/$at.safetensors" --device "$at" --quiet
+    done
+    python3 - "$out/flex.safetensors" "$out/$device.safetensors" <<'PY'
+import json, struct, sys
+def read(path):
+    raw = open(path, "rb").read()
+    size = int.from_bytes(raw[:8], "little")
+    head = json.loads(raw[8 : 8 + size])
+    for name, about in head.items():
+        if name != "__metadata__" and about["dtype"] == "F32":
+            part = raw[8 + size :][about["data_offsets"][0] : about["data_offsets"][1]]
+            yield name, struct.unpack(f"<{len(part) // 4}f", part)
+ours = dict(read(sys.argv[2]))
+for name, values in read(sys.argv[1]):
+    print(name, "largest difference", max(abs(a - b) for a, b in zip(values, ours[name])))
+PY
+    for batch in $sizes; do
+      step "$device: pretraining step $batch × $length"
+      measure "$device f32" pretrain "$batch" 120 pretrain --device "$device" $bench_flags
+      case $device in cuda*) measure "$device bf16" pretrain "$batch" 120 pretrain --device "$device" --precision bf16 $bench_flags ;; esac
+    done
+    step "$device: kernels of a step"
+    largest=${sizes##* }; precision=f32; case $device in cuda*) precision=bf16 ;; esac
+    timeout 90 "$aelectra" bench pretrain --device "$device" --precision $precision --batch "$largest" --length "$length" \
+      --steps 3 --warmup 2 --profile $bench_flags | tee "$out/profile-$device.txt" | head -n 24
+    if [ "$form" = full ]; then
+      step "$device: NER step and inference"
+      measure "$device f32" finetune 32 90 finetune --device "$device"
+      measure "$device f32" inference 128 90 inference --device "$device"
+    fi
+  done
+  if [ "$torch" != none ]; then
+    for batch in $sizes; do
+      step "PyTorch, pretraining step $batch × $length"
+      timeout 150 python3 "$here/torch_steps.py" --torch-device "$torch" --workload pretrain --batch "$batch" \
+        --length "$length" --steps "$steps" | tee -a "$rows"
+    done
+    if [ "$form" = full ]; then
+      for pair in "finetune 32" "inference 128"; do
+        timeout 90 python3 "$here/torch_steps.py" --torch-device "$torch" --workload ${pair% *} --batch ${pair#* } \
+          --length "$length" --steps "$steps" | tee -a "$rows"
+      done
+    fi
+  fi
+  step "table"
+  python3 "$here/table.py" "$rows" | tee "$out/table.md"
+  step "end"
+}
+main 2>&1 | tee "$out/log.txt"
