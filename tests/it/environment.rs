@@ -3,11 +3,12 @@
 use crate::binary::aelectra;
 
 /// Variables that have another use than to set a key.
-const OTHERS: [(&str, &str); 5] = [
+const OTHERS: [(&str, &str); 6] = [
     ("AELECTRA_DEVICE", "flex"),
     ("AELECTRA_FUSED", "1"),
     ("AELECTRA_SIMD", "portable"),
     ("AELECTRA_TEST_DEVICE", "flex"),
+    ("AELECTRA_TF32", "0"),
     ("AELECTRA_TUNE", "0"),
 ];
 

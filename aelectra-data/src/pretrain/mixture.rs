@@ -33,8 +33,10 @@ impl FromStr for SourceWeight {
     /// `SOURCE=W`.
     fn from_str(text: &str) -> Result<Self> {
         let wrong = || {
-            DataError::invalid(format!("`{text}` is no weight of a source"))
-                .with_hint("give SOURCE=WEIGHT, such as `retsinformationdk=0.2` or `news/*=2`")
+            DataError::invalid(format!(
+                "`{text}` is not SOURCE=WEIGHT with a weight from 0 to {MOST}, such as \
+                 `retsinformationdk=0.2` or `news/*=2`"
+            ))
         };
         let (source, weight) = text.rsplit_once('=').ok_or_else(wrong)?;
         let weight: f64 = weight.trim().parse().map_err(|_| wrong())?;

@@ -200,6 +200,9 @@ pub const SIMD: &str = "AELECTRA_SIMD";
 /// The environment variable that, set to `0`, keeps a GPU from measuring variants of matrix products
 /// before it uses one: training starts at once and may be slower.
 pub const TUNE: &str = "AELECTRA_TUNE";
+/// The environment variable that, set to `0`, keeps a GPU's products of 32-bit factors from rounding them
+/// to TF32, as its tensor cores want them: exact as on the processor, and several times slower.
+pub const TF32: &str = "AELECTRA_TF32";
 /// Instruction sets by name, the narrowest first.
 pub const SIMD_LEVELS: [&str; 4] = ["portable", "avx2", "avx512", "amx"];
 
@@ -212,6 +215,7 @@ pub fn check_environment() -> Result<()> {
         (SIMD, &SIMD_LEVELS[..]),
         (SWITCH, &["0", "1"]),
         (TUNE, &["0", "1"]),
+        (TF32, &["0", "1"]),
     ] {
         if let Some(value) = std::env::var_os(name)
             && !values.iter().any(|known| value == *known)

@@ -6,8 +6,13 @@ use std::sync::LazyLock;
 use burn::backend::{DType, TensorMetadata};
 use burn_cubecl::kernel::matmul::{MatmulStrategy, matmul};
 use burn_cubecl::tensor::CubeTensor;
+use cubek::matmul::definition::{MatmulElems, MatmulGlobalElems, MatmulSetupError};
+use cubek::matmul::launch::launch_ref;
+use cubek::matmul::multi_level::Strategy;
+use cubek::matmul::routine::BlueprintStrategy;
+use cubek::std::InputBinding;
 
-use super::tensor::{cast, empty};
+use super::tensor::{cast, element, empty};
 use crate::precision::Precision;
 
 /// The type of the factors of products in a precision.
@@ -28,10 +33,41 @@ pub(super) fn product(left: CubeTensor, right: CubeTensor) -> CubeTensor {
     let mut shape = left.shape();
     shape[rank - 1] = right.shape()[rank - 1];
     let out = empty(&left, shape, DType::F32);
-    match matmul(left, right, Some(out), strategy(), DType::F32) {
+    let product = if !may_round() && left.dtype == DType::F32 {
+        plain(left, right, &out).map(|()| out)
+    } else {
+        matmul(left, right, Some(out), strategy(), DType::F32)
+    };
+    match product {
         Ok(out) => out,
         Err(error) => unreachable!("a product of matrices: {error:?}"),
     }
+}
+
+/// Whether factors of 32 bits may be rounded to TF32, as tensor cores want them.
+fn may_round() -> bool {
+    static ROUNDS: LazyLock<bool> =
+        LazyLock::new(|| std::env::var(super::super::TF32).map_or(true, |value| value != "0"));
+    *ROUNDS
+}
+
+/// A product that uses no tensor core, and so rounds nothing.
+fn plain(left: CubeTensor, right: CubeTensor, out: &CubeTensor) -> Result<(), MatmulSetupError> {
+    let dtype = element(out);
+    let strategy = Strategy::DoubleUnit(BlueprintStrategy::default());
+    let mut types = MatmulElems::from_globals(&MatmulGlobalElems {
+        lhs: dtype,
+        rhs: dtype,
+        out: dtype,
+    });
+    launch_ref(
+        &strategy.into(),
+        &out.client,
+        InputBinding::new(left.binding(), dtype),
+        InputBinding::new(right.binding(), dtype),
+        out.clone().binding(),
+        &mut types,
+    )
 }
 
 fn strategy() -> MatmulStrategy {

@@ -55,6 +55,11 @@ pub(crate) struct TaggerArgs {
 }
 
 impl TaggerArgs {
+    /// What it computes in.
+    pub(crate) const fn precision(&self) -> Precision {
+        self.precision
+    }
+
     /// A fine-tuned model by directory or name on the hub; tells what was decided about it.
     pub(crate) fn load(&self, model: &str, global: Global) -> anyhow::Result<Tagger> {
         let device = self.device.spec()?.open()?;

@@ -1,18 +1,21 @@
 //! `aelectra predict`.
 
+mod corpus;
+
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use aelectra_data::DataError;
 use aelectra_data::ner::Documents;
 use aelectra_data::vocab::UnknownPieces;
+use aelectra_model::checkpoint::ModelDir;
 use aelectra_train::ner::{OutputFormat, Renderer, TaggedText, Tagger, tag_texts};
 use clap::{Args, ValueEnum};
 use rayon::prelude::*;
 
-use crate::common::TaggerArgs;
+use crate::common::{TaggerArgs, resolve_model};
 use crate::global::Global;
-use crate::output;
+use crate::{output, signals};
 
 /// Find named entities in text.
 ///
@@ -26,9 +29,13 @@ pub(crate) struct PredictArgs {
     /// Fine-tuned model.
     #[arg(long, value_name = "DIR|ID")]
     model: String,
-    /// Text file, or - for standard input.
+    /// Text file, or - for standard input; with --out also a directory or a pattern in quotes.
     #[arg(long, value_name = "FILE|-", conflicts_with = "text")]
     input: Option<PathBuf>,
+    /// Tag every file of --input into a file of this directory. Each is written whole or not at all; run
+    /// again after an interruption, it goes on. Needs --format jsonl, conll or inline, or --redact.
+    #[arg(long, value_name = "DIR", requires = "input")]
+    out: Option<PathBuf>,
     /// Output format.
     #[arg(long, value_enum)]
     format: Option<PredictFormat>,
@@ -79,8 +86,32 @@ pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
         redact: args.redact,
         colour: colour_wanted(),
     };
+    if args.out.is_some() && format == OutputFormat::Pretty && !args.redact {
+        return Err(output::usage(
+            "`--format pretty` is for people's eyes",
+            "with --out give --format jsonl, conll or inline, or --redact",
+        ));
+    }
     let mut tagger = args.tagger.load(&args.model, global)?;
     tagger.batch_size = args.batch_size.max(1);
+    if let (Some(out), Some(input)) = (&args.out, &args.input) {
+        let opened = ModelDir::open(&resolve_model(&args.model, global)?)?;
+        let stop = signals::stop_flag()?;
+        let job = corpus::Job {
+            input: &input.to_string_lossy(),
+            out,
+            model: opened.weights.path(),
+            precision: args.tagger.precision().to_string(),
+            format,
+            tagger: &tagger,
+            renderer: &Renderer {
+                colour: false,
+                ..renderer
+            },
+            stop: &stop,
+        };
+        return corpus::run(&job, global);
+    }
     if let [text] = args.text.as_slice() {
         note_if_file(text);
     }

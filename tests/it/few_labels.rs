@@ -1,0 +1,159 @@
+//! Fine-tuning with few labelled sentences: the learning curve, and a training that learns nothing.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::binary::expect_code;
+
+fn asset(path: &str) -> String {
+    let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../assets")
+        .join(path);
+    path.to_string_lossy().into_owned()
+}
+
+/// Sentences with one name each, as columns.
+fn sentences(count: usize) -> String {
+    (0..count)
+        .map(|at| format!("Mette\tB-PER\nbor\tO\nher\tO\n{at}\tO\n\n"))
+        .collect()
+}
+
+/// Fine-tunes the tiny model on 24 sentences, 8 to choose by and 8 to report on.
+fn finetune(folder: &Path, more: &[&str]) -> (String, String) {
+    for (name, count) in [("train", 24), ("dev", 8), ("test", 8)] {
+        std::fs::write(folder.join(format!("{name}.tsv")), sentences(count)).expect("writable");
+    }
+    let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    let model = asset("golden/tiny-electra/discriminator");
+    let (train, dev, test) = (path("train.tsv"), path("dev.tsv"), path("test.tsv"));
+    let out = path("run");
+    let arguments = [
+        "finetune",
+        "--model",
+        &model,
+        "--train",
+        &train,
+        "--dev",
+        &dev,
+        "--test",
+        &test,
+        "--out",
+        &out,
+        "--no-dashboard",
+        "--json",
+    ];
+    expect_code(&[&arguments[..], more].concat(), 0)
+}
+
+#[test]
+fn a_learning_curve_has_two_arms_and_continues() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let more = [
+        "--train-sentences",
+        "6,12",
+        "--seeds",
+        "2",
+        "--epochs",
+        "1",
+        "--set",
+        "learning_rates=[1e-3]",
+    ];
+    let (printed, _) = finetune(folder.path(), &more);
+    let points: Vec<Value> = serde_json::from_str(&printed).expect("JSON");
+    let shown: Vec<(String, u64, usize)> = points
+        .iter()
+        .map(|point| {
+            let seeds = point["seeds"].as_array().map_or(0, Vec::len);
+            let arm = point["arm"].as_str().unwrap_or_default().to_owned();
+            (arm, point["sentences"].as_u64().unwrap_or(0), seeds)
+        })
+        .collect();
+    let expected = [
+        ("pretrained", 6, 2),
+        ("random_init", 6, 2),
+        ("pretrained", 12, 2),
+        ("random_init", 12, 2),
+    ];
+    assert_eq!(
+        shown,
+        expected.map(|(arm, size, seeds)| (arm.to_owned(), size, seeds))
+    );
+    let run = folder.path().join("run");
+    let read = |name: &str| std::fs::read_to_string(run.join(name)).expect("the curve is there");
+    assert!(read("curve.md").lines().count() == 6 && read("curve.svg").ends_with("</svg>\n"));
+    let before = std::fs::metadata(run.join("seeds/pretrained-6/seed-42.json")).expect("a result");
+    let (again, _) = finetune(folder.path(), &more);
+    assert_eq!(again, printed, "finished seeds are not trained again");
+    let after = std::fs::metadata(run.join("seeds/pretrained-6/seed-42.json")).expect("a result");
+    assert_eq!(before.modified().ok(), after.modified().ok());
+}
+
+#[test]
+fn a_curve_over_more_sentences_than_there_are_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    std::fs::write(folder.path().join("train.tsv"), sentences(3)).expect("writable");
+    let train = folder
+        .path()
+        .join("train.tsv")
+        .to_string_lossy()
+        .into_owned();
+    let model = asset("golden/tiny-electra/discriminator");
+    for (sizes, wanted) in [
+        ("2,9", "there are 3 training sentences, not 9"),
+        ("0", "teach nothing"),
+    ] {
+        let (_, told) = expect_code(
+            &[
+                "finetune",
+                "--model",
+                &model,
+                "--train",
+                &train,
+                "--train-sentences",
+                sizes,
+            ],
+            2,
+        );
+        assert!(told.contains(wanted), "{told}");
+    }
+}
+
+#[test]
+fn a_tagger_of_nothing_is_told_while_it_trains_and_at_the_end() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let more = ["--epochs", "3", "--set", "learning_rates=[1e-9]"];
+    let (printed, told) = finetune(folder.path(), &more);
+    let summary: Value = serde_json::from_str(&printed).expect("JSON");
+    let found_nothing = summary["collapsed"] == serde_json::json!([42]);
+    let does_not_fall = told.contains("its loss does not fall");
+    assert!(
+        found_nothing || does_not_fall,
+        "a rate of 1e-9 teaches nothing: {printed} {told}"
+    );
+    assert!(told.contains("try another learning rate"), "{told}");
+}
+
+#[test]
+fn the_benchmark_s_recipe_draws_sentences_and_ends_early() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let more = [
+        "--recipe",
+        "euroeval",
+        "--set",
+        "sentences=10",
+        "--set",
+        "dev_sentences=4",
+        "--set",
+        "epochs=9",
+    ];
+    let (_, _) = finetune(folder.path(), &more);
+    let events = std::fs::read_to_string(folder.path().join("run/events.jsonl")).expect("events");
+    let epochs = events
+        .lines()
+        .filter(|line| line.contains("\"kind\":\"ner_eval\"") && line.contains("\"split\":\"dev\""))
+        .count();
+    // Without progress for two epochs there is no third.
+    assert!((1..9).contains(&epochs), "{epochs} epochs");
+}

@@ -1,0 +1,127 @@
+//! `predict --out`: many files, each written whole or not at all.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::binary::expect_code;
+
+fn model() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/golden/tiny-electra/ner");
+    path.to_string_lossy().into_owned()
+}
+
+/// Lines without the scores, whose last digit depends on what is tagged together.
+fn entities(lines: &str) -> Vec<Value> {
+    let parse = |line: &str| {
+        let mut line: Value = serde_json::from_str(line).expect("JSON");
+        for entity in line["entities"].as_array_mut().into_iter().flatten() {
+            entity["score"] = Value::Null;
+        }
+        line
+    };
+    lines.lines().map(parse).collect()
+}
+
+#[test]
+fn every_file_has_what_it_would_have_alone() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    std::fs::create_dir_all(folder.path().join("corpus/old")).expect("writable");
+    let text = |name: &str| format!("Mette bor i {name}.\n\nHun er {name}.\n");
+    for at in 0..5 {
+        std::fs::write(
+            folder.path().join(format!("corpus/{at}.txt")),
+            text("Aarhus"),
+        )
+        .expect("writable");
+    }
+    std::fs::write(folder.path().join("corpus/old/a.txt"), text("Ribe")).expect("writable");
+    std::fs::write(folder.path().join("corpus/empty.txt"), "").expect("writable");
+    std::fs::write(folder.path().join("corpus/latin.txt"), b"S\xf8ren\n").expect("writable");
+
+    let (model, corpus, out) = (model(), path("corpus"), path("tagged"));
+    let predict = |more: &[&str], code| {
+        let arguments = [
+            "predict", "--model", &model, "--input", &corpus, "--out", &out,
+        ];
+        expect_code(&[&arguments[..], more].concat(), code)
+    };
+    let (report, told) = predict(&["--format", "jsonl", "--json"], 1);
+    let report: Value = serde_json::from_str(&report).expect("JSON");
+    assert_eq!(
+        (report["files"].as_u64(), report["failed"].as_u64()),
+        (Some(8), Some(1))
+    );
+    assert_eq!(report["documents"], 12);
+    assert!(
+        told.contains("latin.txt") && told.contains("UTF-8"),
+        "{told}"
+    );
+    assert!(
+        !folder.path().join("tagged/latin.txt.jsonl").exists(),
+        "nothing of half a file"
+    );
+    for name in ["3.txt", "old/a.txt", "empty.txt"] {
+        let input = path(&format!("corpus/{name}"));
+        let alone = [
+            "predict", "--model", &model, "--input", &input, "--format", "jsonl",
+        ];
+        let written = std::fs::read_to_string(folder.path().join(format!("tagged/{name}.jsonl")));
+        let written = entities(&written.expect("an output"));
+        assert_eq!(written, entities(&expect_code(&alone, 0).0), "{name}");
+    }
+
+    // Only what is not there is done again.
+    let kept = folder.path().join("tagged/1.txt.jsonl");
+    std::fs::write(&kept, "kept").expect("writable");
+    std::fs::remove_file(folder.path().join("tagged/2.txt.jsonl")).expect("it was there");
+    let (report, _) = predict(&["--format", "jsonl", "--json"], 1);
+    let report: Value = serde_json::from_str(&report).expect("JSON");
+    assert_eq!(
+        (
+            report["already_done"].as_u64(),
+            report["documents"].as_u64()
+        ),
+        (Some(6), Some(2))
+    );
+    assert_eq!(std::fs::read_to_string(kept).expect("an output"), "kept");
+
+    let (_, told) = predict(&["--redact"], 2);
+    assert!(
+        told.contains("what another model, format or setting gave"),
+        "{told}"
+    );
+    let (_, told) = predict(&[], 2);
+    assert!(told.contains("pretty"), "{told}");
+}
+
+#[test]
+fn patterns_take_what_they_name() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    for name in ["a.txt", "b.txt", "c.md"] {
+        std::fs::write(folder.path().join(name), "Mette.\n").expect("writable");
+    }
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let (model, out) = (model(), path("out"));
+    let tag = |input: &str, code| {
+        let arguments = [
+            "predict", "--model", &model, "--input", input, "--out", &out, "--format", "inline",
+        ];
+        expect_code(&arguments, code)
+    };
+    tag(&path("*.txt"), 0);
+    let names = |folder: &str| {
+        let mut names: Vec<String> = std::fs::read_dir(folder)
+            .expect("a directory")
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| name.ends_with(".tagged"))
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(&out), ["a.txt.tagged", "b.txt.tagged"]);
+    let (_, told) = tag(&path("*.csv"), 2);
+    assert!(told.contains("no file matches"), "{told}");
+}
