@@ -45,7 +45,7 @@ impl Tally {
 
     /// Both together.
     #[must_use]
-    pub fn add(self, other: Self) -> Self {
+    pub fn and(self, other: Self) -> Self {
         Self(self.0 + other.0)
     }
 

@@ -15,7 +15,7 @@ use crate::error::{DataError, Result};
 /// The greatest weight: more copies than this teach nothing new.
 const MOST: f64 = 1000.0;
 /// Tells this hash of a text from the one that decides its split.
-const SEED: u64 = 0x6d69_7874_7572_65;
+const SEED: u64 = 0x006d_6978_7475_7265;
 
 /// The weight of the sources that a pattern names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -43,7 +43,7 @@ pub(crate) fn evaluate(
         let counted = Tally::of(&output, &input);
         tally = Some(match tally {
             None => counted,
-            Some(tally) => tally.add(counted),
+            Some(tally) => tally.and(counted),
         });
     }
     let values = tally.map(|tally| receive(tally.into_tensor()));

@@ -73,7 +73,7 @@ pub fn train_step(
         let counted = kernels::using(kernels, || Tally::of(&output, &input));
         tally = Some(match tally {
             None => counted,
-            Some(tally) => tally.add(counted),
+            Some(tally) => tally.and(counted),
         });
         // Nothing else holds the logits then, and their gradient can be written over them.
         drop(output);
@@ -127,7 +127,7 @@ impl Steps {
     pub fn push(&mut self, record: StepRecord) {
         self.tally = Some(match self.tally.take() {
             None => record.tally,
-            Some(tally) => tally.add(record.tally),
+            Some(tally) => tally.and(record.tally),
         });
         self.grad_norms.push(record.grad_norm);
         for (sum, seconds) in self.seconds.iter_mut().zip(record.seconds) {
