@@ -35,10 +35,12 @@ impl Grid {
         if !self.widens || self.beyond == BEYOND || self.tried.len() < 2 {
             return None;
         }
-        let (best, _) = self.best()?;
+        let (best, f1) = self.best()?;
         let rates = || self.tried.iter().map(|(rate, _)| *rate);
-        let next = if rates().all(|rate| rate <= best) {
-            best * FACTOR
+        let greatest = rates().fold(best, f64::max);
+        let next = if best == greatest || f1 <= 0.0 {
+            // Where nothing was learnt at any rate, they were all too small for what was given.
+            greatest * FACTOR
         } else if rates().all(|rate| rate >= best) {
             best / FACTOR
         } else {
@@ -93,7 +95,7 @@ mod tests {
 
     /// The greatest at `at`, falling on both sides.
     fn peak(at: f64) -> impl Fn(f64) -> f64 {
-        move |rate: f64| -(rate / at).ln().abs()
+        move |rate: f64| 10.0 - (rate / at).ln().abs()
     }
 
     const RATES: [f64; 3] = [1e-4, 3e-4, 5e-4];
@@ -139,5 +141,12 @@ mod tests {
         assert_eq!(best, Some(1e-4));
         let (tried, best, _) = search(&RATES, true, |_| f64::NEG_INFINITY);
         assert_eq!((tried, best), (RATES.to_vec(), None));
+    }
+
+    #[test]
+    fn where_nothing_is_learnt_the_rate_rises() {
+        let wakes = |rate: f64| if rate > 1.5e-3 { 0.4 } else { 0.0 };
+        let (tried, best, _) = search(&RATES, true, wakes);
+        assert_eq!((&tried[3..], best), (&[1e-3, 2e-3, 4e-3][..], Some(2e-3)));
     }
 }
