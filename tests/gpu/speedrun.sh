@@ -17,8 +17,9 @@ for pair in schedule_steps="$steps" warmup_steps=$((steps / 20)) eval_every=$((s
   checkpoint_every=$((steps / 4 + 1)) ${SET:-}; do
   settings+=(--set "$pair")
 done
+# The shorter of the recipe's examples and the positions of its model.
 length=$("$aelectra" pretrain --recipe "$recipe" "${settings[@]}" --print-config \
-  | sed -n 's/^max_length = \([0-9]*\).*/\1/p')
+  | sed -nE 's/^(max_length|model\.max_position_embeddings) = ([0-9]+).*/\2/p' | sort -n | head -n 1)
 [ -e "$out/tokenizer/vocab.txt" ] || "$aelectra" vocab --input "$text" --out "$out/tokenizer" --vocab-size "$vocab" --cased
 [ -e "$out/shards/manifest.json" ] || "$aelectra" prepare --input "$text" --tokenizer "$out/tokenizer" \
   --out "$out/shards" --max-length "${length:-128}"
