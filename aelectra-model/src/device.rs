@@ -21,7 +21,7 @@ pub enum DeviceSpec {
     Flex,
     /// CPU, burn-ndarray (deprecated upstream).
     NdArray,
-    /// GPU by index through WebGPU; `None` is the first.
+    /// GPU by index, as `doctor` lists them, through WebGPU; `None` lets it choose.
     Wgpu(Option<usize>),
     /// NVIDIA GPU by index.
     Cuda(usize),

@@ -61,9 +61,10 @@ pub struct PretrainInput {
     pub original: EncoderInput,
     /// `[batch, length]`: the generator's input, with drawn positions (mostly) masked.
     pub masked_ids: Tensor<2, Int>,
-    /// `[n]`: flat indices `row * length + position` of the drawn positions.
+    /// `[n]`: flat indices `row * length + position` of the drawn positions, all different; with kernels
+    /// that want fixed shapes some may be -1, which stands for nothing.
     pub positions: Tensor<1, Int>,
-    /// `[n]`: original ids there.
+    /// `[n]`: original ids there, -1 where the position is.
     pub labels: Tensor<1, Int>,
     /// `[batch, length]`: 1.0 on real tokens, 0.0 on padding; `None` when nothing is padded.
     pub token_weights: Option<Tensor<2>>,

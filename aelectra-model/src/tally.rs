@@ -29,9 +29,13 @@ impl Tally {
             // Sums of nothing are not defined on every backend.
             Tensor::zeros([3], &labels.device())
         } else {
-            let right = |ids: Tensor<1, Int>| ids.equal(labels.clone()).float().sum();
+            let drawn = labels.clone().greater_equal_elem(0);
+            let right = |ids: Tensor<1, Int>| {
+                let equal = ids.equal(labels.clone());
+                equal.bool_and(drawn.clone()).float().sum()
+            };
             let guesses = best_guesses(output.generator_logits.clone());
-            let masked = labels.clone().greater_equal_elem(0).float().sum();
+            let masked = drawn.clone().float().sum();
             let sampled = right(output.sampled_ids.clone().inner());
             Tensor::cat(vec![masked, right(guesses), sampled], 0)
         };

@@ -22,8 +22,16 @@ fn sentences(count: usize) -> String {
 
 /// Fine-tunes the tiny model on 24 sentences, 8 to choose by and 8 to report on.
 fn finetune(folder: &Path, more: &[&str]) -> (String, String) {
-    for (name, count) in [("train", 24), ("dev", 8), ("test", 8)] {
-        std::fs::write(folder.join(format!("{name}.tsv")), sentences(count)).expect("writable");
+    finetune_on(folder, &sentences(24), more)
+}
+
+fn finetune_on(folder: &Path, train: &str, more: &[&str]) -> (String, String) {
+    for (name, text) in [
+        ("train", train),
+        ("dev", &sentences(8)),
+        ("test", &sentences(8)),
+    ] {
+        std::fs::write(folder.join(format!("{name}.tsv")), text).expect("writable");
     }
     let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
     let model = asset("golden/tiny-electra/discriminator");
@@ -133,6 +141,22 @@ fn a_tagger_of_nothing_is_told_while_it_trains_and_at_the_end() {
         "a rate of 1e-9 teaches nothing: {printed} {told}"
     );
     assert!(told.contains("try another learning rate"), "{told}");
+}
+
+#[test]
+fn a_tagger_that_learnt_to_find_nothing_is_listed() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let more = ["--epochs", "3", "--set", "learning_rates=[5e-3]"];
+    // One name in the first sentence, and none in a hundred others.
+    let rare: String =
+        "Mette\tB-PER\nbor\tO\n\n".to_owned() + &"Hun\tO\nbor\tO\nher\tO\n\n".repeat(100);
+    let (printed, told) = finetune_on(folder.path(), &rare, &more);
+    let summary: Value = serde_json::from_str(&printed).expect("JSON");
+    assert_eq!(summary["collapsed"], serde_json::json!([42]), "{told}");
+    assert!(
+        told.contains("it finds no entity on dev; try another learning rate"),
+        "{told}"
+    );
 }
 
 #[test]

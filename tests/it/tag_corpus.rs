@@ -122,6 +122,19 @@ fn patterns_take_what_they_name() {
         names
     };
     assert_eq!(names(&out), ["a.txt.tagged", "b.txt.tagged"]);
+    // All below, but what is hidden and the outputs themselves.
+    for hidden in [".git", "deep/er"] {
+        std::fs::create_dir_all(folder.path().join(hidden)).expect("writable");
+        std::fs::write(folder.path().join(hidden).join("d.txt"), "Mette.\n").expect("writable");
+    }
+    for _ in 0..2 {
+        tag(&path("**"), 0);
+        assert_eq!(names(&out), ["a.txt.tagged", "b.txt.tagged", "c.md.tagged"]);
+        assert_eq!(names(&path("out/deep/er")), ["d.txt.tagged"]);
+        assert!(
+            !folder.path().join("out/.git").exists() && !folder.path().join("out/out").exists()
+        );
+    }
     let (_, told) = tag(&path("*.csv"), 2);
     assert!(told.contains("no file matches"), "{told}");
 }

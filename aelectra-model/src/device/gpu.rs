@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Once;
 
+#[cfg(feature = "wgpu")]
+use burn::tensor::DeviceKind;
 use burn::tensor::{Device, DeviceType};
 use cubecl::config::cache::CacheConfig;
 use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
@@ -14,6 +16,8 @@ use crate::error::{ModelError, Result};
 pub(super) struct Backend {
     pub name: &'static str,
     pub kind: DeviceType,
+    /// The device without an index.
+    pub default: fn() -> Device,
     /// Libraries it loads when it is first used, each with what to do where it is missing.
     pub libraries: &'static [(&'static [&'static str], &'static str)],
 }
@@ -23,6 +27,7 @@ pub(super) struct Backend {
 pub(super) const CUDA: Backend = Backend {
     name: "cuda",
     kind: DeviceType::Cuda,
+    default: || Device::cuda(0),
     libraries: &[
         (
             &["libcuda.so.1", "libcuda.so", "nvcuda.dll"],
@@ -46,6 +51,8 @@ pub(super) const CUDA: Backend = Backend {
 pub(super) const WGPU: Backend = Backend {
     name: "wgpu",
     kind: DeviceType::Wgpu,
+    // The backend prefers a card to what is part of a processor, and that to a software driver.
+    default: || Device::wgpu(DeviceKind::DefaultDevice),
     libraries: if cfg!(target_os = "linux") {
         &[(
             &["libvulkan.so.1", "libvulkan.so"],
@@ -106,15 +113,17 @@ impl Backend {
         }
     }
 
-    /// Opens a device by index.
+    /// Opens a device by index; without one the backend chooses.
     pub(super) fn open(&self, index: Option<usize>) -> Result<Device> {
         let name = self.name;
         let devices = self.devices().map_err(|reason| {
             ModelError::invalid(format!("there is no device `{name}`: {reason}"))
                 .with_hint("`aelectra doctor` says what this machine has; --device flex is the CPU")
         })?;
+        let Some(wanted) = index else {
+            return Ok((self.default)());
+        };
         let count = devices.len();
-        let wanted = index.unwrap_or(0);
         devices.into_iter().nth(wanted).ok_or_else(|| {
             ModelError::invalid(format!("there is no device `{name}:{wanted}`")).with_hint(format!(
                 "there are {count}, from {name}:0 on; `aelectra doctor` lists them"

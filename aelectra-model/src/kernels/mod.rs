@@ -8,7 +8,7 @@
 //! | set | devices | overrides |
 //! | --- | --- | --- |
 //! | [`composed`] | all | nothing |
-//! | `cpu` | `flex` | all that pays on a processor, for each instruction set of [`cpu::isa`](cpu) |
+//! | `cpu` | `flex` | all that pays on a processor (not gathers by number), for each instruction set of [`cpu::isa`](cpu) |
 //! | `cube` | `cuda`, `wgpu` | everything |
 //!
 //! Sets draw the same noise and agree within rounding: `tests/kernels.rs` holds every set of a
@@ -341,6 +341,11 @@ pub fn linear<const D: usize>(
         .linear(rows, dense, activation)
         .reshape(shape)
 }
+
+/// Outputs below which a linear layer (classes, the replaced-token logit) stays in 32 bits in training
+/// with brain floats: rounding its factors would cost more than multiplying them.
+#[cfg(any(feature = "flex", feature = "cube"))]
+const FEW_OUTPUTS: usize = 64;
 
 /// What computes with brain floats.
 const BRAIN_FLOATS: &str = "the CPU kernels of device `flex`, or a GPU of device `cuda`";

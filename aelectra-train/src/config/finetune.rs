@@ -56,7 +56,8 @@ pub struct FinetuneConfig {
     /// Epochs without a better F1 on dev after which a training ends; none for never.
     #[serde(default)]
     pub patience: Option<u64>,
-    /// How many training sentences each seed draws; all of them if not given.
+    /// How many training sentences each seed draws; all of them if not given. An epoch goes over fewer
+    /// than 1,000 several times.
     #[serde(default)]
     pub sentences: Option<usize>,
     /// The same of the development sentences.

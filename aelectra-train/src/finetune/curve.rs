@@ -35,9 +35,8 @@ pub struct CurvePoint {
 }
 
 /// How often an epoch goes over `sentences`.
-pub(super) const fn passes(sentences: usize) -> usize {
-    let passes = SEEN_IN_AN_EPOCH.div_ceil(if sentences == 0 { 1 } else { sentences });
-    if passes == 0 { 1 } else { passes }
+pub(super) fn passes(sentences: usize) -> usize {
+    SEEN_IN_AN_EPOCH.div_ceil(sentences.max(1))
 }
 
 /// `count` sentences drawn for a seed; those of a smaller count are among those of a larger one, so

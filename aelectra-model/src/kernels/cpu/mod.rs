@@ -9,6 +9,7 @@
 //! | `layer/` | a whole transformer layer, forward and backward |
 //! | `prepared/` | inference: weights ordered once, in 32, 16 or 8 bits, and pieces of the batch taken through all layers |
 //! | `linear.rs` | linear layer with its bias, and GELU where one follows |
+//! | `dropout.rs` | dropout of single values |
 //! | `cross_entropy.rs`, `sampling.rs` | what is read off the logits of a vocabulary |
 //! | `adam.rs` | the optimizer |
 //! | `attention.rs` | attention of one sequence on interleaved query, key, value rows, without copies, for training |
@@ -27,6 +28,7 @@ mod adam;
 mod attention;
 mod brain;
 mod cross_entropy;
+mod dropout;
 mod isa;
 mod layer;
 mod linear;
@@ -46,11 +48,12 @@ use isa::Isa;
 use matrix::Arithmetic;
 
 use super::{
-    Activation, AdamStep, AdamTensors, Dense, Family, Kernels, LayerOptions, LayerWeights,
-    PreparedEncoder,
+    Activation, AdamStep, AdamTensors, Dense, FEW_OUTPUTS, Family, Kernels, LayerOptions,
+    LayerWeights, PreparedEncoder,
 };
 use crate::error::Result;
 use crate::input::SequenceLayout;
+use crate::noise::Dropout;
 use crate::precision::Precision;
 
 pub(super) const FAMILY: Family = Family {
@@ -72,10 +75,6 @@ fn sets(brain: bool) -> Vec<CpuKernels> {
     isas.map(|&isa| CpuKernels(Arithmetic { isa, brain }))
         .collect()
 }
-
-/// Outputs below which a linear layer (classes, the replaced-token logit) stays in 32 bits: rounding
-/// its factors would cost more than multiplying them.
-const FEW_OUTPUTS: usize = 64;
 
 /// Kernels compiled for an instruction set.
 #[derive(Debug)]
@@ -157,6 +156,10 @@ impl Kernels for CpuKernels {
             ..self.0
         };
         linear::linear(arithmetic, rows, dense, activation == Activation::Gelu)
+    }
+
+    fn dropout(&self, values: Tensor<1>, dropout: Dropout) -> Tensor<1> {
+        dropout::dropout(self.0.isa, values, dropout)
     }
 
     fn cross_entropy_sum(&self, logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {

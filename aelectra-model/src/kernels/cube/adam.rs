@@ -6,8 +6,9 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
+use super::primitive;
 use super::reduce::{Lanes, sum_lanes};
-use super::tensor::{argument, contiguous, empty};
+use super::tensor::{argument, empty, writable};
 use crate::kernels::{AdamStep, AdamTensors};
 
 /// Parameters of a launch at most.
@@ -144,23 +145,6 @@ struct Held {
     second: CubeTensor,
 }
 
-fn on_device(tensor: Tensor<1>) -> CubeTensor {
-    match tensor.try_into_primitive::<CubeBackend>() {
-        Ok(tensor) => contiguous(tensor),
-        Err(_) => unreachable!("only called for tensors of the GPU backend"),
-    }
-}
-
-/// Written in place where nobody else holds it.
-fn writable(tensor: Tensor<1>) -> CubeTensor {
-    let tensor = on_device(tensor);
-    if tensor.can_mut() {
-        tensor
-    } else {
-        tensor.copy()
-    }
-}
-
 /// As [`Kernels::adam`](crate::kernels::Kernels::adam).
 pub(super) fn adam(
     step: &AdamStep,
@@ -170,7 +154,7 @@ pub(super) fn adam(
     if parameters.is_empty() {
         return (parameters, loss.zeros_like());
     }
-    let loss = on_device(loss);
+    let loss = primitive(loss);
     let rates: Vec<(f64, f64)> = parameters
         .iter()
         .map(|one| (one.learning_rate, one.weight_decay))
@@ -178,10 +162,10 @@ pub(super) fn adam(
     let held: Vec<Held> = parameters
         .into_iter()
         .map(|one| Held {
-            value: writable(one.parameter),
-            gradient: on_device(one.gradient),
-            first: writable(one.first),
-            second: writable(one.second),
+            value: writable(primitive(one.parameter)),
+            gradient: primitive(one.gradient),
+            first: writable(primitive(one.first)),
+            second: writable(primitive(one.second)),
         })
         .collect();
     let groups = groups(&loss, &held);

@@ -5,7 +5,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
-use super::tensor::{argument, element, elementwise, empty};
+use super::tensor::{argument, element, elementwise, empty, reshape};
 
 /// The sizes of attention over a padded batch.
 #[derive(Clone, Copy, Debug)]
@@ -126,12 +126,14 @@ fn merge_heads<T: Float>(
     }
 }
 
-/// One or three tensors by head `[batch, heads, length, size]`, side by side in rows of a type.
-pub(super) fn merge(parts: &[CubeTensor], sizes: Sizes, factors: DType) -> CubeTensor {
-    let [first, .., last] = parts else {
-        return merge_parts([&parts[0]; 3], 1, sizes, factors);
-    };
-    merge_parts([first, &parts[1], last], 3, sizes, factors)
+/// A tensor by head `[batch, heads, length, size]` as rows of a type.
+pub(super) fn merge(part: &CubeTensor, sizes: Sizes, factors: DType) -> CubeTensor {
+    merge_parts([part; 3], 1, sizes, factors)
+}
+
+/// Three tensors by head side by side in rows of a type.
+pub(super) fn merge_three(parts: &[CubeTensor; 3], sizes: Sizes, factors: DType) -> CubeTensor {
+    merge_parts(parts.each_ref(), 3, sizes, factors)
 }
 
 fn merge_parts(
@@ -164,7 +166,6 @@ fn merge_parts(
 /// Rows `[batch · length, width]` as a view by head.
 pub(super) fn view_by_head(rows: CubeTensor, sizes: Sizes) -> CubeTensor {
     let shape = [sizes.batch, sizes.length, sizes.heads, sizes.size];
-    let rows = super::tensor::reshape(rows, shape);
-    debug_assert_eq!(rows.shape().num_elements(), sizes.rows() * sizes.width());
+    let rows = reshape(rows, shape);
     burn_cubecl::ops::permute(rows, &[0, 2, 1, 3])
 }

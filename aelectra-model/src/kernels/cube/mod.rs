@@ -2,7 +2,7 @@
 //! whatever WebGPU runs on.
 //!
 //! Matrix products are CubeK's; between two products lies one kernel. Noise is computed where it is
-//! used, sums have a fixed order and no atomics, so a step repeats to the last bit on one device.
+//! used, sums of floats have a fixed order and no atomics, so a step repeats to the last bit on one device.
 //! Rows are those of the padded batch, so that shapes do not change from step to step.
 //!
 //! | file | what |
@@ -43,8 +43,8 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::{
-    Activation, AdamStep, AdamTensors, BRAIN_FLOATS, Dense, Family, Kernels, LayerOptions,
-    LayerWeights, Norm, PreparedEncoder, unavailable,
+    Activation, AdamStep, AdamTensors, BRAIN_FLOATS, Dense, FEW_OUTPUTS, Family, Kernels,
+    LayerOptions, LayerWeights, Norm, PreparedEncoder, unavailable,
 };
 use crate::error::Result;
 use crate::input::SequenceLayout;
@@ -62,10 +62,6 @@ pub(super) const FAMILY: Family = Family {
 static SETS: [&dyn Kernels; 1] = [&F32];
 static F32: CubeKernels = CubeKernels(Precision::F32);
 static BF16: CubeKernels = CubeKernels(Precision::Bf16);
-
-/// Outputs below which a linear layer (classes, the replaced-token logit) stays in 32 bits, as on the
-/// CPU.
-const FEW_OUTPUTS: usize = 64;
 
 /// Kernels with the factors of products in a precision.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use cubecl::prelude::*;
 use super::noise::{Draw, factor};
 use super::reduce::{Lanes, row_of_unit, sum_lanes};
 use super::sums::norm_sums;
-use super::tensor::{argument, element, elementwise, empty};
+use super::tensor::{argument, element, empty};
 use crate::kernels::Norm;
 use crate::noise::Dropout;
 
@@ -245,28 +245,4 @@ pub(super) fn backward(
         dropped,
         parameters,
     }
-}
-
-#[cube(launch)]
-fn add_in_place(to: &mut [f32], other: &[f32], count: usize) {
-    let at = ABSOLUTE_POS;
-    if at < count {
-        let value = other[at];
-        to[at] += value;
-    }
-}
-
-/// `to + other`, written over `to`, which nobody else may hold.
-pub(super) fn add(to: CubeTensor, other: &CubeTensor) -> CubeTensor {
-    let count = to.shape().num_elements();
-    let (cubes, dim) = elementwise(&to.client, count);
-    add_in_place::launch(
-        &to.client,
-        cubes,
-        dim,
-        argument(&to),
-        argument(other),
-        count,
-    );
-    to
 }

@@ -14,7 +14,7 @@ use burn_cubecl::tensor::CubeTensor;
 
 use super::norm::NormState;
 use super::product::{factor, factors, product};
-use super::tensor::{cast, contiguous, transposed};
+use super::tensor::{cast, contiguous, transposed, writable};
 use super::{activation, gather, norm, sums, vocabulary};
 use crate::kernels::{Dense, Norm};
 use crate::noise::Dropout;
@@ -154,16 +154,6 @@ fn norm_forward([rows, gain, offset]: [CubeTensor; 3], eps: f64) -> (CubeTensor,
 struct NormKept {
     state: NormState,
     gain: CubeTensor,
-}
-
-/// A tensor that its gradient may be written over.
-fn writable(tensor: CubeTensor) -> CubeTensor {
-    let tensor = contiguous(tensor);
-    if tensor.can_mut() {
-        tensor
-    } else {
-        tensor.copy()
-    }
 }
 
 impl RowsBackend for CubeBackend {

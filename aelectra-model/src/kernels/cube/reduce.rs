@@ -63,24 +63,7 @@ pub(super) fn sum_lanes(value: f32, #[comptime] lanes: Lanes) -> f32 {
     if comptime!(lanes.plane) {
         plane_sum(value)
     } else {
-        let mut shared = Shared::new_slice(comptime!((lanes.lanes * lanes.rows) as usize));
-        let at = UNIT_POS as usize;
-        shared[at] = value;
-        sync_cube();
-        let steps = comptime!(lanes.lanes.ilog2());
-        #[unroll]
-        for step in 0..steps {
-            let half = comptime!((lanes.lanes >> (step + 1)) as usize);
-            if (UNIT_POS_X as usize) < half {
-                let other = shared[at + half];
-                shared[at] += other;
-            }
-            sync_cube();
-        }
-        let sum = shared[at - UNIT_POS_X as usize];
-        // The next reduction may be given the same memory.
-        sync_cube();
-        sum
+        combine(value, false, lanes)
     }
 }
 
@@ -90,22 +73,33 @@ pub(super) fn max_lanes(value: f32, #[comptime] lanes: Lanes) -> f32 {
     if comptime!(lanes.plane) {
         plane_max(value)
     } else {
-        let mut shared = Shared::new_slice(comptime!((lanes.lanes * lanes.rows) as usize));
-        let at = UNIT_POS as usize;
-        shared[at] = value;
-        sync_cube();
-        let steps = comptime!(lanes.lanes.ilog2());
-        #[unroll]
-        for step in 0..steps {
-            let half = comptime!((lanes.lanes >> (step + 1)) as usize);
-            if (UNIT_POS_X as usize) < half {
-                let other = shared[at + half];
-                shared[at] = max(shared[at], other);
-            }
-            sync_cube();
-        }
-        let greatest = shared[at - UNIT_POS_X as usize];
-        sync_cube();
-        greatest
+        combine(value, true, lanes)
     }
+}
+
+/// The sum, or the greatest, through shared memory, in halves.
+#[cube]
+fn combine(value: f32, #[comptime] greatest: bool, #[comptime] lanes: Lanes) -> f32 {
+    let mut shared = Shared::new_slice(comptime!((lanes.lanes * lanes.rows) as usize));
+    let at = UNIT_POS as usize;
+    shared[at] = value;
+    sync_cube();
+    let steps = comptime!(lanes.lanes.ilog2());
+    #[unroll]
+    for step in 0..steps {
+        let half = comptime!((lanes.lanes >> (step + 1)) as usize);
+        if (UNIT_POS_X as usize) < half {
+            let other = shared[at + half];
+            if comptime!(greatest) {
+                shared[at] = max(shared[at], other);
+            } else {
+                shared[at] += other;
+            }
+        }
+        sync_cube();
+    }
+    let combined = shared[at - UNIT_POS_X as usize];
+    // The next reduction may be given the same memory.
+    sync_cube();
+    combined
 }

@@ -18,6 +18,16 @@ pub(super) fn contiguous(tensor: CubeTensor) -> CubeTensor {
     kernel::into_contiguous(tensor)
 }
 
+/// A contiguous tensor that may be written over: a copy where somebody else holds it.
+pub(super) fn writable(tensor: CubeTensor) -> CubeTensor {
+    let tensor = contiguous(tensor);
+    if tensor.can_mut() {
+        tensor
+    } else {
+        tensor.copy()
+    }
+}
+
 /// Room for a contiguous tensor on the device of another. Kernels write all of it.
 pub(super) fn empty(like: &CubeTensor, shape: impl Into<Shape>, dtype: DType) -> CubeTensor {
     let (client, device) = (like.client.clone(), like.device.clone());

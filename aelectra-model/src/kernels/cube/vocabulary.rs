@@ -68,7 +68,7 @@ fn add_up(values: &[f32], sum: &mut [f32], count: usize, #[comptime] lanes: Lane
     }
 }
 
-/// The sum of all values in a fixed order, `[1]`.
+/// The sum of all values, `[1]`: in a fixed order, which Burn's own sum does not promise.
 pub(super) fn sum(values: &CubeTensor) -> CubeTensor {
     let out = empty(values, [1], DType::F32);
     let lanes = Lanes::long();

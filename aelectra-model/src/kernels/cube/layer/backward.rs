@@ -1,6 +1,7 @@
 //! The gradients of a layer.
 
 use burn::backend::TensorMetadata;
+use burn_cubecl::ops::numeric::add;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::{Settings, State};
@@ -56,7 +57,7 @@ pub(super) fn backward(
         weight: of_weight(&inner, state.attended),
         bias: sum_rows(&inner),
     };
-    let attended = norm::add(of_rows(&inner, &weights.intermediate), &residual);
+    let attended = add(of_rows(&inner, &weights.intermediate), residual);
     drop(inner);
 
     let NormGradients {
@@ -93,12 +94,12 @@ pub(super) fn backward(
         product(transposed(slopes), query),
         product(transposed(probabilities), context),
     ];
-    let qkv = heads::merge(&parts, sizes, dtype);
+    let qkv = heads::merge_three(&parts, sizes, dtype);
     drop(parts);
     let weight = of_weight(&qkv, state.input);
     let bias = sum_rows(&qkv);
     let input = product(qkv, state.joined);
-    let input = norm::add(input, &residual);
+    let input = add(input, residual);
 
     let third = |at: usize| Dense {
         weight: part(&weight, at * width, width),

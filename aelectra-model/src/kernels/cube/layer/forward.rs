@@ -37,7 +37,7 @@ pub(super) fn forward(
     let (probabilities, log_sums) = softmax::forward(&scores, &settings.attention(sizes), dtype);
     drop(scores);
     let context = product(probabilities, value.clone());
-    let context = heads::merge(&[context], sizes, dtype);
+    let context = heads::merge(&context, sizes, dtype);
 
     let projected = linear(&context, &weights.projection);
     let before = Before {

@@ -2,7 +2,7 @@
 //! at all; what is there is not done again.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
 
 use aelectra_data::DataError;
@@ -78,7 +78,7 @@ struct Open {
 /// Tags every file that has no output yet.
 pub(super) fn run(job: &Job<'_>, global: Global) -> anyhow::Result<u8> {
     let started = Instant::now();
-    let (root, files) = files(job.input)?;
+    let (root, files) = files(job.input, job.out)?;
     std::fs::create_dir_all(job.out).map_err(DataError::io("create", job.out))?;
     let _lock = Lock::of_directory(job.out, "aelectra predict")?;
     check_made(job)?;
@@ -134,9 +134,17 @@ pub(super) fn run(job: &Job<'_>, global: Global) -> anyhow::Result<u8> {
                     }
                     if batch.len() == DOCUMENTS_AT_ONCE {
                         tag(job, &mut batch, &mut owners, &mut open, closed)?;
+                        if job.stop.requested().is_some() {
+                            report.interrupted = true;
+                            break;
+                        }
                     }
                 }
             }
+        }
+        if report.interrupted {
+            // What was read of the last file is not written.
+            break;
         }
         if let Some(file) = open.get_mut(number - closed) {
             file.read = true;
@@ -163,7 +171,8 @@ pub(super) fn run(job: &Job<'_>, global: Global) -> anyhow::Result<u8> {
 }
 
 /// The files of a pattern, a directory or a name, sorted, and the directory their names are taken from.
-fn files(input: &str) -> anyhow::Result<(PathBuf, Vec<PathBuf>)> {
+/// What is hidden below it is left out, and so is `out`, which may lie among them.
+fn files(input: &str, out: &Path) -> anyhow::Result<(PathBuf, Vec<PathBuf>)> {
     let path = Path::new(input);
     if path.is_file() {
         let root = path.parent().unwrap_or(Path::new("")).to_path_buf();
@@ -197,26 +206,34 @@ fn files(input: &str) -> anyhow::Result<(PathBuf, Vec<PathBuf>)> {
     }
     files.sort();
     files.dedup();
-    let is_hidden = |path: &PathBuf| {
-        let name = path.file_name().map(|name| name.to_string_lossy());
-        name.is_some_and(|name| name.starts_with('.'))
+    // What comes before the first sign of a pattern.
+    let fixed: PathBuf = if path.is_dir() {
+        path.to_path_buf()
+    } else {
+        let plain =
+            |part: &Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
+        path.components().take_while(plain).collect()
     };
-    files.retain(|path| !is_hidden(path));
+    let out = out.canonicalize().ok();
+    let is_hidden = |path: &Path| {
+        let below = path.strip_prefix(&fixed).unwrap_or(path);
+        below
+            .components()
+            .any(|part| matches!(part, Component::Normal(name) if name.to_string_lossy().starts_with('.')))
+    };
+    let is_output = |path: &Path| {
+        let whole = path.canonicalize().ok();
+        whole
+            .zip(out.as_ref())
+            .is_some_and(|(path, out)| path.starts_with(out))
+    };
+    files.retain(|path| !is_hidden(path) && !is_output(path));
     if files.is_empty() {
         return Err(output::usage(
             format!("no file matches `{input}`"),
             "give a directory, or a pattern such as 'corpus/**/*.txt' in quotes",
         ));
     }
-    // What comes before the first sign of a pattern.
-    let fixed: PathBuf = if path.is_dir() {
-        path.to_path_buf()
-    } else {
-        let plain = |part: &std::path::Component<'_>| {
-            !part.as_os_str().to_string_lossy().contains(['*', '?', '['])
-        };
-        path.components().take_while(plain).collect()
-    };
     Ok((fixed, files))
 }
 
