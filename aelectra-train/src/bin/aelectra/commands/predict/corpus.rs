@@ -179,29 +179,21 @@ fn files(input: &str, out: &Path) -> anyhow::Result<(PathBuf, Vec<PathBuf>)> {
         return Ok((root, vec![path.to_path_buf()]));
     }
     let pattern = if path.is_dir() {
-        format!(
-            "{}/**/*",
-            glob::Pattern::escape(input.trim_end_matches('/'))
-        )
+        let name = input.trim_end_matches('/');
+        format!("{}/**/*", glob::Pattern::escape(name))
+    } else if input.ends_with("**") {
+        // By itself it names directories only, where all below them is meant.
+        format!("{input}/*")
     } else {
         input.to_owned()
     };
     let found = glob::glob(&pattern)
         .map_err(|error| output::usage(format!("`{input}` is no pattern: {error}"), "quote it"))?;
-    // `**` alone matches directories only, where a shell's user means all below.
     let mut files = Vec::new();
     for entry in found {
         let entry = entry?;
         if entry.is_file() {
             files.push(entry);
-        } else if entry.is_dir() && pattern.ends_with("**") {
-            let inside = std::fs::read_dir(&entry).map_err(DataError::io("read", &entry))?;
-            files.extend(
-                inside
-                    .flatten()
-                    .map(|e| e.path())
-                    .filter(|path| path.is_file()),
-            );
         }
     }
     files.sort();
