@@ -3,6 +3,7 @@
 
 #[cfg(feature = "cube")]
 mod gpu;
+mod list;
 #[cfg(feature = "cube")]
 mod profile;
 
@@ -13,6 +14,8 @@ use std::str::FromStr;
 use burn::tensor::Device;
 
 use crate::error::{ModelError, Result};
+
+pub use list::DeviceList;
 
 /// A device as the command line names it: `flex`, `ndarray`, `wgpu[:n]`, `cuda[:n]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -75,7 +75,7 @@ impl ElectraEmbeddings {
         token_type_ids: Option<Tensor<2, Int>>,
         noise: &mut Noise,
     ) -> Tensor<3> {
-        let [_, length, _] = words.dims();
+        let [_, length, width] = words.dims();
         let positions = self
             .position_embeddings
             .weight
@@ -93,6 +93,6 @@ impl ElectraEmbeddings {
         };
         let sum = words + positions + types;
         let normalised = self.layer_norm.forward(sum);
-        kernels::dropout(normalised, noise.next_dropout(self.dropout))
+        kernels::dropout(normalised, noise.next_dropout(self.dropout, length * width))
     }
 }

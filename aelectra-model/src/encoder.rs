@@ -69,7 +69,8 @@ impl ElectraLayer {
     /// output   = LayerNorm(attended + dropout(output(gelu(intermediate(attended)))))
     /// ```
     fn forward(&self, rows: Tensor<2>, layout: &SequenceLayout, noise: &mut Noise) -> Tensor<2> {
-        let options = self.options(noise);
+        let width = rows.dims()[1];
+        let options = self.options(noise, layout.dims()[1], width);
         kernels::of(&rows.device()).layer(rows, self.weights(), layout, &options)
     }
 
@@ -87,14 +88,17 @@ impl ElectraLayer {
         }
     }
 
-    pub(crate) fn options(&self, noise: &mut Noise) -> LayerOptions {
+    /// `noise` is drawn for examples of `length` positions of `width` values.
+    fn options(&self, noise: &mut Noise, length: usize, width: usize) -> LayerOptions {
+        let heads = self.attention.self_attention.heads;
+        let (probabilities, values) = (heads * length * length, length * width);
         LayerOptions {
-            heads: self.attention.self_attention.heads,
+            heads,
             eps: self.output.layer_norm.eps(),
             dropout: [
-                noise.next_dropout(self.attention.self_attention.dropout),
-                noise.next_dropout(self.attention.output.dropout),
-                noise.next_dropout(self.output.dropout),
+                noise.next_dropout(self.attention.self_attention.dropout, probabilities),
+                noise.next_dropout(self.attention.output.dropout, values),
+                noise.next_dropout(self.output.dropout, values),
             ],
         }
     }
@@ -113,7 +117,7 @@ impl ElectraEncoder {
     pub(crate) fn options(&self) -> LayerOptions {
         let first = self.layer.first();
         first.map_or_else(LayerOptions::default, |layer| {
-            layer.options(&mut Noise::off())
+            layer.options(&mut Noise::off(), 0, 0)
         })
     }
 

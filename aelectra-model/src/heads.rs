@@ -177,11 +177,13 @@ impl ElectraForTokenClassification {
     /// Logits `[batch, length, classes]`.
     pub fn forward(&self, input: &EncoderInput, noise: &mut Noise) -> Tensor<3> {
         let hidden = self.electra.forward(input, noise);
-        self.classifier
-            .forward(kernels::dropout(hidden, noise.next_dropout(self.dropout)))
+        let [_, length, width] = hidden.dims();
+        let dropout = noise.next_dropout(self.dropout, length * width);
+        self.classifier.forward(kernels::dropout(hidden, dropout))
     }
 
-    /// Logits `[n, classes]` at chosen positions: flat indices `row * length + position`.
+    /// Logits `[n, classes]` at chosen positions: flat indices `row * length + position`. The dropout of
+    /// this head numbers the chosen positions, so that of a part of a batch is not that of the whole.
     pub fn forward_at(
         &self,
         input: &EncoderInput,
@@ -192,7 +194,7 @@ impl ElectraForTokenClassification {
         let [batch, length, width] = hidden.dims();
         let rows = hidden.reshape([batch * length, width]);
         let chosen = kernels::of(&rows.device()).rows_at(rows, positions);
-        self.classifier
-            .forward(kernels::dropout(chosen, noise.next_dropout(self.dropout)))
+        let dropout = noise.next_dropout(self.dropout, 0);
+        self.classifier.forward(kernels::dropout(chosen, dropout))
     }
 }

@@ -38,12 +38,12 @@ pub mod tally;
 pub mod transfer;
 
 pub use config::{ElectraConfig, ModelType};
-pub use device::DeviceSpec;
+pub use device::{DeviceList, DeviceSpec};
 pub use electra::ElectraModel;
 pub use error::{ModelError, Result};
 pub use heads::{ElectraForMaskedLm, ElectraForPreTraining, ElectraForTokenClassification};
 pub use input::EncoderInput;
-pub use noise::{Dropout, Noise};
+pub use noise::{Dropout, Gumbel, Noise};
 pub use precision::Precision;
 pub use prepared::{PreparedModel, PreparedTokenClassifier};
 pub use pretraining::{ElectraPretrainer, PretrainInput, PretrainOutput};

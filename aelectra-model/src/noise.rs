@@ -13,6 +13,10 @@ pub struct Noise {
     key: u64,
     dropout: bool,
     draws: u64,
+    /// Of a part of a batch: examples before it.
+    examples_before: usize,
+    /// Of a part of a batch: samples before it.
+    samples_before: usize,
 }
 
 /// Elements hashed by one task; large enough to amortise the hand-over to another thread.
@@ -32,6 +36,8 @@ impl Noise {
             key,
             dropout: false,
             draws: 0,
+            examples_before: 0,
+            samples_before: 0,
         }
     }
 
@@ -39,24 +45,42 @@ impl Noise {
     #[must_use]
     pub const fn keyed(key: u64) -> Self {
         Self {
-            key,
             dropout: true,
-            draws: 0,
+            ..Self::sampling(key)
         }
     }
 
-    /// The next draw of dropout with `probability` in `[0, 1)`; `None`, and nothing drawn, where it
-    /// would be the identity.
-    pub fn next_dropout(&mut self, probability: f64) -> Option<Dropout> {
+    /// The noise of a part of a batch: what the whole batch would draw for these examples. `examples`
+    /// and `samples` (drawn positions) of the batch are before it.
+    #[must_use]
+    pub const fn after(self, examples: usize, samples: usize) -> Self {
+        Self {
+            examples_before: examples,
+            samples_before: samples,
+            ..self
+        }
+    }
+
+    /// The next draw of dropout with `probability` in `[0, 1)` over `elements` values an example; `None`,
+    /// and nothing drawn, where it would be the identity.
+    pub fn next_dropout(&mut self, probability: f64, elements: usize) -> Option<Dropout> {
         (probability > 0.0 && self.dropout).then(|| Dropout {
             key: self.next_key(),
+            first: (self.examples_before * elements) as u32,
             threshold: (probability * 4_294_967_296.0) as u32,
             scale: (1.0 / (1.0 - probability)) as f32,
         })
     }
 
-    /// The key of the next draw.
-    pub fn next_key(&mut self) -> u64 {
+    /// The next draw of Gumbel noise, over `classes` values a sample.
+    pub fn next_gumbel(&mut self, classes: usize) -> Gumbel {
+        Gumbel {
+            key: self.next_key(),
+            first: (self.samples_before * classes) as u32,
+        }
+    }
+
+    fn next_key(&mut self) -> u64 {
         self.draws += 1;
         mix64(self.key ^ mix64(self.draws))
     }
@@ -66,6 +90,8 @@ impl Noise {
 #[derive(Clone, Copy, Debug)]
 pub struct Dropout {
     key: u64,
+    /// Number of the first element within the whole batch.
+    first: u32,
     threshold: u32,
     scale: f32,
 }
@@ -75,17 +101,40 @@ impl Dropout {
     #[inline(always)]
     #[must_use]
     pub fn factor(&self, index: u32) -> f32 {
-        if hash32(self.key, index) < self.threshold {
+        if hash32(self.key, self.first.wrapping_add(index)) < self.threshold {
             0.0
         } else {
             self.scale
         }
     }
 
-    /// Key, threshold and scale, for kernels that compute [`Dropout::factor`] elsewhere.
+    /// Key, first element, threshold and scale, for kernels that compute [`Dropout::factor`] elsewhere.
     #[allow(dead_code, reason = "only the kernels of GPUs take it apart")]
-    pub(crate) const fn parts(&self) -> (u64, u32, f32) {
-        (self.key, self.threshold, self.scale)
+    pub(crate) const fn parts(&self) -> (u64, u32, u32, f32) {
+        (self.key, self.first, self.threshold, self.scale)
+    }
+}
+
+/// One draw of Gumbel noise.
+#[derive(Clone, Copy, Debug)]
+pub struct Gumbel {
+    key: u64,
+    /// Number of the first element within the whole batch.
+    first: u32,
+}
+
+impl Gumbel {
+    /// Uniform bits of the element at a flat index (modulo 2^32); [`gumbel`] makes noise of them.
+    #[inline(always)]
+    #[must_use]
+    pub fn bits(&self, index: u32) -> u32 {
+        hash32(self.key, self.first.wrapping_add(index))
+    }
+
+    /// Key and first element, for kernels that compute [`Gumbel::bits`] elsewhere.
+    #[allow(dead_code, reason = "only the kernels of GPUs take it apart")]
+    pub(crate) const fn parts(&self) -> (u64, u32) {
+        (self.key, self.first)
     }
 }
 
@@ -187,11 +236,19 @@ mod tests {
             dropout.map(|dropout| (0..64).map(|i| dropout.factor(i)).collect::<Vec<f32>>())
         };
         let mut noise = Noise::keyed(11);
-        let first = mask(noise.next_dropout(0.5));
+        let first = mask(noise.next_dropout(0.5, 64));
         assert!(first.is_some());
-        assert_ne!(first, mask(noise.next_dropout(0.5)));
-        assert_eq!(first, mask(Noise::keyed(11).next_dropout(0.5)));
-        assert!(Noise::off().next_dropout(0.5).is_none());
-        assert!(Noise::keyed(11).next_dropout(0.0).is_none());
+        assert_ne!(first, mask(noise.next_dropout(0.5, 64)));
+        assert_eq!(first, mask(Noise::keyed(11).next_dropout(0.5, 64)));
+        // The second half of a batch of two examples.
+        let whole = Noise::keyed(11).next_dropout(0.5, 32);
+        let half = Noise::keyed(11).after(1, 0).next_dropout(0.5, 32);
+        let (whole, half) = (mask(whole).unwrap(), mask(half).unwrap());
+        assert_eq!(whole[32..], half[..32]);
+        let whole = Noise::keyed(11).next_gumbel(100);
+        let rest = Noise::keyed(11).after(7, 3).next_gumbel(100);
+        assert_eq!(whole.bits(317), rest.bits(17));
+        assert!(Noise::off().next_dropout(0.5, 64).is_none());
+        assert!(Noise::keyed(11).next_dropout(0.0, 64).is_none());
     }
 }

@@ -227,7 +227,8 @@ impl ElectraPretrainer {
                 if input.temperature != 1.0 {
                     logits = logits / input.temperature;
                 }
-                kernels::of(&logits.device()).sample(logits, noise.next_key())
+                let classes = logits.dims()[1];
+                kernels::of(&logits.device()).sample(logits, noise.next_gumbel(classes))
             });
             let corrupted = replace_at(original_ids, input.positions.clone(), sampled.clone());
             (sampled, corrupted)

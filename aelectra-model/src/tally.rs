@@ -4,7 +4,7 @@
 //! it within 1e-4 for logits that spread by 0.3 or more (two of one bin count as equal), and what is above 0
 //! exactly.
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
 use crate::kernels;
 use crate::pretraining::{PretrainInput, PretrainOutput, best_guesses};
@@ -52,6 +52,12 @@ impl Tally {
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self(self.0 + other.0)
+    }
+
+    /// The same on another device.
+    #[must_use]
+    pub fn to_device(self, device: &Device) -> Self {
+        Self(self.0.to_device(device))
     }
 
     /// Nothing where `norm` `[1]` is not finite: such a step is not taken.

@@ -24,7 +24,7 @@ fn dropout_keeps_the_mean_and_is_off_in_evaluation() {
     for probability in [0.1, 0.5, 0.9] {
         let dropped = values(dropout(
             ones.clone(),
-            Noise::keyed(7).next_dropout(probability),
+            Noise::keyed(7).next_dropout(probability, 0),
         ));
         let mean = dropped.iter().map(|&v| f64::from(v)).sum::<f64>() / n as f64;
         // Five standard deviations of the mean of n scaled Bernoulli draws.
@@ -59,7 +59,7 @@ fn dropout_keeps_the_mean_and_is_off_in_evaluation() {
 fn dropout_masks_its_gradient() {
     let device = aelectra_model::device::for_tests().autodiff();
     let input = Tensor::<1>::ones([1000], &device).require_grad();
-    let output = dropout(input.clone(), Noise::keyed(3).next_dropout(0.3));
+    let output = dropout(input.clone(), Noise::keyed(3).next_dropout(0.3, 0));
     let gradients = output.clone().sum().backward();
     let gradient = input.grad(&gradients).expect("a gradient");
     assert_eq!(values(gradient), values(output));

@@ -10,7 +10,7 @@ use aelectra_data::lock::Lock;
 use aelectra_data::run::{
     EventWriter, Manifest, RunDir, StartEvent, host_name, new_run_id, utc_timestamp,
 };
-use aelectra_model::DeviceSpec;
+use aelectra_model::DeviceList;
 
 use crate::error::{Result, TrainError};
 use crate::sink::tensorboard::TensorBoardSink;
@@ -120,7 +120,7 @@ pub(crate) fn occupied(run: &RunDir) -> TrainError {
 pub(crate) fn manifest(
     run: &RunDir,
     task: &str,
-    device: &DeviceSpec,
+    device: &DeviceList,
     seed: u64,
     config: serde_json::Value,
 ) -> Manifest {
@@ -141,7 +141,7 @@ pub(crate) fn manifest(
 }
 
 /// What the first event of any run says.
-pub(crate) fn start_event(run: &RunDir, task: &str, device: &DeviceSpec, seed: u64) -> StartEvent {
+pub(crate) fn start_event(run: &RunDir, task: &str, device: &DeviceList, seed: u64) -> StartEvent {
     StartEvent {
         task: task.to_owned(),
         run: Some(run.id()),

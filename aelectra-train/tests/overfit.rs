@@ -7,6 +7,7 @@ use aelectra_data::run::PretrainMetrics;
 use aelectra_train::config::pretrain::PretrainConfig;
 use aelectra_train::metrics::pretrain_metrics;
 use aelectra_train::optimizer::Adam;
+use aelectra_train::pretrain::replicas::NamedDevice;
 use aelectra_train::pretrain::step::{Steps, train_step};
 use aelectra_train::pretrain::weights::fresh_model;
 
@@ -69,10 +70,11 @@ fn learn(mlm_weight: f64) -> Vec<PretrainMetrics> {
     };
 
     let mut model = fresh_model(&config, WORDS as usize, 0, &device);
+    let devices = [NamedDevice::new("test", &device)];
     let mut optimizer = Adam::new(config.optimizer, &model);
     let mut losses = Vec::new();
     for step in 0..300 {
-        let (new, record) = train_step(model, &mut optimizer, &config, &batch, step, &device)
+        let (new, record) = train_step(model, &mut optimizer, &config, &batch, step, &devices)
             .expect("f32 is everywhere");
         model = new;
         let counts = Steps::of(record).read().counts;

@@ -5,6 +5,7 @@ use aelectra_data::pretrain::PretrainBatch;
 use aelectra_model::{kernels, transfer};
 use aelectra_train::config::pretrain::PretrainConfig;
 use aelectra_train::optimizer::Adam;
+use aelectra_train::pretrain::replicas::NamedDevice;
 use aelectra_train::pretrain::step::{Steps, train_step};
 use aelectra_train::pretrain::weights::fresh_model;
 
@@ -60,6 +61,7 @@ fn nothing_but_ids_crosses_in_a_step() {
     config.model.num_attention_heads = 2;
     config.model.intermediate_size = 64;
     let mut model = fresh_model(&config, WORDS, 0, &device);
+    let devices = [NamedDevice::new("test", &device)];
     let mut optimizer = Adam::new(config.optimizer, &model);
     let mut steps = Steps::default();
     for step in 0..3 {
@@ -70,7 +72,7 @@ fn nothing_but_ids_crosses_in_a_step() {
             &config,
             &batch(step),
             step as u64,
-            &device,
+            &devices,
         )
         .expect("f32 is everywhere");
         model = new;

@@ -33,6 +33,16 @@ pub struct PretrainBatch {
     pub epoch: u64,
 }
 
+impl PretrainBatch {
+    /// Drawn tokens in the rows before `row`.
+    #[must_use]
+    pub fn masked_before(&self, row: usize) -> usize {
+        let first = row * self.seq_len;
+        self.masked_rows
+            .partition_point(|&at| (at as usize) < first)
+    }
+}
+
 /// Makes batches: a pure function of the shards, split, seed, step, rank, world size and batch size.
 #[derive(Clone, Debug)]
 pub struct BatchSource {

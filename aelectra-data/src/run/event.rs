@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_with::skip_serializing_none;
 
 use super::control::ControlRequest;
-use super::metrics::{PretrainMetrics, StepSeconds};
+use super::metrics::{DeviceSeconds, PretrainMetrics, StepSeconds};
 use super::numbers::{Visit, VisitMut, numbers};
 
 /// One event; `kind` in the file is the variant in snake case.
@@ -142,6 +142,9 @@ pub struct StepEvent {
     /// Where the time of an average step went.
     #[serde(default, skip_serializing_if = "StepSeconds::is_empty")]
     pub step_seconds: StepSeconds,
+    /// Where it went on each device, if there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<DeviceSeconds>,
     /// Resident memory of the process.
     pub rss_bytes: Option<u64>,
     /// Steps skipped so far because a loss or gradient was not finite.

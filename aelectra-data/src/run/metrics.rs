@@ -59,6 +59,20 @@ metrics! {
     }
 }
 
+/// What one of several devices did in an average step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeviceSeconds {
+    /// As in `--device`.
+    pub device: String,
+    /// Forward and backward passes over its share of the batch.
+    pub compute: f64,
+    /// Weights to it and gradients from it.
+    pub communication: f64,
+    /// For the others.
+    pub waiting: f64,
+}
+
 impl StepSeconds {
     pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()

@@ -70,7 +70,7 @@ pub use event::{
 pub use host::host_name;
 pub use line::Envelope;
 pub use manifest::{Manifest, leaves};
-pub use metrics::{PretrainMetrics, StepSeconds};
+pub use metrics::{DeviceSeconds, PretrainMetrics, StepSeconds};
 pub use numbers::Visit;
 pub use reader::EventReader;
 pub use time::{new_run_id, unix_time, utc_timestamp};

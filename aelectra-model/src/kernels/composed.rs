@@ -10,7 +10,7 @@ use super::adam::{AdamStep, AdamTensors};
 use super::weights::{Dense, LayerOptions, LayerWeights, Norm};
 use super::{Activation, Kernels, PreparedEncoder};
 use crate::input::SequenceLayout;
-use crate::noise::{self, Dropout};
+use crate::noise::{self, Dropout, Gumbel};
 use crate::transfer::send;
 
 /// The set that overrides nothing.
@@ -151,11 +151,11 @@ pub(super) fn cross_entropy_sum(logits: Tensor<2>, labels: Tensor<1, Int>) -> Te
         .neg()
 }
 
-/// One class a row, drawn by adding Gumbel noise of `key` and taking the greatest: `[n]`.
-pub(super) fn sample(logits: Tensor<2>, key: u64) -> Tensor<1, Int> {
+/// One class a row, drawn by adding Gumbel noise and taking the greatest: `[n]`.
+pub(super) fn sample(logits: Tensor<2>, draw: Gumbel) -> Tensor<1, Int> {
     let shape = logits.dims();
     let values = noise::fill(shape.iter().product(), |index| {
-        noise::gumbel(noise::hash32(key, index))
+        noise::gumbel(draw.bits(index))
     });
     let noise = send(values, shape, &logits.device());
     best(logits + noise)

@@ -35,7 +35,7 @@ pub use weights::{Dense, LayerOptions, LayerWeights, Norm, PARAMETERS};
 
 use crate::error::{ModelError, Result};
 use crate::input::SequenceLayout;
-use crate::noise::Dropout;
+use crate::noise::{Dropout, Gumbel};
 use crate::precision::Precision;
 
 /// What follows a linear layer.
@@ -159,9 +159,9 @@ pub trait Kernels: Debug + Sync {
     }
 
     /// One class for each row of `logits` `[n, classes]`, outside autodiff, drawn by adding Gumbel
-    /// noise of `key` and taking the greatest: `[n]`.
-    fn sample(&self, logits: Tensor<2>, key: u64) -> Tensor<1, Int> {
-        composed::sample(logits, key)
+    /// `noise` and taking the greatest: `[n]`.
+    fn sample(&self, logits: Tensor<2>, noise: Gumbel) -> Tensor<1, Int> {
+        composed::sample(logits, noise)
     }
 
     /// The greatest logit of each row of `[n, classes]`, outside autodiff, the first of equals: `[n]`.

@@ -9,7 +9,7 @@ use aelectra_data::run::{
     EndEvent, EndReason, Manifest, RunDir, RunEvent, StartEvent, clear_control,
 };
 use aelectra_model::checkpoint::ModelDir;
-use aelectra_model::{DeviceSpec, kernels};
+use aelectra_model::{DeviceList, DeviceSpec, kernels};
 use burn::tensor::Device;
 use serde_json::json;
 
@@ -58,7 +58,7 @@ pub struct Job {
     /// series is continued.
     pub out: Option<PathBuf>,
     /// Where to compute.
-    pub device: DeviceSpec,
+    pub device: DeviceList,
     /// Where a model is looked for that is no directory.
     pub hub: HubOptions,
     /// Stops the series after the current step.
@@ -83,7 +83,7 @@ impl Job {
             train_sentences: Vec::new(),
             random_init: false,
             out: None,
-            device: DeviceSpec::compiled_default()?,
+            device: DeviceSpec::compiled_default()?.into(),
             hub: HubOptions::from_process_env(),
             stop: StopFlag::default(),
         })
@@ -182,7 +182,7 @@ impl Session {
         for data in [&dev, &test] {
             notes.extend(labels.unseen_note(data, "the training data has"));
         }
-        let device = job.device.open()?.autodiff();
+        let device = job.device.only()?.open()?.autodiff();
         // What the device cannot do is told before there is a directory.
         kernels::for_training(&device, job.config.precision)?;
         let path = hub::resolve(&job.model, &job.hub)?;

@@ -5,6 +5,7 @@ pub mod batch;
 pub mod checkpoint;
 mod evaluate;
 mod fit;
+pub mod replicas;
 mod run;
 mod start;
 pub mod step;

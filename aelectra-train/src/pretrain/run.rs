@@ -9,7 +9,7 @@ use aelectra_data::hub::HubOptions;
 use aelectra_data::pretrain::{BatchSource, MaskingPolicy, ShardSet, Split, WordStarts};
 use aelectra_data::run::{ResumedEvent, RunDir, RunEvent, StartEvent, clear_control};
 use aelectra_data::vocab::WordPieceTokenizer;
-use aelectra_model::{DeviceSpec, ElectraConfig, kernels, parameters};
+use aelectra_model::{DeviceList, DeviceSpec, ElectraConfig, kernels, parameters};
 use burn::tensor::Device;
 
 use crate::config::pretrain::{Objective, PretrainConfig};
@@ -21,6 +21,7 @@ use crate::pretrain::PretrainSummary;
 use crate::pretrain::baseline::unigram_entropy;
 use crate::pretrain::checkpoint;
 use crate::pretrain::fit::check_fit;
+use crate::pretrain::replicas::NamedDevice;
 use crate::pretrain::start::{Identity, Resume, Start, continued, leave_behind};
 use crate::pretrain::trainer::{Outcome, Trainer, TrainerOptions};
 use crate::pretrain::weights::{InitialModels, blank_model, fresh_model};
@@ -41,8 +42,8 @@ pub struct Job {
     pub tokenizer: PathBuf,
     /// Run directory; a new one under `runs/` if `None`.
     pub out: Option<PathBuf>,
-    /// Where to compute.
-    pub device: DeviceSpec,
+    /// Where to compute; several share each batch.
+    pub device: DeviceList,
     /// Last step to take, counted over the run's life.
     pub max_steps: Option<u64>,
     /// Time after which to stop.
@@ -71,7 +72,7 @@ impl Job {
             data,
             tokenizer,
             out: None,
-            device: DeviceSpec::compiled_default()?,
+            device: DeviceSpec::compiled_default()?.into(),
             max_steps: None,
             max_time: None,
             resume: Resume::No,
@@ -97,7 +98,7 @@ pub fn run(job: Job, watchers: Vec<Box<dyn RunSink>>) -> Result<PretrainSummary>
 pub struct Session {
     job: Job,
     run: OwnRun,
-    device: Device,
+    devices: Vec<NamedDevice>,
     tokenizer: WordPieceTokenizer,
     shards: Arc<ShardSet>,
     discriminator: ElectraConfig,
@@ -162,11 +163,13 @@ impl Session {
         discriminator.validate()?;
         let generator = job.config.generator(&discriminator);
         generator.validate()?;
-        let device = job.device.open()?.autodiff();
-        // What the device cannot do is told before there is a directory.
-        kernels::for_training(&device, job.config.precision)?;
+        let devices = NamedDevice::open(&job.device)?;
+        for NamedDevice { device, .. } in &devices {
+            // What the device cannot do is told before there is a directory.
+            kernels::for_training(device, job.config.precision)?;
+        }
         Ok(Self {
-            device,
+            devices,
             run: run(&job)?,
             job,
             tokenizer,
@@ -180,6 +183,11 @@ impl Session {
     #[must_use]
     pub fn dir(&self) -> &RunDir {
         &self.run
+    }
+
+    /// The device that has the weights.
+    fn device(&self) -> &Device {
+        &self.devices[0].device
     }
 
     /// Trains to the end and records how it ended. What is refused before the first step leaves the
@@ -222,15 +230,15 @@ impl Session {
             self.job.force,
             config,
             &identity,
-            &self.device,
-            || blank_model(config, size, pad, &self.device),
+            self.device(),
+            || blank_model(config, size, pad, self.device()),
         )?;
         let start = match continued {
             Some(start) => start,
             None => {
-                let fresh = fresh_model(config, size, pad, &self.device);
+                let fresh = fresh_model(config, size, pad, self.device());
                 let (init, hub) = (&self.job.init, &self.job.hub);
-                let model = init.load_into(fresh, &self.tokenizer, hub, &self.device)?;
+                let model = init.load_into(fresh, &self.tokenizer, hub, self.device())?;
                 Start {
                     optimizer: Adam::new(config.optimizer, &model),
                     model,
@@ -274,7 +282,7 @@ impl Session {
         bus.emit(RunEvent::Start(self.start_event(parameters, first_step)));
         let options = TrainerOptions {
             run: self.dir().clone(),
-            device: self.device.clone(),
+            devices: self.devices.clone(),
             config: config.clone(),
             max_steps: self.job.max_steps,
             max_time: self.job.max_time,

@@ -1,20 +1,18 @@
-//! One optimizer step over one batch, in one or more forward passes.
+//! One optimizer step over one batch.
 
 use std::time::Instant;
 
 use aelectra_data::pretrain::PretrainBatch;
-use aelectra_data::rng;
-use aelectra_model::loss::COUNT_EPSILON;
+use aelectra_data::run::DeviceSeconds;
+use aelectra_model::ElectraPretrainer;
 use aelectra_model::tally::{Counts, Tally};
 use aelectra_model::transfer::receive_all;
-use aelectra_model::{ElectraPretrainer, Noise, kernels};
-use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 
-use crate::config::pretrain::{Objective, PretrainConfig};
-use crate::error::{Result, TrainError};
+use crate::config::pretrain::PretrainConfig;
+use crate::error::Result;
 use crate::optimizer::Adam;
-use crate::pretrain::batch::to_device;
+use crate::pretrain::replicas::{self, NamedDevice};
 
 /// What a step leaves for the metrics. Tensors stay on the device until they are read together.
 #[derive(Debug)]
@@ -26,82 +24,35 @@ pub struct StepRecord {
     /// Seconds of forward pass, backward pass and update; on an asynchronous device the time it
     /// took to enqueue them.
     pub seconds: [f64; 3],
+    /// What each device did, if there are several.
+    devices: Vec<DeviceSeconds>,
 }
 
-/// Trains `model` on `batch`. All randomness comes from `(seed, step)`; a batch trained in parts has
-/// the loss of the whole, its dropout differs.
+/// Trains `model` on `batch`, shared out among `devices`; the first has the weights. All randomness
+/// comes from `(seed, step)`: however the batch is parted, over devices or by `micro_batch_size`, its loss
+/// and its dropout are those of the whole.
 ///
 /// # Errors
-/// When the device does not train in the configured precision.
+/// When there is no device, or one does not train in the configured precision or fails; the step is not
+/// taken then.
 pub fn train_step(
-    mut model: ElectraPretrainer,
+    model: ElectraPretrainer,
     optimizer: &mut Adam,
     config: &PretrainConfig,
     batch: &PretrainBatch,
     step: u64,
-    device: &Device,
+    devices: &[NamedDevice],
 ) -> Result<(ElectraPretrainer, StepRecord)> {
-    let kernels = kernels::for_training(device, config.precision)?;
-    let masked = batch.masked_rows.len() as f64 + COUNT_EPSILON;
-    let tokens = batch.lengths.iter().sum::<usize>() as f64 + COUNT_EPSILON;
-    let rows = config.micro_batch();
-    let mut accumulator = GradientsAccumulator::new();
-    let mut tally: Option<Tally> = None;
-    let mut total_loss: Option<Tensor<1>> = None;
-    let mut seconds = [0.0; 3];
-    let parts = batch.batch_size.div_ceil(rows);
-    let mut single = None;
-    for part in 0..parts {
-        let started = Instant::now();
-        let first = part * rows;
-        let mut input = to_device(batch, first, rows.min(batch.batch_size - first), device);
-        input.temperature = config.temperature_at(step);
-        let mut noise = Noise::keyed(rng::key(config.seed, "noise", &[step, part as u64]));
-        let output = kernels::using(kernels, || match config.objective {
-            Objective::Electra => model.forward(&input, None, &mut noise),
-            Objective::Mlm => model.forward_generator(&input, &mut noise),
-        });
-        let mut loss = output.mlm_loss_sum.clone() * (config.mlm_weight / masked);
-        if config.objective == Objective::Electra {
-            loss = loss + output.rtd_loss_sum.clone() * (config.rtd_weight / tokens);
-        }
-        let value = loss.clone().inner();
-        total_loss = Some(match total_loss {
-            None => value,
-            Some(sum) => sum + value,
-        });
-        let counted = kernels::using(kernels, || Tally::of(&output, &input));
-        tally = Some(match tally {
-            None => counted,
-            Some(tally) => tally.and(counted),
-        });
-        // Nothing else holds the logits then, and their gradient can be written over them.
-        drop(output);
-        seconds[0] += started.elapsed().as_secs_f64();
-
-        let started = Instant::now();
-        let gradients = GradientsParams::from_grads(loss.backward(), &model);
-        if parts == 1 {
-            single = Some(gradients);
-        } else {
-            accumulator.accumulate(&model, gradients);
-        }
-        seconds[1] += started.elapsed().as_secs_f64();
-    }
+    let (found, devices) = replicas::gradients(&model, config, batch, step, devices)?;
     let started = Instant::now();
-    let gradients = single.unwrap_or_else(|| accumulator.grads());
-    let loss = total_loss.unwrap_or_else(|| Tensor::zeros([1], &device.clone().inner()));
     let learning_rate = config.schedule().at(step);
-    let grad_norm;
-    (model, grad_norm) = optimizer.step(model, gradients, loss, learning_rate);
-    seconds[2] = started.elapsed().as_secs_f64();
-    let Some(tally) = tally else {
-        return Err(TrainError::failed("a batch without rows"));
-    };
+    let (model, grad_norm) = optimizer.step(model, found.gradients, found.loss, learning_rate);
+    let [forward, backward] = found.seconds;
     let record = StepRecord {
-        tally: tally.if_taken(&grad_norm),
+        tally: found.tally.if_taken(&grad_norm),
         grad_norm,
-        seconds,
+        seconds: [forward, backward, started.elapsed().as_secs_f64()],
+        devices,
     };
     Ok((model, record))
 }
@@ -112,6 +63,7 @@ pub struct Steps {
     tally: Option<Tally>,
     grad_norms: Vec<Tensor<1>>,
     seconds: [f64; 3],
+    devices: Vec<DeviceSeconds>,
 }
 
 impl Steps {
@@ -133,6 +85,17 @@ impl Steps {
         for (sum, seconds) in self.seconds.iter_mut().zip(record.seconds) {
             *sum += seconds;
         }
+        for device in record.devices {
+            let known = self.devices.iter_mut().find(|d| d.device == device.device);
+            match known {
+                None => self.devices.push(device),
+                Some(sum) => {
+                    sum.compute += device.compute;
+                    sum.communication += device.communication;
+                    sum.waiting += device.waiting;
+                }
+            }
+        }
     }
 
     /// How many there are.
@@ -149,9 +112,14 @@ impl Steps {
 
     /// Reads everything in one transfer, which waits for the device.
     #[must_use]
-    pub fn read(self) -> StepsSummary {
+    pub fn read(mut self) -> StepsSummary {
         let steps = self.grad_norms.len().max(1) as f64;
         let seconds = self.seconds.map(|seconds| seconds / steps);
+        for device in &mut self.devices {
+            device.compute /= steps;
+            device.communication /= steps;
+            device.waiting /= steps;
+        }
         let Some(tally) = self.tally else {
             return StepsSummary::default();
         };
@@ -164,6 +132,7 @@ impl Steps {
             counts: Counts::from_values(counts),
             grad_norms: norms.iter().map(|&norm| f64::from(norm)).collect(),
             seconds,
+            devices: self.devices,
         }
     }
 }
@@ -177,4 +146,6 @@ pub struct StepsSummary {
     pub grad_norms: Vec<f64>,
     /// Mean seconds of forward pass, backward pass and update.
     pub seconds: [f64; 3],
+    /// Means of each device, if there are several.
+    pub devices: Vec<DeviceSeconds>,
 }

@@ -22,6 +22,7 @@ use crate::optimizer::Adam;
 use crate::pretrain::PretrainSummary;
 use crate::pretrain::checkpoint::{self, FORMAT, TrainState};
 use crate::pretrain::evaluate::{evaluate, sample_event};
+use crate::pretrain::replicas::NamedDevice;
 use crate::pretrain::start::{Identity, Start};
 use crate::pretrain::step::{Steps, train_step};
 use crate::requests::Requests;
@@ -34,8 +35,8 @@ use crate::system::{ProcessMeter, resident_memory};
 pub(crate) struct TrainerOptions {
     /// Where everything goes.
     pub run: RunDir,
-    /// Autodiff device.
-    pub device: Device,
+    /// The first has the weights.
+    pub devices: Vec<NamedDevice>,
     /// The configuration.
     pub config: PretrainConfig,
     /// Last step to take in this process, counted over the run's life.
@@ -52,6 +53,13 @@ pub(crate) struct TrainerOptions {
     pub identity: Identity,
     /// Set by signals.
     pub stop: StopFlag,
+}
+
+impl TrainerOptions {
+    /// The device that has the weights.
+    fn device(&self) -> &Device {
+        &self.devices[0].device
+    }
 }
 
 /// The result of a run: the networks and the summary.
@@ -195,7 +203,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<(ElectraPretrainer, EndEvent)> {
         let last_step = self.last_step();
         let every = |step: u64, interval: u64| interval > 0 && step.is_multiple_of(interval);
-        let mut warms_up = is_gpu(&self.options.device);
+        let mut warms_up = self.options.devices.iter().any(|d| is_gpu(&d.device));
         if warms_up {
             self.tell(first_step_note());
         }
@@ -222,12 +230,12 @@ impl<'a> Trainer<'a> {
                 &self.options.config,
                 &batch,
                 self.state.step,
-                &self.options.device,
+                &self.options.devices,
             )?;
             self.steps.push(record);
             if std::mem::take(&mut warms_up) {
                 // A device that failed says so when the metrics are read.
-                let _ = self.options.device.sync();
+                let _ = self.options.devices[0].device.sync();
                 let seconds = before.elapsed().as_secs_f64();
                 self.tell(format!("the first step took {seconds:.1} s"));
             }
@@ -349,6 +357,7 @@ impl<'a> Trainer<'a> {
                 optimizer,
                 total: Some(self.window.seconds / steps),
             },
+            devices: read.devices,
             rss_bytes: (rss > 0).then_some(rss),
             skipped_steps: Some(self.state.skipped_steps),
         }));
@@ -373,7 +382,7 @@ impl<'a> Trainer<'a> {
         };
         let options = &self.options;
         let step = self.state.step;
-        let event = evaluate(model, &options.config, source, step, &options.device)?;
+        let event = evaluate(model, &options.config, source, step, options.device())?;
         let metrics = event.metrics;
         self.bus.emit(RunEvent::Eval(event));
         self.bus.emit(RunEvent::Sample(sample_event(
@@ -382,7 +391,7 @@ impl<'a> Trainer<'a> {
             source,
             &options.tokenizer,
             step,
-            &options.device,
+            options.device(),
         )?));
         self.state.held_out = Some((step, metrics));
         self.last_evaluation = Some((step, metrics));

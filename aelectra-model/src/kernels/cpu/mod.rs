@@ -53,7 +53,7 @@ use super::{
 };
 use crate::error::Result;
 use crate::input::SequenceLayout;
-use crate::noise::Dropout;
+use crate::noise::{Dropout, Gumbel};
 use crate::precision::Precision;
 
 pub(super) const FAMILY: Family = Family {
@@ -166,8 +166,8 @@ impl Kernels for CpuKernels {
         cross_entropy::cross_entropy_sum(self.0.isa, logits, labels)
     }
 
-    fn sample(&self, logits: Tensor<2>, key: u64) -> Tensor<1, Int> {
-        sampling::sample(self.0.isa, logits, key)
+    fn sample(&self, logits: Tensor<2>, noise: Gumbel) -> Tensor<1, Int> {
+        sampling::sample(self.0.isa, logits, noise)
     }
 
     fn best(&self, logits: Tensor<2>) -> Tensor<1, Int> {

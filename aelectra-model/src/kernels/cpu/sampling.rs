@@ -7,16 +7,16 @@ use super::isa::Isa;
 use super::math;
 use super::tensor::{on_cpu, slice};
 use crate::input::int_tensor;
-use crate::noise::hash32;
+use crate::noise::Gumbel;
 
 /// The greatest logit of each row of `[n, classes]`, the first of equals: `[n]`.
 pub(super) fn best(logits: Tensor<2>) -> Tensor<1, Int> {
     by_row(logits, |row, _| greatest(row.iter().copied()))
 }
 
-/// One class of each row of `[n, classes]`, drawn by adding Gumbel noise of `key` and taking the
+/// One class of each row of `[n, classes]`, drawn by adding Gumbel noise and taking the
 /// greatest: `[n]`.
-pub(super) fn sample(isa: Isa, logits: Tensor<2>, key: u64) -> Tensor<1, Int> {
+pub(super) fn sample(isa: Isa, logits: Tensor<2>, noise: Gumbel) -> Tensor<1, Int> {
     by_row(logits, |row, number| {
         let first = (number * row.len()) as u32;
         // In blocks: first the noisy logits of a block, vectorised, then their greatest.
@@ -30,7 +30,7 @@ pub(super) fn sample(isa: Isa, logits: Tensor<2>, key: u64) -> Tensor<1, Int> {
                 || {
                     for (at, (noisy, logit)) in noisy.iter_mut().zip(logits).enumerate() {
                         let index = first.wrapping_add((start + at) as u32);
-                        *noisy = logit + math::gumbel(hash32(key, index));
+                        *noisy = logit + math::gumbel(noise.bits(index));
                     }
                     math::max(noisy)
                 },

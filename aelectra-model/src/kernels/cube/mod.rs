@@ -48,7 +48,7 @@ use super::{
 };
 use crate::error::Result;
 use crate::input::SequenceLayout;
-use crate::noise::Dropout;
+use crate::noise::{Dropout, Gumbel};
 use crate::precision::Precision;
 
 pub(super) const FAMILY: Family = Family {
@@ -189,8 +189,8 @@ impl Kernels for CubeKernels {
         op::cross_entropy(logits, labels)
     }
 
-    fn sample(&self, logits: Tensor<2>, key: u64) -> Tensor<1, Int> {
-        let found = vocabulary::best(&primitive(logits), Some(key), INTEGERS);
+    fn sample(&self, logits: Tensor<2>, noise: Gumbel) -> Tensor<1, Int> {
+        let found = vocabulary::best(&primitive(logits), Some(noise), INTEGERS);
         Tensor::from_primitive::<CubeBackend>(found)
     }
 

@@ -2,18 +2,25 @@
 
 use cubecl::prelude::*;
 
-use crate::noise::Dropout;
+use crate::noise::{self, Dropout};
 
-/// A key of noise, in the halves that its hash takes.
+/// A key of noise in the halves that its hash takes, and the number of the first element.
 #[derive(CubeLaunch, CubeType, Clone, Copy)]
 pub(super) struct Key {
     low: u32,
     high: u32,
+    first: u32,
 }
 
 impl Key {
-    pub(super) fn argument(key: u64) -> KeyLaunch {
-        KeyLaunch::new(key as u32, (key >> 32) as u32)
+    fn argument(key: u64, first: u32) -> KeyLaunch {
+        KeyLaunch::new(key as u32, (key >> 32) as u32, first)
+    }
+
+    /// A draw of Gumbel noise as a kernel's argument; any in place of `None`.
+    pub(super) fn of(gumbel: Option<noise::Gumbel>) -> KeyLaunch {
+        let (key, first) = gumbel.map_or((0, 0), |gumbel| gumbel.parts());
+        Self::argument(key, first)
     }
 }
 
@@ -28,8 +35,9 @@ pub(super) struct Draw {
 impl Draw {
     /// A draw as a kernel's argument; one that keeps everything in place of `None`.
     pub(super) fn argument(dropout: Option<Dropout>) -> DrawLaunch {
-        let (key, threshold, scale) = dropout.map_or((0, 0, 1.0), |dropout| dropout.parts());
-        DrawLaunch::new(Key::argument(key), threshold, scale)
+        let (key, first, threshold, scale) =
+            dropout.map_or((0, 0, 0, 1.0), |dropout| dropout.parts());
+        DrawLaunch::new(Key::argument(key, first), threshold, scale)
     }
 }
 
@@ -40,10 +48,10 @@ fn permute(x: u32) -> u32 {
     x ^ (x >> 15)
 }
 
-/// [`crate::noise::hash32`].
+/// [`crate::noise::hash32`] of an element's number within the whole batch.
 #[cube]
 pub(super) fn hash32(key: &Key, index: u32) -> u32 {
-    permute(permute(index ^ key.low) + key.high)
+    permute(permute((key.first + index) ^ key.low) + key.high)
 }
 
 /// [`Dropout::factor`].

@@ -9,7 +9,7 @@ use burn_cubecl::tensor::CubeTensor;
 use super::norm::Before;
 use super::{activation, gather, integers, norm, op, primitive, sums, vocabulary};
 use crate::kernels::Norm;
-use crate::noise::{Noise, gumbel, hash32};
+use crate::noise::{Noise, gumbel};
 
 /// The device, or nothing where there is no GPU to test.
 fn device() -> Option<Device> {
@@ -62,9 +62,9 @@ fn assert_close(what: &str, ours: &[f32], expected: &[f64]) {
 #[test]
 fn masks_are_those_of_the_host_to_the_bit() {
     let Some(device) = device() else { return };
-    let mut noise = Noise::keyed(77);
+    let mut noise = Noise::keyed(77).after(3, 0);
     for _ in 0..3 {
-        let dropout = noise.next_dropout(0.3).expect("it drops");
+        let dropout = noise.next_dropout(0.3, 1000).expect("it drops");
         let values = numbers(1000, 1);
         let dropped = activation::drop(&on(&device, &values, [1000]), dropout);
         let expected: Vec<f32> = values
@@ -82,15 +82,17 @@ fn samples_and_best_guesses_are_those_of_the_host() {
     let (rows, classes) = (9, 1003);
     let logits = numbers(rows * classes, 2);
     let tensor = on(&device, &logits, [rows, classes]);
-    for key in [None, Some(5), Some(u64::MAX - 3)] {
-        let found = vocabulary::best(&tensor, key, super::INTEGERS);
+    for noise in [None, Some((5, 0)), Some((u64::MAX - 3, 4))] {
+        let noise =
+            noise.map(|(key, before)| Noise::sampling(key).after(0, before).next_gumbel(classes));
+        let found = vocabulary::best(&tensor, noise, super::INTEGERS);
         let expected: Vec<i64> = logits
             .chunks(classes)
             .enumerate()
             .map(|(row, logits)| {
                 let noisy = logits.iter().enumerate().map(|(at, logit)| {
                     let index = (row * classes + at) as u32;
-                    logit + key.map_or(0.0, |key| gumbel(hash32(key, index)))
+                    logit + noise.map_or(0.0, |noise| gumbel(noise.bits(index)))
                 });
                 let greatest = noisy.enumerate().fold((0, f32::MIN), |best, (at, value)| {
                     if value > best.1 { (at, value) } else { best }
@@ -98,7 +100,7 @@ fn samples_and_best_guesses_are_those_of_the_host() {
                 greatest.0 as i64
             })
             .collect();
-        assert_eq!(read_ids(&found), expected, "{key:?}");
+        assert_eq!(read_ids(&found), expected, "{noise:?}");
     }
     let tied = on(&device, &[1.0, 3.0, 3.0, 3.0, 0.0, 0.0], [2, 3]);
     let found = vocabulary::best(&tied, None, super::INTEGERS);
@@ -111,7 +113,7 @@ fn rows_are_normalised_with_what_comes_before() {
     let (rows, width, eps) = (13, 37, 1e-12);
     let [values, residual] = [3, 4].map(|seed| numbers(rows * width, seed));
     let [bias, gain, offset] = [5, 6, 7].map(|seed| numbers(width, seed));
-    let dropout = Noise::keyed(3).next_dropout(0.2).expect("it drops");
+    let dropout = Noise::keyed(3).next_dropout(0.2, 0).expect("it drops");
     for before in [false, true] {
         let vector = |values: &[f32]| on(&device, values, [width]);
         let [gain_on, offset_on] = [&gain, &offset].map(|values| vector(values));

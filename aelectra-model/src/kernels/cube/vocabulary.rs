@@ -9,6 +9,7 @@ use cubecl::prelude::*;
 use super::noise::{Key, gumbel};
 use super::reduce::{Lanes, max_lanes, row_of_unit, sum_lanes};
 use super::tensor::{argument, element, elementwise, empty};
+use crate::noise::Gumbel;
 
 #[cube(launch)]
 #[allow(clippy::too_many_arguments, reason = "the arguments of a kernel")]
@@ -212,8 +213,8 @@ fn greatest<I: Int>(
 }
 
 /// The class of the greatest logit of each row of `[n, classes]`, the first of equals, with Gumbel
-/// noise of a key added where there is one: `[n]` integers of a type.
-pub(super) fn best(logits: &CubeTensor, key: Option<u64>, integers: DType) -> CubeTensor {
+/// noise added where there is one: `[n]` integers of a type.
+pub(super) fn best(logits: &CubeTensor, noise: Option<Gumbel>, integers: DType) -> CubeTensor {
     let [count, classes] = logits.shape().dims();
     let found = empty(logits, [count], integers);
     let lanes = Lanes::long();
@@ -224,10 +225,10 @@ pub(super) fn best(logits: &CubeTensor, key: Option<u64>, integers: DType) -> Cu
         dim,
         argument(logits),
         argument(&found),
-        Key::argument(key.unwrap_or(0)),
+        Key::of(noise),
         classes,
         count,
-        key.is_some(),
+        noise.is_some(),
         lanes,
         element(&found),
     );

@@ -5,7 +5,7 @@ use std::path::Path;
 use aelectra_data::corpus::{CleanOptions, CorpusOptions, TextLayout};
 use aelectra_data::hub::HubOptions;
 use aelectra_data::ner::{LabelMap, NerDataset, NerFormat, ReadOptions, Scheme, read_ner};
-use aelectra_model::{DeviceSpec, Precision};
+use aelectra_model::{DeviceList, DeviceSpec, Precision};
 use aelectra_train::config::{self, Configuration, Environment, Layers, Sources};
 use aelectra_train::ner::Tagger;
 use burn::tensor::Device;
@@ -28,12 +28,17 @@ impl DeviceArgs {
     /// The only variable of a flag; it sets no key of a configuration.
     pub(crate) const VARIABLE: &'static str = "AELECTRA_DEVICE";
 
+    /// The devices as they were named, or the default one.
+    pub(crate) fn list(&self) -> anyhow::Result<DeviceList> {
+        Ok(match &self.device {
+            Some(names) => names.parse()?,
+            None => DeviceSpec::compiled_default()?.into(),
+        })
+    }
+
     /// The device as it was named, or the default one.
     pub(crate) fn spec(&self) -> anyhow::Result<DeviceSpec> {
-        Ok(match &self.device {
-            Some(name) => name.parse()?,
-            None => DeviceSpec::compiled_default()?,
-        })
+        Ok(*self.list()?.only()?)
     }
 
     /// The device and its name.

@@ -95,7 +95,7 @@ pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
         train_sentences: args.train_sentences.clone(),
         random_init: args.random_init,
         out: args.out.clone(),
-        device: args.device.spec()?,
+        device: args.device.list()?,
         hub: hub(global),
         stop: stop.clone(),
     })?;

@@ -88,7 +88,7 @@ pub(crate) fn run(args: &PretrainArgs, global: Global) -> anyhow::Result<u8> {
         data: data.clone(),
         tokenizer: tokenizer.clone(),
         out: args.out.clone(),
-        device: args.device.spec()?,
+        device: args.device.list()?,
         max_steps: args.max_steps,
         max_time: args.max_hours.map(duration).transpose()?,
         resume: args.resume.clone().unwrap_or(Resume::No),

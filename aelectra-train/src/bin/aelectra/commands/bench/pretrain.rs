@@ -7,6 +7,7 @@ use aelectra_model::parameters;
 use aelectra_train::config::Configuration;
 use aelectra_train::config::pretrain::PretrainConfig;
 use aelectra_train::optimizer::Adam;
+use aelectra_train::pretrain::replicas::NamedDevice;
 use aelectra_train::pretrain::step::{Steps, train_step};
 use aelectra_train::pretrain::weights::fresh_model;
 use clap::Args;
@@ -66,6 +67,7 @@ pub(super) fn run(args: &PretrainBenchArgs, global: Global) -> anyhow::Result<u8
         ));
     }
     let (device, device_name) = args.measure.device.open()?;
+    let devices = [NamedDevice::new(device_name.clone(), &device)];
     let device = device.autodiff();
     let model = fresh_model(&config, args.vocab_size, 0, &device);
     let mut optimizer = Adam::new(config.optimizer, &model);
@@ -79,7 +81,7 @@ pub(super) fn run(args: &PretrainBenchArgs, global: Global) -> anyhow::Result<u8
         parameters: Some(parameters::count(&model) as u64),
     };
     let mut take = |model, step| {
-        let (model, record) = train_step(model, &mut optimizer, &config, &batch, step, &device)?;
+        let (model, record) = train_step(model, &mut optimizer, &config, &batch, step, &devices)?;
         // Waits for asynchronous devices, and is what a run does at its log interval.
         std::hint::black_box(Steps::of(record).read());
         Ok(model)

@@ -1,0 +1,125 @@
+//! Several devices that work together.
+
+use std::fmt;
+use std::str::FromStr;
+
+use burn::tensor::Device;
+
+use super::{DeviceSpec, gpus};
+use crate::error::{ModelError, Result};
+
+/// One or more devices as the command line names them: `flex`, `cuda:0,cuda:1`, or `all`, which is every
+/// GPU of this machine. A device may be named twice and then does two parts of the work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceList(Vec<DeviceSpec>);
+
+impl FromStr for DeviceList {
+    type Err = ModelError;
+
+    fn from_str(names: &str) -> Result<Self> {
+        let names = if names == "all" {
+            every_gpu()?
+        } else {
+            names
+                .split(',')
+                .map(|name| name.trim().to_owned())
+                .collect()
+        };
+        let devices = names.iter().map(|name| name.parse());
+        Ok(Self(devices.collect::<Result<_>>()?))
+    }
+}
+
+impl fmt::Display for DeviceList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<String> = self.0.iter().map(DeviceSpec::to_string).collect();
+        f.write_str(&names.join(","))
+    }
+}
+
+impl From<DeviceSpec> for DeviceList {
+    fn from(device: DeviceSpec) -> Self {
+        Self(vec![device])
+    }
+}
+
+impl DeviceList {
+    /// The one device, where work cannot be shared out.
+    ///
+    /// # Errors
+    /// When there are several.
+    pub fn only(&self) -> Result<&DeviceSpec> {
+        match &self.0[..] {
+            [device] => Ok(device),
+            _ => Err(
+                ModelError::invalid(format!("this uses one device, not several (`{self}`)"))
+                    .with_hint("name one device; `pretrain` and `finetune` take several"),
+            ),
+        }
+    }
+
+    /// Opens all of them; a name that occurs before gets a number (`flex`, `flex#2`).
+    ///
+    /// # Errors
+    /// When one cannot be opened.
+    pub fn open(&self) -> Result<Vec<(String, Device)>> {
+        let mut opened = Vec::with_capacity(self.0.len());
+        for (at, device) in self.0.iter().enumerate() {
+            let before = self.0[..at].iter().filter(|other| *other == device).count();
+            let name = match before {
+                0 => device.to_string(),
+                _ => format!("{device}#{}", before + 1),
+            };
+            opened.push((name, device.open()?));
+        }
+        Ok(opened)
+    }
+}
+
+/// The GPUs of the first backend that has any.
+fn every_gpu() -> Result<Vec<String>> {
+    let mut missing = Vec::new();
+    // CUDA before WebGPU, which shows the same cards.
+    for (backend, found) in gpus().into_iter().rev() {
+        match found {
+            Ok(found) if !found.is_empty() => {
+                return Ok(found.into_iter().map(|gpu| gpu.device).collect());
+            }
+            Ok(_) => missing.push(format!("{backend} has no device")),
+            Err(reason) => missing.push(format!("{backend}: {reason}")),
+        }
+    }
+    if missing.is_empty() {
+        missing.push("this build has no backend for GPUs".to_owned());
+    }
+    Err(
+        ModelError::invalid(format!("`all` means every GPU: {}", missing.join("; ")))
+            .with_hint("name the devices, or leave `--device` out to compute on the CPU"),
+    )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_round_trip() {
+        for names in ["cuda:0,cuda:1", "flex,ndarray", "flex"] {
+            assert_eq!(names.parse::<DeviceList>().unwrap().to_string(), names);
+        }
+        let spaced: DeviceList = "cuda:0, cuda:1".parse().unwrap();
+        assert_eq!(spaced.to_string(), "cuda:0,cuda:1");
+        assert!(spaced.only().is_err());
+        assert!("flex,".parse::<DeviceList>().is_err());
+        assert!("".parse::<DeviceList>().is_err());
+    }
+
+    #[cfg(feature = "flex")]
+    #[test]
+    fn a_device_named_twice_has_two_names() {
+        let twice: DeviceList = "flex,flex".parse().unwrap();
+        let names: Vec<String> = twice.open().unwrap().into_iter().map(|d| d.0).collect();
+        assert_eq!(names, ["flex", "flex#2"]);
+    }
+}

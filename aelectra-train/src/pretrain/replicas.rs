@@ -1,0 +1,279 @@
+//! One batch on several devices: each takes some of its examples with a copy of the weights, and what
+//! they found is summed on the first, which has the weights and the optimizer's moments.
+//!
+//! Losses are numerators divided by the counts of the whole batch, noise is that of the whole batch
+//! ([`Noise::after`]), and clipping comes after the sum: how a batch is shared out changes nothing but
+//! the order of sums.
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use aelectra_data::pretrain::PretrainBatch;
+use aelectra_data::rng;
+use aelectra_data::run::DeviceSeconds;
+use aelectra_model::loss::COUNT_EPSILON;
+use aelectra_model::tally::Tally;
+use aelectra_model::{DeviceList, ElectraPretrainer, Noise, kernels};
+use burn::module::Module;
+use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::tensor::{Device, Tensor};
+
+use crate::config::pretrain::{Objective, PretrainConfig};
+use crate::error::{Result, TrainError};
+use crate::pretrain::batch::to_device;
+
+/// A device and what the run calls it.
+#[derive(Clone, Debug)]
+pub struct NamedDevice {
+    /// As in `--device`.
+    pub name: String,
+    /// With autodiff.
+    pub device: Device,
+}
+
+impl NamedDevice {
+    /// Opens devices for training.
+    ///
+    /// # Errors
+    /// When one is not in this build or not on this machine.
+    pub fn open(list: &DeviceList) -> Result<Vec<Self>> {
+        let opened = list.open()?.into_iter();
+        Ok(opened
+            .map(|(name, device)| Self::new(name, &device))
+            .collect())
+    }
+
+    /// A device to train on, under a name.
+    #[must_use]
+    pub fn new(name: impl Into<String>, device: &Device) -> Self {
+        Self {
+            name: name.into(),
+            device: device.clone().autodiff(),
+        }
+    }
+}
+
+/// Gradients and losses of some examples.
+pub(super) struct Found {
+    pub gradients: GradientsParams,
+    /// `[1]`, the part of the batch's loss.
+    pub loss: Tensor<1>,
+    pub tally: Tally,
+    /// Forward and backward pass; on an asynchronous device the time it took to enqueue them.
+    pub seconds: [f64; 2],
+}
+
+/// Which of `examples` each of `devices` takes: neighbours, as evenly as possible, the first ones one
+/// more. A device may get none.
+#[must_use]
+pub fn shares(examples: usize, devices: usize) -> Vec<Range<usize>> {
+    let (each, rest) = (examples / devices, examples % devices);
+    let first = |device: usize| device * each + device.min(rest);
+    (0..devices)
+        .map(|device| first(device)..first(device + 1))
+        .collect()
+}
+
+/// The whole batch's gradients, loss and counts on the first device, and what each device did.
+///
+/// # Errors
+/// When a device does not train in the configured precision or fails (a worker that died); nothing of
+/// the step is kept then.
+pub(super) fn gradients(
+    model: &ElectraPretrainer,
+    config: &PretrainConfig,
+    batch: &PretrainBatch,
+    step: u64,
+    devices: &[NamedDevice],
+) -> Result<(Found, Vec<DeviceSeconds>)> {
+    let Some((first, others)) = devices.split_first() else {
+        return Err(TrainError::config("no device to train on"));
+    };
+    let share = |model: &ElectraPretrainer, examples: Range<usize>, device: &NamedDevice| {
+        share(model, config, batch, examples, step, &device.device)
+    };
+    if others.is_empty() {
+        let found = share(model, 0..batch.batch_size, first)?;
+        return Ok((found, Vec::new()));
+    }
+    let started = Instant::now();
+    let shares = shares(batch.batch_size, devices.len());
+    let found: Vec<Result<(Found, DeviceSeconds)>> = std::thread::scope(|scope| {
+        // All but the first device's share is in a thread of its own.
+        let threads: Vec<_> = others
+            .iter()
+            .zip(&shares[1..])
+            .filter(|(_, examples)| !examples.is_empty())
+            .map(|(device, examples)| {
+                let work = || {
+                    let begun = Instant::now();
+                    let replica = model.clone().fork(&device.device);
+                    let copied = begun.elapsed().as_secs_f64();
+                    let found = share(&replica, examples.clone(), device)?;
+                    finish(&device.device);
+                    let computed = begun.elapsed().as_secs_f64() - copied;
+                    let found = found.to_device(&first.device, &replica);
+                    let communication = begun.elapsed().as_secs_f64() - computed;
+                    Ok((found, seconds_of(device, computed, communication)))
+                };
+                (device, scope.spawn(move || survived(device, work)))
+            })
+            .collect();
+        let own = survived(first, || {
+            let begun = Instant::now();
+            // Leaves of its own: two graphs that share leaves cannot be walked at the same time.
+            let replica = model.clone().fork(&first.device);
+            let found = share(&replica, shares[0].clone(), first)?;
+            finish(&first.device);
+            let seconds = begun.elapsed().as_secs_f64();
+            Ok((found, seconds_of(first, seconds, 0.0)))
+        });
+        let mut all = vec![own];
+        all.extend(threads.into_iter().map(|(device, thread)| {
+            let result = thread.join();
+            result.unwrap_or_else(|_| Err(failed(device, "its thread died")))
+        }));
+        all
+    });
+    let mut seconds = Vec::new();
+    let mut total: Option<Found> = None;
+    for found in found {
+        let (found, of_device) = found?;
+        seconds.push(of_device);
+        total = Some(match total {
+            None => found,
+            Some(sum) => sum.and(found, model),
+        });
+    }
+    let whole = started.elapsed().as_secs_f64();
+    for device in &mut seconds {
+        device.waiting = (whole - device.compute - device.communication).max(0.0);
+    }
+    match total {
+        Some(total) => Ok((total, seconds)),
+        None => Err(TrainError::failed("a batch without rows")),
+    }
+}
+
+/// Forward and backward passes over some examples of a batch, as many at a time as the configuration
+/// allows.
+fn share(
+    model: &ElectraPretrainer,
+    config: &PretrainConfig,
+    batch: &PretrainBatch,
+    examples: Range<usize>,
+    step: u64,
+    device: &Device,
+) -> Result<Found> {
+    let kernels = kernels::for_training(device, config.precision)?;
+    let masked = batch.masked_rows.len() as f64 + COUNT_EPSILON;
+    let tokens = batch.lengths.iter().sum::<usize>() as f64 + COUNT_EPSILON;
+    let rows = config.micro_batch();
+    let mut total: Option<Found> = None;
+    for first in examples.clone().step_by(rows) {
+        let started = Instant::now();
+        let count = rows.min(examples.end - first);
+        let mut input = to_device(batch, first, count, device);
+        input.temperature = config.temperature_at(step);
+        let mut noise = Noise::keyed(rng::key(config.seed, "noise", &[step, 0]))
+            .after(first, batch.masked_before(first));
+        let output = kernels::using(kernels, || match config.objective {
+            Objective::Electra => model.forward(&input, None, &mut noise),
+            Objective::Mlm => model.forward_generator(&input, &mut noise),
+        });
+        let mut loss = output.mlm_loss_sum.clone() * (config.mlm_weight / masked);
+        if config.objective == Objective::Electra {
+            loss = loss + output.rtd_loss_sum.clone() * (config.rtd_weight / tokens);
+        }
+        let value = loss.clone().inner();
+        let tally = kernels::using(kernels, || Tally::of(&output, &input));
+        // Nothing else holds the logits then, and their gradient can be written over them.
+        drop(output);
+        let forward = started.elapsed().as_secs_f64();
+        let started = Instant::now();
+        let found = Found {
+            gradients: GradientsParams::from_grads(loss.backward(), model),
+            loss: value,
+            tally,
+            seconds: [forward, started.elapsed().as_secs_f64()],
+        };
+        total = Some(match total {
+            None => found,
+            Some(sum) => sum.and(found, model),
+        });
+    }
+    total.ok_or_else(|| TrainError::failed("a batch without rows"))
+}
+
+impl Found {
+    /// Both together; they are on the same device.
+    fn and(self, other: Self, model: &ElectraPretrainer) -> Self {
+        let mut gradients = GradientsAccumulator::new();
+        gradients.accumulate(model, self.gradients);
+        gradients.accumulate(model, other.gradients);
+        let [forward, backward] = self.seconds;
+        Self {
+            gradients: gradients.grads(),
+            loss: self.loss + other.loss,
+            tally: self.tally.and(other.tally),
+            seconds: [forward + other.seconds[0], backward + other.seconds[1]],
+        }
+    }
+
+    fn to_device(self, device: &Device, model: &ElectraPretrainer) -> Self {
+        let device = device.clone().inner();
+        let moved = Self {
+            gradients: self.gradients.to_device(&device, model),
+            loss: self.loss.to_device(&device),
+            tally: self.tally.to_device(&device),
+            seconds: self.seconds,
+        };
+        finish(&device);
+        moved
+    }
+}
+
+/// Waits until a device has done what it was asked, so that times are of what took them. A device that
+/// failed says so when results are read.
+fn finish(device: &Device) {
+    let _ = device.sync();
+}
+
+fn seconds_of(device: &NamedDevice, compute: f64, communication: f64) -> DeviceSeconds {
+    DeviceSeconds {
+        device: device.name.clone(),
+        compute,
+        communication,
+        waiting: 0.0,
+    }
+}
+
+/// Burn's remote backend panics where a worker is gone; here that is an error of the step.
+fn survived<R>(device: &NamedDevice, work: impl FnOnce() -> Result<R>) -> Result<R> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(failed(device, text.unwrap_or("no reason given")))
+    })
+}
+
+fn failed(device: &NamedDevice, reason: &str) -> TrainError {
+    TrainError::failed(format!("device `{}` failed: {reason}", device.name))
+        .with_hint("continue with `--resume auto` and the devices that are left")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_example_is_taken_once() {
+        assert_eq!(shares(7, 3), [0..3, 3..5, 5..7]);
+        assert_eq!(shares(8, 4), [0..2, 2..4, 4..6, 6..8]);
+        assert_eq!(shares(2, 3), [0..1, 1..2, 2..2]);
+        assert_eq!(shares(5, 1), [0..5]);
+    }
+}
