@@ -181,3 +181,35 @@ fn the_benchmark_s_recipe_draws_sentences_and_ends_early() {
     // Without progress for two epochs there is no third.
     assert!((1..9).contains(&epochs), "{epochs} epochs");
 }
+
+#[test]
+fn seeds_side_by_side_end_as_one_after_the_other() {
+    let results = |device: &str| {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let more = [
+            "--seeds",
+            "3",
+            "--epochs",
+            "2",
+            "--device",
+            device,
+            "--set",
+            "learning_rates=[1e-3,3e-3]",
+        ];
+        let (printed, said) = finetune(folder.path(), &more);
+        let mut summary: Value = serde_json::from_str(&printed).expect("JSON");
+        for run in summary["runs"].as_array_mut().expect("seeds") {
+            run["train_seconds"] = Value::Null;
+        }
+        let model = std::fs::read(folder.path().join("run/model/model.safetensors"));
+        (
+            summary["runs"].clone(),
+            summary["best"].clone(),
+            model.expect("a model"),
+            said,
+        )
+    };
+    let (one, two) = (results("flex"), results("flex,flex"));
+    assert_eq!(one.0, two.0);
+    assert_eq!((one.1, one.2 == two.2), (two.1, true));
+}

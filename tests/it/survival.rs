@@ -363,3 +363,38 @@ pub(crate) fn copy_dir(from: &Path, to: &Path) {
         }
     }
 }
+
+/// Killed on two devices and continued on one: a checkpoint names no device, and the split of a batch
+/// does not matter.
+#[test]
+fn a_run_goes_on_with_the_devices_that_are_left() {
+    let scene = Scene::new();
+    scene.train("whole");
+    let mut process = aelectra()
+        .args(scene.arguments("shared", 1))
+        .args(["--device", "flex,flex"])
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while scene.losses("shared").len() < 10 && std::time::Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    process.kill().expect("it runs");
+    process.wait().expect("it ends");
+    let on_two = scene.losses("shared").len();
+    assert!((10..STEPS as usize).contains(&on_two), "{on_two} steps");
+    let events = scene.events("shared");
+    let step = events.iter().find(|event| event["kind"] == "step");
+    let devices = step.expect("a step")["devices"]
+        .as_array()
+        .expect("devices");
+    assert_eq!(devices[1]["device"], "flex#2");
+    scene.train("shared");
+    let (whole, shared) = (scene.losses("whole"), scene.losses("shared"));
+    assert_eq!(whole.len(), shared.len());
+    for ((step, whole), (_, shared)) in whole.into_iter().zip(shared) {
+        let apart = (whole - shared).abs() / whole;
+        assert!(apart < 2e-4, "step {step}: {whole} and {shared}");
+    }
+}

@@ -27,11 +27,17 @@ impl Grid {
         }
     }
 
-    /// The next rate to try, if there is one.
-    pub(super) fn next(&mut self) -> Option<f64> {
-        if let Some(rate) = self.waiting.pop() {
-            return Some(rate);
+    /// The next rates to try side by side: up to `count` of the grid, or one beyond it.
+    pub(super) fn next_ones(&mut self, count: usize) -> Vec<f64> {
+        if self.waiting.is_empty() {
+            return self.beyond_an_edge().into_iter().collect();
         }
+        let rest = self.waiting.len().saturating_sub(count.max(1));
+        self.waiting.split_off(rest).into_iter().rev().collect()
+    }
+
+    /// A rate beyond the edge that the best one is at.
+    fn beyond_an_edge(&mut self) -> Option<f64> {
         if !self.widens || self.beyond == BEYOND || self.tried.len() < 2 {
             return None;
         }
@@ -50,7 +56,7 @@ impl Grid {
         Some(next)
     }
 
-    /// What a rate that [`Self::next`] gave reached.
+    /// What a rate that [`Self::next_ones`] gave reached.
     pub(super) fn reached(&mut self, rate: f64, f1: f64) {
         self.tried.push((rate, f1));
     }
@@ -86,9 +92,15 @@ mod tests {
     ) -> (Vec<f64>, Option<f64>, bool) {
         let mut grid = Grid::new(rates, widens);
         let mut tried = Vec::new();
-        while let Some(rate) = grid.next() {
-            tried.push(rate);
-            grid.reached(rate, f1(rate));
+        for side_by_side in [1, 2].into_iter().cycle() {
+            let next = grid.next_ones(side_by_side);
+            if next.is_empty() {
+                break;
+            }
+            for rate in next {
+                tried.push(rate);
+                grid.reached(rate, f1(rate));
+            }
         }
         (tried, grid.best().map(|best| best.0), grid.is_at_an_edge())
     }

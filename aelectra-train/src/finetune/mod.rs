@@ -8,6 +8,7 @@ mod identity;
 mod options;
 mod run;
 mod series;
+mod side_by_side;
 pub mod single;
 mod steering;
 

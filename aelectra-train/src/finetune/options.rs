@@ -13,8 +13,8 @@ pub struct SeriesOptions<'a> {
     pub run: &'a RunDir,
     /// How many seeds, beginning with the configuration's.
     pub seeds: u64,
-    /// Autodiff device.
-    pub device: &'a Device,
+    /// With autodiff; rates and seeds are tried side by side on several.
+    pub devices: &'a [Device],
     /// Events.
     pub bus: &'a EventBus,
     /// Signals and requests.

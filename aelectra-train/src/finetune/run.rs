@@ -25,6 +25,7 @@ use crate::finetune::series::{Series, SeriesSummary, run_series};
 use crate::finetune::single::{Data, Encoder};
 use crate::finetune::steering::Steering;
 use crate::ner::load_tokenizer;
+use crate::pretrain::replicas::NamedDevice;
 use crate::record::{self, OwnRun};
 use crate::settings::AelectraSettings;
 use crate::sink::{EventBus, RunSink};
@@ -57,7 +58,7 @@ pub struct Job {
     /// Run directory; a new one under `runs/` if `None`. One that holds some seeds of the same
     /// series is continued.
     pub out: Option<PathBuf>,
-    /// Where to compute.
+    /// Where to compute; rates and seeds are side by side on several.
     pub device: DeviceList,
     /// Where a model is looked for that is no directory.
     pub hub: HubOptions,
@@ -116,7 +117,7 @@ pub fn run(job: Job, watchers: Vec<Box<dyn RunSink>>) -> Result<Finished> {
 pub struct Session {
     job: Job,
     run: OwnRun,
-    device: Device,
+    devices: Vec<Device>,
     source: ModelDir,
     data: Data,
     notes: Vec<String>,
@@ -182,9 +183,14 @@ impl Session {
         for data in [&dev, &test] {
             notes.extend(labels.unseen_note(data, "the training data has"));
         }
-        let device = job.device.only()?.open()?.autodiff();
-        // What the device cannot do is told before there is a directory.
-        kernels::for_training(&device, job.config.precision)?;
+        let devices: Vec<Device> = NamedDevice::open(&job.device)?
+            .into_iter()
+            .map(|named| named.device)
+            .collect();
+        for device in &devices {
+            // What the device cannot do is told before there is a directory.
+            kernels::for_training(device, job.config.precision)?;
+        }
         let path = hub::resolve(&job.model, &job.hub)?;
         let mut source = ModelDir::open(&path)?;
         if let Some(dropout) = job.config.dropout {
@@ -206,7 +212,7 @@ impl Session {
         let mut session = Self {
             job,
             run,
-            device,
+            devices,
             source,
             data: Data {
                 train: train.sentences,
@@ -275,7 +281,7 @@ impl Session {
         let options = SeriesOptions {
             run: &self.run,
             seeds: self.job.seeds,
-            device: &self.device,
+            devices: &self.devices,
             bus,
             steering: &steering,
             arm: self.job.random_init.then_some("random_init"),

@@ -2,6 +2,7 @@
 //! as it is there, so that an interrupted series continues with the missing seeds.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use aelectra_data::files::replace_file;
 use aelectra_data::ner::Summary;
@@ -12,6 +13,7 @@ use crate::error::{Result, TrainError};
 use crate::export::{ModelCard, save_tagger};
 use crate::finetune::grid::Grid;
 use crate::finetune::options::SeriesOptions;
+use crate::finetune::side_by_side::side_by_side;
 use crate::finetune::single::{Data, Encoder, SeedContext, SeedResult, train_seed};
 
 /// All seeds of one model.
@@ -83,30 +85,33 @@ pub fn run_series(
         series.interrupted = true;
         return Ok(series);
     };
-    for (offset, done) in done.into_iter().enumerate() {
-        let seed = config.seed + offset as u64;
-        if let Some(result) = done {
-            series.results.push(result);
-            continue;
-        }
+    let missing: Vec<u64> = (config.seed..)
+        .zip(&done)
+        .filter(|(_, done)| done.is_none())
+        .map(|(seed, _)| seed)
+        .collect();
+    // The best seed whose model is there, and its F1 on dev.
+    let best = done.iter().flatten().filter_map(|r| r.dev_f1);
+    let best = Mutex::new(best.reduce(f64::max).or_else(|| {
+        let some = done.iter().flatten().next();
+        some.map(|_| f64::NEG_INFINITY)
+    }));
+    let trained = side_by_side(options.devices, &missing, |device, &seed| {
         let context = SeedContext {
             series: options,
+            device,
             seed,
             learning_rate: rate,
             is_trial: false,
         };
         let Some(trained) = train_seed(encoder, data, config, &context)? else {
-            series.interrupted = true;
-            break;
+            return Ok(None);
         };
         let result = trained.result;
-        let best_before = series
-            .results
-            .iter()
-            .filter_map(|r| r.dev_f1)
-            .fold(f64::MIN, f64::max);
-        let is_best = series.results.is_empty() || result.dev_f1.is_some_and(|f1| f1 > best_before);
-        if options.save_model && is_best {
+        let reached = result.dev_f1.unwrap_or(f64::NEG_INFINITY);
+        // One at a time also where seeds are side by side: the folder has the model of one.
+        let mut best = best.lock().unwrap_or_else(PoisonError::into_inner);
+        if options.save_model && best.is_none_or(|best| reached > best) {
             save_tagger(
                 &model_dir,
                 encoder.config(),
@@ -116,8 +121,16 @@ pub fn run_series(
             )?;
         }
         write_result(&result_path(&folder, seed), &result)?;
-        series.results.push(result);
-    }
+        *best = Some(best.map_or(reached, |best| best.max(reached)));
+        Ok(Some(result))
+    })?;
+    series.interrupted = trained.iter().any(Option::is_none);
+    series.results = done
+        .into_iter()
+        .flatten()
+        .chain(trained.into_iter().flatten())
+        .collect();
+    series.results.sort_by_key(|result| result.seed);
     if options.save_model && model_dir.is_dir() {
         series.model = Some(model_dir);
     }
@@ -137,25 +150,36 @@ fn choose_rate(
     }
     let arm = options.arm.map_or(String::new(), |arm| format!("{arm} "));
     let mut grid = Grid::new(rates, config.widen_rates);
-    while let Some(rate) = grid.next() {
-        let context = SeedContext {
-            series: options,
-            seed: config.seed,
-            learning_rate: rate,
-            is_trial: true,
-        };
-        let f1 = match train_seed(encoder, data, config, &context) {
-            Ok(Some(trained)) => trained.result.dev_f1.unwrap_or(0.0),
-            Ok(None) => return Ok(None),
-            // A rate that diverges is not chosen.
-            Err(TrainError::Failed { .. }) => f64::NEG_INFINITY,
-            Err(error) => return Err(error),
-        };
-        options.bus.log(format!(
-            "{arm}learning rate {rate:e}: dev micro-F1 {:.2} %",
-            100.0 * f1
-        ));
-        grid.reached(rate, f1);
+    loop {
+        let rates = grid.next_ones(options.devices.len());
+        if rates.is_empty() {
+            break;
+        }
+        let reached = side_by_side(options.devices, &rates, |device, &rate| {
+            let context = SeedContext {
+                series: options,
+                device,
+                seed: config.seed,
+                learning_rate: rate,
+                is_trial: true,
+            };
+            match train_seed(encoder, data, config, &context) {
+                Ok(trained) => Ok(trained.map(|trained| trained.result.dev_f1.unwrap_or(0.0))),
+                // A rate that diverges is not chosen.
+                Err(TrainError::Failed { .. }) => Ok(Some(f64::NEG_INFINITY)),
+                Err(error) => Err(error),
+            }
+        })?;
+        for (rate, f1) in rates.into_iter().zip(reached) {
+            let Some(f1) = f1 else {
+                return Ok(None);
+            };
+            options.bus.log(format!(
+                "{arm}learning rate {rate:e}: dev micro-F1 {:.2} %",
+                100.0 * f1
+            ));
+            grid.reached(rate, f1);
+        }
     }
     let Some((rate, _)) = grid.best() else {
         return Err(TrainError::failed(

@@ -112,6 +112,8 @@ pub struct SeedResult {
 #[derive(Debug)]
 pub(crate) struct SeedContext<'a> {
     pub series: &'a SeriesOptions<'a>,
+    /// Autodiff device.
+    pub device: &'a Device,
     /// The seed of head, data order and dropout.
     pub seed: u64,
     /// Peak learning rate.
@@ -147,8 +149,13 @@ pub(crate) fn train_seed(
     config: &FinetuneConfig,
     context: &SeedContext<'_>,
 ) -> Result<Option<TrainedSeed>> {
-    let SeedContext { series, seed, .. } = *context;
-    let SeriesOptions { device, bus, .. } = *series;
+    let SeedContext {
+        series,
+        device,
+        seed,
+        ..
+    } = *context;
+    let bus = series.bus;
     // As the saved model will be read: a tokenizer made for shorter examples limits windows to the
     // positions that pretraining has seen.
     let longest = encoder

@@ -229,7 +229,7 @@ fn walk<'t>(
         let options = SeriesOptions {
             run,
             seeds: args.seeds,
-            device: &autodiff,
+            devices: std::slice::from_ref(&autodiff),
             bus,
             steering: &steering,
             arm: Some(name),
