@@ -14,6 +14,7 @@ pub mod finetune;
 pub mod metrics;
 pub mod ner;
 pub mod optimizer;
+pub mod plan;
 pub mod pretrain;
 pub mod record;
 mod requests;

@@ -34,6 +34,14 @@ pub fn processor_seconds() -> f64 {
     (ticks(11) + ticks(12)) / 100.0
 }
 
+/// Bytes of memory of this machine, where the system says.
+#[must_use]
+pub fn total_memory() -> Option<u64> {
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    Some(system.total_memory()).filter(|&bytes| bytes > 0)
+}
+
 /// Processor use of this process between two readings, and memory of the machine.
 #[derive(Debug)]
 pub(crate) struct ProcessMeter {

@@ -61,6 +61,8 @@ ROWS = {
     "generator-quarter": Row({"generator_size": 0.25}),
     "generator-half-gdes": Row({"generator_size": 0.5, **GDES}),
     "generator-half-gdes-seed2": Row({"generator_size": 0.5, **GDES}, seed=2),
+    "generator-half-gdes-layers-6": Row(shape(128, 6, generator_size=0.5, **GDES)),
+    "generator-half-gdes-vocab-8k": Row({"generator_size": 0.5, **GDES}, vocabulary=8000),
     "generator-quarter-gdes": Row({"generator_size": 0.25, **GDES}),
     "generator-quarter-gdes-rate-2.4e-3": Row({"generator_size": 0.25, "learning_rate": 2.4e-3, **GDES}),
     "rate-2.4e-3": Row({"learning_rate": 2.4e-3}),

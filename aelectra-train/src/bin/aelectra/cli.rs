@@ -29,6 +29,7 @@ pub(crate) enum Command {
     Demo(commands::demo::DemoArgs),
     Vocab(commands::vocab::VocabArgs),
     Prepare(commands::prepare::PrepareArgs),
+    Plan(commands::plan::PlanArgs),
     Pretrain(commands::pretrain::PretrainArgs),
     Finetune(commands::finetune::FinetuneArgs),
     Evaluate(commands::evaluate::EvaluateArgs),

@@ -29,8 +29,8 @@ use aelectra_train::TrainError;
 use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
 use commands::{
-    bench, compare, data, demo, embed_check, evaluate, export, finetune, inspect, predict, prepare,
-    pretrain, robustness, score, system, vocab,
+    bench, compare, data, demo, embed_check, evaluate, export, finetune, inspect, plan, predict,
+    prepare, pretrain, robustness, score, system, vocab,
 };
 use global::Global;
 
@@ -81,6 +81,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Demo(args) => demo::run(&args, global),
         Command::Vocab(args) => vocab::run(&args, global),
         Command::Prepare(args) => prepare::run(&args, global),
+        Command::Plan(args) => plan::run(&args, global),
         Command::Pretrain(args) => pretrain::run(&args, global),
         Command::Finetune(args) => finetune::run(&args, global),
         Command::Evaluate(args) => evaluate::run(&args, global),

@@ -9,6 +9,7 @@ pub(crate) mod evaluate;
 pub(crate) mod export;
 pub(crate) mod finetune;
 pub(crate) mod inspect;
+pub(crate) mod plan;
 pub(crate) mod predict;
 pub(crate) mod prepare;
 pub(crate) mod pretrain;

@@ -9,6 +9,8 @@ mod pretrain;
 
 use clap::{Args, Subcommand};
 
+pub(super) use pretrain::random_batch;
+
 use crate::global::Global;
 
 /// Measure how fast this machine trains, tags and prepares data.

@@ -71,7 +71,11 @@ pub(super) fn run(args: &PretrainBenchArgs, global: Global) -> anyhow::Result<u8
     let device = device.autodiff();
     let model = fresh_model(&config, args.vocab_size, 0, &device);
     let mut optimizer = Adam::new(config.optimizer, &model);
-    let batch = random_batch(&args.measure, args.vocab_size, config.mask_prob);
+    let batch = random_batch(
+        [args.measure.batch, args.measure.length],
+        args.vocab_size,
+        config.mask_prob,
+    );
     tell_what_multiplies(config.precision, &device);
     let workload = Workload {
         name: format!("pretraining step {}×{}", batch.batch_size, batch.seq_len),
@@ -99,36 +103,40 @@ pub(super) fn run(args: &PretrainBenchArgs, global: Global) -> anyhow::Result<u8
 }
 
 /// Full rows of random words, the same number drawn in each, as the loader makes them.
-fn random_batch(args: &MeasureArgs, vocab_size: usize, mask_prob: f64) -> PretrainBatch {
+pub(in crate::commands) fn random_batch(
+    [batch, length]: [usize; 2],
+    vocab_size: usize,
+    mask_prob: f64,
+) -> PretrainBatch {
     let mut rng = KeyedRng::new(SEED, "bench pretrain", &[]);
-    let cells = args.batch * args.length;
+    let cells = batch * length;
     let words = vocab_size as u64 - SPECIAL;
     let input_ids: Vec<u32> = (0..cells)
         .map(|_| (SPECIAL + rng.below(words)) as u32)
         .collect();
-    let drawn = ((mask_prob * args.length as f64).round() as usize).clamp(1, args.length);
+    let drawn = ((mask_prob * length as f64).round() as usize).clamp(1, length);
     let mut masked_ids = input_ids.clone();
-    let mut masked_rows = Vec::with_capacity(args.batch * drawn);
-    for row in 0..args.batch {
-        let mut columns: Vec<usize> = (0..args.length).collect();
+    let mut masked_rows = Vec::with_capacity(batch * drawn);
+    for row in 0..batch {
+        let mut columns: Vec<usize> = (0..length).collect();
         rng.shuffle(&mut columns);
         let mut columns = columns[..drawn].to_vec();
         columns.sort_unstable();
         for column in columns {
-            let cell = row * args.length + column;
+            let cell = row * length + column;
             masked_ids[cell] = MASK;
             masked_rows.push(cell as u32);
         }
     }
     PretrainBatch {
-        batch_size: args.batch,
-        seq_len: args.length,
+        batch_size: batch,
+        seq_len: length,
         masked_labels: masked_rows
             .iter()
             .map(|&cell| input_ids[cell as usize])
             .collect(),
         token_type_ids: vec![0; cells],
-        lengths: vec![args.length; args.batch],
+        lengths: vec![length; batch],
         input_ids,
         masked_ids,
         masked_rows,

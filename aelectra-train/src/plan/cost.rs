@@ -1,0 +1,219 @@
+//! The arithmetic, the traffic and the memory of one step.
+//!
+//! A product of `[n, in]` with `[in, out]` is `2·n·in·out` operations; its backward pass is two such
+//! products. Everything else (softmax, LayerNorm, GELU, losses) is traffic, not arithmetic.
+
+use aelectra_model::ElectraConfig;
+
+use crate::config::pretrain::{EmbeddingSharing, Objective, PretrainConfig};
+
+/// Bytes of a number in 32 bits.
+const WORD: f64 = 4.0;
+/// Forward pass, and a backward pass of twice its products.
+const FORWARD_AND_BACKWARD: f64 = 3.0;
+/// How often a kept activation crosses the memory bus: written; read by the next operation and by the
+/// residual; read for its gradient; the gradient written, and read twice.
+const PASSES: f64 = 7.0;
+/// Of each parameter a step of Adam reads weight, gradient and both moments and writes weight and
+/// moments; the norm before it reads the gradient once more.
+const OPTIMIZER_WORDS: f64 = 8.0;
+/// Weights are read by the forward pass and by both products of the backward pass.
+const WEIGHT_READS: f64 = 3.0;
+
+/// What is trained: two networks and a vocabulary, and how much at once.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// Absent for the masked-language-model baseline.
+    pub discriminator: Option<ElectraConfig>,
+    /// The language model.
+    pub generator: ElectraConfig,
+    /// Whether the discriminator adds a word table of its own.
+    pub own_table: bool,
+    /// Share of the tokens that are drawn.
+    pub mask_prob: f64,
+    /// Examples a step.
+    pub batch: usize,
+    /// Examples in one forward pass.
+    pub micro_batch: usize,
+    /// Tokens an example.
+    pub length: usize,
+}
+
+/// What a step takes on one device.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cost {
+    /// Parameters of both networks.
+    pub parameters: f64,
+    /// Tokens.
+    pub tokens: f64,
+    /// Operations of all products, forward and backward.
+    pub flops: f64,
+    /// Bytes that activations and weights move in both passes.
+    pub pass_bytes: f64,
+    /// Bytes that the optimizer moves.
+    pub optimizer_bytes: f64,
+    /// Bytes of activations kept for the backward pass, logits and their gradient included.
+    pub activation_bytes: f64,
+    /// Bytes of weights, gradients and both moments.
+    pub state_bytes: f64,
+    /// Bytes of gradients of the word table before they are summed.
+    pub table_bytes: f64,
+}
+
+impl Shape {
+    /// Of a recipe with a vocabulary, on examples of `length` tokens.
+    #[must_use]
+    pub fn of(config: &PretrainConfig, vocab_size: usize, length: usize) -> Self {
+        let discriminator = config.discriminator(vocab_size, 0);
+        Self {
+            generator: config.generator(&discriminator),
+            discriminator: (config.objective == Objective::Electra).then_some(discriminator),
+            own_table: config.embedding_sharing == EmbeddingSharing::Gdes,
+            mask_prob: config.mask_prob,
+            batch: config.batch_size,
+            micro_batch: config.micro_batch(),
+            length,
+        }
+    }
+
+    /// What a step takes.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        let tokens = (self.batch * self.length) as f64;
+        let at_once = (self.micro_batch.min(self.batch) * self.length) as f64;
+        let drawn = self.mask_prob;
+        let g = &self.generator;
+        let (e, vocabulary) = (g.embedding_size as f64, g.vocab_size as f64);
+        let mut parameters = table(g) + encoder_parameters(g) + head_parameters(g);
+        let mut flops_a_token = encoder_flops(g, self.length)
+            + drawn * 2.0 * (g.hidden_size as f64 * e + e * vocabulary);
+        // Logits, what is read off them, and their gradient.
+        let logits = 3.0 * drawn * vocabulary;
+        let mut kept_a_token = kept(g) + logits;
+        let mut tables = 2.0;
+        if let Some(d) = &self.discriminator {
+            let h = d.hidden_size as f64;
+            parameters += encoder_parameters(d) + h * h + 2.0 * h + 1.0;
+            flops_a_token += encoder_flops(d, self.length) + 2.0 * h * (h + 1.0);
+            kept_a_token += kept(d) + 2.0 * h;
+            tables += 1.0;
+            if self.own_table {
+                parameters += table(d);
+                tables += 1.0;
+            }
+        }
+        Cost {
+            parameters,
+            tokens,
+            flops: FORWARD_AND_BACKWARD * flops_a_token * tokens,
+            pass_bytes: WORD * (PASSES * kept_a_token * tokens + WEIGHT_READS * parameters),
+            optimizer_bytes: WORD * OPTIMIZER_WORDS * parameters,
+            activation_bytes: WORD * kept_a_token * at_once,
+            state_bytes: WORD * 4.0 * parameters,
+            table_bytes: WORD * tables * vocabulary * e,
+        }
+    }
+}
+
+/// Word, position and token-type tables and their LayerNorm.
+fn table(config: &ElectraConfig) -> f64 {
+    let rows = config.vocab_size + config.max_position_embeddings + config.type_vocab_size + 2;
+    (rows * config.embedding_size) as f64
+}
+
+fn projects(config: &ElectraConfig) -> bool {
+    config.embedding_size != config.hidden_size
+}
+
+fn encoder_parameters(config: &ElectraConfig) -> f64 {
+    let [e, h, i] = sizes(config);
+    let projection = if projects(config) { e * h + h } else { 0.0 };
+    let layer = 4.0 * (h * h + h) + h * i + i + i * h + h + 4.0 * h;
+    projection + config.num_hidden_layers as f64 * layer
+}
+
+/// The language model's head: a dense layer to the embeddings' width, its LayerNorm, a bias a word.
+fn head_parameters(config: &ElectraConfig) -> f64 {
+    let [e, h, _] = sizes(config);
+    h * e + e + 2.0 * e + config.vocab_size as f64
+}
+
+fn sizes(config: &ElectraConfig) -> [f64; 3] {
+    [
+        config.embedding_size as f64,
+        config.hidden_size as f64,
+        config.intermediate_size as f64,
+    ]
+}
+
+/// Forward, of one token: four products of the hidden size, two with the intermediate one, scores and
+/// their sums over `length` tokens.
+fn encoder_flops(config: &ElectraConfig, length: usize) -> f64 {
+    let [e, h, i] = sizes(config);
+    let projection = if projects(config) { 2.0 * e * h } else { 0.0 };
+    let layer = 2.0 * (4.0 * h * h + 2.0 * h * i) + 4.0 * length as f64 * h;
+    projection + config.num_hidden_layers as f64 * layer
+}
+
+/// Numbers of one token kept for the backward pass: per layer query, key and value, the context, two
+/// normalised rows, the output, what goes into GELU, and a sum a head; before them the embeddings.
+fn kept(config: &ElectraConfig) -> f64 {
+    let [e, h, i] = sizes(config);
+    let layer = 7.0 * h + i + config.num_attention_heads as f64 + 2.0;
+    3.0 * e + config.num_hidden_layers as f64 * layer
+}
+
+#[cfg(test)]
+mod tests {
+    use aelectra_model::parameters;
+
+    use super::*;
+    use crate::pretrain::weights::fresh_model;
+
+    #[test]
+    fn parameters_are_those_of_the_networks() {
+        let device = aelectra_model::device::for_tests();
+        for sharing in [EmbeddingSharing::Shared, EmbeddingSharing::Gdes] {
+            for (hidden, generator_size) in [(64, 0.25), (32, 1.0)] {
+                let mut config = PretrainConfig {
+                    embedding_sharing: sharing,
+                    generator_size,
+                    ..PretrainConfig::default()
+                };
+                config.model.embedding_size = 32;
+                config.model.hidden_size = hidden;
+                config.model.num_hidden_layers = 2;
+                config.model.num_attention_heads = 4;
+                config.model.intermediate_size = 128;
+                let model = fresh_model(&config, 700, 0, &device);
+                let cost = Shape::of(&config, 700, 64).cost();
+                assert_eq!(
+                    cost.parameters,
+                    parameters::count(&model) as f64,
+                    "{sharing:?} {hidden}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_of_electra_small_is_70_million_operations() {
+        // The figure of the paper's table 8 divided by its tokens is of the same size: 1.4e18 for
+        // 1M steps of 128 × 128, forward and backward without the generator's output layer.
+        let cost = Shape::of(&PretrainConfig::default(), 32_000, 128).cost();
+        let a_token = cost.flops / cost.tokens;
+        assert!((70e6..71e6).contains(&a_token), "{a_token}");
+    }
+
+    #[test]
+    fn parts_of_a_batch_keep_less_and_compute_the_same() {
+        let whole = Shape::of(&PretrainConfig::default(), 32_000, 128);
+        let parts = Shape {
+            micro_batch: 32,
+            ..whole.clone()
+        };
+        let (whole, parts) = (whole.cost(), parts.cost());
+        assert_eq!(whole.flops, parts.flops);
+        assert_eq!(whole.activation_bytes, 4.0 * parts.activation_bytes);
+    }
+}
