@@ -63,8 +63,10 @@ metrics! {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DeviceSeconds {
-    /// As in `--device`.
+    /// As in `--device`; where one is named twice, `#2` is added.
     pub device: String,
+    /// Real tokens of its share of the batch.
+    pub tokens: f64,
     /// Forward and backward passes over its share of the batch.
     pub compute: f64,
     /// Weights to it and gradients from it.

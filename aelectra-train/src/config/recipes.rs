@@ -17,11 +17,12 @@ macro_rules! recipe {
 }
 
 /// Pretraining recipes.
-pub(crate) const PRETRAINING: [Recipe; 5] = [
+pub(crate) const PRETRAINING: [Recipe; 6] = [
     recipe!("aelectra-small-cased", "aelectra-small-cased.toml"),
     recipe!("aelectra-small-uncased", "aelectra-small-uncased.toml"),
     recipe!("electra-small-pp", "electra-small-pp.toml"),
     recipe!("cpu-small", "cpu-small.toml"),
+    recipe!("cpu-small-2026-11", "cpu-small-2026-11.toml"),
     recipe!("demo", "demo.toml"),
 ];
 

@@ -99,6 +99,7 @@ pub(super) fn gradients(
     }
     let started = Instant::now();
     let shares = shares(batch.batch_size, devices.len());
+    let tokens_of = |rows: &Range<usize>| batch.lengths[rows.clone()].iter().sum::<usize>() as f64;
     let found: Vec<Result<(Found, DeviceSeconds)>> = std::thread::scope(|scope| {
         // All but the first device's share is in a thread of its own.
         let threads: Vec<_> = others
@@ -115,7 +116,8 @@ pub(super) fn gradients(
                     let computed = begun.elapsed().as_secs_f64() - copied;
                     let found = found.to_device(&first.device, &replica);
                     let communication = begun.elapsed().as_secs_f64() - computed;
-                    Ok((found, seconds_of(device, computed, communication)))
+                    let tokens = tokens_of(examples);
+                    Ok((found, seconds_of(device, tokens, computed, communication)))
                 };
                 (device, scope.spawn(move || survived(device, work)))
             })
@@ -127,7 +129,10 @@ pub(super) fn gradients(
             let found = share(&replica, shares[0].clone(), first)?;
             finish(&first.device);
             let seconds = begun.elapsed().as_secs_f64();
-            Ok((found, seconds_of(first, seconds, 0.0)))
+            Ok((
+                found,
+                seconds_of(first, tokens_of(&shares[0]), seconds, 0.0),
+            ))
         });
         let mut all = vec![own];
         all.extend(threads.into_iter().map(|(device, thread)| {
@@ -240,9 +245,15 @@ fn finish(device: &Device) {
     let _ = device.sync();
 }
 
-fn seconds_of(device: &NamedDevice, compute: f64, communication: f64) -> DeviceSeconds {
+fn seconds_of(
+    device: &NamedDevice,
+    tokens: f64,
+    compute: f64,
+    communication: f64,
+) -> DeviceSeconds {
     DeviceSeconds {
         device: device.name.clone(),
+        tokens,
         compute,
         communication,
         waiting: 0.0,

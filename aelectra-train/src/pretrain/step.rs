@@ -90,6 +90,7 @@ impl Steps {
             match known {
                 None => self.devices.push(device),
                 Some(sum) => {
+                    sum.tokens += device.tokens;
                     sum.compute += device.compute;
                     sum.communication += device.communication;
                     sum.waiting += device.waiting;
@@ -116,6 +117,7 @@ impl Steps {
         let steps = self.grad_norms.len().max(1) as f64;
         let seconds = self.seconds.map(|seconds| seconds / steps);
         for device in &mut self.devices {
+            device.tokens /= steps;
             device.compute /= steps;
             device.communication /= steps;
             device.waiting /= steps;

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use aelectra_data::run::{
-    CheckpointEvent, ControlRequest, ControlStatus, EndEvent, Envelope, LogLevel, Manifest,
-    RunEvent, SampleEvent, StartEvent, SystemEvent,
+    CheckpointEvent, ControlRequest, ControlStatus, DeviceSeconds, EndEvent, Envelope, LogLevel,
+    Manifest, RunEvent, SampleEvent, StartEvent, SystemEvent,
 };
 
 use super::metric::{Metric, SystemMetric};
@@ -18,6 +18,7 @@ const SAMPLES: usize = 200;
 const SAMPLE_TOKENS: usize = 1024;
 const CHECKPOINTS: usize = 500;
 const CONTROLS: usize = 100;
+const DEVICES: usize = 64;
 const ALERTS: usize = 500;
 /// Characters kept of one log line.
 const LOG_CHARS: usize = 2000;
@@ -76,6 +77,8 @@ pub(crate) struct RunStore {
     /// The step at which it will end.
     pub(crate) total_steps: Option<u64>,
     pub(crate) tokens_seen: Option<u64>,
+    /// What each of several devices did in the last steps.
+    pub(crate) devices: Vec<DeviceSeconds>,
     pub(crate) first_time: Option<f64>,
     pub(crate) last_time: Option<f64>,
     /// Typical seconds between events.
@@ -138,6 +141,10 @@ impl RunStore {
                     }
                 }
                 self.total_steps = event.total_steps.or(self.total_steps);
+                self.devices = event.devices.into_iter().take(DEVICES).collect();
+                for device in &mut self.devices {
+                    device.device = printable(&device.device);
+                }
                 self.tokens_seen = event.tokens_seen.or(self.tokens_seen);
                 let tokens = event.tokens_seen.unwrap_or(0);
                 self.steps.push(event.step, tokens, time, &values);

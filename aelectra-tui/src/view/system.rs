@@ -132,6 +132,19 @@ fn facts(run: &RunStore) -> Vec<(&'static str, String)> {
             .collect();
         facts.push(("step", split.join("  ")));
     }
+    facts.extend(run.devices.iter().map(|device| {
+        let whole = device.compute + device.communication + device.waiting;
+        let share = |seconds: f64| 100.0 * seconds / whole.max(f64::MIN_POSITIVE);
+        let text = format!(
+            "{}  {} tokens/s  computing {:.0}%  communication {:.0}%  waiting for others {:.0}%",
+            device.device,
+            format::count(device.tokens / whole.max(f64::MIN_POSITIVE)),
+            share(device.compute),
+            share(device.communication),
+            share(device.waiting)
+        );
+        ("share of a step", text)
+    }));
     if let Some(start) = &run.start {
         let count = start.parameters.map(|count| format::count(count as f64));
         let texts = [

@@ -277,7 +277,6 @@ fn fine_tuning(arm: &str, seed: u64, push: &mut dyn FnMut(f64, RunEvent)) {
 fn system_event(step: u64) -> SystemEvent {
     SystemEvent {
         cpu_percent: Some(180.0 + 15.0 * noise(step, 8)),
-        devices: Vec::new(),
         rss_bytes: Some(734_003_200 + step % 1000 * 65_536),
         memory_used_bytes: Some(3_221_225_472),
         memory_total_bytes: Some(25_769_803_776),

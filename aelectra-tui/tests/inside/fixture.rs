@@ -7,7 +7,7 @@ use crate::state::State;
 use crate::summary::RunSummary;
 use crate::theme::ThemeName;
 use crate::update::update;
-use aelectra_data::run::Manifest;
+use aelectra_data::run::{Envelope, Manifest, RunEvent};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::demo;
@@ -64,6 +64,18 @@ pub(crate) fn load(state: &mut State, key: usize, steps: u64) {
     };
     update(state, Action::Batch(batch));
     update(state, Action::Tick(end + 1.0));
+}
+
+/// One more event of the first run, now.
+pub(crate) fn happen(state: &mut State, event: RunEvent) {
+    let (v, seq, t) = (1, 1_000_000, state.now);
+    let batch = Batch {
+        key: 0,
+        events: vec![Envelope { v, seq, t, event }],
+        loaded: 1.0,
+        ..Batch::default()
+    };
+    update(state, Action::Batch(batch));
 }
 
 /// [`with_runs`] with one run.

@@ -6,6 +6,7 @@ use crate::snapshot;
 use crate::state::{Screen, State};
 use crate::theme::{Theme, ThemeName};
 use crate::view;
+use aelectra_data::run::{DeviceSeconds, RunEvent, StepEvent};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
@@ -176,4 +177,30 @@ fn the_svg_is_well_formed_and_holds_every_chart() {
         assert!(svg.contains(group.title), "{}", group.title);
     }
     assert!(!svg.contains("NaN") && !svg.contains("inf"));
+}
+
+#[test]
+fn several_devices_are_shown_with_what_they_wait_for() {
+    let mut state = with_runs(1, 600);
+    let device = |device: &str, tokens, compute, communication, waiting| DeviceSeconds {
+        device: device.to_owned(),
+        tokens,
+        compute,
+        communication,
+        waiting,
+    };
+    let event = RunEvent::Step(StepEvent {
+        step: 601,
+        devices: vec![
+            device("cuda:0", 8192.0, 0.2, 0.0, 0.2),
+            device("cuda:1\u{1b}[2J", 8192.0, 0.3, 0.1, 0.0),
+        ],
+        ..StepEvent::default()
+    });
+    fixture::happen(&mut state, event);
+    state.screen = Screen::System;
+    let text = shown(&mut state, (120, 40));
+    let line = "cuda:0  20.5k tokens/s  computing 50%  communication 0%  waiting for others 50%";
+    assert!(text.contains(line), "{text}");
+    assert!(text.contains("computing 75%  communication 25%") && !text.contains('\u{1b}'));
 }
