@@ -25,6 +25,7 @@ mod live;
 mod navigate;
 mod options;
 mod plain;
+mod report;
 mod snapshot;
 mod source;
 mod state;
@@ -114,6 +115,14 @@ fn on_signals(leave: &Arc<AtomicUsize>) -> Vec<signal_hook::SigId> {
 /// When there is no run.
 pub fn snapshot(source: &Source, options: &Options) -> Result<String> {
     Ok(snapshot::text(&page(source, options)?))
+}
+
+/// A run as one page of HTML that needs nothing else.
+///
+/// # Errors
+/// When there is no run.
+pub fn report(source: &Source) -> Result<String> {
+    Ok(report::page(&app::load(source, &Options::default())?))
 }
 
 /// The same page as cells with their styles.

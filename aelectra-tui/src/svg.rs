@@ -22,7 +22,7 @@ const COLUMNS: usize = 2;
 /// Bins of a curve; more could not be told apart.
 const BINS: f64 = 800.0;
 /// Okabe & Ito (2008), without yellow, which is invisible on white.
-const COLORS: [u32; 6] = [0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7, 0x56b4e9, 0xe69f00];
+pub(crate) const COLORS: [u32; 6] = [0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7, 0x56b4e9, 0xe69f00];
 
 /// Draws the overview's curves of the overlaid runs: EMA in full, the range of the raw values
 /// faint, held-out measurements as dots, gaps left open.
@@ -173,14 +173,14 @@ fn color(style: Style) -> String {
     }
 }
 
-fn path(out: &mut String, path: &str, color: &str, more: &str) {
+pub(crate) fn path(out: &mut String, path: &str, color: &str, more: &str) {
     let _ = writeln!(
         out,
         "<path d=\"{path}\" fill=\"none\" stroke=\"{color}\"{more}/>"
     );
 }
 
-fn text(out: &mut String, (x, y): (f64, f64), anchor: &str, color: &str, content: &str) {
+pub(crate) fn text(out: &mut String, (x, y): (f64, f64), anchor: &str, color: &str, content: &str) {
     let escaped = content
         .replace('&', "&amp;")
         .replace('<', "&lt;")

@@ -73,7 +73,10 @@ fn follow(name: &str) {
     let programs = program.parent().expect("a folder").display();
     let search = format!("{programs}:{}", std::env::var("PATH").unwrap_or_default());
     let blocks = blocks(&guide);
-    assert!(blocks.iter().any(|block| block.language == "sh"), "{name} runs nothing");
+    assert!(
+        blocks.iter().any(|block| block.language == "sh"),
+        "{name} runs nothing"
+    );
     for (at, block) in blocks.iter().enumerate() {
         if block.language != "sh" {
             continue;
@@ -87,10 +90,18 @@ fn follow(name: &str) {
             .expect("bash runs");
         let out = String::from_utf8_lossy(&done.stdout);
         let err = String::from_utf8_lossy(&done.stderr);
-        assert!(done.status.success(), "{place}: {}\n{out}{err}", done.status);
+        assert!(
+            done.status.success(),
+            "{place}: {}\n{out}{err}",
+            done.status
+        );
         if let Some(shown) = blocks.get(at + 1).filter(|next| next.language == "text") {
             // Dots may stand for whole lines, so a line's end beside them is theirs.
-            let pattern = shown.text.trim_end().replace("…\n", "…").replace("\n…", "…");
+            let pattern = shown
+                .text
+                .trim_end()
+                .replace("…\n", "…")
+                .replace("\n…", "…");
             assert!(
                 fits(&pattern, out.trim_end()),
                 "{place}: shown is\n{}\nprinted is\n{out}",
@@ -124,12 +135,22 @@ const READ_ONLY: [&str; 3] = ["README.md", "use.md", "kernel.md"];
 fn every_guide_is_followed() {
     let mut found = 0;
     for entry in std::fs::read_dir(assets().join("guides")).expect("a folder") {
-        let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();
-        assert!(TESTED.contains(&&*name) || READ_ONLY.contains(&&*name), "{name}");
+        let name = entry
+            .expect("an entry")
+            .file_name()
+            .to_string_lossy()
+            .into_owned();
+        assert!(
+            TESTED.contains(&&*name) || READ_ONLY.contains(&&*name),
+            "{name}"
+        );
         found += 1;
         let text = std::fs::read_to_string(assets().join("guides").join(&name)).expect("read");
         if READ_ONLY.contains(&&*name) {
-            assert!(blocks(&text).iter().all(|block| block.language != "sh"), "{name}");
+            assert!(
+                blocks(&text).iter().all(|block| block.language != "sh"),
+                "{name}"
+            );
         }
     }
     assert_eq!(found, TESTED.len() + READ_ONLY.len());

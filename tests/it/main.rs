@@ -15,6 +15,7 @@ mod mixture;
 mod model_cases;
 mod plan;
 mod pretrain;
+mod report;
 mod run_cases;
 mod sample;
 mod survival;

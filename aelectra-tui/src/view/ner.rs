@@ -209,7 +209,7 @@ fn means(run: &RunStore, between: &str) -> Vec<(String, [String; 3])> {
 }
 
 /// Mean and sample standard deviation (n − 1) of at least two values.
-fn mean_and_deviation(values: &[f64]) -> Option<(f64, f64)> {
+pub(crate) fn mean_and_deviation(values: &[f64]) -> Option<(f64, f64)> {
     let count = values.len() as f64;
     if values.len() < 2 {
         return None;

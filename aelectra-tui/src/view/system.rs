@@ -114,7 +114,7 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
 }
 
 /// What is known of the run in words.
-fn facts(run: &RunStore) -> Vec<(&'static str, String)> {
+pub(crate) fn facts(run: &RunStore) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     let seconds = step_seconds(run);
     if !seconds.is_empty() {

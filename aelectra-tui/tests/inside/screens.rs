@@ -6,7 +6,7 @@ use crate::snapshot;
 use crate::state::{Screen, State};
 use crate::theme::{Theme, ThemeName};
 use crate::view;
-use aelectra_data::run::{DeviceSeconds, RunEvent, StepEvent};
+use aelectra_data::run::{ClassScore, DeviceSeconds, NerEvalEvent, RunEvent, StepEvent};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
@@ -203,4 +203,21 @@ fn several_devices_are_shown_with_what_they_wait_for() {
     let line = "cuda:0  20.5k tokens/s  computing 50%  communication 0%  waiting for others 50%";
     assert!(text.contains(line), "{text}");
     assert!(text.contains("computing 75%  communication 25%") && !text.contains('\u{1b}'));
+}
+
+#[test]
+fn a_report_escapes_what_a_run_says() {
+    let mut state = with_runs(1, 600);
+    let event = RunEvent::NerEval(NerEvalEvent {
+        arm: Some("<script>alert(1)</script>".to_owned()),
+        seed: 7,
+        epoch: 1,
+        micro_f1: Some(f64::NAN),
+        classes: [("\"><img>".to_owned(), ClassScore::default())].into(),
+        ..NerEvalEvent::default()
+    });
+    fixture::happen(&mut state, event);
+    let page = crate::report::page(&state);
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt; seed 7"));
+    assert!(!page.contains("<script") && !page.contains("<img"));
 }

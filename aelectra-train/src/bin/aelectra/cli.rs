@@ -42,6 +42,7 @@ pub(crate) enum Command {
     Export(commands::export::ExportArgs),
     Dashboard(dashboard::DashboardArgs),
     Runs(dashboard::RunsArgs),
+    Report(dashboard::ReportArgs),
     Bench(commands::bench::BenchArgs),
     /// List the devices this build supports.
     Doctor,

@@ -92,6 +92,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Score(args) => score::run(&args, global),
         Command::Inspect(args) => inspect::run(&args, global),
         Command::Dashboard(args) => dashboard::run_dashboard(&args, global),
+        Command::Report(args) => dashboard::run_report(&args, global),
         Command::Runs(args) => dashboard::run_runs(&args, global),
         Command::Bench(args) => bench::run(&args, global),
         Command::Doctor => system::doctor(global),

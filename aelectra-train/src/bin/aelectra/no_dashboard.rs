@@ -24,6 +24,17 @@ pub(crate) struct RunsArgs {
     rest: Vec<String>,
 }
 
+/// Write a run as HTML (not in this build).
+#[derive(Args, Debug)]
+pub(crate) struct ReportArgs {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    rest: Vec<String>,
+}
+
+pub(crate) fn run_report(args: &ReportArgs, _global: Global) -> anyhow::Result<u8> {
+    missing("report", &args.rest)
+}
+
 pub(crate) fn run_dashboard(args: &DashboardArgs, _global: Global) -> anyhow::Result<u8> {
     missing("dashboard", &args.rest)
 }

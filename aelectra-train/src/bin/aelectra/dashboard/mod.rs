@@ -1,6 +1,7 @@
 //! All that names the dashboard's crate. A build without the feature `tui` has `no_dashboard.rs` in
 //! its place.
 
+mod report;
 mod runs;
 mod verb;
 
@@ -13,6 +14,7 @@ use aelectra_train::stop::StopFlag;
 use aelectra_tui::{Exit, Options};
 
 pub(crate) use aelectra_tui::restore as restore_terminal;
+pub(crate) use report::{ReportArgs, run as run_report};
 pub(crate) use runs::{RunsArgs, run as run_runs};
 pub(crate) use verb::{DashboardArgs, run as run_dashboard};
 

@@ -1,0 +1,34 @@
+//! `aelectra report`.
+
+use std::path::PathBuf;
+
+use aelectra_data::files::replace_file;
+use aelectra_tui::Source;
+use clap::Args;
+
+use crate::global::Global;
+use crate::output;
+
+/// Write a run as one HTML page for somebody without a terminal.
+///
+/// Curves, scores by seed and class, what was taken for what, a judged text, and the configuration. The
+/// page has no script and fetches nothing.
+#[derive(Args, Debug)]
+pub(crate) struct ReportArgs {
+    /// Run directory.
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// HTML file to write (default: RUN/report.html).
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &ReportArgs, global: Global) -> anyhow::Result<u8> {
+    let page = aelectra_tui::report(&Source::Runs(vec![args.run.clone()]))?;
+    let out = args.out.clone();
+    let out = out.unwrap_or_else(|| args.run.join("report.html"));
+    replace_file(&out, page.as_bytes())?;
+    output::show(global, &serde_json::json!({ "report": out }), || {
+        out.display().to_string()
+    })
+}

@@ -1,0 +1,319 @@
+//! A run as one page of HTML for somebody without a terminal: no script, nothing from elsewhere.
+
+use std::fmt::Write;
+
+use aelectra_data::run::{NerEvalEvent, SampleEvent, leaves};
+
+use crate::format::printable;
+use crate::state::State;
+use crate::store::{NerTrack, RunStore};
+use crate::svg;
+use crate::view::ner::mean_and_deviation;
+use crate::view::system::facts;
+
+/// A browser refuses whatever the page would fetch or run.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
+const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222}\
+h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}table{border-collapse:collapse;margin:.5rem 0}\
+td,th{padding:.15rem .7rem;text-align:right;border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}\
+th{font-weight:600}.words span{padding:.1rem .15rem;margin:.05rem;display:inline-block;border-radius:.2rem}\
+.words u{text-decoration-thickness:2px}svg{max-width:100%;height:auto}.note{color:#555}";
+
+/// The page of the shown run.
+pub(crate) fn page(state: &State) -> String {
+    let Some(run) = state.run() else {
+        return String::new();
+    };
+    let id = state.row().map_or("run", |row| row.id.as_str());
+    let mut page = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{id}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{id}</h1>\n",
+        id = escape(id)
+    );
+    section(&mut page, "Run", &about(run));
+    if run.steps.last_step().is_some() {
+        section(&mut page, "Curves", &svg::curves(state));
+    }
+    if !run.ner.tracks.is_empty() {
+        section(&mut page, "Named entities by seed", &seeds(run));
+        section(&mut page, "F1 on dev by epoch", &epochs(run));
+        if let Some((track, scores)) = best(run) {
+            let split = scores.split.as_deref().unwrap_or("dev");
+            let what = format!("{}, epoch {}, {split}", track.name(), scores.epoch);
+            section(&mut page, &format!("By class: {what}"), &classes(scores));
+            if scores.confusion.is_some() {
+                section(
+                    &mut page,
+                    "Taken for what: gold down, predicted across",
+                    &confusion(scores),
+                );
+            }
+        }
+    }
+    if let Some(sample) = run.samples.back() {
+        let title = format!("A held-out text at step {}", sample.step);
+        section(&mut page, &title, &words(sample));
+    }
+    if let Some(manifest) = &run.manifest
+        && let Some(config) = manifest.config.as_object()
+    {
+        let rows = leaves(config)
+            .into_iter()
+            .map(|(key, value)| [key, value.to_string()]);
+        section(&mut page, "Configuration", &table(&["key", "value"], rows));
+    }
+    page.push_str("</body>\n</html>\n");
+    page
+}
+
+fn section(page: &mut String, title: &str, content: &str) {
+    let _ = writeln!(page, "<h2>{}</h2>\n{content}", escape(title));
+}
+
+/// Text as it stands between tags and in quoted attributes.
+fn escape(text: &str) -> String {
+    let text = printable(text);
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
+
+fn table<const N: usize>(heads: &[&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let mut text = String::from("<table>\n<tr>");
+    for head in heads {
+        let _ = write!(text, "<th>{}</th>", escape(head));
+    }
+    text.push_str("</tr>\n");
+    for row in rows {
+        text.push_str("<tr>");
+        for cell in row {
+            let _ = write!(text, "<td>{}</td>", escape(&cell));
+        }
+        text.push_str("</tr>\n");
+    }
+    text + "</table>\n"
+}
+
+fn about(run: &RunStore) -> String {
+    let mut rows: Vec<[String; 2]> = Vec::new();
+    if let Some(manifest) = &run.manifest {
+        rows.push(["task".to_owned(), manifest.task.clone()]);
+        rows.push(["begun".to_owned(), manifest.created.clone()]);
+        rows.push(["seed".to_owned(), manifest.seed.to_string()]);
+    }
+    if let Some(step) = run.step() {
+        let total = run
+            .total()
+            .map_or(String::new(), |total| format!(" of {total}"));
+        rows.push(["step".to_owned(), format!("{step}{total}")]);
+    }
+    if let Some(end) = &run.end {
+        let reason = serde_json::to_value(end.reason).unwrap_or_default();
+        let reason = reason.as_str().unwrap_or("?").to_owned();
+        rows.push(["ended".to_owned(), reason]);
+    }
+    rows.extend(
+        facts(run)
+            .into_iter()
+            .map(|(name, value)| [name.to_owned(), value]),
+    );
+    table(&["", ""], rows)
+}
+
+fn percent(share: Option<f64>) -> String {
+    share
+        .filter(|share| share.is_finite())
+        .map_or_else(|| "–".to_owned(), |share| format!("{:.1}", 100.0 * share))
+}
+
+/// A row a seed, and means with standard deviations over the seeds of an arm.
+fn seeds(run: &RunStore) -> String {
+    let order = run.ner.order();
+    let tracks = || {
+        order
+            .iter()
+            .map(|at| &run.ner.tracks[*at])
+            .filter(|track| track.trial.is_none())
+    };
+    let dev = |track: &NerTrack| track.best().and_then(|best| best.micro_f1);
+    let free = |track: &NerTrack| track.test.as_ref().and_then(|test| test.micro_no_misc);
+    let test = |track: &NerTrack| track.test.as_ref().and_then(|test| test.micro_f1);
+    let mut rows: Vec<[String; 5]> = tracks()
+        .map(|track| {
+            [
+                track.name(),
+                track
+                    .best()
+                    .map_or_else(|| "–".to_owned(), |best| best.epoch.to_string()),
+                percent(dev(track)),
+                percent(test(track)),
+                percent(free(track)),
+            ]
+        })
+        .collect();
+    let mut arms: Vec<&Option<String>> = tracks().map(|track| &track.arm).collect();
+    arms.dedup();
+    for arm in arms {
+        let over = |value: &dyn Fn(&NerTrack) -> Option<f64>| {
+            let own = tracks().filter(|track| track.arm == *arm);
+            let values: Vec<f64> = own.filter_map(value).collect();
+            mean_and_deviation(&values).map_or_else(
+                || "–".to_owned(),
+                |(mean, sd)| format!("{:.1} ± {:.1}", 100.0 * mean, 100.0 * sd),
+            )
+        };
+        rows.push([
+            format!("{} mean ± SD", arm.as_deref().unwrap_or("")),
+            String::new(),
+            over(&dev),
+            over(&test),
+            over(&free),
+        ]);
+    }
+    let heads = [
+        "seed",
+        "best epoch",
+        "dev F1 %",
+        "test F1 %",
+        "test F1 % without MISC",
+    ];
+    table(&heads, rows)
+}
+
+/// Width and height of the picture of epochs, and the room around its lines.
+const WIDTH: f64 = 620.0;
+const HEIGHT: f64 = 260.0;
+const MARGIN: f64 = 40.0;
+
+/// F1 on dev over epochs, a line a seed.
+fn epochs(run: &RunStore) -> String {
+    let tracks: Vec<&NerTrack> = run
+        .ner
+        .tracks
+        .iter()
+        .filter(|t| t.trial.is_none())
+        .collect();
+    let last = tracks
+        .iter()
+        .filter_map(|track| Some(track.dev.last()?.epoch))
+        .max();
+    let across = |epoch: u64| {
+        let share = (epoch as f64 - 1.0) / (last.unwrap_or(1) as f64 - 1.0).max(1.0);
+        MARGIN + share * (WIDTH - 2.0 * MARGIN)
+    };
+    let down = |f1: f64| MARGIN / 2.0 + (1.0 - f1.clamp(0.0, 1.0)) * (HEIGHT - 1.5 * MARGIN);
+    let mut text = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{HEIGHT}\" \
+         viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" font-size=\"11\">\n"
+    );
+    for fifth in 0..=5 {
+        let share = f64::from(fifth) / 5.0;
+        let y = down(share);
+        svg::path(
+            &mut text,
+            &format!("M{MARGIN} {y:.1}H{}", WIDTH - MARGIN),
+            "#ddd",
+            "",
+        );
+        let label = format!("{:.0}", 100.0 * share);
+        svg::text(&mut text, (MARGIN - 6.0, y + 4.0), "end", "#555", &label);
+    }
+    for epoch in [1, last.unwrap_or(1)] {
+        let place = (across(epoch), HEIGHT - MARGIN / 2.0);
+        svg::text(&mut text, place, "middle", "#555", &epoch.to_string());
+    }
+    for (number, track) in tracks.iter().enumerate() {
+        let color = format!("#{:06x}", svg::COLORS[number % svg::COLORS.len()]);
+        let mut line = String::new();
+        let scored = track
+            .dev
+            .iter()
+            .filter_map(|eval| Some((eval.epoch, eval.micro_f1?)));
+        for (epoch, f1) in scored.filter(|(_, f1)| f1.is_finite()) {
+            let command = if line.is_empty() { 'M' } else { 'L' };
+            let _ = write!(line, "{command}{:.1} {:.1}", across(epoch), down(f1));
+        }
+        svg::path(&mut text, &line, &color, " stroke-width=\"1.6\"");
+    }
+    text + "</svg>\n"
+}
+
+/// The seed with the best score on dev, and what is known of it: on test, or else on dev.
+fn best(run: &RunStore) -> Option<(&NerTrack, &NerEvalEvent)> {
+    let tracks = run.ner.tracks.iter().filter(|track| track.trial.is_none());
+    let scored = tracks.filter_map(|track| Some((track, track.best()?)));
+    let (track, dev) = scored.rev().max_by(|a, b| {
+        a.1.micro_f1
+            .partial_cmp(&b.1.micro_f1)
+            .unwrap_or(std::cmp::Ordering::Equal)
+    })?;
+    Some((track, track.test.as_ref().unwrap_or(dev)))
+}
+
+fn classes(scores: &NerEvalEvent) -> String {
+    let row = |name: &str, values: [Option<f64>; 3], support: u64| {
+        let [precision, recall, f1] = values.map(percent);
+        [name.to_owned(), precision, recall, f1, support.to_string()]
+    };
+    let mut rows: Vec<[String; 5]> = scores
+        .classes
+        .iter()
+        .map(|(name, s)| {
+            row(
+                name,
+                [Some(s.precision), Some(s.recall), Some(s.f1)],
+                s.support,
+            )
+        })
+        .collect();
+    let micro = [scores.micro_precision, scores.micro_recall, scores.micro_f1];
+    let support = scores.classes.values().map(|score| score.support).sum();
+    rows.push(row("micro", micro, support));
+    table(
+        &["class", "precision %", "recall %", "F1 %", "entities"],
+        rows,
+    )
+}
+
+fn confusion(scores: &NerEvalEvent) -> String {
+    let Some(confusion) = &scores.confusion else {
+        return String::new();
+    };
+    let mut text = String::from("<table>\n<tr><th></th>");
+    for label in &confusion.labels {
+        let _ = write!(text, "<th>{}</th>", escape(label));
+    }
+    text.push_str("</tr>\n");
+    for (label, row) in confusion.labels.iter().zip(&confusion.counts) {
+        let _ = write!(text, "<tr><td>{}</td>", escape(label));
+        for count in row {
+            let _ = write!(text, "<td>{count}</td>");
+        }
+        text.push_str("</tr>\n");
+    }
+    text + "</table>\n"
+}
+
+/// What the discriminator read, darker the surer it is that a word was replaced; underlined what was.
+fn words(sample: &SampleEvent) -> String {
+    let mut text = String::from("<p class=\"words\">");
+    for token in &sample.tokens {
+        let doubt = token.replaced_probability.filter(|p| p.is_finite());
+        let doubt = doubt.unwrap_or(0.0).clamp(0.0, 1.0);
+        let word = escape(&token.sampled);
+        let shown = if token.sampled == token.original {
+            word
+        } else {
+            format!("<u title=\"was: {}\">{word}</u>", escape(&token.original))
+        };
+        let _ = write!(
+            text,
+            "<span style=\"background:rgba(213,94,0,{doubt:.2})\" title=\"{:.0} % replaced\">{shown}</span> ",
+            100.0 * doubt
+        );
+    }
+    text + "</p>\n<p class=\"note\">Underlined: put in by the generator. Darker: taken for replaced by the discriminator.</p>\n"
+}
