@@ -19,7 +19,7 @@ use crate::progress::DownloadBar;
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DeviceArgs {
     /// Device: flex or ndarray (CPU), wgpu[:N], or cuda[:N]; `aelectra doctor` lists those in this
-    /// build.
+    /// build. `pretrain` and `finetune` take several, e.g. cuda:0,cuda:1, or `all`: every GPU.
     #[arg(long, value_name = "DEVICE", env = DeviceArgs::VARIABLE)]
     pub device: Option<String>,
 }
