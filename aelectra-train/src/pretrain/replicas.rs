@@ -281,6 +281,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_device_that_dies_is_an_error_that_names_it() {
+        let device = NamedDevice::new("cuda:1", &aelectra_model::device::for_tests());
+        let died: Result<()> = survived(&device, || panic!("Service call failed: closed"));
+        let error = died.expect_err("it died");
+        assert!(
+            error
+                .to_string()
+                .contains("`cuda:1` failed: Service call failed: closed")
+        );
+        assert!(
+            error
+                .hint()
+                .is_some_and(|hint| hint.contains("--resume auto"))
+        );
+        assert!(survived(&device, || Ok(3)).is_ok_and(|three| three == 3));
+    }
+
+    #[test]
     fn every_example_is_taken_once() {
         assert_eq!(shares(7, 3), [0..3, 3..5, 5..7]);
         assert_eq!(shares(8, 4), [0..2, 2..4, 4..6, 6..8]);

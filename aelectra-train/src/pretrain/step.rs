@@ -12,7 +12,7 @@ use burn::tensor::Tensor;
 use crate::config::pretrain::PretrainConfig;
 use crate::error::Result;
 use crate::optimizer::Adam;
-use crate::pretrain::replicas::{self, NamedDevice};
+use crate::pretrain::replicas::{self, Found, NamedDevice};
 
 /// What a step leaves for the metrics. Tensors stay on the device until they are read together.
 #[derive(Debug)]
@@ -43,7 +43,18 @@ pub fn train_step(
     step: u64,
     devices: &[NamedDevice],
 ) -> Result<(ElectraPretrainer, StepRecord)> {
-    let (found, devices) = replicas::gradients(&model, config, batch, step, devices)?;
+    let found = replicas::gradients(&model, config, batch, step, devices)?;
+    Ok(update(model, optimizer, config, step, found))
+}
+
+/// The second half of [`train_step`]: clipping and update.
+pub(super) fn update(
+    model: ElectraPretrainer,
+    optimizer: &mut Adam,
+    config: &PretrainConfig,
+    step: u64,
+    (found, devices): (Found, Vec<DeviceSeconds>),
+) -> (ElectraPretrainer, StepRecord) {
     let started = Instant::now();
     let learning_rate = config.schedule().at(step);
     let (model, grad_norm) = optimizer.step(model, found.gradients, found.loss, learning_rate);
@@ -54,7 +65,7 @@ pub fn train_step(
         seconds: [forward, backward, started.elapsed().as_secs_f64()],
         devices,
     };
-    Ok((model, record))
+    (model, record)
 }
 
 /// Steps since the metrics were last read, summed on the device.

@@ -22,9 +22,9 @@ use crate::optimizer::Adam;
 use crate::pretrain::PretrainSummary;
 use crate::pretrain::checkpoint::{self, FORMAT, TrainState};
 use crate::pretrain::evaluate::{evaluate, sample_event};
-use crate::pretrain::replicas::NamedDevice;
+use crate::pretrain::replicas::{self, NamedDevice};
 use crate::pretrain::start::{Identity, Start};
-use crate::pretrain::step::{Steps, train_step};
+use crate::pretrain::step::{Steps, update};
 use crate::requests::Requests;
 use crate::sink::EventBus;
 use crate::stop::StopFlag;
@@ -223,15 +223,20 @@ impl<'a> Trainer<'a> {
             let batch = batch?;
             self.waited += before.elapsed().as_secs_f64();
 
+            let (config, step) = (&self.options.config, self.state.step);
+            let devices = &self.options.devices;
+            let found = match replicas::gradients(&model, config, &batch, step, devices) {
+                Ok(found) => found,
+                Err(error) => {
+                    // The weights are those of the last step still.
+                    if self.last_checkpoint != Some(step) {
+                        self.checkpoint_or_warn(&model);
+                    }
+                    return Err(error);
+                }
+            };
             let record;
-            (model, record) = train_step(
-                model,
-                &mut self.optimizer,
-                &self.options.config,
-                &batch,
-                self.state.step,
-                &self.options.devices,
-            )?;
+            (model, record) = update(model, &mut self.optimizer, config, step, found);
             self.steps.push(record);
             if std::mem::take(&mut warms_up) {
                 // A device that failed says so when the metrics are read.
