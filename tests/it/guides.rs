@@ -83,7 +83,7 @@ fn follow(name: &str) {
         }
         let place = format!("{name}:{}", block.line);
         let done = Command::new("bash")
-            .args(["-euc", &block.text])
+            .args(["-euo", "pipefail", "-c", &block.text])
             .current_dir(&folder)
             .env("PATH", &search)
             .output()

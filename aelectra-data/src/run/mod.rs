@@ -28,7 +28,7 @@
 //! | --- | --- | --- |
 //! | `start` | `task`, `run?`, `model?`, `device?`, `total_steps?`, `total_epochs?`, `first_step?`, `batch_size?`, `sequence_length?`, `parameters?`, `seed?`, `pid?`, `host?`, `log_every?`, `eval_every?`, `checkpoint_every?` | [`StartEvent`] |
 //! | `resumed` | `step`, `checkpoint?` | [`ResumedEvent`] |
-//! | `step` | `step`, `total_steps?`, the fields of [`PretrainMetrics`], `lr?`, `grad_norm?`, `tokens_seen?`, `tokens_per_second?`, `step_seconds?` {`data?`, `forward?`, `backward?`, `optimizer?`, `total?`}, `rss_bytes?`, `skipped_steps?` | [`StepEvent`] |
+//! | `step` | `step`, `total_steps?`, the fields of [`PretrainMetrics`], `lr?`, `grad_norm?`, `tokens_seen?`, `tokens_per_second?`, `step_seconds?` {`data?`, `forward?`, `backward?`, `optimizer?`, `total?`}, `devices?` [{`device`, `tokens`, `compute`, `communication`, `waiting`}], `rss_bytes?`, `skipped_steps?` | [`StepEvent`] |
 //! | `eval` | `step`, `split?`, `examples?`, `seconds?`, and the fields of [`PretrainMetrics`] | [`EvalEvent`] |
 //! | `ner_step` | `seed`, `epoch`, `step`, `total_steps?`, `total_epochs?`, `arm?`, `trial?`, `loss?`, `lr?`, `grad_norm?`, `tokens_per_second?` | [`NerStepEvent`] |
 //! | `ner_eval` | `seed`, `epoch`, `step?`, `split?`, `arm?`, `trial?`, `micro_f1?`, `micro_precision?`, `micro_recall?`, `micro_no_misc?`, `macro_f1?`, `classes` {label: {`precision`, `recall`, `f1`, `support`}}, `confusion?` {`labels`, `counts`}, `seconds?` | [`NerEvalEvent`] |

@@ -17,10 +17,11 @@ macro_rules! recipe {
 }
 
 /// Pretraining recipes.
-pub(crate) const PRETRAINING: [Recipe; 6] = [
+pub(crate) const PRETRAINING: [Recipe; 7] = [
     recipe!("aelectra-small-cased", "aelectra-small-cased.toml"),
     recipe!("aelectra-small-uncased", "aelectra-small-uncased.toml"),
     recipe!("electra-small-pp", "electra-small-pp.toml"),
+    recipe!("electra-base", "electra-base.toml"),
     recipe!("cpu-small", "cpu-small.toml"),
     recipe!("cpu-small-2026-11", "cpu-small-2026-11.toml"),
     recipe!("demo", "demo.toml"),

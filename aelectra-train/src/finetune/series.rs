@@ -1,6 +1,7 @@
 //! A series of seeds: learning rate chosen once on dev, then every seed, each result kept as soon
 //! as it is there, so that an interrupted series continues with the missing seeds.
 
+use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -90,12 +91,8 @@ pub fn run_series(
         .filter(|(_, done)| done.is_none())
         .map(|(seed, _)| seed)
         .collect();
-    // The best seed whose model is there, and its F1 on dev.
-    let best = done.iter().flatten().filter_map(|r| r.dev_f1);
-    let best = Mutex::new(best.reduce(f64::max).or_else(|| {
-        let some = done.iter().flatten().next();
-        some.map(|_| f64::NEG_INFINITY)
-    }));
+    // The best seed so far, whose model is there.
+    let best = Mutex::new(best_of(done.iter().flatten()).map(|best| best.rank()));
     let trained = side_by_side(options.devices, &missing, |device, &seed| {
         let context = SeedContext {
             series: options,
@@ -104,14 +101,17 @@ pub fn run_series(
             learning_rate: rate,
             is_trial: false,
         };
+        if options.steering.is_over(0) {
+            return Ok(None);
+        }
         let Some(trained) = train_seed(encoder, data, config, &context)? else {
             return Ok(None);
         };
         let result = trained.result;
-        let reached = result.dev_f1.unwrap_or(f64::NEG_INFINITY);
         // One at a time also where seeds are side by side: the folder has the model of one.
         let mut best = best.lock().unwrap_or_else(PoisonError::into_inner);
-        if options.save_model && best.is_none_or(|best| reached > best) {
+        let is_best = best.is_none_or(|best| result.rank() > best);
+        if options.save_model && is_best {
             save_tagger(
                 &model_dir,
                 encoder.config(),
@@ -121,7 +121,9 @@ pub fn run_series(
             )?;
         }
         write_result(&result_path(&folder, seed), &result)?;
-        *best = Some(best.map_or(reached, |best| best.max(reached)));
+        if is_best {
+            *best = Some(result.rank());
+        }
         Ok(Some(result))
     })?;
     series.interrupted = trained.iter().any(Option::is_none);
@@ -163,6 +165,9 @@ fn choose_rate(
                 learning_rate: rate,
                 is_trial: true,
             };
+            if options.steering.is_over(0) {
+                return Ok(None);
+            }
             match train_seed(encoder, data, config, &context) {
                 Ok(trained) => Ok(trained.map(|trained| trained.result.dev_f1.unwrap_or(0.0))),
                 // A rate that diverges is not chosen.
@@ -198,6 +203,20 @@ fn choose_rate(
     Ok(Some(rate))
 }
 
+/// The seed with the highest F1 on dev, the first of equals.
+fn best_of<'a>(results: impl IntoIterator<Item = &'a SeedResult>) -> Option<&'a SeedResult> {
+    results
+        .into_iter()
+        .reduce(|best, one| if one.rank() > best.rank() { one } else { best })
+}
+
+impl SeedResult {
+    /// What seeds are chosen by: F1 on dev, and the first of equals.
+    fn rank(&self) -> (f64, Reverse<u64>) {
+        (self.dev_f1.unwrap_or(f64::NEG_INFINITY), Reverse(self.seed))
+    }
+}
+
 impl Series {
     /// The series in numbers; `None` when no seed was finished.
     #[must_use]
@@ -212,10 +231,7 @@ impl Series {
             ("test", test)
         };
         let summary = Summary::of(&values)?;
-        let best = self
-            .results
-            .iter()
-            .max_by(|a, b| a.dev_f1.unwrap_or(0.0).total_cmp(&b.dev_f1.unwrap_or(0.0)))?;
+        let best = best_of(&self.results)?;
         let seconds: f64 = self.results.iter().map(|r| r.train_seconds).sum();
         Some(SeriesSummary {
             f1_mean: summary.mean,

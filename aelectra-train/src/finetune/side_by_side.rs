@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use burn::tensor::Device;
 
 use crate::error::{Result, TrainError};
+use crate::survive::survived;
 
 /// Does `jobs`, each on one of `devices`; the results are in the order of the jobs. After a job that
 /// failed no further one is begun.
@@ -24,7 +25,7 @@ pub(super) fn side_by_side<J: Sync, R: Send>(
             let Some(job) = jobs.get(at) else {
                 return done;
             };
-            let result = work(device, job);
+            let result = survived("a training", || work(device, job));
             if result.is_err() {
                 next.store(jobs.len(), Ordering::Relaxed);
             }
@@ -39,13 +40,10 @@ pub(super) fn side_by_side<J: Sync, R: Send>(
                 .iter()
                 .map(|device| scope.spawn(|| take_all(device)))
                 .collect();
-            let mut all = Vec::new();
-            for thread in threads {
-                let done = thread.join();
-                all.extend(done.map_err(|_| TrainError::failed("a training thread panicked"))?);
-            }
-            Ok::<_, TrainError>(all)
-        })?,
+            // Panics of jobs are results, so every thread comes to its end.
+            let joined = threads.into_iter().map(|thread| thread.join());
+            joined.flat_map(|done| done.unwrap_or_default()).collect()
+        }),
     };
     results.sort_by_key(|(at, _)| *at);
     results.into_iter().map(|(_, result)| result).collect()
@@ -75,6 +73,21 @@ mod tests {
             done.sort_unstable();
             assert_eq!(done, jobs);
         }
+    }
+
+    #[test]
+    fn a_panic_ends_it_with_its_text() {
+        let device = aelectra_model::device::for_tests();
+        let begun = AtomicUsize::new(0);
+        let failed = side_by_side(&[device.clone(), device], &[0; 100], |_, _| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            panic!("out of memory");
+            #[allow(unreachable_code)]
+            Ok(())
+        });
+        let error = failed.expect_err("it panicked").to_string();
+        assert_eq!(error, "a training failed: out of memory");
+        assert!(begun.into_inner() < 10);
     }
 
     #[test]

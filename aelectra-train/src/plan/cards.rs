@@ -10,6 +10,10 @@ pub struct Card {
     pub name: String,
     /// Peak of products in 32 bits, TFLOP/s.
     pub tflops_f32: f64,
+    /// Peak of products whose 32-bit factors are rounded to TF32, dense, TFLOP/s; what products in 32
+    /// bits are where there is such hardware, unless `AELECTRA_TF32=0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tflops_tf32: Option<f64>,
     /// Peak of products of 16-bit brain floats (or half floats) with 32-bit sums, dense, TFLOP/s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tflops_bf16: Option<f64>,
@@ -25,14 +29,24 @@ pub struct Card {
     pub source: String,
 }
 
-/// `(name, TFLOP/s in 32 bits, in 16 bits dense, GB/s, GB, W, source)`. Where a data sheet gives figures
+/// `(name, TFLOP/s in 32 bits, in TF32 dense, in 16 bits dense, GB/s, GB, W, source)`. Where a data sheet gives figures
 /// with sparsity, these are half of them.
-type Row = (&'static str, f64, Option<f64>, f64, f64, f64, &'static str);
+type Row = (
+    &'static str,
+    f64,
+    Option<f64>,
+    Option<f64>,
+    f64,
+    f64,
+    f64,
+    &'static str,
+);
 
 const ROWS: [Row; 9] = [
     (
         "t4",
         8.1,
+        None,
         Some(65.0),
         300.0,
         16.0,
@@ -42,6 +56,7 @@ const ROWS: [Row; 9] = [
     (
         "v100",
         15.7,
+        None,
         Some(125.0),
         900.0,
         16.0,
@@ -51,6 +66,7 @@ const ROWS: [Row; 9] = [
     (
         "a100-40gb",
         19.5,
+        Some(156.0),
         Some(312.0),
         1555.0,
         40.0,
@@ -60,6 +76,7 @@ const ROWS: [Row; 9] = [
     (
         "a100-80gb",
         19.5,
+        Some(156.0),
         Some(312.0),
         2039.0,
         80.0,
@@ -69,6 +86,7 @@ const ROWS: [Row; 9] = [
     (
         "l4",
         30.3,
+        Some(60.0),
         Some(121.0),
         300.0,
         24.0,
@@ -78,6 +96,7 @@ const ROWS: [Row; 9] = [
     (
         "rtx-4090",
         82.6,
+        Some(82.6),
         Some(165.2),
         1008.0,
         24.0,
@@ -87,6 +106,7 @@ const ROWS: [Row; 9] = [
     (
         "h100-sxm",
         67.0,
+        Some(494.7),
         Some(989.4),
         3350.0,
         80.0,
@@ -96,6 +116,7 @@ const ROWS: [Row; 9] = [
     (
         "h100-pcie",
         51.0,
+        Some(378.0),
         Some(756.0),
         2000.0,
         80.0,
@@ -105,6 +126,7 @@ const ROWS: [Row; 9] = [
     (
         "h200",
         67.0,
+        Some(494.7),
         Some(989.4),
         4800.0,
         141.0,
@@ -116,9 +138,10 @@ const ROWS: [Row; 9] = [
 /// The devices of the table.
 #[must_use]
 pub fn all() -> Vec<Card> {
-    let card = |&(name, f32, bf16, bandwidth, memory, watts, source): &Row| Card {
+    let card = |&(name, f32, tf32, bf16, bandwidth, memory, watts, source): &Row| Card {
         name: name.to_owned(),
         tflops_f32: f32,
+        tflops_tf32: tf32,
         tflops_bf16: bf16,
         gb_per_second: bandwidth,
         memory_gb: memory,

@@ -23,8 +23,10 @@ const WEIGHT_READS: f64 = 3.0;
 /// What is trained: two networks and a vocabulary, and how much at once.
 #[derive(Clone, Debug)]
 pub struct Shape {
-    /// Absent for the masked-language-model baseline.
-    pub discriminator: Option<ElectraConfig>,
+    /// Its weights are there in any case.
+    pub discriminator: ElectraConfig,
+    /// Whether it is trained; the masked-language-model baseline is the generator alone.
+    pub detects: bool,
     /// The language model.
     pub generator: ElectraConfig,
     /// Whether the discriminator adds a word table of its own.
@@ -67,7 +69,8 @@ impl Shape {
         let discriminator = config.discriminator(vocab_size, 0);
         Self {
             generator: config.generator(&discriminator),
-            discriminator: (config.objective == Objective::Electra).then_some(discriminator),
+            discriminator,
+            detects: config.objective == Objective::Electra,
             own_table: config.embedding_sharing == EmbeddingSharing::Gdes,
             mask_prob: config.mask_prob,
             batch: config.batch_size,
@@ -82,25 +85,25 @@ impl Shape {
         let tokens = (self.batch * self.length) as f64;
         let at_once = (self.micro_batch.min(self.batch) * self.length) as f64;
         let drawn = self.mask_prob;
-        let g = &self.generator;
+        let (g, d) = (&self.generator, &self.discriminator);
+        let h = d.hidden_size as f64;
         let (e, vocabulary) = (g.embedding_size as f64, g.vocab_size as f64);
-        let mut parameters = table(g) + encoder_parameters(g) + head_parameters(g);
+        let parameters = table(g)
+            + encoder_parameters(g)
+            + head_parameters(g)
+            + encoder_parameters(d)
+            + (h * h + 2.0 * h + 1.0)
+            + if self.own_table { table(d) } else { 0.0 };
         let mut flops_a_token = encoder_flops(g, self.length)
             + drawn * 2.0 * (g.hidden_size as f64 * e + e * vocabulary);
         // Logits, what is read off them, and their gradient.
-        let logits = 3.0 * drawn * vocabulary;
-        let mut kept_a_token = kept(g) + logits;
+        let mut kept_a_token = kept(g) + 3.0 * drawn * vocabulary;
+        // The output layer's and the look-up's.
         let mut tables = 2.0;
-        if let Some(d) = &self.discriminator {
-            let h = d.hidden_size as f64;
-            parameters += encoder_parameters(d) + h * h + 2.0 * h + 1.0;
+        if self.detects {
             flops_a_token += encoder_flops(d, self.length) + 2.0 * h * (h + 1.0);
             kept_a_token += kept(d) + 2.0 * h;
             tables += 1.0;
-            if self.own_table {
-                parameters += table(d);
-                tables += 1.0;
-            }
         }
         Cost {
             parameters,
@@ -173,9 +176,14 @@ mod tests {
     #[test]
     fn parameters_are_those_of_the_networks() {
         let device = aelectra_model::device::for_tests();
-        for sharing in [EmbeddingSharing::Shared, EmbeddingSharing::Gdes] {
+        for (sharing, objective) in [
+            (EmbeddingSharing::Shared, Objective::Electra),
+            (EmbeddingSharing::Shared, Objective::Mlm),
+            (EmbeddingSharing::Gdes, Objective::Electra),
+        ] {
             for (hidden, generator_size) in [(64, 0.25), (32, 1.0)] {
                 let mut config = PretrainConfig {
+                    objective,
                     embedding_sharing: sharing,
                     generator_size,
                     ..PretrainConfig::default()

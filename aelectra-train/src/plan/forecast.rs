@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::cards::Card;
 use super::cost::{Cost, Shape};
 
-/// Share of the peak that products reach where nothing was measured. Transformers of this width reach
-/// 0.2 to 0.5; see `assets` of any published training report for larger ones.
+/// Share of the peak that products reach where nothing was measured: an assumption, between what narrow
+/// and wide transformers are reported to reach.
 const UTILISATION: f64 = 0.35;
 /// Share of the bandwidth that streams reach.
 const STREAMING: f64 = 0.8;
@@ -45,7 +45,7 @@ impl Speed {
     pub fn of_card(card: &Card, precision: Precision, utilisation: Option<f64>) -> Self {
         let peak = match precision {
             Precision::Bf16 => card.tflops_bf16.unwrap_or(card.tflops_f32),
-            _ => card.tflops_f32,
+            _ => card.tflops_tf32.unwrap_or(card.tflops_f32),
         };
         let bandwidth = STREAMING * 1e9 * card.gb_per_second;
         Self {
@@ -212,7 +212,9 @@ pub fn forecast(question: &Question) -> Forecast {
         // As replicas do it: weights to each other device and gradients back, through the first.
         let moved = others * 2.0 * 4.0 * cost.parameters;
         let communication = moved / question.link;
-        let step = passes / devices as f64 + optimizer + communication;
+        // Whole examples: with more devices than examples some have none.
+        let share = shape.batch.div_ceil(devices) as f64 / shape.batch as f64;
+        let step = passes * share + optimizer + communication;
         let hours = step * steps / 3600.0;
         let money = question.money;
         let kwh = money

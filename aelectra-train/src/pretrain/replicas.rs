@@ -6,7 +6,6 @@
 //! the order of sums.
 
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use aelectra_data::pretrain::PretrainBatch;
@@ -22,6 +21,7 @@ use burn::tensor::{Device, Tensor};
 use crate::config::pretrain::{Objective, PretrainConfig};
 use crate::error::{Result, TrainError};
 use crate::pretrain::batch::to_device;
+use crate::survive;
 
 /// A device and what the run calls it.
 #[derive(Clone, Debug)]
@@ -112,9 +112,10 @@ pub(super) fn gradients(
                     let replica = model.clone().fork(&device.device);
                     let copied = begun.elapsed().as_secs_f64();
                     let found = share(&replica, examples.clone(), device)?;
-                    finish(&device.device);
+                    finish(device)?;
                     let computed = begun.elapsed().as_secs_f64() - copied;
                     let found = found.to_device(&first.device, &replica);
+                    finish(first)?;
                     let communication = begun.elapsed().as_secs_f64() - computed;
                     let tokens = tokens_of(examples);
                     Ok((found, seconds_of(device, tokens, computed, communication)))
@@ -127,7 +128,7 @@ pub(super) fn gradients(
             // Leaves of its own: two graphs that share leaves cannot be walked at the same time.
             let replica = model.clone().fork(&first.device);
             let found = share(&replica, shares[0].clone(), first)?;
-            finish(&first.device);
+            finish(first)?;
             let seconds = begun.elapsed().as_secs_f64();
             Ok((
                 found,
@@ -228,21 +229,21 @@ impl Found {
 
     fn to_device(self, device: &Device, model: &ElectraPretrainer) -> Self {
         let device = device.clone().inner();
-        let moved = Self {
+        Self {
             gradients: self.gradients.to_device(&device, model),
             loss: self.loss.to_device(&device),
             tally: self.tally.to_device(&device),
-            seconds: self.seconds,
-        };
-        finish(&device);
-        moved
+            // What the devices do at the same time is counted once, as the first one's.
+            seconds: [0.0; 2],
+        }
     }
 }
 
-/// Waits until a device has done what it was asked, so that times are of what took them. A device that
-/// failed says so when results are read.
-fn finish(device: &Device) {
-    let _ = device.sync();
+/// Waits until a device has done what it was asked, so that times are of what took them and a failure is
+/// of the device that failed.
+fn finish(device: &NamedDevice) -> Result<()> {
+    let done = device.device.sync();
+    done.map_err(|error| failed(device, &error.to_string()))
 }
 
 fn seconds_of(
@@ -260,20 +261,18 @@ fn seconds_of(
     }
 }
 
-/// Burn's remote backend panics where a worker is gone; here that is an error of the step.
+/// A panic where a device is lost is an error of the step.
 fn survived<R>(device: &NamedDevice, work: impl FnOnce() -> Result<R>) -> Result<R> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied());
-        Err(failed(device, text.unwrap_or("no reason given")))
+    survive::survived(&format!("device `{}`", device.name), work).map_err(|error| match error {
+        TrainError::Failed { hint: None, .. } => error.with_hint(HINT),
+        other => other,
     })
 }
 
+const HINT: &str = "continue with `--resume auto` and the devices that are left";
+
 fn failed(device: &NamedDevice, reason: &str) -> TrainError {
-    TrainError::failed(format!("device `{}` failed: {reason}", device.name))
-        .with_hint("continue with `--resume auto` and the devices that are left")
+    TrainError::failed(format!("device `{}` failed: {reason}", device.name)).with_hint(HINT)
 }
 
 #[cfg(test)]
@@ -283,19 +282,10 @@ mod tests {
     #[test]
     fn a_device_that_dies_is_an_error_that_names_it() {
         let device = NamedDevice::new("cuda:1", &aelectra_model::device::for_tests());
-        let died: Result<()> = survived(&device, || panic!("Service call failed: closed"));
+        let died: Result<()> = survived(&device, || panic!("closed"));
         let error = died.expect_err("it died");
-        assert!(
-            error
-                .to_string()
-                .contains("`cuda:1` failed: Service call failed: closed")
-        );
-        assert!(
-            error
-                .hint()
-                .is_some_and(|hint| hint.contains("--resume auto"))
-        );
-        assert!(survived(&device, || Ok(3)).is_ok_and(|three| three == 3));
+        assert_eq!(error.to_string(), "device `cuda:1` failed: closed");
+        assert_eq!(error.hint(), Some(HINT));
     }
 
     #[test]

@@ -28,6 +28,7 @@ use crate::pretrain::step::{Steps, update};
 use crate::requests::Requests;
 use crate::sink::EventBus;
 use crate::stop::StopFlag;
+use crate::survive::survived;
 use crate::system::{ProcessMeter, resident_memory};
 
 /// What surrounds a run.
@@ -228,9 +229,16 @@ impl<'a> Trainer<'a> {
             let found = match replicas::gradients(&model, config, &batch, step, devices) {
                 Ok(found) => found,
                 Err(error) => {
-                    // The weights are those of the last step still.
-                    if self.last_checkpoint != Some(step) {
-                        self.checkpoint_or_warn(&model);
+                    // The weights are those of the last step still; where it was their own device that
+                    // failed they may be gone.
+                    let kept = survived("the checkpoint", || {
+                        if self.last_checkpoint == Some(step) {
+                            return Ok(());
+                        }
+                        self.checkpoint(&model)
+                    });
+                    if let Err(lost) = kept {
+                        self.bus.warn(lost.to_string(), Some(step));
                     }
                     return Err(error);
                 }

@@ -108,6 +108,7 @@ fn note_unknown_variable(command: &Command) {
     let has_configuration = matches!(
         command,
         Command::Demo(_)
+            | Command::Plan(_)
             | Command::Pretrain(_)
             | Command::Finetune(_)
             | Command::Compare(_)

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use aelectra_data::pretrain::{ShardSet, Split};
+use aelectra_model::device::{gpus, is_gpu};
 use aelectra_train::config::Configuration;
 use aelectra_train::config::pretrain::PretrainConfig;
 use aelectra_train::optimizer::Adam;
@@ -226,6 +227,30 @@ fn check(args: &PlanArgs) -> anyhow::Result<()> {
             "give numbers of at least 1, e.g. 1,2,4",
         ));
     }
+    if args.length == Some(0) || args.vocab_size.is_some_and(|size| size < 6) {
+        return Err(output::usage(
+            "--length is 0, or --vocab-size below 6",
+            "an example has at least a piece, a vocabulary five special pieces and a word",
+        ));
+    }
+    if let Some(share) = args.utilisation.filter(|share| *share > 1.0) {
+        return Err(output::usage(
+            format!("--utilisation is {share}"),
+            "give a share of the peak, e.g. 0.35 for 35 %",
+        ));
+    }
+    for (name, value) in [
+        ("--carbon", args.carbon),
+        ("--price-hour", args.price_hour),
+        ("--price-kwh", args.price_kwh),
+    ] {
+        if value.is_some_and(|value| !(value >= 0.0 && value.is_finite())) {
+            return Err(output::usage(
+                format!("{name} is {}", output::number(value, 2)),
+                "give a number of at least 0",
+            ));
+        }
+    }
     for (name, value) in [
         ("--link", Some(args.link)),
         ("--utilisation", args.utilisation),
@@ -244,13 +269,15 @@ fn check(args: &PlanArgs) -> anyhow::Result<()> {
 fn list(global: Global) -> anyhow::Result<u8> {
     let cards = cards::all();
     output::show(global, &cards, || {
-        let mut text = "name        32 bits  16 bits  bandwidth  memory  power\n".to_owned();
+        let mut text =
+            "name        32 bits     TF32  16 bits  bandwidth  memory  power\n".to_owned();
         for card in &cards {
             let _ = writeln!(
                 text,
-                "{:<10} {:>5} TF {:>5} TF {:>6} GB/s {:>4} GB {:>4} W  {}",
+                "{:<10} {:>5} TF {:>5} TF {:>5} TF {:>6} GB/s {:>4} GB {:>4} W  {}",
                 card.name,
                 card.tflops_f32,
+                output::number(card.tflops_tf32, 0),
                 output::number(card.tflops_bf16, 0),
                 card.gb_per_second,
                 card.memory_gb,
@@ -361,12 +388,24 @@ impl Basis {
         // The median by the whole step.
         timed.sort_by(|a, b| a[2].total_cmp(&b[2]));
         let [passes, update, _] = timed[timed.len() / 2];
+        // A GPU only enqueues the update while it is timed.
+        let on_gpu = is_gpu(&device);
         let calibration = Calibration {
             cost: Shape::of(&config, vocab_size, length).cost(),
-            passes,
-            optimizer: Some(update),
+            passes: if on_gpu { passes + update } else { passes },
+            optimizer: (!on_gpu).then_some(update),
         };
         let speed = Speed::measured(&calibration, None);
+        let memory = if on_gpu {
+            let found = gpus()
+                .into_iter()
+                .filter_map(|(_, found)| found.ok())
+                .flatten();
+            let mut own = found.filter(|gpu| gpu.device == name);
+            own.next().and_then(|gpu| gpu.memory_bytes)
+        } else {
+            aelectra_train::system::total_memory()
+        };
         Ok(Self {
             text: format!(
                 "measured: {:.0} GFLOP/s in products, {:.1} GB/s in the update, at {}×{length}",
@@ -376,7 +415,7 @@ impl Basis {
             ),
             on: name,
             speed,
-            memory: aelectra_train::system::total_memory().map(|bytes| bytes as f64),
+            memory: memory.map(|bytes| bytes as f64),
             watts: None,
         })
     }
@@ -391,7 +430,7 @@ fn card(name: &str) -> anyhow::Result<Card> {
         return Err(output::usage(
             format!("there is no device `{name}` in the table and no such file"),
             "`aelectra plan --on list` shows the table; a TOML file has its keys: name, tflops_f32, \
-             tflops_bf16, gb_per_second, memory_gb, watts, source",
+             tflops_tf32, tflops_bf16, gb_per_second, memory_gb, watts, source",
         ));
     }
     let text = std::fs::read_to_string(path).map_err(|error| {
@@ -403,7 +442,7 @@ fn card(name: &str) -> anyhow::Result<Card> {
     toml::from_str(&text).map_err(|error| {
         output::usage(
             format!("`{name}` is no description of a device: {error}"),
-            "its keys are name, tflops_f32, tflops_bf16, gb_per_second, memory_gb, watts, source",
+            "its keys are name, tflops_f32, tflops_tf32, tflops_bf16, gb_per_second, memory_gb, watts, source",
         )
     })
 }

@@ -21,8 +21,8 @@ use crate::{output, signals};
 /// `aelectra dashboard` shows it again.
 #[derive(Args, Debug)]
 pub(crate) struct PretrainArgs {
-    /// Recipe (aelectra-small-cased, aelectra-small-uncased, electra-small-pp, cpu-small, demo) or
-    /// TOML file.
+    /// Recipe (aelectra-small-cased, aelectra-small-uncased, electra-small-pp, electra-base,
+    /// cpu-small, demo) or TOML file.
     #[arg(long, value_name = "NAME|FILE", default_value = "aelectra-small-cased")]
     recipe: String,
     /// Shard directory from `aelectra prepare`.
