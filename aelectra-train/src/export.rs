@@ -32,12 +32,45 @@ pub struct ModelCard {
     pub facts: Vec<(String, String)>,
     /// Measured values, as pairs for a table.
     pub metrics: Vec<(String, String)>,
+    /// Name of the labelled data, for the hub's `model-index`.
+    pub dataset: Option<String>,
+    /// Scores for the hub's `model-index`.
+    pub scores: Vec<Score>,
+}
+
+/// A score as the hub lists it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Score {
+    /// `dev` or `test`.
+    pub split: &'static str,
+    /// What was measured.
+    pub name: &'static str,
+    /// A share.
+    pub f1: f64,
 }
 
 /// A row of a card's tables.
 pub(crate) fn row(name: &str, value: impl ToString) -> (String, String) {
     (name.to_owned(), value.to_string())
 }
+
+const MICRO: &str = "micro F1 (entities, conlleval)";
+const NO_MISC: &str = "micro F1 without MISC";
+
+/// What a tagger is for and what not, as the hub's cards have it.
+const USE: &str = "\
+\n## Intended use
+
+Finding named entities in Danish text like what it was fine-tuned on, with `aelectra predict` or the pipeline
+`token-classification` of `transformers`.
+
+## Limits
+
+- It misses entities and invents others, as the scores say. It does not make a text anonymous by itself.
+- Text unlike its training data (other genres, older spelling, lower case, dialect) is read worse; `aelectra robustness` measures
+  some of that.
+- What its pretraining text says of people and groups it may have taken over.
+";
 
 fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
@@ -58,6 +91,13 @@ impl ModelCard {
             ("test micro-F1 without MISC", result.test_f1_no_misc),
         ] {
             card.metrics.extend(f1.map(|f1| row(name, percent(f1))));
+        }
+        for (split, name, f1) in [
+            ("dev", MICRO, result.dev_f1),
+            ("test", MICRO, result.test_f1),
+            ("test", NO_MISC, result.test_f1_no_misc),
+        ] {
+            card.scores.extend(f1.map(|f1| Score { split, name, f1 }));
         }
         card
     }
@@ -95,6 +135,7 @@ impl ModelCard {
         if self.pipeline_tag.is_some() {
             out.push_str("- named-entity-recognition\n");
         }
+        out += &self.model_index();
         let _ = write!(out, "---\n\n# {}\n\n{}\n", self.name, self.summary);
         for (title, rows) in [("Training", &self.facts), ("Results", &self.metrics)] {
             if !rows.is_empty() {
@@ -102,6 +143,38 @@ impl ModelCard {
                 for (name, value) in rows {
                     let _ = writeln!(out, "| {name} | {value} |");
                 }
+            }
+        }
+        if self.pipeline_tag.is_some() {
+            out.push_str(USE);
+        }
+        out
+    }
+
+    /// The hub's machine-readable results (its documentation of model cards, "model-index"); nothing where
+    /// none were measured. Strings are quoted as JSON, which is YAML too.
+    fn model_index(&self) -> String {
+        let Some(first) = self.scores.first() else {
+            return String::new();
+        };
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+        let dataset = quoted(self.dataset.as_deref().unwrap_or("unnamed"));
+        let mut out = format!("model-index:\n- name: {}\n  results:\n", quoted(&self.name));
+        let mut splits = vec![first.split];
+        splits.extend(self.scores.iter().map(|score| score.split));
+        splits.dedup();
+        for split in splits {
+            let _ = write!(
+                out,
+                "  - task:\n      type: token-classification\n      name: Named Entity Recognition\n    \
+                 dataset:\n      name: {dataset}\n      type: {dataset}\n      split: {split}\n    metrics:\n"
+            );
+            for score in self.scores.iter().filter(|score| score.split == split) {
+                let (name, f1) = (quoted(score.name), score.f1);
+                let _ = writeln!(
+                    out,
+                    "    - type: f1\n      name: {name}\n      value: {f1:.4}"
+                );
             }
         }
         out
@@ -246,4 +319,45 @@ pub fn finish(
     }
     let path = dir.join("README.md");
     std::fs::write(&path, card.render()).map_err(TrainError::io("write", &path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tagger_s_card_has_what_the_hub_reads() {
+        let card = ModelCard {
+            name: "my \"tagger\": 1".to_owned(),
+            pipeline_tag: Some("token-classification".to_owned()),
+            dataset: Some("dane".to_owned()),
+            ..ModelCard::default()
+        };
+        let result = SeedResult {
+            seed: 1,
+            learning_rate: 1e-3,
+            epoch: 2,
+            dev_f1: Some(0.51234),
+            test_f1: Some(0.5),
+            test_f1_no_misc: Some(0.6),
+            collapsed: false,
+            train_seconds: 1.0,
+            test_tags: Vec::new(),
+        };
+        let text = card.with_result(&result).render();
+        let head = text.split("---\n").nth(1).expect("a head");
+        assert!(
+            head.contains("- name: \"my \\\"tagger\\\": 1\"\n"),
+            "{head}"
+        );
+        assert!(head.contains("split: dev\n    metrics:\n    - type: f1\n"));
+        assert!(head.contains("value: 0.5123\n"));
+        assert_eq!(head.matches("- task:").count(), 2);
+        assert_eq!(head.matches("- type: f1").count(), 3);
+        assert!(text.contains("## Limits"));
+        assert!(
+            !card.render().contains("model-index"),
+            "nothing was measured"
+        );
+    }
 }

@@ -393,7 +393,23 @@ impl Session {
                 row("epochs", config.epochs),
                 row("batch size", config.batch_size),
             ],
+            dataset: Some(self.dataset_name()),
             ..ModelCard::default()
+        }
+    }
+
+    /// The labelled data by the name of its folder and file.
+    fn dataset_name(&self) -> String {
+        let path = self.job.test.as_ref().or(self.job.dev.as_ref());
+        let path = path.unwrap_or(&self.job.train);
+        let named = |part: Option<&std::ffi::OsStr>| {
+            part.map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default()
+        };
+        let folder = named(path.parent().and_then(Path::file_name));
+        match &folder[..] {
+            "" | "." => named(path.file_stem()),
+            _ => folder,
         }
     }
 }
