@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use aelectra_data::files::replace_file;
 use aelectra_data::ner::{
-    EntityText, ErrorKind, ErrorTable, Evaluation, Interval, Mode, NerSentence, Resampling,
-    error_table,
+    ClassScore, EntityText, ErrorKind, ErrorTable, Evaluation, Interval, Mode, NerSentence,
+    Novelty, Resampling, error_table, novelty,
 };
 use aelectra_train::ner::{TaggerEvaluation, evaluate};
 use clap::Args;
 use serde::Serialize;
 
-use crate::common::{NerReadArgs, TaggerArgs, read_for};
+use crate::common::{NerReadArgs, TaggerArgs, read_for, read_labelled};
 use crate::global::Global;
 use crate::output;
 
@@ -35,6 +35,9 @@ pub(crate) struct EvaluateArgs {
     /// `--against` read them.
     #[arg(long, value_name = "FILE")]
     predictions: Option<PathBuf>,
+    /// The tagger's training sentences: score entities that occur there and others apart.
+    #[arg(long, value_name = "FILE")]
+    train: Option<PathBuf>,
     #[command(flatten)]
     read: NerReadArgs,
     #[command(flatten)]
@@ -48,6 +51,8 @@ struct Evaluated {
     tagger: TaggerEvaluation,
     #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<ErrorTable>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    novelty: Option<Novelty>,
 }
 
 pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
@@ -59,10 +64,34 @@ pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
         replace_file(path, columns(&data.sentences, &tagger.tags)?.as_bytes())?;
     }
     let errors = errors(&data.sentences, &tagger.tags, args.mode, args.errors)?;
-    let evaluated = Evaluated { tagger, errors };
+    let novelty = match &args.train {
+        Some(train) => {
+            let train = read_labelled(train, &args.read.options(&[])?)?;
+            Some(novelty(
+                &train.sentences,
+                &data.sentences,
+                &tagger.tags,
+                args.mode,
+            )?)
+        }
+        None => None,
+    };
+    let evaluated = Evaluated {
+        tagger,
+        errors,
+        novelty,
+    };
     output::show(global, &evaluated, || {
-        let Evaluated { tagger, errors } = &evaluated;
+        let Evaluated {
+            tagger,
+            errors,
+            novelty,
+        } = &evaluated;
         let mut lines = evaluation_lines(&tagger.evaluation);
+        if let Some(Novelty { seen, unseen }) = novelty {
+            lines.push(score_line("seen", seen));
+            lines.push(score_line("unseen", unseen));
+        }
         lines.push(format!(
             "{} sentences in {:.2} s ({:.0}/s)",
             tagger.evaluation.report.sentences, tagger.seconds, tagger.sentences_per_second
@@ -135,6 +164,16 @@ pub(crate) fn error_lines(table: &ErrorTable) -> Vec<String> {
     lines
 }
 
+fn score_line(name: &str, score: &ClassScore) -> String {
+    format!(
+        "{name:<8}{:>8.2} %{:>7.2} %{:>7.2} %{:>7}",
+        100.0 * score.precision,
+        100.0 * score.recall,
+        100.0 * score.f1,
+        score.support
+    )
+}
+
 /// The scores as a table.
 pub(crate) fn evaluation_lines(evaluation: &Evaluation) -> Vec<String> {
     let report = &evaluation.report;
@@ -145,15 +184,7 @@ pub(crate) fn evaluation_lines(evaluation: &Evaluation) -> Vec<String> {
         ("no MISC", &report.micro_no_misc),
     ];
     let mut lines = vec!["class   precision  recall      F1  support".to_owned()];
-    lines.extend(classes.chain(means).map(|(name, s)| {
-        format!(
-            "{name:<8}{:>8.2} %{:>7.2} %{:>7.2} %{:>7}",
-            100.0 * s.precision,
-            100.0 * s.recall,
-            100.0 * s.f1,
-            s.support
-        )
-    }));
+    lines.extend(classes.chain(means).map(|(name, s)| score_line(name, s)));
     if let Some(Interval { low, high }) = evaluation.interval {
         let (low, high) = (100.0 * low, 100.0 * high);
         lines.push(format!("95 % interval of micro F1: {low:.2}–{high:.2} %"));
