@@ -92,7 +92,7 @@ fn what_cannot_be_planned_is_told() {
         (&["--on", "t4", "--tokens", "many"], "50M"),
         (&["--on", "t4", "--utilisation", "35"], "0.35"),
         (&["--length", "0"], "at least a piece"),
-        (&["--on", "t4", "--carbon", "-1"], "at least 0"),
+        (&["--on", "t4", "--carbon=-1"], "at least 0"),
         (&["--device", "flex,flex"], "one device"),
     ] {
         let (_, err) = expect_code(&[&["plan"][..], arguments].concat(), 2);

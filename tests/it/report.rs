@@ -55,8 +55,8 @@ fn a_page_has_everything_and_needs_nothing() {
 #[test]
 fn what_is_no_run_is_told() {
     let folder = tempfile::tempdir().expect("a temporary directory");
-    let (_, err) = expect_code(&["report", &folder.path().to_string_lossy()], 2);
-    assert!(err.contains("error:"), "{err}");
+    let (_, err) = expect_code(&["report", &folder.path().to_string_lossy()], 1);
+    assert!(err.contains("is not a run directory"), "{err}");
 }
 
 /// Opened by a real browser, where there is one: the page has a height, its pictures too, and the browser
