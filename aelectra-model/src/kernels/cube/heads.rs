@@ -1,6 +1,6 @@
 //! Between rows `[batch · length, width]` and heads `[batch, heads, length, size]`.
 
-use burn::backend::{DType, TensorMetadata};
+use burn::backend::DType;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;

@@ -9,7 +9,7 @@ use burn_cubecl::tensor::CubeTensor;
 use super::norm::Before;
 use super::{activation, gather, integers, norm, op, primitive, sums, vocabulary};
 use crate::kernels::Norm;
-use crate::noise::{Noise, gumbel};
+use crate::noise::{Noise, gumbel, hash32};
 
 /// The device, or nothing where there is no GPU to test.
 fn device() -> Option<Device> {
