@@ -337,7 +337,7 @@ mod tests {
 
     #[test]
     fn more_devices_take_less_time_and_the_same_work() {
-        let speed = Speed::of_card(&named("a100-40gb").unwrap(), Precision::F32, Some(0.4));
+        let speed = Speed::of_card(&named("v100").unwrap(), Precision::F32, Some(0.4));
         let mut asked = question(small(128, 128, 12), speed);
         asked.money = Money {
             watts: Some(500.0),
