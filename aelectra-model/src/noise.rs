@@ -243,7 +243,10 @@ mod tests {
         // The second half of a batch of two examples.
         let whole = Noise::keyed(11).next_dropout(0.5, 32);
         let half = Noise::keyed(11).after(1, 0).next_dropout(0.5, 32);
-        let (whole, half) = (mask(whole).unwrap(), mask(half).unwrap());
+        let (whole, half) = (
+            mask(whole).expect("it drops"),
+            mask(half).expect("it drops"),
+        );
         assert_eq!(whole[32..], half[..32]);
         let whole = Noise::keyed(11).next_gumbel(100);
         let rest = Noise::keyed(11).after(7, 3).next_gumbel(100);

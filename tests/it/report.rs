@@ -59,8 +59,8 @@ fn what_is_no_run_is_told() {
     assert!(err.contains("is not a run directory"), "{err}");
 }
 
-/// Opened by a real browser, where there is one: the page has a height, its pictures too, and the browser
-/// complains of nothing.
+/// Opened by a real browser, where there is one, which complains of nothing.
+#[allow(clippy::print_stderr, reason = "a skipped test says so")]
 #[test]
 fn a_browser_shows_it() {
     let browsers = ["chromium", "chromium-browser", "google-chrome", "chrome"];
@@ -69,7 +69,7 @@ fn a_browser_shows_it() {
         version.is_ok_and(|done| done.status.success())
     });
     let Some(browser) = found else {
-        println!("skipped: no browser of {}", browsers.join(", "));
+        eprintln!("skipped: no browser of {}", browsers.join(", "));
         return;
     };
     let folder = tempfile::tempdir().expect("a temporary directory");
