@@ -1,10 +1,12 @@
 //! `predict --out`: many files, each written whole or not at all.
 
 use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::binary::expect_code;
+use crate::binary::{aelectra, expect_code};
 
 fn model() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/golden/tiny-electra/ner");
@@ -137,4 +139,78 @@ fn patterns_take_what_they_name() {
     }
     let (_, told) = tag(&path("*.csv"), 2);
     assert!(told.contains("no file matches"), "{told}");
+}
+
+/// Files are written while later ones are tagged, so that an interruption costs little; what is there after
+/// SIGKILL is whole, and the same command makes the rest.
+#[test]
+fn a_killed_run_goes_on_from_what_it_wrote() {
+    const FILES: usize = 6;
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    std::fs::create_dir(folder.path().join("corpus")).expect("writable");
+    for at in 0..FILES {
+        // One document of some 70 kB each, a batch of its own.
+        let text: String = (0..2200)
+            .map(|line| format!("Mette {at} bor i Ribe nummer {line}.\n"))
+            .collect();
+        let file = folder.path().join(format!("corpus/{at:02}.txt"));
+        std::fs::write(file, text).expect("writable");
+    }
+    let (model, corpus) = (model(), path("corpus"));
+    let arguments = |out: &str| {
+        let arguments = [
+            "predict", "--model", &model, "--input", &corpus, "--out", out, "--format", "jsonl",
+        ];
+        arguments.map(str::to_owned)
+    };
+    let outputs = |name: &str| -> Vec<(String, Vec<u8>)> {
+        let found = std::fs::read_dir(folder.path().join(name));
+        let mut found: Vec<(String, Vec<u8>)> = found
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|ending| ending == "jsonl"))
+            .map(|path| {
+                let name = path
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned();
+                (name, std::fs::read(path).expect("readable"))
+            })
+            .collect();
+        found.sort();
+        found
+    };
+    let mut process = aelectra()
+        .args(arguments(&path("killed")))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while outputs("killed").is_empty() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    process.kill().expect("it runs");
+    process.wait().expect("it ends");
+    let kept = outputs("killed");
+    assert!(
+        (1..=FILES / 2).contains(&kept.len()),
+        "{} files",
+        kept.len()
+    );
+
+    let arguments_of = |name: &str| arguments(&path(name));
+    for name in ["whole", "killed"] {
+        let arguments = arguments_of(name);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        expect_code(&arguments, 0);
+    }
+    let whole = outputs("whole");
+    assert_eq!(whole.len(), FILES);
+    assert!(whole == outputs("killed"), "the bytes differ");
+    assert!(kept.iter().all(|file| whole.contains(file)), "a torn file");
 }

@@ -82,7 +82,7 @@ pub use perturb::{Perturbation, perturb};
 pub use read::{NerFormat, ReadOptions, read_ner, read_ner_text};
 pub use scheme::Scheme;
 pub use score::{ClassScore, Confusion, NerReport, piece_f1_original, score};
-pub use sentences::sentences;
+pub use sentences::{CharOffsets, sentences};
 pub use spans::{EntitySpan, Mode, entities};
 pub use stats::{
     Interval, Resampling, Significance, Summary, bootstrap, paired_bootstrap, paired_randomization,

@@ -63,13 +63,15 @@ fn ends_sentence(words: &[Word<'_>], initial: char) -> bool {
 
 /// Converts byte offsets of a text to character offsets (Unicode scalar values, as Python counts).
 #[derive(Clone, Debug)]
-pub(super) struct CharOffsets {
+pub struct CharOffsets {
     /// Byte offset of every character, and of the end.
     bytes: Vec<usize>,
 }
 
 impl CharOffsets {
-    pub(super) fn new(text: &str) -> Self {
+    /// Those of a text.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
         let ends = std::iter::once(text.len());
         Self {
             bytes: text
@@ -81,7 +83,8 @@ impl CharOffsets {
     }
 
     /// How many characters start before a byte offset.
-    pub(super) fn char_at(&self, byte: usize) -> usize {
+    #[must_use]
+    pub fn char_at(&self, byte: usize) -> usize {
         self.bytes.partition_point(|&start| start < byte)
     }
 }

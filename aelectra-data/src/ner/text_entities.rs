@@ -30,12 +30,14 @@ pub struct TextEntity {
 /// The entities that tags on a text's words spell. An `I-` without a `B-` opens an entity
 /// ([`Mode::Default`]).
 ///
-/// `scores` are the probabilities of the words' tags.
+/// `characters` are the text's offsets, made once however many sentences it has; `scores` are the
+/// probabilities of the words' tags.
 ///
 /// # Errors
 /// If the three lists differ in length, or a tag is none.
 pub fn text_entities(
     text: &str,
+    characters: &CharOffsets,
     words: &[Word<'_>],
     tags: &[String],
     scores: &[f64],
@@ -45,7 +47,6 @@ pub fn text_entities(
         let message = format!("{words} words, {tags} tags and {scores} scores do not fit");
         return Err(DataError::invalid(message));
     }
-    let characters = CharOffsets::new(text);
     let entity = |span: super::EntitySpan| {
         let bytes = words[span.start].start..words[span.end - 1].end;
         TextEntity {
@@ -108,7 +109,8 @@ mod tests {
         let words = words(text);
         let tags = ["O", "I-PER", "I-PER", "O", "O", "O", "B-LOC", "O", "O"].map(str::to_owned);
         let scores = [0.9, 0.8, 0.7, 0.9, 0.9, 0.9, 0.6, 0.9, 0.9];
-        let found = text_entities(text, &words, &tags, &scores).expect("fits");
+        let found =
+            text_entities(text, &CharOffsets::new(text), &words, &tags, &scores).expect("fits");
         assert_eq!(found.len(), 2);
         let characters: Vec<char> = text.chars().collect();
         for entity in &found {
@@ -124,6 +126,6 @@ mod tests {
         let json = serde_json::to_value(&found[1]).expect("serialises");
         assert_eq!(json["text"], "Ry");
         assert!(json.get("bytes").is_none());
-        assert!(text_entities(text, &words, &tags[1..], &scores).is_err());
+        assert!(text_entities(text, &CharOffsets::new(text), &words, &tags[1..], &scores).is_err());
     }
 }

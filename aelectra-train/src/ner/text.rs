@@ -1,6 +1,6 @@
 //! From running text to entities.
 
-use aelectra_data::ner::{TextEntity, sentences, text_entities, words};
+use aelectra_data::ner::{CharOffsets, TextEntity, sentences, text_entities, words};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -57,6 +57,7 @@ pub fn tag_texts<'t, S: AsRef<str> + Sync>(
     with_predictions
         .into_par_iter()
         .map(|(text, words, ranges, predicted)| {
+            let characters = CharOffsets::new(text);
             let mut tagged = TaggedText {
                 text,
                 entities: Vec::new(),
@@ -71,7 +72,7 @@ pub fn tag_texts<'t, S: AsRef<str> + Sync>(
                 let scores: Vec<f64> = predicted.iter().map(|w| f64::from(w.score)).collect();
                 tagged
                     .entities
-                    .extend(text_entities(text, words, &tags, &scores)?);
+                    .extend(text_entities(text, &characters, words, &tags, &scores)?);
                 let words = words.iter().map(|word| word.text);
                 tagged.sentences.push(words.zip(tags).collect());
             }

@@ -1,7 +1,6 @@
 //! Tagging many files: `predict --input 'corpus/**' --out tagged`. One output for each file, whole or not
 //! at all; what is there is not done again.
 
-use std::collections::VecDeque;
 use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
 
@@ -19,8 +18,10 @@ use crate::global::Global;
 use crate::output;
 use crate::progress::StageBar;
 
-/// Documents tagged together, of as many files as it takes.
+/// Documents tagged together, and their bytes: enough for every thread, and no more than an interruption may
+/// cost.
 const DOCUMENTS_AT_ONCE: usize = 256;
+const BYTES_AT_ONCE: usize = 64 << 10;
 /// What the outputs of a directory were made with.
 const RECORD: &str = "predict.json";
 
@@ -61,17 +62,15 @@ pub(super) struct Job<'a> {
     pub stop: &'a StopFlag,
 }
 
-/// A file that is being tagged.
-struct Open {
+/// A file and its output.
+struct Tagged<'a> {
+    from: &'a Path,
     to: PathBuf,
+    /// Whether the output is from an earlier run.
+    is_there: bool,
     rendered: Vec<u8>,
-    /// Documents that were read and not yet tagged.
-    waiting: usize,
     documents: u64,
     entities: u64,
-    bytes: u64,
-    /// Whether all of it was read.
-    read: bool,
     failed: bool,
 }
 
@@ -86,70 +85,28 @@ pub(super) fn run(job: &Job<'_>, global: Global) -> anyhow::Result<u8> {
         files: files.len(),
         ..Report::default()
     };
-    let mut todo = Vec::new();
-    for file in files {
-        let to = destination(&root, &file, job);
-        if to.exists() {
-            report.already_done += 1;
-        } else {
-            todo.push((file, to));
-        }
-    }
-    let total: u64 = todo.iter().map(|(file, _)| size(file)).sum();
+    let total: u64 = files.iter().map(|file| size(file)).sum();
     let bar = StageBar::new();
     let mut done = 0;
-    let mut open: VecDeque<Open> = VecDeque::new();
-    let mut batch: Vec<String> = Vec::new();
-    // By document of the batch its place in `open`, counted from the first file ever opened.
-    let mut owners: Vec<usize> = Vec::new();
-    let mut closed = 0;
-    for (number, (file, to)) in todo.iter().enumerate() {
+    for group in groups(&files) {
         if job.stop.requested().is_some() {
             report.interrupted = true;
             break;
         }
-        open.push_back(Open {
-            to: to.clone(),
-            rendered: Vec::new(),
-            waiting: 0,
-            documents: 0,
-            entities: 0,
-            bytes: size(file),
-            read: false,
-            failed: false,
-        });
-        match std::fs::File::open(file).map_err(DataError::io("open", file)) {
-            Err(error) => fail(&mut open, number - closed, &error),
-            Ok(reader) => {
-                for document in Documents::new(std::io::BufReader::new(reader), file) {
-                    match document {
-                        Err(error) => fail(&mut open, number - closed, &error),
-                        Ok(document) => {
-                            if let Some(file) = open.get_mut(number - closed) {
-                                file.waiting += 1;
-                            }
-                            batch.push(document);
-                            owners.push(number);
-                        }
-                    }
-                    if batch.len() == DOCUMENTS_AT_ONCE {
-                        tag(job, &mut batch, &mut owners, &mut open, closed)?;
-                        if job.stop.requested().is_some() {
-                            report.interrupted = true;
-                            break;
-                        }
-                    }
-                }
-            }
-        }
-        if report.interrupted {
-            // What was read of the last file is not written.
+        let mut group: Vec<Tagged<'_>> = group
+            .iter()
+            .map(|file| Tagged::new(file, destination(&root, file, job)))
+            .collect();
+        // Which texts are tagged together decides a score's last digit, so all of a group are, also where
+        // some are there: what an interrupted run writes later is what it would have written.
+        if group.iter().any(|file| !file.is_there) && !tag_group(job, &mut group)? {
+            report.interrupted = true;
             break;
         }
-        if let Some(file) = open.get_mut(number - closed) {
-            file.read = true;
+        for file in group {
+            done += size(file.from);
+            file.finish(&mut report)?;
         }
-        closed += close(&mut open, &mut report, &mut done)?;
         bar.report(Progress {
             stage: "tag",
             done,
@@ -157,11 +114,8 @@ pub(super) fn run(job: &Job<'_>, global: Global) -> anyhow::Result<u8> {
             unit: "bytes",
         });
     }
-    tag(job, &mut batch, &mut owners, &mut open, closed)?;
-    close(&mut open, &mut report, &mut done)?;
     bar.finish();
     report.seconds = started.elapsed().as_secs_f64();
-    report.megabytes = done as f64 / 1e6;
     report.documents_per_second = report.documents as f64 / report.seconds.max(1e-9);
     output::show(global, &report, || describe(&report, job.out))?;
     Ok(match job.stop.requested() {
@@ -269,11 +223,58 @@ fn check_made(job: &Job<'_>) -> anyhow::Result<()> {
     }
 }
 
-fn fail(open: &mut VecDeque<Open>, at: usize, error: &DataError) {
-    if let Some(file) = open.get_mut(at) {
-        file.failed = true;
+/// Neighbouring files that are tagged together, by their sizes alone.
+fn groups(files: &[PathBuf]) -> Vec<&[PathBuf]> {
+    let mut groups = Vec::new();
+    let (mut first, mut bytes) = (0, 0);
+    for (at, file) in files.iter().enumerate() {
+        bytes += size(file) as usize;
+        let count = at + 1 - first;
+        if bytes >= BYTES_AT_ONCE || count == DOCUMENTS_AT_ONCE || at + 1 == files.len() {
+            groups.push(&files[first..=at]);
+            (first, bytes) = (at + 1, 0);
+        }
     }
-    output::note(&format!("left out: {error}"));
+    groups
+}
+
+/// Tags the documents of a group's files; false when a signal asked to stop, and then nothing of them is to
+/// be written.
+fn tag_group(job: &Job<'_>, group: &mut [Tagged<'_>]) -> anyhow::Result<bool> {
+    let mut batch: Vec<String> = Vec::new();
+    // Of each document of the batch its file.
+    let mut owners: Vec<usize> = Vec::new();
+    let mut bytes = 0;
+    for at in 0..group.len() {
+        let from = group[at].from;
+        let documents = std::fs::File::open(from).map_err(DataError::io("open", from));
+        let documents = match documents {
+            Ok(reader) => Documents::new(std::io::BufReader::new(reader), from),
+            Err(error) => {
+                group[at].fail(&error);
+                continue;
+            }
+        };
+        for document in documents {
+            match document {
+                Err(error) => group[at].fail(&error),
+                Ok(document) => {
+                    bytes += document.len();
+                    batch.push(document);
+                    owners.push(at);
+                }
+            }
+            if batch.len() == DOCUMENTS_AT_ONCE || bytes >= BYTES_AT_ONCE {
+                tag(job, &mut batch, &mut owners, group)?;
+                bytes = 0;
+                if job.stop.requested().is_some() {
+                    return Ok(false);
+                }
+            }
+        }
+    }
+    tag(job, &mut batch, &mut owners, group)?;
+    Ok(true)
 }
 
 /// Tags a batch and gives each file its own.
@@ -281,8 +282,7 @@ fn tag(
     job: &Job<'_>,
     batch: &mut Vec<String>,
     owners: &mut Vec<usize>,
-    open: &mut VecDeque<Open>,
-    closed: usize,
+    group: &mut [Tagged<'_>],
 ) -> anyhow::Result<()> {
     let documents = std::mem::take(batch);
     let found = tag_texts(job.tagger, &documents)?;
@@ -294,49 +294,61 @@ fn tag(
             Ok((rendered, text.entities.len()))
         })
         .collect::<std::io::Result<_>>()?;
+    // Text formats keep the blank lines that part documents.
+    let parted = match job.format {
+        OutputFormat::Inline => true,
+        OutputFormat::Pretty => job.renderer.redact,
+        OutputFormat::Jsonl | OutputFormat::Conll => false,
+    };
     for (owner, (rendered, entities)) in owners.drain(..).zip(rendered) {
-        let Some(file) = open.get_mut(owner - closed) else {
-            continue;
-        };
-        // Text formats keep the blank lines that part documents.
-        let parted = match job.format {
-            OutputFormat::Inline => true,
-            OutputFormat::Pretty => job.renderer.redact,
-            OutputFormat::Jsonl | OutputFormat::Conll => false,
-        };
+        let file = &mut group[owner];
         if parted && file.documents > 0 {
             file.rendered.push(b'\n');
         }
         file.rendered.extend(rendered);
-        file.waiting -= 1;
         file.documents += 1;
         file.entities += entities as u64;
     }
     Ok(())
 }
 
-/// Writes the files at the front that are complete; returns how many.
-fn close(open: &mut VecDeque<Open>, report: &mut Report, done: &mut u64) -> anyhow::Result<usize> {
-    let mut count = 0;
-    while open
-        .front()
-        .is_some_and(|file| file.read && file.waiting == 0)
-    {
-        let Some(file) = open.pop_front() else { break };
-        count += 1;
-        if file.failed {
-            report.failed += 1;
-            continue;
+impl<'a> Tagged<'a> {
+    fn new(from: &'a Path, to: PathBuf) -> Self {
+        Self {
+            from,
+            is_there: to.exists(),
+            to,
+            rendered: Vec::new(),
+            documents: 0,
+            entities: 0,
+            failed: false,
         }
-        if let Some(parent) = file.to.parent() {
+    }
+
+    fn fail(&mut self, error: &DataError) {
+        self.failed = true;
+        output::note(&format!("left out: {error}"));
+    }
+
+    /// Writes the output where there is none and counts what was done.
+    fn finish(self, report: &mut Report) -> anyhow::Result<()> {
+        if self.is_there {
+            report.already_done += 1;
+            return Ok(());
+        }
+        if self.failed {
+            report.failed += 1;
+            return Ok(());
+        }
+        if let Some(parent) = self.to.parent() {
             std::fs::create_dir_all(parent).map_err(DataError::io("create", parent))?;
         }
-        replace_file(&file.to, &file.rendered)?;
-        report.documents += file.documents;
-        report.entities += file.entities;
-        *done += file.bytes;
+        replace_file(&self.to, &self.rendered)?;
+        report.documents += self.documents;
+        report.entities += self.entities;
+        report.megabytes += size(self.from) as f64 / 1e6;
+        Ok(())
     }
-    Ok(count)
 }
 
 fn describe(report: &Report, out: &Path) -> String {
@@ -360,4 +372,31 @@ fn describe(report: &Report, out: &Path) -> String {
         text += "\ninterrupted; the same command goes on";
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Neither many files nor a few large ones wait for all to be tagged.
+    #[test]
+    fn groups_end_after_enough_bytes_or_files() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let lengths = |sizes: &[usize]| -> Vec<usize> {
+            let files: Vec<PathBuf> = (0..sizes.len())
+                .map(|at| folder.path().join(format!("{}-{at}", sizes.len())))
+                .collect();
+            for (file, size) in files.iter().zip(sizes) {
+                std::fs::write(file, vec![b'a'; *size]).expect("writable");
+            }
+            groups(&files).iter().map(|group| group.len()).collect()
+        };
+        let large = BYTES_AT_ONCE;
+        assert_eq!(lengths(&[large, 10, large - 10, 1, 2, 3]), [1, 2, 3]);
+        assert_eq!(
+            lengths(&[0; 300]),
+            [DOCUMENTS_AT_ONCE, 300 - DOCUMENTS_AT_ONCE]
+        );
+        assert!(lengths(&[]).is_empty());
+    }
 }
