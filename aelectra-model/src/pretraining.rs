@@ -167,6 +167,30 @@ impl ElectraPretrainer {
         })
     }
 
+    /// This pair with an existing discriminator beside its generator: where the discriminator has embeddings
+    /// of its own ([`Self::with_residual_embeddings`]) the generator keeps the shared ones, and what the
+    /// discriminator's table differs by is its residual. Else as [`Self::with_discriminator`].
+    ///
+    /// # Errors
+    /// When the embedding tables differ in shape.
+    pub fn with_discriminator_beside(self, discriminator: ElectraForPreTraining) -> Result<Self> {
+        if self.discriminator.embeddings.is_none() {
+            return self.with_discriminator(discriminator);
+        }
+        let mut own = discriminator.electra.embeddings;
+        same_tables(&self.embeddings, &own)?;
+        let words = own.word_embeddings.weight.val() - self.embeddings.word_embeddings.weight.val();
+        own.word_embeddings.weight = Param::from_tensor(words.detach());
+        Ok(Self {
+            discriminator: Discriminator {
+                embeddings: Some(own),
+                backbone: discriminator.electra.backbone,
+                predictions: discriminator.discriminator_predictions,
+            },
+            ..self
+        })
+    }
+
     /// This pair with an existing generator and its embeddings; the discriminator stays. Where both
     /// are given, the discriminator's embeddings are the ones to keep: call this first.
     ///

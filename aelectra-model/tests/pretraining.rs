@@ -287,6 +287,13 @@ fn nothing_drawn() {
     }
 }
 
+/// Half of the shared table as the discriminator's residual; a constant would vanish in LayerNorm.
+fn set_residual(pair: &mut ElectraPretrainer) {
+    let half = pair.embeddings.word_embeddings.weight.val() * 0.5;
+    let own = pair.discriminator.embeddings.as_mut().expect("it has some");
+    own.word_embeddings.weight = burn::module::Param::from_tensor(half.detach());
+}
+
 /// A residual that is zero changes nothing; what either loss moves, and what an export holds.
 #[test]
 fn residual_embeddings_keep_the_gradients_apart() {
@@ -326,13 +333,7 @@ fn residual_embeddings_keep_the_gradients_apart() {
     assert!(mlm.contains_key(words) && !mlm.contains_key(residual));
 
     let mut moved = apart;
-    let own = moved
-        .discriminator
-        .embeddings
-        .as_mut()
-        .expect("they were given");
-    let table = own.word_embeddings.weight.val();
-    own.word_embeddings.weight = burn::module::Param::from_tensor((table + 0.25).detach());
+    set_residual(&mut moved);
     let logits = values(run(&moved).discriminator_logits);
     // Without dropout both are the same network.
     let quiet = |samples: &PretrainOutput| samples.corrupted_ids.clone();
@@ -354,6 +355,31 @@ fn residual_embeddings_keep_the_gradients_apart() {
         &theirs,
         FORWARD,
     );
+}
+
+/// A pair with tables apart, exported as two models, is the same pair when it begins from them.
+#[test]
+fn residual_embeddings_come_back_from_two_models() {
+    let device = aelectra_model::device::for_tests();
+    let input = pretrain_input(&[12, 9], &[1, 3, 13, 15], &device);
+    let mut pair = pretrainer(&device).with_residual_embeddings();
+    set_residual(&mut pair);
+    let run = |model: &ElectraPretrainer| {
+        let output = model.forward(&input, None, &mut Noise::sampling(4));
+        (
+            values(output.mlm_loss_sum),
+            values(output.discriminator_logits),
+        )
+    };
+    let (generator, discriminator) = (pair.generator_model(), pair.discriminator_model());
+    let again = pretrainer(&device)
+        .with_residual_embeddings()
+        .with_generator(generator)
+        .and_then(|pair| pair.with_discriminator_beside(discriminator))
+        .expect("they fit");
+    let (ours, theirs) = (run(&again), run(&pair));
+    assert_close("generator", &ours.0, &theirs.0, FORWARD);
+    assert_close("discriminator", &ours.1, &theirs.1, FORWARD);
 }
 
 /// The colder, the more of the samples are the best guess.

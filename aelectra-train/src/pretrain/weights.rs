@@ -82,7 +82,8 @@ impl InitialModels {
     }
 
     /// Replaces the halves of a fresh pair. The discriminator comes last: of two models the shared
-    /// embeddings are its.
+    /// embeddings are its, unless its table is kept apart from the generator's. A generator that is not
+    /// given begins with the discriminator's embeddings.
     pub(crate) fn load_into(
         &self,
         mut pair: ElectraPretrainer,
@@ -106,7 +107,12 @@ impl InitialModels {
             pair = pair.with_generator(open(generator)?.for_masked_lm(device)?.0)?;
         }
         if let Some(discriminator) = &self.discriminator {
-            pair = pair.with_discriminator(open(discriminator)?.for_pretraining(device)?.0)?;
+            let model = open(discriminator)?.for_pretraining(device)?.0;
+            pair = if self.generator.is_some() {
+                pair.with_discriminator_beside(model)?
+            } else {
+                pair.with_discriminator(model)?
+            };
         }
         Ok(pair)
     }
