@@ -1,7 +1,8 @@
 //! A small pair learns one batch by heart: the first thing that fails when a gradient, a sign or
 //! the optimizer is wrong.
 
-use aelectra_data::pretrain::PretrainBatch;
+mod common;
+
 use aelectra_data::rng::KeyedRng;
 use aelectra_data::run::PretrainMetrics;
 use aelectra_train::config::pretrain::PretrainConfig;
@@ -10,12 +11,11 @@ use aelectra_train::optimizer::Adam;
 use aelectra_train::pretrain::replicas::NamedDevice;
 use aelectra_train::pretrain::step::{Steps, train_step};
 use aelectra_train::pretrain::weights::fresh_model;
+use common::{MASK, masked_batch, small_network};
 
 const ROWS: usize = 4;
 const LENGTH: usize = 16;
 const WORDS: u64 = 60;
-/// The mask's id, the last of the special ones.
-const MASK: u32 = 4;
 
 /// Metrics of every step of training on the same batch.
 fn learn(mlm_weight: f64) -> Vec<PretrainMetrics> {
@@ -28,15 +28,11 @@ fn learn(mlm_weight: f64) -> Vec<PretrainMetrics> {
         schedule_steps: 1000,
         generator_size: 1.0,
         rtd_weight: 5.0,
-        ..PretrainConfig::default()
+        ..small_network()
     };
     config.optimizer.max_grad_norm = 5.0;
     config.optimizer.weight_decay = 0.0;
     config.model.embedding_size = 32;
-    config.model.hidden_size = 32;
-    config.model.num_hidden_layers = 2;
-    config.model.num_attention_heads = 2;
-    config.model.intermediate_size = 64;
     config.model.max_position_embeddings = LENGTH;
     config.model.initializer_range = 0.1;
     config.model.hidden_dropout_prob = 0.0;
@@ -49,25 +45,7 @@ fn learn(mlm_weight: f64) -> Vec<PretrainMetrics> {
     let masked_rows: Vec<u32> = (0..ROWS)
         .flat_map(|row| [2, 7, 11].map(|column| (row * LENGTH + column) as u32))
         .collect();
-    let mut masked_ids = input_ids.clone();
-    for &cell in &masked_rows {
-        masked_ids[cell as usize] = MASK;
-    }
-    let batch = PretrainBatch {
-        batch_size: ROWS,
-        seq_len: LENGTH,
-        masked_labels: masked_rows
-            .iter()
-            .map(|&cell| input_ids[cell as usize])
-            .collect(),
-        token_type_ids: vec![0; ROWS * LENGTH],
-        lengths: vec![LENGTH; ROWS],
-        input_ids,
-        masked_ids,
-        masked_rows,
-        max_predictions: 3,
-        epoch: 0,
-    };
+    let batch = masked_batch(input_ids, vec![LENGTH; ROWS], LENGTH, masked_rows, 3);
 
     let mut model = fresh_model(&config, WORDS as usize, 0, &device);
     let devices = [NamedDevice::new("test", &device)];

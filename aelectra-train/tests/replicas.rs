@@ -3,15 +3,17 @@
 
 #![allow(clippy::expect_used)]
 
+mod common;
+
 use aelectra_data::pretrain::PretrainBatch;
 use aelectra_data::rng::KeyedRng;
 use aelectra_model::DeviceList;
 use aelectra_model::parameters;
-use aelectra_train::config::pretrain::PretrainConfig;
 use aelectra_train::optimizer::Adam;
 use aelectra_train::pretrain::replicas::NamedDevice;
 use aelectra_train::pretrain::step::{Steps, StepsSummary, train_step};
 use aelectra_train::pretrain::weights::fresh_model;
+use common::{masked_batch, small_network};
 
 const WORDS: u32 = 300;
 const LENGTH: usize = 24;
@@ -31,25 +33,7 @@ fn batch(step: u64) -> PretrainBatch {
     let masked_rows: Vec<u32> = (0..ROWS)
         .flat_map(|row| (0..2 + row % 2).map(move |at| (row * LENGTH + 1 + 3 * at) as u32))
         .collect();
-    let mut masked_ids = input_ids.clone();
-    for &at in &masked_rows {
-        masked_ids[at as usize] = 4;
-    }
-    PretrainBatch {
-        batch_size: ROWS,
-        seq_len: LENGTH,
-        masked_labels: masked_rows
-            .iter()
-            .map(|&at| input_ids[at as usize])
-            .collect(),
-        token_type_ids: vec![0; ROWS * LENGTH],
-        input_ids,
-        masked_ids,
-        lengths,
-        masked_rows,
-        max_predictions: 4,
-        epoch: 0,
-    }
+    masked_batch(input_ids, lengths, LENGTH, masked_rows, 4)
 }
 
 struct Trained {
@@ -64,12 +48,7 @@ fn train(devices: &str, micro_batch: Option<usize>) -> Trained {
 
 /// `seed` is that of the noise; the weights are the same for all.
 fn train_with(devices: &str, micro_batch: Option<usize>, seed: u64) -> Trained {
-    let mut config = PretrainConfig::default();
-    config.model.embedding_size = 16;
-    config.model.hidden_size = 32;
-    config.model.num_hidden_layers = 2;
-    config.model.num_attention_heads = 2;
-    config.model.intermediate_size = 64;
+    let mut config = small_network();
     config.model.hidden_dropout_prob = 0.1;
     config.model.attention_probs_dropout_prob = 0.1;
     config.generator_size = 0.5;

@@ -1,13 +1,15 @@
 //! What crosses between host and device in a pretraining step: ids, and nothing back until the metrics
 //! are read. In a process of its own, because the counters are the process's.
 
+mod common;
+
 use aelectra_data::pretrain::PretrainBatch;
 use aelectra_model::{kernels, transfer};
-use aelectra_train::config::pretrain::PretrainConfig;
 use aelectra_train::optimizer::Adam;
 use aelectra_train::pretrain::replicas::NamedDevice;
 use aelectra_train::pretrain::step::{Steps, train_step};
 use aelectra_train::pretrain::weights::fresh_model;
+use common::{masked_batch, small_network};
 
 const ROWS: usize = 16;
 const LENGTH: usize = 128;
@@ -23,26 +25,12 @@ fn batch(number: usize) -> PretrainBatch {
     let masked_rows: Vec<u32> = (0..ROWS)
         .flat_map(|row| (0..19 - row.min(3)).map(move |at| (row * LENGTH + 2 + at * 5) as u32))
         .collect();
-    let mut masked_ids = input_ids.clone();
-    for &at in &masked_rows {
-        masked_ids[at as usize] = 4;
-    }
+    let lengths = (0..ROWS).map(|row| LENGTH - row).collect();
     PretrainBatch {
-        batch_size: ROWS,
-        seq_len: LENGTH,
-        masked_labels: masked_rows
-            .iter()
-            .map(|&at| input_ids[at as usize])
-            .collect(),
         token_type_ids: (0..ROWS * LENGTH)
             .map(|at| u32::from(at % 3 == 0))
             .collect(),
-        lengths: (0..ROWS).map(|row| LENGTH - row).collect(),
-        input_ids,
-        masked_ids,
-        masked_rows,
-        max_predictions: 19,
-        epoch: 0,
+        ..masked_batch(input_ids, lengths, LENGTH, masked_rows, 19)
     }
 }
 
@@ -54,12 +42,7 @@ fn nothing_but_ids_crosses_in_a_step() {
         return;
     }
     let device = device.autodiff();
-    let mut config = PretrainConfig::default();
-    config.model.embedding_size = 16;
-    config.model.hidden_size = 32;
-    config.model.num_hidden_layers = 2;
-    config.model.num_attention_heads = 2;
-    config.model.intermediate_size = 64;
+    let config = small_network();
     let mut model = fresh_model(&config, WORDS, 0, &device);
     let devices = [NamedDevice::new("test", &device)];
     let mut optimizer = Adam::new(config.optimizer, &model);

@@ -127,7 +127,7 @@ class Ablations:
     def do(self, name: str) -> None:
         row, log = ROWS[name], self.out / f"{name}.log"
         tokenizer, shards = self.data(row)
-        steps = int(self.a.minutes * 60 / self.speed(name, row) / 100) * 100
+        steps = max(int(self.a.minutes * 60 / self.speed(name, row) / 100), 1) * 100
         pretrained, done = self.out / name, self.out / f"{name}.pretrain.json"
         if not done.exists():
             command = [self.a.aelectra, "pretrain", "--recipe", RECIPE, "--data", shards, "--tokenizer", tokenizer, "--out", pretrained]

@@ -46,7 +46,14 @@ pub(super) fn side_by_side<J: Sync, R: Send>(
         }),
     };
     results.sort_by_key(|(at, _)| *at);
-    results.into_iter().map(|(_, result)| result).collect()
+    let results: Vec<R> = results
+        .into_iter()
+        .map(|(_, result)| result)
+        .collect::<Result<_>>()?;
+    if results.len() < jobs.len() {
+        return Err(TrainError::failed("a training thread died"));
+    }
+    Ok(results)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub struct Card {
     /// Peak of products in 32 bits, TFLOP/s.
     pub tflops_f32: f64,
     /// Peak of products whose 32-bit factors are rounded to TF32, dense, TFLOP/s; what products in 32
-    /// bits are where there is such hardware, unless `AELECTRA_TF32=0`.
+    /// bits are where there is such hardware; for `AELECTRA_TF32=0` leave it out of a card of your own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tflops_tf32: Option<f64>,
     /// Peak of products of 16-bit brain floats (or half floats) with 32-bit sums, dense, TFLOP/s.

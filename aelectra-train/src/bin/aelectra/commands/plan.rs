@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use aelectra_data::pretrain::{ShardSet, Split};
+use aelectra_model::Precision;
 use aelectra_model::device::{gpus, is_gpu};
 use aelectra_train::config::Configuration;
 use aelectra_train::config::pretrain::PretrainConfig;
@@ -332,8 +333,12 @@ impl Basis {
             }
             None => {
                 let speed = Speed::of_card(&card, config.precision, args.utilisation);
+                let rounded = match (config.precision, card.tflops_tf32) {
+                    (Precision::Bf16, _) | (_, None) => "",
+                    (_, Some(_)) => " rounded to TF32",
+                };
                 let text = format!(
-                    "{:.1} TFLOP/s in {} and {:.0} GB/s, as a share of: {}",
+                    "{:.1} TFLOP/s in {}{rounded} and {:.0} GB/s, as a share of: {}",
                     speed.flops_per_second / 1e12,
                     config.precision,
                     speed.optimizer_bytes_per_second / 1e9,
