@@ -6,6 +6,7 @@ use aelectra_data::run::{ControlRequest, Envelope, Manifest};
 use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 
 use crate::options::Exit;
+use crate::saved::View;
 use crate::state::RunKey;
 use crate::summary::RunSummary;
 
@@ -39,7 +40,7 @@ pub(crate) enum Action {
     /// These runs exist, the most recently written first.
     Listed(Vec<RunSummary>),
     ControlSent(RunKey, ControlRequest, String),
-    /// Something outside failed; the text is for the user.
+    /// What became of something outside, mostly that it failed; the text is for the user.
     Failed(String),
     /// A signal of this number asks to leave.
     Terminate(i32),
@@ -59,6 +60,8 @@ pub(crate) enum Effect {
     Unfollow(RunKey),
     /// Stop reading (`true`) or go on.
     Freeze(bool),
+    /// Keep the view for the next session.
+    SaveView(View),
     /// File a control request with a run.
     Control(RunKey, PathBuf, ControlRequest),
 }

@@ -13,6 +13,7 @@ use crate::action::{Action, Batch, Effect};
 use crate::error::{Result, TuiError};
 use crate::input::{Input, Keyboard};
 use crate::options::{Exit, Options, Source};
+use crate::saved::View;
 use crate::source::{self, Switches};
 use crate::state::{RunKey, State};
 use crate::store::process_exists;
@@ -75,6 +76,18 @@ impl Hub {
                     self.followed
                         .values()
                         .for_each(|switches| switches.freeze(frozen));
+                }
+                Effect::SaveView(view) => {
+                    let text = match View::path() {
+                        None => "no place to keep the view: HOME is not set".to_owned(),
+                        Some(path) => match view.write(&path) {
+                            Ok(()) => format!("view saved in {}", path.display()),
+                            Err(error) => {
+                                format!("cannot save the view in {}: {error}", path.display())
+                            }
+                        },
+                    };
+                    rest.extend(update(state, Action::Failed(text)));
                 }
                 Effect::Control(key, path, request) => {
                     let filed = RunDir::open(&path)
@@ -174,6 +187,11 @@ fn interact(
 ) -> Result<Exit> {
     let mut state = new_state(source, options);
     state.live = live;
+    match View::path().map_or(Ok(None), |path| View::read(&path)) {
+        Ok(None) => {}
+        Ok(Some(view)) => view.apply(&mut state, options.theme_may_be_saved()),
+        Err(problem) => state.notify(problem),
+    }
     let mut hub = Hub::start(source, options.replay);
     let mut keyboard = Keyboard::open().map_err(TuiError::Terminal)?;
     let mut screen = Screen::take(output, !options.no_mouse).map_err(TuiError::Terminal)?;

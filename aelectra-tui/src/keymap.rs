@@ -41,6 +41,12 @@ pub(crate) enum Command {
     /// Make the run under the cursor the shown one.
     Open,
     Difference,
+    /// The run list by the next column.
+    Sort,
+    /// The run list the other way round.
+    Reverse,
+    /// Keep how things are shown.
+    SaveView,
     Theme,
     /// Stop with a checkpoint.
     Stop,
@@ -120,6 +126,7 @@ bindings! {
         [char('6')] Show(Logs) "Logs";
         [char('?'), Key::Plain(KeyCode::F(1))] Show(Help) "This help";
         [char('t')] Theme "Next theme";
+        [char('w')] SaveView "Keep this view";
         [char('f')] Freeze "Freeze, or go on";
         [Key::Ctrl('l')] Repaint "Draw anew";
         [Key::Ctrl('z')] Suspend "Suspend; fg comes back";
@@ -152,6 +159,8 @@ bindings! {
         [char(' ')] Mark "Runs: mark to compare";
         [Key::Plain(KeyCode::Enter)] Open "Runs: show this run";
         [char('d')] Difference "Runs: config differences";
+        [char('o')] Sort "Runs: sort, other way";
+        [char('u')] Reverse "";
     }
     "The run (confirmed)" {
         [char('S')] Stop "Checkpoint, then stop";

@@ -17,6 +17,7 @@
 mod action;
 mod app;
 mod error;
+mod filter;
 mod format;
 mod input;
 mod keymap;
@@ -26,6 +27,8 @@ mod navigate;
 mod options;
 mod plain;
 mod report;
+mod run_table;
+mod saved;
 mod snapshot;
 mod source;
 mod state;

@@ -4,6 +4,7 @@ use ratatui::crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
 use crate::keymap::Command;
+use crate::run_table;
 use crate::state::{Screen, State, Window};
 use crate::view;
 
@@ -116,6 +117,12 @@ fn sideways(state: &mut State, direction: f64) {
             back.saturating_sub(1)
         };
         state.scroll = 0;
+        return;
+    }
+    if state.screen == Screen::Runs {
+        let last = run_table::columns(state).len().saturating_sub(1);
+        let moved = state.columns_left.saturating_add_signed(direction as isize);
+        state.columns_left = moved.min(last);
         return;
     }
     match (state.cursor, state.window()) {

@@ -80,6 +80,11 @@ impl Options {
             .unwrap_or_else(|| !locale_is_utf8(|name| std::env::var(name).ok()))
     }
 
+    /// Whether neither a flag nor `NO_COLOR` chose the theme.
+    pub(crate) fn theme_may_be_saved(&self) -> bool {
+        self.theme.is_none() && self.theme_name() != ThemeName::Mono
+    }
+
     pub(crate) fn theme_name(&self) -> ThemeName {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         match self.theme {

@@ -1,11 +1,13 @@
 //! Everything the dashboard knows and shows. [`update`](crate::update::update) changes it,
 //! [`view::draw`](crate::view::draw) shows it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use aelectra_data::run::ControlRequest;
 
-use crate::store::{Axis, RunStore, Status, status, widened};
+use crate::run_table;
+use crate::store::{Axis, Row, RunStore, Status, status, widened};
 use crate::summary::RunSummary;
 use crate::theme::{Theme, ThemeName};
 
@@ -96,6 +98,8 @@ pub(crate) struct RunRow {
     pub(crate) loaded: f64,
     pub(crate) alive: Option<bool>,
     pub(crate) marked: bool,
+    /// Its configuration, flat: dotted keys and values as text.
+    pub(crate) settings: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -147,6 +151,12 @@ pub(crate) struct State {
     pub(crate) run_row: usize,
     /// Show configuration differences instead of the run list.
     pub(crate) difference: bool,
+    /// The column that the run list is sorted by; `None` is by time, the newest first.
+    pub(crate) sort: Option<String>,
+    /// The greatest first.
+    pub(crate) descending: bool,
+    /// Columns of the run list that are scrolled out on the left.
+    pub(crate) columns_left: usize,
     /// A message of the dashboard itself, and until when.
     pub(crate) notice: Option<(String, f64)>,
 }
@@ -233,11 +243,21 @@ impl State {
         }))
     }
 
-    /// The runs that the filter lets through, in listed order.
+    /// The runs that the filter lets through, in the order they are listed in.
     pub(crate) fn listed(&self) -> Vec<RunKey> {
-        let wanted = self.filter.to_lowercase();
-        let matches = |key: &RunKey| self.runs[*key].id.to_lowercase().contains(&wanted);
-        self.order.iter().copied().filter(matches).collect()
+        run_table::listed(self)
+    }
+
+    /// The moment the cursor stands at, seconds since the shown run began.
+    pub(crate) fn cursor_time(&self) -> Option<f64> {
+        self.cursor_row().map(|row| row.time)
+    }
+
+    /// The measurement of the shown run that the cursor stands at.
+    pub(crate) fn cursor_row(&self) -> Option<Row> {
+        let steps = &self.run()?.steps;
+        let row = steps.at(self.usable_axis(), self.cursor?)?;
+        steps.rows().get(row).copied()
     }
 
     /// Where runs are looked for, in words; nothing where they were given by name.

@@ -1,5 +1,6 @@
 //! A glance at a run: enough for a list, without reading its whole file.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use aelectra_data::run::{Envelope, RunDir};
 use serde::Serialize;
 
 use crate::error::Result;
+use crate::run_table;
 use crate::store::{Metric, RunStore, process_exists, status};
 
 /// Bytes read from the beginning and from the end of a file.
@@ -39,6 +41,9 @@ pub struct RunSummary {
     pub last_event_seconds: Option<f64>,
     /// Its directory.
     pub path: PathBuf,
+    /// Its configuration, flat: dotted keys and values as text.
+    #[serde(skip)]
+    pub(crate) settings: BTreeMap<String, String>,
 }
 
 impl RunSummary {
@@ -56,7 +61,12 @@ impl RunSummary {
         }
         let alive = run.start.as_ref().and_then(process_exists);
         let path = dir.path().to_path_buf();
-        Ok(Self::of(&run, dir.id(), path, alive, now))
+        let manifest = dir.read_manifest().ok();
+        let settings = manifest.map(|manifest| run_table::settings(&manifest.config));
+        Ok(Self {
+            settings: settings.unwrap_or_default(),
+            ..Self::of(&run, dir.id(), path, alive, now)
+        })
     }
 
     /// The summary of a run that was read.
@@ -80,6 +90,7 @@ impl RunSummary {
             best_f1: run.ner.best_f1(),
             last_event_seconds: run.last_time.map(|last| (now - last).max(0.0)),
             path,
+            settings: BTreeMap::new(),
         }
     }
 }

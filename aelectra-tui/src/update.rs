@@ -8,6 +8,8 @@ use crate::action::{Action, Batch, Effect};
 use crate::keymap::{Command, lookup};
 use crate::navigate;
 use crate::options::Exit;
+use crate::run_table;
+use crate::saved::View;
 use crate::state::{Dialog, OVERLAID, RunKey, RunRow, SMOOTHING, Screen, State, Window};
 use crate::store::{Axis, RunStore, Status};
 use crate::summary::RunSummary;
@@ -30,6 +32,9 @@ pub(crate) fn update(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::Batch(batch) => return on_batch(state, batch),
         Action::Manifest(key, manifest) => {
+            if let Some(row) = state.runs.get_mut(key) {
+                row.settings = run_table::settings(&manifest.config);
+            }
             if let Some(run) = store(state, key) {
                 run.manifest = Some(*manifest);
             }
@@ -107,6 +112,9 @@ fn on_listed(state: &mut State, summaries: Vec<RunSummary>) -> Vec<Effect> {
             });
             state.runs.len() - 1
         });
+        if !summary.settings.is_empty() {
+            state.runs[key].settings.clone_from(&summary.settings);
+        }
         state.runs[key].summary = Some(summary);
         order.push(key);
     }
@@ -195,7 +203,7 @@ fn on_dialog_key(state: &mut State, dialog: Dialog, key: &KeyEvent) -> Vec<Effec
                     KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => {
                         state.filter.clear();
                     }
-                    KeyCode::Char(c) if !c.is_control() && state.filter.len() < 64 => {
+                    KeyCode::Char(c) if !c.is_control() && state.filter.len() < 200 => {
                         state.filter.push(c);
                     }
                     _ => {}
@@ -290,6 +298,8 @@ fn on_command(state: &mut State, command: Command) -> Vec<Effect> {
             }
         }
         Command::Open | Command::Mark => {}
+        Command::Sort | Command::Reverse => sort(state, command),
+        Command::SaveView => return vec![Effect::SaveView(View::of(state))],
         Command::Difference => {
             show(state, Screen::Runs);
             state.difference = !state.difference;
@@ -309,6 +319,27 @@ fn on_command(state: &mut State, command: Command) -> Vec<Effect> {
         moved => navigate::command(state, moved),
     }
     Vec::new()
+}
+
+/// Sorts the list of runs by the next column or the other way; the cursor stays on its run.
+fn sort(state: &mut State, command: Command) {
+    if state.screen != Screen::Runs {
+        show(state, Screen::Runs);
+    }
+    let pointed = state.listed().get(state.run_row).copied();
+    match command {
+        Command::Reverse => state.descending = !state.descending,
+        _ => state.sort = run_table::next_sort(state),
+    }
+    let place = pointed.and_then(|key| state.listed().iter().position(|other| *other == key));
+    state.run_row = place.unwrap_or(0);
+    let column = state.sort.clone();
+    // In view: those before it are scrolled out as far as needed.
+    let columns = run_table::columns(state);
+    let at = columns
+        .iter()
+        .position(|c| Some(&c.name) == column.as_ref());
+    state.columns_left = at.map_or(0, |at| at.saturating_sub(3));
 }
 
 fn quit(state: &mut State) -> Vec<Effect> {

@@ -160,6 +160,16 @@ metrics! {
 }
 
 metrics! {
+    /// Numbers of one of several devices.
+    DeviceMetric {
+        TokensPerSecond = "tokens_per_second", "tokens/s by device", PerSecond;
+        Computing = "computing", "computing, share of a step", Share;
+        Communication = "communication", "moving weights and gradients, share of a step", Share;
+        Waiting = "waiting", "waiting for other devices, share of a step", Share;
+    }
+}
+
+metrics! {
     /// Numbers of the machine.
     SystemMetric {
         Cpu = "cpu_percent", "process CPU, 100% = one core", Percent;

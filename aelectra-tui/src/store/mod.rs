@@ -10,8 +10,8 @@ mod status;
 mod table;
 
 pub(crate) use bucket::Bucket;
-pub(crate) use metric::{Metric, NerMetric, SystemMetric, Unit};
+pub(crate) use metric::{DeviceMetric, Metric, NerMetric, SystemMetric, Unit};
 pub(crate) use ner::NerTrack;
 pub(crate) use run::{ControlRecord, LogLine, RunStore};
 pub(crate) use status::{Status, process_exists, status};
-pub(crate) use table::{Axis, Table, widened};
+pub(crate) use table::{Axis, Row, Table, widened};

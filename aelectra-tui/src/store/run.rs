@@ -7,7 +7,7 @@ use aelectra_data::run::{
     Manifest, RunEvent, SampleEvent, StartEvent, SystemEvent,
 };
 
-use super::metric::{Metric, SystemMetric};
+use super::metric::{DeviceMetric, Metric, SystemMetric};
 use super::ner::NerStore;
 use super::rate::RateMeter;
 use super::table::{Axis, Table};
@@ -79,6 +79,8 @@ pub(crate) struct RunStore {
     pub(crate) tokens_seen: Option<u64>,
     /// What each of several devices did in the last steps.
     pub(crate) devices: Vec<DeviceSeconds>,
+    /// The same over time, by device; columns of [`DeviceMetric`].
+    pub(crate) device_tables: Vec<(String, Table)>,
     pub(crate) first_time: Option<f64>,
     pub(crate) last_time: Option<f64>,
     /// Typical seconds between events.
@@ -123,6 +125,9 @@ impl RunStore {
             RunEvent::Resumed(event) => {
                 self.steps.truncate_after(event.step);
                 self.evals.truncate_after(event.step);
+                for (_, table) in &mut self.device_tables {
+                    table.truncate_after(event.step);
+                }
                 self.samples.retain(|sample| sample.step <= event.step);
                 self.checkpoints.retain(|saved| saved.step <= event.step);
                 self.nonfinite.retain(|(step, _)| *step <= event.step);
@@ -148,6 +153,7 @@ impl RunStore {
                 self.tokens_seen = event.tokens_seen.or(self.tokens_seen);
                 let tokens = event.tokens_seen.unwrap_or(0);
                 self.steps.push(event.step, tokens, time, &values);
+                self.push_devices(event.step, tokens, time);
                 self.phase(false);
                 self.rate.push(t, event.step);
             }
@@ -199,6 +205,32 @@ impl RunStore {
             }
             // `RunEvent` may grow; what is not known here is passed over.
             _ => {}
+        }
+    }
+
+    fn push_devices(&mut self, step: u64, tokens: u64, time: f64) {
+        for device in &self.devices {
+            let whole = device.compute + device.communication + device.waiting;
+            let whole = whole.max(f64::MIN_POSITIVE);
+            let values = DeviceMetric::values(|f| {
+                f("tokens_per_second", Some(device.tokens / whole));
+                f("computing", Some(device.compute / whole));
+                f("communication", Some(device.communication / whole));
+                f("waiting", Some(device.waiting / whole));
+            });
+            let known = (self.device_tables.iter()).position(|(name, _)| *name == device.device);
+            let index = known.unwrap_or(self.device_tables.len());
+            if known.is_none() {
+                // A run may go on with other devices than it began with, not with ever new ones.
+                if index >= DEVICES {
+                    continue;
+                }
+                self.device_tables
+                    .push((device.device.clone(), Table::default()));
+            }
+            self.device_tables[index]
+                .1
+                .push(step, tokens, time, &values);
         }
     }
 

@@ -15,7 +15,8 @@ const TAIL: usize = 8 * 1024;
 const BASE: usize = 32 * 1024;
 
 /// What a chart's horizontal axis counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Axis {
     #[default]
     Step,

@@ -2,38 +2,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aelectra_data::run::leaves;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use serde_json::Value;
 
 use super::text;
 use crate::format;
+use crate::run_table::settings;
 use crate::state::State;
 
 /// The keys in which the configurations differ, each with one value a configuration; `None` where
 /// it has no such key.
 pub(crate) fn differences(configs: &[&Value]) -> Vec<(String, Vec<Option<String>>)> {
-    let tables = configs.iter().map(|config| config.as_object());
-    let flat: Vec<BTreeMap<String, Value>> = tables
-        .map(|table| table.map(leaves).into_iter().flatten().collect())
-        .collect();
+    let flat: Vec<BTreeMap<String, String>> =
+        configs.iter().map(|config| settings(config)).collect();
     let keys: BTreeSet<&String> = flat.iter().flat_map(BTreeMap::keys).collect();
-    let written = |value: &Value| {
-        format::printable(
-            &value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned),
-        )
-    };
     keys.into_iter()
         .filter_map(|key| {
-            let values: Vec<Option<&Value>> = flat.iter().map(|map| map.get(key)).collect();
+            let values: Vec<Option<String>> =
+                flat.iter().map(|map| map.get(key).cloned()).collect();
             let differ = values.iter().any(|value| *value != values[0]);
-            differ.then(|| {
-                let values = values.into_iter().map(|value| value.map(written));
-                (format::printable(key), values.collect())
-            })
+            differ.then(|| (key.clone(), values))
         })
         .collect()
 }

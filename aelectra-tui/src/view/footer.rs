@@ -17,7 +17,14 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         let cursor = theme.pick("▏", "_");
         let line = format!(" filter: {}{cursor}", theme.foreign(&state.filter));
         text::line(buffer, area, 0, &line, theme.strong);
-        let keys = "Enter keeps, Esc cancels ";
+        // What can be typed, where there is room for it.
+        let long = "a b: both, a | b, !a, lr<1e-3, f1>0.5  Enter keeps, Esc cancels ";
+        let short = "Enter keeps, Esc cancels ";
+        let room = usize::from(area.width).saturating_sub(crate::format::width(&line) + 1);
+        let keys = match long.len() <= room {
+            true => long,
+            false => short,
+        };
         let used = area.x + crate::format::width(&line) as u16 + 1;
         text::right(buffer, used, area.y, area.right(), keys, theme.dim);
         return;
@@ -89,6 +96,8 @@ fn hints(state: &State) -> Vec<(&'static str, &'static str)> {
             ("Enter", "show"),
             ("Space", "compare"),
             ("d", "differences"),
+            ("o", "sort"),
+            ("u", "reverse"),
             ("/", "filter"),
         ],
         Screen::System => vec![("x", "axis")],

@@ -136,10 +136,20 @@ fn numbers(state: &State, run: &RunStore, status: Status, buffer: &mut Buffer, a
         notes.push(format!("{} bad lines", run.bad_lines));
     }
     let style = if notes.is_empty() {
-        notes.push(format!("EMA {}", state.decay()));
-        notes.push(axis_name(state.usable_axis()).to_owned());
-        notes.extend(state.log_scale.then(|| "log".to_owned()));
-        theme.dim
+        if let Some(row) = state.cursor_row() {
+            // Where the one cursor of all panes stands.
+            notes.push(format!("at step {}", grouped(row.last_step)));
+            notes.push(format::duration(row.time));
+            notes.extend(
+                (row.tokens > 0).then(|| format!("{} tokens", format::count(row.tokens as f64))),
+            );
+            theme.strong
+        } else {
+            notes.push(format!("EMA {}", state.decay()));
+            notes.push(axis_name(state.usable_axis()).to_owned());
+            notes.extend(state.log_scale.then(|| "log".to_owned()));
+            theme.dim
+        }
     } else {
         theme.bad
     };

@@ -5,6 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::text;
+use crate::filter::{Filter, Subject};
 use crate::format;
 use crate::state::{Screen, State};
 use crate::store::LogLine;
@@ -12,12 +13,23 @@ use crate::store::LogLine;
 /// Columns before the text: time, level, and a space after each; one stays free at the end.
 const PREFIX: usize = 1 + 8 + 1 + 5 + 1 + 1;
 
+impl Subject for LogLine {
+    fn contains(&self, text: &str) -> bool {
+        Subject::contains(self.text.as_str(), text)
+    }
+
+    fn values(&self, name: &str) -> Vec<String> {
+        let level = (name == "level").then(|| format!("{:?}", self.level));
+        level.into_iter().collect()
+    }
+}
+
 fn lines(state: &State) -> impl DoubleEndedIterator<Item = &LogLine> {
     // The filter belongs to the screen it was typed on.
     let filter = Some(&state.filter).filter(|_| state.screen == Screen::Logs);
-    let wanted = filter.map_or(String::new(), |filter| filter.to_lowercase());
+    let wanted = filter.map_or_else(Filter::default, |filter| Filter::new(filter));
     let all = state.run().map(|run| run.logs.iter()).into_iter().flatten();
-    all.filter(move |line| wanted.is_empty() || line.text.to_lowercase().contains(&wanted))
+    all.filter(move |line| wanted.lets_through(*line))
 }
 
 /// How many lines the filter lets through.

@@ -7,6 +7,7 @@ use super::chart::{self, plot_area};
 use super::curve::{Chart, Data, Line};
 use super::grid::Pattern;
 use super::{WidthClass, cells, logs, ner, system, text};
+use crate::filter::{Filter, Subject};
 use crate::state::State;
 use crate::store::{Axis, Metric, NerMetric, NerTrack, RunStore};
 use crate::theme::Theme;
@@ -59,7 +60,7 @@ macro_rules! group {
 }
 
 /// The charts of pretraining, the most important first.
-pub(crate) static GROUPS: [Group; 9] = [
+pub(crate) static GROUPS: [Group; 10] = [
     group!("Generator: MLM loss", "MLM loss", true, MlmLoss 'T' "Training" "Train"),
     group!("Discriminator: accuracy", "Discriminator", false,
         RtdAccuracy 'A' "Accuracy" "Acc", RtdBaseline 'o' "of \"all original\"" "orig."),
@@ -72,6 +73,9 @@ pub(crate) static GROUPS: [Group; 9] = [
     group!("Generator: accuracy", "Generator", false,
         MlmAccuracy 'B' "Best guess" "Best", SampledAccuracy 'S' "Sample" "Sample"),
     group!("Throughput", "Throughput", false, TokensPerSecond 'T' "" ""),
+    group!("Where a step waits and works", "Step time", false,
+        DataSeconds 'D' "Waiting for data" "Data", ForwardSeconds 'F' "Forward" "Fwd",
+        BackwardSeconds 'B' "Backward" "Bwd", OptimizerSeconds 'O' "Optimizer" "Opt"),
 ];
 
 impl Group {
@@ -90,14 +94,16 @@ impl Pane {
             Self::NerSteps(metric) => metric.label(),
         }
     }
+}
 
-    fn matches(self, wanted: &str) -> bool {
-        let contains = |text: &str| text.to_lowercase().contains(wanted);
+impl Subject for Pane {
+    fn contains(&self, text: &str) -> bool {
         let metrics = match self {
             Self::Metrics(group) => group.metrics,
             _ => &[],
         };
-        contains(self.title()) || metrics.iter().any(|m| contains(m.metric.label()))
+        let mut names = metrics.iter().map(|member| member.metric.label());
+        Subject::contains(self.title(), text) || names.any(|name| Subject::contains(name, text))
     }
 }
 
@@ -126,8 +132,8 @@ pub(crate) fn panes(state: &State) -> Vec<Pane> {
         };
         panes.extend(NerMetric::ALL[rest].iter().copied().map(Pane::NerSteps));
     }
-    let wanted = state.filter.to_lowercase();
-    panes.retain(|pane| pane.matches(&wanted));
+    let wanted = Filter::new(&state.filter);
+    panes.retain(|pane| wanted.lets_through(pane));
     panes
 }
 
@@ -198,7 +204,7 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
 }
 
 /// Patterns by place in a chart.
-const PATTERNS: [Pattern; 3] = [Pattern::Solid, Pattern::Dotted, Pattern::Dashed];
+pub(super) const PATTERNS: [Pattern; 3] = [Pattern::Solid, Pattern::Dotted, Pattern::Dashed];
 
 /// The chart of a group: one run with all its metrics, or several runs in the one that leads.
 pub(crate) fn chart<'a>(state: &'a State, theme: &Theme, group: &Group) -> Chart<'a> {
@@ -307,10 +313,17 @@ fn ner_steps(state: &State, metric: NerMetric, focus: bool, buffer: &mut Buffer,
     // Fine-tuning has steps of its own; the window of pretraining does not apply.
     let extent = track.and_then(|track| track.steps.extent(Axis::Step));
     let title = Pane::NerSteps(metric).title();
+    // The same moment on this axis.
+    let cursor = state.cursor_time().and_then(|time| {
+        let steps = &track?.steps;
+        let row = steps.at(Axis::Time, time)?;
+        Some(steps.rows()[row].x(Axis::Step))
+    });
     let drawn = Chart {
         lines,
         log_scale: state.log_scale,
         focus,
+        cursor,
         ..Chart::new(title, metric.unit(), extent.unwrap_or((0.0, 1.0)))
     };
     chart::draw(&drawn, theme, buffer, area);

@@ -1,29 +1,11 @@
-//! All runs: choose one, mark several.
+//! All runs: choose one, mark several, sort them by what they reached or how they were set.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::text;
-use crate::format;
-use crate::state::{RunRow, State};
-use crate::store::{Metric, Unit};
-use crate::summary::RunSummary;
-
-/// What is known of a run: from its data if it is shown, else from a glance at its file.
-fn glance(state: &State, row: &RunRow) -> RunSummary {
-    match row.store.as_deref().filter(|_| row.loaded >= 1.0) {
-        Some(run) => {
-            let (id, path) = (row.id.clone(), row.path.clone());
-            let known = RunSummary::of(run, id, path, row.alive, state.now);
-            // A loss that is not finite is told here; a summary, which is JSON too, cannot.
-            RunSummary {
-                loss: run.last(Metric::Loss).or(known.loss),
-                ..known
-            }
-        }
-        None => row.summary.clone().unwrap_or_default(),
-    }
-}
+use crate::run_table::{cell, columns, glance, short};
+use crate::state::State;
 
 /// The first row shown, so that the cursor is in view.
 fn first(state: &State, rows: usize) -> usize {
@@ -45,17 +27,57 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let listed = state.listed();
     let title = format!(" Runs{}: {}", state.place(), listed.len());
     let inner = text::heading(buffer, area, theme, &title);
-    let name_width = usize::from(area.width).saturating_sub(67).clamp(14, 48);
-    let narrow = area.width < 80;
-    let name = theme.pad("run", name_width);
-    let mut head = format!("    {name} {:<11} {:>15} {:>8}", "state", "step", "loss");
-    if !narrow {
-        head.push_str(&format!(" {:>7} {:>7} {:>7}", "RTD acc", "best F1", "age"));
+    let columns = columns(state);
+    let shift = state.columns_left.min(columns.len().saturating_sub(1));
+    let columns = &columns[shift..];
+    let all = columns.len();
+    let wanted: usize = columns.iter().map(|column| column.width + 1).sum();
+    let name_width = usize::from(area.width)
+        .saturating_sub(wanted + 5)
+        .clamp(14, 48);
+    // Whole columns only: half a number is another number.
+    let mut room = usize::from(area.width).saturating_sub(name_width + 4);
+    let columns: Vec<_> = columns
+        .iter()
+        .take_while(|column| {
+            let fits = column.width < room;
+            room = room.saturating_sub(column.width + 1);
+            fits
+        })
+        .collect();
+    let aligned = |text: &str, width: usize, left: bool| {
+        let text = theme.fit(text, width);
+        let space = " ".repeat(width.saturating_sub(crate::format::width(&text)));
+        match left {
+            true => format!(" {text}{space}"),
+            false => format!(" {space}{text}"),
+        }
+    };
+    let mut head = format!("    {}", theme.pad("run", name_width));
+    for column in &columns {
+        let arrow = match (state.sort.as_ref() == Some(&column.name), state.descending) {
+            (false, _) => "",
+            (true, true) => theme.pick("▾", "v"),
+            (true, false) => theme.pick("▴", "^"),
+        };
+        let title = format!("{}{arrow}", short(&column.name));
+        head.push_str(&aligned(&title, column.width, column.left));
     }
     text::line(buffer, inner, 0, &head, theme.dim);
+    if columns.len() < all
+        && let Some(row) = text::row(inner, 0)
+    {
+        // The arrow keys bring the rest.
+        let more = theme.pick("→", ">");
+        text::right(buffer, row.x, row.y, row.right(), more, theme.strong);
+    }
     let list = text::below(inner, 1);
     if listed.is_empty() {
-        text::line(buffer, list, 0, "  no runs", theme.dim);
+        let line = match state.filter.as_str() {
+            "" => "  no runs".to_owned(),
+            filter => format!("  no run matches /{}", theme.foreign(filter)),
+        };
+        text::line(buffer, list, 0, &line, theme.dim);
     }
     let overlaid = state.overlaid();
     let rows = usize::from(list.height);
@@ -78,32 +100,10 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         } else {
             " "
         };
-        let name = theme.pad(&run.id, name_width);
-        let step = match (known.step, known.total_steps) {
-            (Some(step), Some(total)) => {
-                let [step, total] = [step, total].map(|count| format::count(count as f64));
-                format!("{step}/{total}")
-            }
-            (Some(step), None) => format::count(step as f64),
-            _ => "-".into(),
-        };
-        let value = |value: Option<f64>, unit: Unit| {
-            value.map_or_else(|| "-".to_owned(), |value| unit.write(value))
-        };
-        let mut line = format!(
-            "{pointer}{mark}  {name} {:<11} {step:>15} {:>8}",
-            known.state,
-            value(known.loss, Unit::Plain),
-        );
-        if !narrow {
-            line.push_str(&format!(
-                " {:>7} {:>7} {:>7}",
-                value(known.rtd_accuracy, Unit::Share),
-                value(known.best_f1, Unit::Share),
-                known
-                    .last_event_seconds
-                    .map_or_else(|| "-".into(), format::duration),
-            ));
+        let mut line = format!("{pointer}{mark}  {}", theme.pad(&run.id, name_width));
+        for column in &columns {
+            let text = cell(&column.name, run, &known).text;
+            line.push_str(&aligned(&text, column.width, column.left));
         }
         let style = if index == state.run_row {
             theme.selected

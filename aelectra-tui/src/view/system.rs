@@ -5,10 +5,11 @@ use ratatui::layout::Rect;
 
 use super::chart;
 use super::curve::{Chart, Line};
+use super::overview::PATTERNS;
 use super::{WidthClass, cells, text};
 use crate::format;
 use crate::state::State;
-use crate::store::{Axis, Metric, RunStore, SystemMetric};
+use crate::store::{Axis, DeviceMetric, Metric, RunStore, SystemMetric};
 
 /// One line about the machine, for the overview.
 pub(crate) fn line(state: &State, buffer: &mut Buffer, area: Rect) {
@@ -60,39 +61,19 @@ fn step_seconds(run: &RunStore) -> Vec<(Metric, f64)> {
 pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let Some(run) = state.run() else { return };
-    let metrics: Vec<SystemMetric> = SystemMetric::ALL
-        .iter()
-        .copied()
-        .filter(|metric| !run.system.buckets(metric.column()).is_empty())
-        .collect();
+    let charts = charts(state, run);
     let facts = facts(run);
     let below = (facts.len() as u16 + 1).min(area.height / 2);
     let above = text::above(area, area.height - below);
-    if metrics.is_empty() {
+    if charts.is_empty() {
         let line = "  No system events in this run yet.";
         text::line(buffer, above, 1, line, theme.dim);
     }
     let columns = WidthClass::of(area.width).columns();
-    let needed = (metrics.len() as u16).div_ceil(columns).max(1);
+    let needed = (charts.len() as u16).div_ceil(columns).max(1);
     let rows = needed.min((above.height / 6).max(1));
-    for (place, (metric, rect)) in metrics.iter().zip(cells(above, columns, rows)).enumerate() {
-        let window = run.system.extent(Axis::Time).unwrap_or((0.0, 1.0));
-        let short = metric.label().split(',').next();
-        let line = Line::raw(
-            String::new(),
-            'S',
-            theme.line(place),
-            &run.system,
-            metric.column(),
-        );
-        let drawn = Chart {
-            short: short.unwrap_or_default().to_owned(),
-            lines: vec![line],
-            log_scale: state.log_scale,
-            axis: Some(Axis::Time),
-            ..Chart::new(metric.label(), metric.unit(), window)
-        };
-        chart::draw(&drawn, theme, buffer, rect);
+    for (drawn, rect) in charts.iter().zip(cells(above, columns, rows)) {
+        chart::draw(drawn, theme, buffer, rect);
     }
     let inner = text::heading(buffer, text::below(area, above.height), theme, " Run");
     for (index, (name, value)) in facts.iter().enumerate() {
@@ -111,6 +92,57 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
             theme.text,
         );
     }
+}
+
+/// The machine over time, then what each of several devices does.
+fn charts<'a>(state: &'a State, run: &'a RunStore) -> Vec<Chart<'a>> {
+    let theme = &state.theme;
+    let cursor = state.cursor_time();
+    let over_time = |label: &str, unit, window: Option<(f64, f64)>| Chart {
+        short: label.split(',').next().unwrap_or_default().to_owned(),
+        log_scale: state.log_scale,
+        axis: Some(Axis::Time),
+        cursor,
+        ..Chart::new(label, unit, window.unwrap_or((0.0, 1.0)))
+    };
+    let machine = SystemMetric::ALL
+        .iter()
+        .filter(|metric| !run.system.buckets(metric.column()).is_empty())
+        .enumerate()
+        .map(|(place, metric)| {
+            let (table, column) = (&run.system, metric.column());
+            let style = theme.line(place);
+            Chart {
+                lines: vec![Line::raw(String::new(), 'S', style, table, column)],
+                ..over_time(metric.label(), metric.unit(), table.extent(Axis::Time))
+            }
+        });
+    let several = run.device_tables.len() > 1;
+    let extents = run.device_tables.iter();
+    let extents = extents.filter_map(|(_, table)| table.extent(Axis::Time));
+    let window = extents.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let devices = DeviceMetric::ALL.iter().filter(|_| several).map(|metric| {
+        let lines = run.device_tables.iter().enumerate();
+        let lines = lines.map(|(place, (name, table))| {
+            let letter = char::from_digit(place as u32 % 9 + 1, 10).unwrap_or('?');
+            Line {
+                short: theme.fit(name, 12),
+                pattern: PATTERNS[place % PATTERNS.len()],
+                ..Line::raw(
+                    theme.foreign(name),
+                    letter,
+                    theme.line(place),
+                    table,
+                    metric.column(),
+                )
+            }
+        });
+        Chart {
+            lines: lines.collect(),
+            ..over_time(metric.label(), metric.unit(), window)
+        }
+    });
+    machine.chain(devices).collect()
 }
 
 /// What is known of the run in words.

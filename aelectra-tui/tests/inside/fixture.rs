@@ -1,5 +1,6 @@
 //! States for tests.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::action::{Action, Batch, Effect};
@@ -34,6 +35,7 @@ pub(crate) fn summaries(count: usize) -> Vec<RunSummary> {
             best_f1: None,
             last_event_seconds: Some(3.0),
             path: PathBuf::from(format!("runs/run-{index}")),
+            settings: BTreeMap::new(),
         })
         .collect()
 }

@@ -8,6 +8,7 @@ use crate::state::{Dialog, Screen, State, Window};
 use crate::store::{Axis, Status};
 use crate::update::update;
 use aelectra_data::run::{ControlRequest, EndEvent, Envelope, RunEvent};
+use ratatui::crossterm::event::KeyCode;
 
 #[test]
 fn the_latest_run_is_opened_and_followed() {
@@ -261,4 +262,92 @@ fn samples_are_paged_and_stop_at_the_ends() {
     assert_eq!(state.sample_back, count - 1);
     press_all(&mut state, &"l".repeat(count + 5));
     assert_eq!(state.sample_back, 0);
+}
+
+/// Three runs whose configurations differ in a learning rate and a width.
+fn settled() -> State {
+    let mut state = with_runs(3, 100);
+    for (key, (lr, width)) in [(1e-3, 128), (5e-4, 256), (2e-3, 128)]
+        .into_iter()
+        .enumerate()
+    {
+        let manifest = aelectra_data::run::Manifest {
+            config: serde_json::json!({"lr": lr, "model": {"hidden_size": width}, "seed": 1}),
+            ..Default::default()
+        };
+        update(&mut state, Action::Manifest(key, Box::new(manifest)));
+    }
+    press(&mut state, '4');
+    state
+}
+
+#[test]
+fn runs_are_sorted_by_what_they_differ_in() {
+    let mut state = settled();
+    assert_eq!(state.listed(), [0, 1, 2]);
+    let mut seen = Vec::new();
+    for _ in 0..8 {
+        press(&mut state, 'o');
+        seen.push(state.sort.clone().unwrap_or_default());
+        if state.sort.as_deref() == Some("lr") {
+            assert_eq!(state.listed(), [1, 0, 2]);
+            press(&mut state, 'u');
+            assert_eq!(state.listed(), [2, 0, 1]);
+            press(&mut state, 'u');
+        }
+    }
+    // The seed is the same everywhere and no column.
+    assert_eq!(
+        seen,
+        [
+            "state",
+            "step",
+            "loss",
+            "RTD acc",
+            "best F1",
+            "age",
+            "lr",
+            "model.hidden_size"
+        ]
+    );
+    press(&mut state, 'o');
+    assert_eq!((state.sort.as_ref(), state.listed()), (None, vec![0, 1, 2]));
+}
+
+#[test]
+fn the_cursor_of_the_list_stays_on_its_run() {
+    let mut state = settled();
+    press(&mut state, 'j');
+    assert_eq!(state.listed()[state.run_row], 1);
+    while state.sort.as_deref() != Some("lr") {
+        press(&mut state, 'o');
+    }
+    assert_eq!((state.listed()[state.run_row], state.run_row), (1, 0));
+    press(&mut state, 'u');
+    assert_eq!((state.listed()[state.run_row], state.run_row), (1, 2));
+}
+
+#[test]
+fn runs_are_filtered_by_name_and_value() {
+    let mut state = settled();
+    for (filter, wanted) in [
+        ("run-1 | run-2", vec![1, 2]),
+        ("!run-1", vec![0, 2]),
+        ("hidden_size=128 lr>1e-3", vec![2]),
+        ("model.hidden_size=256", vec![1]),
+        ("lr<1", vec![0, 1, 2]),
+        ("nowhere=1", vec![]),
+    ] {
+        press(&mut state, '/');
+        press_all(&mut state, filter);
+        assert_eq!(state.listed(), wanted, "{filter}");
+        fixture::code(&mut state, KeyCode::Enter);
+    }
+}
+
+#[test]
+fn the_view_is_kept_on_request() {
+    let mut state = loaded(50);
+    let effects = press(&mut state, 'w');
+    assert!(matches!(&effects[..], [Effect::SaveView(_)]));
 }

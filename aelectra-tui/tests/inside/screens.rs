@@ -2,9 +2,11 @@
 
 use super::fixture;
 use super::fixture::{empty, loaded, press_all, with_runs};
+use crate::action::Action;
 use crate::snapshot;
 use crate::state::{Screen, State};
 use crate::theme::{Theme, ThemeName};
+use crate::update::update;
 use crate::view;
 use aelectra_data::run::{ClassScore, DeviceSeconds, NerEvalEvent, RunEvent, StepEvent};
 use ratatui::Terminal;
@@ -203,6 +205,43 @@ fn several_devices_are_shown_with_what_they_wait_for() {
     let line = "cuda:0  20.5k tokens/s  computing 50%  communication 0%  waiting for others 50%";
     assert!(text.contains(line), "{text}");
     assert!(text.contains("computing 75%  communication 25%") && !text.contains('\u{1b}'));
+    for title in ["tokens/s by device", "waiting for other devices"] {
+        assert!(text.contains(title), "{text}");
+    }
+}
+
+#[test]
+fn one_cursor_stands_in_every_pane() {
+    let mut state = with_runs(1, 600);
+    fixture::press(&mut state, 'v');
+    for _ in 0..50 {
+        fixture::press(&mut state, 'h');
+    }
+    let Some(row) = state.cursor_row() else {
+        panic!("a cursor");
+    };
+    assert!(row.last_step < 400, "{row:?}");
+    for screen in [Screen::Overview, Screen::System] {
+        state.screen = screen;
+        let text = shown(&mut state, (120, 40));
+        let place = format!("at step {}", row.last_step);
+        assert!(text.contains(&place), "{text}");
+    }
+}
+
+#[test]
+fn settings_that_differ_are_columns_of_the_run_list() {
+    let mut state = with_runs(3, 100);
+    for (key, width) in [128, 256, 128].into_iter().enumerate() {
+        let manifest = aelectra_data::run::Manifest {
+            config: serde_json::json!({"model": {"hidden_size": width}, "seed": 1}),
+            ..Default::default()
+        };
+        update(&mut state, Action::Manifest(key, Box::new(manifest)));
+    }
+    state.screen = Screen::Runs;
+    fixture::press(&mut state, 'o');
+    check("runs_with_settings", &mut state);
 }
 
 #[test]
