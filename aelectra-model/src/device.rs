@@ -1,13 +1,17 @@
 //! From `--device` to a Burn device: with the folders of [`crate::kernels`] the only place that names
 //! a backend.
 
+mod address;
 #[cfg(feature = "cube")]
 mod gpu;
 mod list;
 #[cfg(feature = "cube")]
 mod profile;
+#[cfg(feature = "remote")]
+mod remote;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -15,10 +19,15 @@ use burn::tensor::Device;
 
 use crate::error::{ModelError, Result};
 
+pub use address::{RemoteAddress, Wire};
 pub use list::DeviceList;
 
-/// A device as the command line names it: `flex`, `ndarray`, `wgpu[:n]`, `cuda[:n]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The environment variable with the token that a worker and its clients share.
+pub const WORKER_TOKEN: &str = "AELECTRA_WORKER_TOKEN";
+
+/// A device as the command line names it: `flex`, `ndarray`, `wgpu[:n]`, `cuda[:n]`, or a worker's,
+/// `remote://HOST:PORT[/n]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeviceSpec {
     /// CPU, burn-flex.
     Flex,
@@ -28,20 +37,26 @@ pub enum DeviceSpec {
     Wgpu(Option<usize>),
     /// NVIDIA GPU by index.
     Cuda(usize),
+    /// A device that `aelectra worker` serves, on this machine or another.
+    Remote(RemoteAddress),
 }
 
 /// Every device name with the Cargo feature that compiles it and whether it was compiled.
-pub const BACKENDS: [(&str, bool); 4] = [
+pub const BACKENDS: [(&str, bool); 5] = [
     ("flex", cfg!(feature = "flex")),
     ("ndarray", cfg!(feature = "ndarray")),
     ("wgpu", cfg!(feature = "wgpu")),
     ("cuda", cfg!(feature = "cuda")),
+    ("remote", cfg!(feature = "remote")),
 ];
 
 impl FromStr for DeviceSpec {
     type Err = ModelError;
 
     fn from_str(name: &str) -> Result<Self> {
+        if name.starts_with("remote") {
+            return name.parse().map(Self::Remote);
+        }
         let (kind, index) = match name.split_once(':') {
             None => (name, None),
             Some((kind, index)) => {
@@ -59,8 +74,11 @@ impl FromStr for DeviceSpec {
             ("flex" | "ndarray", Some(_)) => Err(ModelError::invalid(format!(
                 "device `{kind}` takes no index"
             ))),
-            _ => Err(ModelError::invalid(format!("there is no device `{name}`"))
-                .with_hint("devices are flex, ndarray, wgpu, wgpu:N, cuda, cuda:N")),
+            _ => Err(
+                ModelError::invalid(format!("there is no device `{name}`")).with_hint(
+                    "devices are flex, ndarray, wgpu, wgpu:N, cuda, cuda:N, remote://HOST:PORT",
+                ),
+            ),
         }
     }
 }
@@ -73,6 +91,7 @@ impl fmt::Display for DeviceSpec {
             Self::Wgpu(None) => f.write_str("wgpu"),
             Self::Wgpu(Some(index)) => write!(f, "wgpu:{index}"),
             Self::Cuda(index) => write!(f, "cuda:{index}"),
+            Self::Remote(address) => address.fmt(f),
         }
     }
 }
@@ -84,9 +103,9 @@ impl DeviceSpec {
     /// # Errors
     /// When no backend was compiled.
     pub fn compiled_default() -> Result<Self> {
-        match BACKENDS.iter().find(|(_, compiled)| *compiled) {
-            Some((name, _)) => name.parse(),
-            None => Err(ModelError::invalid("this build has no device at all")
+        match compiled_names().first() {
+            Some(&name) if name != "remote" => name.parse(),
+            _ => Err(ModelError::invalid("this build has no device at all")
                 .with_hint("build with at least one of the features flex, ndarray, wgpu, cuda")),
         }
     }
@@ -99,6 +118,7 @@ impl DeviceSpec {
             Self::NdArray => "ndarray",
             Self::Wgpu(_) => "wgpu",
             Self::Cuda(_) => "cuda",
+            Self::Remote(_) => "remote",
         }
     }
 
@@ -121,15 +141,59 @@ impl DeviceSpec {
             Self::Wgpu(index) => gpu::WGPU.open(*index),
             #[cfg(feature = "cuda")]
             Self::Cuda(index) => gpu::CUDA.open(Some(*index)),
+            #[cfg(feature = "remote")]
+            Self::Remote(address) => remote::connect(address),
             #[allow(
                 unreachable_patterns,
                 reason = "reachable unless every backend is compiled"
             )]
-            missing => Err(ModelError::invalid(format!(
-                "device `{missing}` is not in this build; compiled: {}",
-                compiled_names().join(", ")
-            ))
-            .with_hint(format!("build with `--features {}`", missing.backend()))),
+            missing => Err(not_compiled(
+                &format!("device `{missing}`"),
+                missing.backend(),
+            )),
+        }
+    }
+}
+
+fn not_compiled(what: &str, feature: &str) -> ModelError {
+    ModelError::invalid(format!(
+        "{what} is not in this build; compiled: {}",
+        compiled_names().join(", ")
+    ))
+    .with_hint(format!("build with `--features {feature}`"))
+}
+
+/// Devices of this machine that others may use over the network.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// How clients talk to it.
+    pub wire: Wire,
+    /// What it serves, all of one backend. Clients run composed operations on them: kernels of our
+    /// own do not cross the network.
+    pub devices: Vec<Device>,
+}
+
+impl Worker {
+    /// Serves clients that share the token of [`WORKER_TOKEN`] until `stopped` returns. `ready` is
+    /// called once they can connect, `told` for every client with a line about it.
+    ///
+    /// # Errors
+    /// When this build has no remote devices, there is no token, the port is taken, or the devices
+    /// cannot be served together.
+    pub fn serve(
+        self,
+        told: impl Fn(&str) + Send + Sync + 'static,
+        ready: impl FnOnce(),
+        stopped: impl FnOnce(),
+    ) -> Result<()> {
+        #[cfg(feature = "remote")]
+        return remote::serve(self, told, ready, stopped);
+        #[cfg(not(feature = "remote"))]
+        {
+            let _ = (told, ready, stopped);
+            Err(not_compiled("serving devices", "remote"))
         }
     }
 }
@@ -215,11 +279,12 @@ pub fn compiled_names() -> Vec<&'static str> {
 #[must_use]
 pub fn backend_name(device: &Device) -> String {
     let text = format!("{device:?}").to_ascii_lowercase();
+    // The first that occurs: what follows it may be the name of a machine.
     BACKENDS
         .iter()
-        .map(|(name, _)| *name)
-        .find(|name| text.contains(name))
-        .map_or(text.clone(), str::to_owned)
+        .filter_map(|(name, _)| Some((text.find(name)?, *name)))
+        .min()
+        .map_or(text.clone(), |(_, name)| name.to_owned())
 }
 
 /// The device named by `AELECTRA_TEST_DEVICE` (default: the first compiled one). Panics, rather
@@ -251,7 +316,15 @@ mod tests {
 
     #[test]
     fn names_round_trip() {
-        for name in ["flex", "ndarray", "wgpu", "wgpu:1", "cuda:0", "cuda:3"] {
+        for name in [
+            "flex",
+            "ndarray",
+            "wgpu",
+            "wgpu:1",
+            "cuda:0",
+            "cuda:3",
+            "remote://a:1/2",
+        ] {
             assert_eq!(name.parse::<DeviceSpec>().unwrap().to_string(), name);
         }
         assert_eq!("cuda".parse::<DeviceSpec>().unwrap(), DeviceSpec::Cuda(0));
@@ -268,8 +341,12 @@ mod tests {
     #[test]
     fn a_device_that_is_not_compiled_names_its_feature() {
         for (name, compiled) in BACKENDS {
+            let device = match name {
+                "remote" => "remote://127.0.0.1:7461",
+                name => name,
+            };
             if !compiled {
-                let error = name.parse::<DeviceSpec>().unwrap().open().unwrap_err();
+                let error = device.parse::<DeviceSpec>().unwrap().open().unwrap_err();
                 assert!(
                     error
                         .hint()

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use burn::tensor::Device;
 
-use super::{DeviceSpec, gpus};
+use super::{DeviceSpec, RemoteAddress, Wire, gpus};
 use crate::error::{ModelError, Result};
 
 /// One or more devices as the command line names them: `flex`, `cuda:0,cuda:1`, or `all`, which is every
@@ -26,7 +26,9 @@ impl FromStr for DeviceList {
                 .collect()
         };
         let devices = names.iter().map(|name| name.parse());
-        Ok(Self(devices.collect::<Result<_>>()?))
+        let list = Self(devices.collect::<Result<_>>()?);
+        list.check_workers()?;
+        Ok(list)
     }
 }
 
@@ -56,6 +58,30 @@ impl DeviceList {
                     .with_hint("name one device; `pretrain` and `finetune` take several"),
             ),
         }
+    }
+
+    /// A worker's key is derived from its port, so two with the same would be taken for one.
+    fn check_workers(&self) -> Result<()> {
+        let mut hosts = std::collections::HashMap::new();
+        for device in &self.0 {
+            let DeviceSpec::Remote(RemoteAddress {
+                wire: Wire::Iroh,
+                host,
+                port,
+                ..
+            }) = device
+            else {
+                continue;
+            };
+            let other = hosts.insert(*port, host).filter(|other| *other != host);
+            if let Some(other) = other {
+                return Err(ModelError::invalid(format!(
+                    "the workers on `{other}` and `{host}` have the same port, {port}"
+                ))
+                .with_hint("give each worker a port of its own: its key is derived from it"));
+            }
+        }
+        Ok(())
     }
 
     /// Opens all of them; a name that occurs before gets a number (`flex`, `flex#2`).
@@ -111,6 +137,11 @@ mod tests {
         let spaced: DeviceList = "cuda:0, cuda:1".parse().unwrap();
         assert_eq!(spaced.to_string(), "cuda:0,cuda:1");
         assert!(spaced.only().is_err());
+        let workers = "remote://a:7461,remote://b:7461,remote://b:7461/1";
+        let error = workers.parse::<DeviceList>().unwrap_err();
+        assert!(error.to_string().contains("7461"), "{error}");
+        let workers = workers.replace("b:7461", "b:7462");
+        assert_eq!(workers.parse::<DeviceList>().unwrap().to_string(), workers);
         assert!("flex,".parse::<DeviceList>().is_err());
         assert!("".parse::<DeviceList>().is_err());
     }

@@ -5,7 +5,14 @@ const PREFIX: &str = "AELECTRA_";
 
 /// Variables that are read elsewhere in this project and set no key, without their prefix. Those of
 /// command-line flags are not here: whoever parses the command line knows them.
-const ELSEWHERE: [&str; 5] = ["FUSED", "GIT_COMMIT", "SIMD", "TF32", "TUNE"];
+const ELSEWHERE: [&str; 6] = [
+    "FUSED",
+    "GIT_COMMIT",
+    "SIMD",
+    "TF32",
+    "TUNE",
+    "WORKER_TOKEN",
+];
 
 /// Variables of tests.
 const TEST_PREFIX: &str = "TEST_";

@@ -44,6 +44,7 @@ pub(crate) enum Command {
     Runs(dashboard::RunsArgs),
     Report(dashboard::ReportArgs),
     Bench(commands::bench::BenchArgs),
+    Worker(commands::worker::WorkerArgs),
     /// List the devices this build supports.
     Doctor,
     /// Print a shell completion script.

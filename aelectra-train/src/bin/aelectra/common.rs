@@ -18,8 +18,9 @@ use crate::progress::DownloadBar;
 /// `--device`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DeviceArgs {
-    /// Device: flex or ndarray (CPU), wgpu[:N], or cuda[:N]; `aelectra doctor` lists those in this
-    /// build. `pretrain` and `finetune` take several, e.g. cuda:0,cuda:1, or `all`: every GPU.
+    /// Device: flex or ndarray (CPU), wgpu[:N], cuda[:N], or a worker's, remote://HOST:PORT; `aelectra
+    /// doctor` lists those in this build. `pretrain` and `finetune` take several, e.g. cuda:0,cuda:1,
+    /// or `all`: every GPU.
     #[arg(long, value_name = "DEVICE", env = DeviceArgs::VARIABLE)]
     pub device: Option<String>,
 }
@@ -38,7 +39,7 @@ impl DeviceArgs {
 
     /// The device as it was named, or the default one.
     pub(crate) fn spec(&self) -> anyhow::Result<DeviceSpec> {
-        Ok(*self.list()?.only()?)
+        Ok(self.list()?.only()?.clone())
     }
 
     /// The device and its name.

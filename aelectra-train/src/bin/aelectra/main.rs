@@ -30,7 +30,7 @@ use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
 use commands::{
     bench, compare, data, demo, embed_check, evaluate, export, finetune, inspect, plan, predict,
-    prepare, pretrain, robustness, score, system, vocab,
+    prepare, pretrain, robustness, score, system, vocab, worker,
 };
 use global::Global;
 
@@ -95,6 +95,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Report(args) => dashboard::run_report(&args, global),
         Command::Runs(args) => dashboard::run_runs(&args, global),
         Command::Bench(args) => bench::run(&args, global),
+        Command::Worker(args) => worker::run(&args, global),
         Command::Doctor => system::doctor(global),
         Command::Completions { shell } => system::completions(shell, &mut Cli::command()),
         Command::Man => system::man(Cli::command()),

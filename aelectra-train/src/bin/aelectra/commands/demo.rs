@@ -188,7 +188,7 @@ fn walk<'t>(
     let attention_start = config.model.attention_start;
     let job = pretrain::Job {
         recipe: Some("demo".to_owned()),
-        device: device.into(),
+        device: device.clone().into(),
         stop: stop.clone(),
         ..pretrain::Job::new(config, shards, tokenizer_dir)?
     };

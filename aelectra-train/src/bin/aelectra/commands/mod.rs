@@ -17,3 +17,4 @@ pub(crate) mod robustness;
 pub(crate) mod score;
 pub(crate) mod system;
 pub(crate) mod vocab;
+pub(crate) mod worker;
