@@ -67,6 +67,9 @@ mistakes! {
     a_value_out_of_range: "pretrain" "--print-config" "--set" "mask_prob=1.5";
     a_precision_that_does_not_train: "pretrain" "--print-config" "--precision" "int8";
     no_such_device: "bench" "inference" "--device" "tpu";
+    no_address_of_a_worker: "bench" "inference" "--device" "remote://gpu-2";
+    workers_that_would_be_taken_for_one: "pretrain" "--data" "x" "--tokenizer" "y" "--device" "remote://a:7461,remote://b:7461";
+    a_worker_without_an_address: "worker" "--listen" "7461";
     no_such_model: "evaluate" "--model" "[DIR]/none" "--data" "x.conllu";
     a_model_of_another_kind: "inspect" "[DIR]/model";
     no_such_checkpoint_or_model: "export" "--checkpoint" "[DIR]/none" "--out" "[DIR]/out";
