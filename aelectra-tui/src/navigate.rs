@@ -52,7 +52,10 @@ fn focus(state: &mut State, forward: bool) {
         }
         return;
     }
-    let panes = view::overview::panes(state).len();
+    let panes = match (state.screen, state.run()) {
+        (Screen::System, Some(run)) => view::system::charts(state, run).len(),
+        _ => view::overview::panes(state).len(),
+    };
     if panes > 0 {
         state.focus = around(state.focus, panes);
     }

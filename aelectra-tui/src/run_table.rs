@@ -192,7 +192,7 @@ impl Subject for Asked<'_> {
 
 /// The runs that the filter lets through, the most recently written first.
 fn filtered(state: &State) -> Vec<RunKey> {
-    let filter = Filter::new(&state.filter);
+    let filter = Filter::new(&state.filters.runs);
     let passes = |key: &RunKey| {
         let row = &state.runs[*key];
         filter.lets_through(&Asked {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::state::State;
+use crate::state::{Filters, State};
 use crate::store::Axis;
 use crate::theme::{Theme, ThemeName};
 
@@ -17,7 +17,7 @@ pub(crate) struct View {
     /// Index into the decays of the smoothing; none goes by how many values there are.
     smoothing: Option<usize>,
     log_scale: bool,
-    filter: String,
+    filters: Filters,
     sort: Option<String>,
     descending: bool,
     focus: usize,
@@ -31,7 +31,7 @@ impl View {
             axis: state.axis,
             smoothing: state.smoothing,
             log_scale: state.log_scale,
-            filter: state.filter.clone(),
+            filters: state.filters.clone(),
             sort: state.sort.clone(),
             descending: state.descending,
             focus: state.focus,
@@ -48,7 +48,7 @@ impl View {
         state.axis = self.axis;
         state.smoothing = self.smoothing;
         state.log_scale = self.log_scale;
-        state.filter = self.filter;
+        state.filters = self.filters;
         state.sort = self.sort;
         state.descending = self.descending;
         state.focus = self.focus;
@@ -95,7 +95,7 @@ mod tests {
         let path = folder.path().join("deep/view.json");
         assert_eq!(View::read(&path), Ok(None));
         let mut state = State::new(ThemeName::Mono, false);
-        state.filter = "loss | auc".to_owned();
+        state.filters.panes = "loss | auc".to_owned();
         (state.axis, state.log_scale, state.focus) = (Axis::Time, true, 2);
         (state.sort, state.descending) = (Some("model.hidden_size".to_owned()), true);
         View::of(&state).write(&path).expect("written");

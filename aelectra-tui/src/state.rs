@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use aelectra_data::run::ControlRequest;
+use serde::{Deserialize, Serialize};
 
 use crate::run_table;
 use crate::store::{Axis, Row, RunStore, Status, status, widened};
@@ -102,6 +103,15 @@ pub(crate) struct RunRow {
     pub(crate) settings: BTreeMap<String, String>,
 }
 
+/// What is let through, by what it was typed for: a run's name says nothing of panes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Filters {
+    pub(crate) panes: String,
+    pub(crate) runs: String,
+    pub(crate) logs: String,
+}
+
 #[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     pub(crate) screen: Screen,
@@ -137,8 +147,7 @@ pub(crate) struct State {
     pub(crate) expanded: bool,
     pub(crate) frozen: bool,
     pub(crate) dialog: Option<Dialog>,
-    /// Filter of panes, runs and log lines.
-    pub(crate) filter: String,
+    pub(crate) filters: Filters,
     /// Log lines scrolled back from the newest.
     pub(crate) log_back: usize,
     /// Samples paged back from the newest.
@@ -241,6 +250,23 @@ impl State {
             Window::Follow(span) => ((high - span).max(low), high),
             Window::Fixed(from, to) => (from, to),
         }))
+    }
+
+    /// The filter of what this screen shows.
+    pub(crate) fn filter(&self) -> &str {
+        match self.screen {
+            Screen::Runs => &self.filters.runs,
+            Screen::Logs => &self.filters.logs,
+            _ => &self.filters.panes,
+        }
+    }
+
+    pub(crate) fn filter_mut(&mut self) -> &mut String {
+        match self.screen {
+            Screen::Runs => &mut self.filters.runs,
+            Screen::Logs => &mut self.filters.logs,
+            _ => &mut self.filters.panes,
+        }
     }
 
     /// The runs that the filter lets through, in the order they are listed in.

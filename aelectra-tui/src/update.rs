@@ -196,15 +196,15 @@ fn on_dialog_key(state: &mut State, dialog: Dialog, key: &KeyEvent) -> Vec<Effec
     match dialog {
         Dialog::Filter(before) => match key.code {
             KeyCode::Enter => {}
-            KeyCode::Esc => state.filter = before,
+            KeyCode::Esc => *state.filter_mut() = before,
             code => {
                 match code {
-                    KeyCode::Backspace => _ = state.filter.pop(),
+                    KeyCode::Backspace => _ = state.filter_mut().pop(),
                     KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => {
-                        state.filter.clear();
+                        state.filter_mut().clear();
                     }
-                    KeyCode::Char(c) if !c.is_control() && state.filter.len() < 200 => {
-                        state.filter.push(c);
+                    KeyCode::Char(c) if !c.is_control() && state.filter().len() < 200 => {
+                        state.filter_mut().push(c);
                     }
                     _ => {}
                 }
@@ -285,7 +285,7 @@ fn on_command(state: &mut State, command: Command) -> Vec<Effect> {
         }
         Command::Expand => state.expanded = !state.expanded,
         Command::Filter => {
-            state.dialog = Some(Dialog::Filter(std::mem::take(&mut state.filter)));
+            state.dialog = Some(Dialog::Filter(std::mem::take(state.filter_mut())));
         }
         Command::Open if state.screen == Screen::Runs => {
             if let Some(&key) = state.listed().get(state.run_row) {
@@ -379,6 +379,6 @@ fn back(state: &mut State) {
     } else if state.difference {
         state.difference = false;
     } else {
-        state.filter.clear();
+        state.filter_mut().clear();
     }
 }

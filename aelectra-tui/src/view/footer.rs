@@ -8,6 +8,8 @@ use super::text;
 use crate::state::{Dialog, Screen, State};
 use crate::store::ControlRecord;
 
+/// The screens that show only what their filter lets through.
+const FILTERED: [Screen; 3] = [Screen::Overview, Screen::Runs, Screen::Logs];
 /// How long an answered request stays in view, seconds.
 const ANSWERED: f64 = 20.0;
 
@@ -15,7 +17,7 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     if let Some(Dialog::Filter(_)) = &state.dialog {
         let cursor = theme.pick("▏", "_");
-        let line = format!(" filter: {}{cursor}", theme.foreign(&state.filter));
+        let line = format!(" filter: {}{cursor}", theme.foreign(state.filter()));
         text::line(buffer, area, 0, &line, theme.strong);
         // What can be typed, where there is room for it.
         let long = "a b: both, a | b, !a, lr<1e-3, f1>0.5  Enter keeps, Esc cancels ";
@@ -48,8 +50,8 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         text::put(buffer, end, area.y, area.right(), &line, theme.warn);
     }
     let mut x = area.x + 1;
-    if !state.filter.is_empty() {
-        let shown = format!("[/{}] ", theme.foreign(&state.filter));
+    if !state.filter().is_empty() && FILTERED.contains(&state.screen) {
+        let shown = format!("[/{}] ", theme.foreign(state.filter()));
         x = text::put(buffer, x, area.y, end, &shown, theme.warn);
     }
     for (key, what) in hints(state) {
@@ -100,7 +102,7 @@ fn hints(state: &State) -> Vec<(&'static str, &'static str)> {
             ("u", "reverse"),
             ("/", "filter"),
         ],
-        Screen::System => vec![("x", "axis")],
+        Screen::System => vec![("Tab", "pane"), ("v", "values")],
         Screen::Logs => vec![("/", "filter"), ("PgUp", "earlier"), ("End", "follow")],
         Screen::Help => vec![("Up/Down", "scroll"), ("Esc", "back")],
     });

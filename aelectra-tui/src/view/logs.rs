@@ -25,11 +25,13 @@ impl Subject for LogLine {
 }
 
 fn lines(state: &State) -> impl DoubleEndedIterator<Item = &LogLine> {
-    // The filter belongs to the screen it was typed on.
-    let filter = Some(&state.filter).filter(|_| state.screen == Screen::Logs);
-    let wanted = filter.map_or_else(Filter::default, |filter| Filter::new(filter));
+    // The end of the log on the overview is all of it.
+    let filter = match state.screen {
+        Screen::Logs => Filter::new(&state.filters.logs),
+        _ => Filter::default(),
+    };
     let all = state.run().map(|run| run.logs.iter()).into_iter().flatten();
-    all.filter(move |line| wanted.lets_through(*line))
+    all.filter(move |line| filter.lets_through(*line))
 }
 
 /// How many lines the filter lets through.

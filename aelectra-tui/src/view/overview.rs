@@ -132,7 +132,7 @@ pub(crate) fn panes(state: &State) -> Vec<Pane> {
         };
         panes.extend(NerMetric::ALL[rest].iter().copied().map(Pane::NerSteps));
     }
-    let wanted = Filter::new(&state.filter);
+    let wanted = Filter::new(&state.filters.panes);
     panes.retain(|pane| wanted.lets_through(pane));
     panes
 }
@@ -178,7 +178,10 @@ pub(crate) fn hit(state: &State, area: Rect, position: Position) -> Option<(usiz
 pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let (charts, rest) = layout(state, area);
     if charts.is_empty() {
-        let text = format!(" no pane matches /{}", state.theme.foreign(&state.filter));
+        let text = format!(
+            " no pane matches /{}",
+            state.theme.foreign(&state.filters.panes)
+        );
         text::line(buffer, area, 0, &text, state.theme.warn);
     }
     for (index, pane, rect) in charts {

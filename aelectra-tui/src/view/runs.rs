@@ -73,7 +73,7 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     }
     let list = text::below(inner, 1);
     if listed.is_empty() {
-        let line = match state.filter.as_str() {
+        let line = match state.filters.runs.as_str() {
             "" => "  no runs".to_owned(),
             filter => format!("  no run matches /{}", theme.foreign(filter)),
         };

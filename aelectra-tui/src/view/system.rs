@@ -72,8 +72,16 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let columns = WidthClass::of(area.width).columns();
     let needed = (charts.len() as u16).div_ceil(columns).max(1);
     let rows = needed.min((above.height / 6).max(1));
-    for (drawn, rect) in charts.iter().zip(cells(above, columns, rows)) {
-        chart::draw(drawn, theme, buffer, rect);
+    // The page that holds the focus; Tab goes on.
+    let count = usize::from(rows * columns);
+    let total = charts.len();
+    let page = charts
+        .into_iter()
+        .enumerate()
+        .skip(state.focus / count * count);
+    for ((place, drawn), rect) in page.zip(cells(above, columns, rows)) {
+        let focus = place == state.focus && total > count;
+        chart::draw(&Chart { focus, ..drawn }, theme, buffer, rect);
     }
     let inner = text::heading(buffer, text::below(area, above.height), theme, " Run");
     for (index, (name, value)) in facts.iter().enumerate() {
@@ -95,7 +103,7 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
 }
 
 /// The machine over time, then what each of several devices does.
-fn charts<'a>(state: &'a State, run: &'a RunStore) -> Vec<Chart<'a>> {
+pub(crate) fn charts<'a>(state: &'a State, run: &'a RunStore) -> Vec<Chart<'a>> {
     let theme = &state.theme;
     let cursor = state.cursor_time();
     let over_time = |label: &str, unit, window: Option<(f64, f64)>| Chart {

@@ -175,15 +175,15 @@ fn smoothing_changes_the_curve_not_the_values() {
 fn a_filter_is_typed_kept_or_cancelled() {
     let mut state = loaded(50);
     press_all(&mut state, "/rtd");
-    assert_eq!(state.filter, "rtd");
+    assert_eq!(state.filter(), "rtd");
     fixture::code(&mut state, ratatui::crossterm::event::KeyCode::Enter);
-    assert_eq!((state.filter.as_str(), &state.dialog), ("rtd", &None));
+    assert_eq!((state.filter(), &state.dialog), ("rtd", &None));
     press_all(&mut state, "/x");
     fixture::code(&mut state, ratatui::crossterm::event::KeyCode::Esc);
-    assert_eq!(state.filter, "rtd");
+    assert_eq!(state.filter(), "rtd");
     // Letters of a filter are not commands.
     press_all(&mut state, "/q");
-    assert_eq!(state.filter, "q");
+    assert_eq!(state.filter(), "q");
 }
 
 #[test]
@@ -350,4 +350,21 @@ fn the_view_is_kept_on_request() {
     let mut state = loaded(50);
     let effects = press(&mut state, 'w');
     assert!(matches!(&effects[..], [Effect::SaveView(_)]));
+}
+
+#[test]
+fn a_filter_of_runs_leaves_the_panes_alone() {
+    let mut state = settled();
+    press(&mut state, '/');
+    press_all(&mut state, "lr<1e-3");
+    fixture::code(&mut state, KeyCode::Enter);
+    assert_eq!(state.listed(), [1]);
+    press(&mut state, '1');
+    assert!(crate::view::overview::panes(&state).len() > 5);
+    press(&mut state, '/');
+    press_all(&mut state, "mlm loss | auc");
+    fixture::code(&mut state, KeyCode::Enter);
+    assert_eq!(crate::view::overview::panes(&state).len(), 2);
+    press(&mut state, '4');
+    assert_eq!(state.listed(), [1]);
 }
