@@ -9,6 +9,8 @@ mod list;
 mod profile;
 #[cfg(feature = "remote")]
 mod remote;
+#[cfg(any(feature = "remote", test))]
+mod token;
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -15,90 +15,24 @@ use burn::tensor::Device;
 use iroh::endpoint::{Builder, PortmapperConfig, presets};
 use iroh::protocol::Router;
 use iroh::{Endpoint, EndpointAddr, RelayMode, SecretKey};
-use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
 
+use super::token::{Token, VERSION, hex};
 use super::{RemoteAddress, Wire, Worker};
 use crate::error::{ModelError, Result};
 
 use super::WORKER_TOKEN as TOKEN;
 
-/// The fewest characters of a token. A worker's public key gives those who can see it something to
-/// compare guesses with, so a token must not be guessable: 20 random letters or digits are.
-const SHORTEST: usize = 20;
-/// What both ends must share beside the token: the operations of another version are others.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// The secret of a worker and those who may use it.
-#[derive(Clone)]
-struct Token(String);
-
-impl Token {
-    /// The token in [`TOKEN`].
-    ///
-    /// # Errors
-    /// When the variable is not set or too short; the hint has a fresh token.
-    fn from_environment() -> Result<Self> {
-        Self::new(&std::env::var(TOKEN).unwrap_or_default())
-    }
-
-    fn new(text: &str) -> Result<Self> {
-        let text = text.trim();
-        if text.chars().count() >= SHORTEST {
-            return Ok(Self(text.to_owned()));
-        }
-        let problem = match text {
-            "" => format!("a worker and its clients share a token, and {TOKEN} is not set"),
-            _ => format!("the token in {TOKEN} has fewer than {SHORTEST} characters"),
-        };
+/// The token in [`TOKEN`]; where there is none, the hint has a fresh one.
+fn shared_token() -> Result<Token> {
+    let text = std::env::var(TOKEN).unwrap_or_default();
+    Token::new(&text).map_err(|problem| {
         let fresh = hex(&SecretKey::generate().to_bytes()[..16]);
-        Err(ModelError::invalid(problem).with_hint(format!(
-            "set it to the same secret on both machines, for example {TOKEN}={fresh} (made just now)"
-        )))
-    }
-
-    /// The key of a worker on a port.
-    fn key(&self, port: u16) -> SecretKey {
-        SecretKey::from_bytes(&self.derived(&format!("key of the worker on port {port}")))
-    }
-
-    /// What a client shows: its version, which a worker can read and name, and a proof of the token.
-    fn credential(&self, version: &str) -> String {
-        let proof = self.derived(&format!("client of version {version}"));
-        format!("aelectra {version} {}", hex(&proof))
-    }
-
-    fn derived(&self, purpose: &str) -> [u8; 32] {
-        let hash = Sha256::new().chain_update("aelectra worker\0");
-        let hash = hash.chain_update(purpose).chain_update("\0");
-        hash.chain_update(&self.0).finalize().into()
-    }
-
-    /// Why a client is refused, if it is.
-    fn refusal(&self, credential: &[u8]) -> Option<String> {
-        let shown = String::from_utf8_lossy(credential);
-        let version = shown.split(' ').nth(1).unwrap_or("unknown");
-        // Hashes are compared, so the time it takes tells nothing of the token.
-        if Sha256::digest(credential) == Sha256::digest(self.credential(VERSION)) {
-            None
-        } else if shown == self.credential(version) {
-            Some(format!(
-                "it is aelectra {version}, and this worker is {VERSION}"
+        ModelError::invalid(format!("a worker and its clients share a token: {TOKEN} {problem}"))
+            .with_hint(format!(
+                "set it to the same secret on both machines, for example {TOKEN}={fresh} (made just now)"
             ))
-        } else {
-            Some("its token is another one".to_owned())
-        }
-    }
-}
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Token(..)")
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    })
 }
 
 /// The runtime that network connections live on.
@@ -133,7 +67,7 @@ fn cannot_listen(on: impl std::fmt::Display, error: impl std::fmt::Display) -> M
 /// # Errors
 /// When there is no token, no worker, or one with another token or version.
 pub(super) fn connect(address: &RemoteAddress) -> Result<Device> {
-    let token = Token::from_environment()?;
+    let token = shared_token()?;
     let found: Vec<SocketAddr> = address
         .authority()
         .to_socket_addrs()
@@ -144,7 +78,7 @@ pub(super) fn connect(address: &RemoteAddress) -> Result<Device> {
         .collect();
     let host = match address.wire {
         Wire::Iroh => {
-            let worker = token.key(address.port).public();
+            let worker = SecretKey::from_bytes(&token.key(address.port)).public();
             let mut host = IrohHost::new(EndpointAddr::new(worker)).with_endpoint(client(&found)?);
             for socket in found {
                 host = host.with_address(socket);
@@ -227,8 +161,8 @@ pub(super) fn serve(
         wire,
         devices,
     } = worker;
-    let token = Token::from_environment()?;
-    let key = token.key(listen.port());
+    let token = shared_token()?;
+    let key = SecretKey::from_bytes(&token.key(listen.port()));
     let server =
         RemoteServer::new(devices).with_authorizer(move |request: AuthorizationRequest<'_>| {
             let (client, index) = (request.client, request.device_index);
@@ -279,44 +213,4 @@ pub(super) fn serve(
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    fn token(text: &str) -> Token {
-        Token::new(text).unwrap()
-    }
-
-    #[test]
-    fn a_token_must_be_long() {
-        for short in ["", "hemmelig"] {
-            let error = Token::new(short).unwrap_err();
-            assert!(error.hint().unwrap().contains("made just now"), "{error}");
-        }
-        assert!(!format!("{:?}", token("abcdefghijklmnopqrst")).contains("abc"));
-    }
-
-    #[test]
-    fn a_worker_has_the_key_that_its_clients_expect() {
-        let (ours, others) = (token("abcdefghijklmnopqrst"), token("abcdefghijklmnopqrsu"));
-        assert_eq!(ours.key(7461).public(), ours.clone().key(7461).public());
-        assert_ne!(ours.key(7461).public(), ours.key(7462).public());
-        assert_ne!(ours.key(7461).public(), others.key(7461).public());
-    }
-
-    #[test]
-    fn other_tokens_and_versions_are_refused_by_name() {
-        let (ours, others) = (token("abcdefghijklmnopqrst"), token("abcdefghijklmnopqrsu"));
-        let asked = |by: &Token, version| ours.refusal(by.credential(version).as_bytes());
-        assert_eq!(asked(&ours, VERSION), None);
-        assert!(asked(&ours, "0.0.7").unwrap().contains("aelectra 0.0.7"));
-        for refused in [asked(&others, VERSION), asked(&others, "0.0.7")] {
-            assert!(refused.unwrap().contains("token"));
-        }
-        assert!(ours.refusal(b"").unwrap().contains("token"));
-        assert!(ours.refusal(&[0xff, b' ']).unwrap().contains("token"));
-    }
 }
