@@ -190,12 +190,36 @@ impl Worker {
         ready: impl FnOnce(),
         stopped: impl FnOnce(),
     ) -> Result<()> {
+        self.check()?;
         #[cfg(feature = "remote")]
         return remote::serve(self, told, ready, stopped);
         #[cfg(not(feature = "remote"))]
         {
             let _ = (told, ready, stopped);
             Err(not_compiled("serving devices", "remote"))
+        }
+    }
+
+    /// A client numbers the devices of one backend; those of both GPU backends count as one.
+    fn check(&self) -> Result<()> {
+        let kind = |device: &Device| match is_gpu(device) {
+            true => "a GPU".to_owned(),
+            false => backend_name(device),
+        };
+        let kinds: Vec<String> = self.devices.iter().map(kind).collect();
+        if kinds.iter().any(|kind| kind == "remote") {
+            return Err(
+                ModelError::invalid("a worker serves devices of its own machine")
+                    .with_hint("give its clients the other worker's address"),
+            );
+        }
+        match kinds.iter().find(|kind| **kind != kinds[0]) {
+            None => Ok(()),
+            Some(other) => Err(ModelError::invalid(format!(
+                "a worker cannot serve {} and {other} together",
+                kinds[0]
+            ))
+            .with_hint("start a worker for each, on ports of their own")),
         }
     }
 }
@@ -356,6 +380,23 @@ mod tests {
                         .contains(&format!("--features {name}"))
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_worker_serves_one_backend() {
+        let device = for_tests();
+        let worker = |devices| Worker {
+            listen: ([127, 0, 0, 1], 1).into(),
+            wire: Wire::Iroh,
+            devices,
+        };
+        assert!(worker(vec![device.clone(), device.clone()]).check().is_ok());
+        #[cfg(all(feature = "flex", feature = "ndarray"))]
+        {
+            #[expect(deprecated, reason = "the second backend")]
+            let both = vec![Device::flex(), Device::ndarray()];
+            assert!(worker(both).check().is_err());
         }
     }
 

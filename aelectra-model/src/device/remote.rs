@@ -209,6 +209,10 @@ pub(super) fn serve(
                 runtime.spawn(server.serve_async(WebSocketTransport::from_listener(listener)));
             ready();
             stopped();
+            if serving.is_finished() {
+                let ended = runtime.block_on(serving).unwrap_or(Ok(()));
+                return ended.map_err(|error| cannot_listen(listen, error));
+            }
             serving.abort();
         }
     }
