@@ -14,7 +14,7 @@ use aelectra_data::pretrain::{BatchSource, MaskingPolicy, ShardSet, Split};
 use aelectra_data::rng;
 use aelectra_data::run::{Pointer, RunDir};
 use aelectra_model::tally::Detected;
-use aelectra_model::transfer::{receive, receive_integers};
+use aelectra_model::transfer::receive;
 use aelectra_model::{DeviceSpec, Noise};
 use aelectra_train::config::pretrain::PretrainConfig;
 use aelectra_train::metrics::auc;
@@ -87,14 +87,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         let scores = receive(output.discriminator_logits);
         let replaced = receive(output.is_replaced);
-        let corrupted = receive_integers(output.corrupted_ids);
         for (row, &length) in batch.lengths.iter().enumerate() {
             for at in row * batch.seq_len..row * batch.seq_len + length {
                 let was_replaced = replaced[at] > 0.5;
-                debug_assert_eq!(
-                    was_replaced,
-                    corrupted[at] != i64::from(batch.input_ids[at])
-                );
                 match was_replaced {
                     true => classes[class_of(batch.input_ids[at] as usize)]
                         .replaced

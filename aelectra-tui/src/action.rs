@@ -40,8 +40,8 @@ pub(crate) enum Action {
     /// These runs exist, the most recently written first.
     Listed(Vec<RunSummary>),
     ControlSent(RunKey, ControlRequest, String),
-    /// What became of something outside, mostly that it failed; the text is for the user.
-    Failed(String),
+    /// What became of something outside, for the user.
+    Told(String),
     /// A signal of this number asks to leave.
     Terminate(i32),
 }

@@ -87,14 +87,14 @@ impl Hub {
                             }
                         },
                     };
-                    rest.extend(update(state, Action::Failed(text)));
+                    rest.extend(update(state, Action::Told(text)));
                 }
                 Effect::Control(key, path, request) => {
                     let filed = RunDir::open(&path)
                         .and_then(|run| request_control(&run.control(), request));
                     let action = match filed {
                         Ok(id) => Action::ControlSent(key, request, id),
-                        Err(error) => Action::Failed(error.to_string()),
+                        Err(error) => Action::Told(error.to_string()),
                     };
                     rest.extend(update(state, action));
                 }

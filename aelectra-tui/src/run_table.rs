@@ -39,14 +39,19 @@ impl Cell {
         }
     }
 
-    /// Numbers before text, and nothing last.
-    fn compare(&self, other: &Self) -> Ordering {
-        match (self.number, other.number) {
+    /// Numbers before text, or the other way round; what has no value is last either way.
+    fn compare(&self, other: &Self, descending: bool) -> Ordering {
+        let rising = match (self.number, other.number) {
             (Some(a), Some(b)) => a.total_cmp(&b),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (None, None) => (self.text == "-", &self.text).cmp(&(other.text == "-", &other.text)),
-        }
+            (None, None) => self.text.cmp(&other.text),
+        };
+        let order = match descending {
+            true => rising.reverse(),
+            false => rising,
+        };
+        (self.text == "-").cmp(&(other.text == "-")).then(order)
     }
 }
 
@@ -159,8 +164,8 @@ pub(crate) fn cell(column: &str, row: &RunRow, known: &RunSummary) -> Cell {
 
 /// A run as the filter sees it.
 struct Asked<'a> {
+    state: &'a State,
     row: &'a RunRow,
-    known: RunSummary,
 }
 
 impl Subject for Asked<'_> {
@@ -170,7 +175,7 @@ impl Subject for Asked<'_> {
 
     fn values(&self, name: &str) -> Vec<String> {
         let number = |value: Option<f64>| value.map(|value| value.to_string());
-        let known = &self.known;
+        let known = glance(self.state, self.row);
         let own = match name {
             "state" => Some(known.state.clone()),
             "task" => known.task.clone(),
@@ -195,10 +200,7 @@ fn filtered(state: &State) -> Vec<RunKey> {
     let filter = Filter::new(&state.filters.runs);
     let passes = |key: &RunKey| {
         let row = &state.runs[*key];
-        filter.lets_through(&Asked {
-            row,
-            known: glance(state, row),
-        })
+        filter.lets_through(&Asked { state, row })
     };
     state.order.iter().copied().filter(passes).collect()
 }
@@ -214,16 +216,7 @@ pub(crate) fn listed(state: &State) -> Vec<RunKey> {
                 (key, cell(column, row, &glance(state, row)))
             })
             .collect();
-        cells.sort_by(|(_, a), (_, b)| {
-            let empty = |cell: &Cell| cell.text == "-";
-            // What has no value is last, whichever way the rest stands.
-            empty(a)
-                .cmp(&empty(b))
-                .then_with(|| match state.descending {
-                    true => b.compare(a),
-                    false => a.compare(b),
-                })
-        });
+        cells.sort_by(|(_, a), (_, b)| a.compare(b, state.descending));
         listed = cells.into_iter().map(|(key, _)| key).collect();
     }
     listed
@@ -256,9 +249,14 @@ mod tests {
             number(9.0),
             Cell::text("flex"),
         ];
-        cells.sort_by(Cell::compare);
-        let texts: Vec<&str> = cells.iter().map(|cell| cell.text.as_str()).collect();
-        assert_eq!(texts, ["9", "10", "flex", "gdes", "-"]);
+        for (descending, wanted) in [
+            (false, ["9", "10", "flex", "gdes", "-"]),
+            (true, ["gdes", "flex", "10", "9", "-"]),
+        ] {
+            cells.sort_by(|a, b| a.compare(b, descending));
+            let texts: Vec<&str> = cells.iter().map(|cell| cell.text.as_str()).collect();
+            assert_eq!(texts, wanted);
+        }
     }
 
     #[test]

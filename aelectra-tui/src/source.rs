@@ -126,7 +126,7 @@ impl Follower {
             let more = match self.reader.poll_chunk(piece, &mut events) {
                 Ok(more) => more,
                 Err(error) => {
-                    self.send.send(Action::Failed(error.to_string())).ok()?;
+                    self.send.send(Action::Told(error.to_string())).ok()?;
                     if !self.switches.wait(Duration::from_secs(2)) {
                         return None;
                     }

@@ -46,7 +46,7 @@ pub(crate) fn update(state: &mut State, action: Action) -> Vec<Effect> {
                 run.requested(id, request, now);
             }
         }
-        Action::Failed(text) => state.notify(text),
+        Action::Told(text) => state.notify(text),
         Action::Terminate(signal) => return vec![Effect::Quit(Exit::Signalled(signal))],
     }
     Vec::new()

@@ -316,17 +316,10 @@ fn ner_steps(state: &State, metric: NerMetric, focus: bool, buffer: &mut Buffer,
     // Fine-tuning has steps of its own; the window of pretraining does not apply.
     let extent = track.and_then(|track| track.steps.extent(Axis::Step));
     let title = Pane::NerSteps(metric).title();
-    // The same moment on this axis.
-    let cursor = state.cursor_time().and_then(|time| {
-        let steps = &track?.steps;
-        let row = steps.at(Axis::Time, time)?;
-        Some(steps.rows()[row].x(Axis::Step))
-    });
     let drawn = Chart {
         lines,
         log_scale: state.log_scale,
         focus,
-        cursor,
         ..Chart::new(title, metric.unit(), extent.unwrap_or((0.0, 1.0)))
     };
     chart::draw(&drawn, theme, buffer, area);

@@ -211,7 +211,7 @@ fn several_devices_are_shown_with_what_they_wait_for() {
 }
 
 #[test]
-fn one_cursor_stands_in_every_pane() {
+fn one_cursor_stands_in_all_charts_of_pretraining_and_machine() {
     let mut state = with_runs(1, 600);
     fixture::press(&mut state, 'v');
     for _ in 0..50 {
@@ -226,6 +226,12 @@ fn one_cursor_stands_in_every_pane() {
         let text = shown(&mut state, (120, 40));
         let place = format!("at step {}", row.last_step);
         assert!(text.contains(&place), "{text}");
+        // Below the header the charts differ by the cursor and its values.
+        let cursor = state.cursor.take();
+        let without = shown(&mut state, (120, 40));
+        state.cursor = cursor;
+        let charts = |text: &str| text.lines().skip(3).collect::<Vec<_>>().join("\n");
+        assert_ne!(charts(&text), charts(&without), "{screen:?}");
     }
 }
 

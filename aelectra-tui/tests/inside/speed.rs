@@ -1,5 +1,6 @@
 //! What the dashboard promises, measured: a run of a million steps shows its first frame within
-//! 0.3 s and is loaded within 3 s, 100 MB of events within 0.5 s; a frame at 200×50 takes less than 16 ms; memory stays below 60 MB.
+//! 0.3 s and is loaded within 3 s, 100 MB of events within 0.5 s; a frame at 200×50 takes less than
+//! 16 ms; memory stays below 60 MB.
 //!
 //! `cargo test --release -p aelectra-tui speed -- --ignored --nocapture` prints the numbers.
 #![allow(clippy::print_stdout)]

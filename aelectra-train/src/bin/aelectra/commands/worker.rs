@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
-use aelectra_model::device::{WORKER_TOKEN, Wire, Worker};
+use aelectra_model::device::{RemoteAddress, WORKER_TOKEN, Wire, Worker};
 use clap::Args;
 use serde_json::json;
 
@@ -47,10 +47,6 @@ pub(crate) fn run(args: &WorkerArgs, global: Global) -> anyhow::Result<u8> {
         wire,
         devices: opened.into_iter().map(|(_, device)| device).collect(),
     };
-    let scheme = match wire {
-        Wire::Iroh => "remote",
-        Wire::WebSocket => "remote+ws",
-    };
     let stop = stop_flag()?;
     let ready = || {
         let host = match listen.ip().is_unspecified() {
@@ -60,11 +56,14 @@ pub(crate) fn run(args: &WorkerArgs, global: Global) -> anyhow::Result<u8> {
                 std::net::IpAddr::V4(ip) => ip.to_string(),
             },
         };
+        let address = |index: usize| RemoteAddress {
+            wire,
+            host: host.clone(),
+            port: listen.port(),
+            index: index as u32,
+        };
         let devices: Vec<String> = (0..names.len())
-            .map(|index| match index {
-                0 => format!("{scheme}://{host}:{}", listen.port()),
-                index => format!("{scheme}://{host}:{}/{index}", listen.port()),
-            })
+            .map(|index| address(index).to_string())
             .collect();
         if global.json {
             let ready = json!({"listen": listen.to_string(), "devices": devices, "serves": names});
