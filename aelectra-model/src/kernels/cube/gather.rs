@@ -8,7 +8,7 @@ use cubecl::prelude::*;
 
 use super::reduce::{Lanes, row_of_unit};
 use super::sort::{NOTHING, sort};
-use super::tensor::{argument, element, elementwise, empty};
+use super::tensor::{argument, element, elementwise, empty, zeros};
 
 #[cube(launch)]
 fn take_rows<I: Int>(
@@ -71,7 +71,7 @@ fn put_rows<I: Int>(
 /// `rows` `[n, width]` at their numbers `[n]`, all different, in a table of zeros.
 pub(super) fn put(rows: &CubeTensor, numbers: &CubeTensor, entries: usize) -> CubeTensor {
     let [count, width] = rows.shape().dims();
-    let table = zeros(rows, [entries, width]);
+    let table = zeros(rows, [entries, width], DType::F32);
     let (cubes, dim) = elementwise(&rows.client, count * width);
     put_rows::launch(
         &rows.client,
@@ -85,12 +85,6 @@ pub(super) fn put(rows: &CubeTensor, numbers: &CubeTensor, entries: usize) -> Cu
         element(numbers),
     );
     table
-}
-
-/// Zeros on the device of another tensor.
-pub(super) fn zeros(like: &CubeTensor, shape: [usize; 2]) -> CubeTensor {
-    let (client, device) = (like.client.clone(), like.device.clone());
-    burn_cubecl::ops::numeric::zeros_client(client, device, shape.into(), DType::F32)
 }
 
 #[cube(launch)]
@@ -150,7 +144,7 @@ fn sum_runs(
 /// `[n]` into `[entries, width]`, those of one number in their order.
 pub(super) fn add_by_number(rows: &CubeTensor, numbers: &CubeTensor, entries: usize) -> CubeTensor {
     let [count, width] = rows.shape().dims();
-    let table = zeros(rows, [entries, width]);
+    let table = zeros(rows, [entries, width], DType::F32);
     let sorted = sort(numbers);
     let client = &rows.client;
     let lanes = Lanes::short(client);
@@ -190,7 +184,7 @@ fn write_values<I: Int>(
 
 /// A copy of `ids` with `values` `[n]` written at flat `positions` `[n]`, all different.
 pub(super) fn replace(ids: &CubeTensor, positions: &CubeTensor, values: &CubeTensor) -> CubeTensor {
-    let out = ids.copy();
+    let out = super::tensor::contiguous(ids.copy());
     let count = positions.shape().num_elements();
     let (cubes, dim) = elementwise(&ids.client, count);
     write_values::launch(

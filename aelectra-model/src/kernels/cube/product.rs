@@ -10,6 +10,7 @@ use cubek::matmul::definition::{MatmulElems, MatmulGlobalElems, MatmulSetupError
 use cubek::matmul::launch::launch_ref;
 use cubek::matmul::multi_level::Strategy;
 use cubek::matmul::routine::BlueprintStrategy;
+use cubek::matmul::strategy::Strategy as Routine;
 use cubek::std::InputBinding;
 
 use super::tensor::{cast, element, empty};
@@ -53,18 +54,28 @@ fn may_round() -> bool {
 
 /// A product that uses no tensor core, and so rounds nothing.
 fn plain(left: CubeTensor, right: CubeTensor, out: &CubeTensor) -> Result<(), MatmulSetupError> {
-    let dtype = element(out);
     let strategy = Strategy::DoubleUnit(BlueprintStrategy::default());
+    by(&strategy.into(), left, right, out)
+}
+
+/// A product by one of CubeK's routines.
+pub(super) fn by(
+    routine: &Routine,
+    left: CubeTensor,
+    right: CubeTensor,
+    out: &CubeTensor,
+) -> Result<(), MatmulSetupError> {
+    let (lhs, rhs) = (element(&left), element(&right));
     let mut types = MatmulElems::from_globals(&MatmulGlobalElems {
-        lhs: dtype,
-        rhs: dtype,
-        out: dtype,
+        lhs,
+        rhs,
+        out: element(out),
     });
     launch_ref(
-        &strategy.into(),
+        routine,
         &out.client,
-        InputBinding::new(left.binding(), dtype),
-        InputBinding::new(right.binding(), dtype),
+        InputBinding::new(left.binding(), lhs),
+        InputBinding::new(right.binding(), rhs),
         out.clone().binding(),
         &mut types,
     )

@@ -28,6 +28,13 @@ fn is_after(number: u32, place: u32, other: u32, other_place: u32) -> bool {
     number > other || (number == other && place > other_place)
 }
 
+/// Whether a pair of which the first `is_after` the second, or not, is exchanged where numbers are to
+/// rise, or not. CubeCL 0.11 compares no truth values in CUDA.
+#[cube]
+fn is_exchanged(is_after: bool, rises: bool) -> bool {
+    (is_after && rises) || !(is_after || rises)
+}
+
 /// One comparison of a block in shared memory: pairs `distance` apart, rising where `size` says so.
 #[cube]
 fn compare_block(
@@ -45,7 +52,7 @@ fn compare_block(
         let high = low + distance;
         let rises = ((start + low) & size) == 0;
         let after = is_after(numbers[low], places[low], numbers[high], places[high]);
-        if after == rises {
+        if is_exchanged(after, rises) {
             let number = numbers[low];
             let place = places[low];
             numbers[low] = numbers[high];
@@ -109,7 +116,8 @@ fn merge_far(numbers: &mut [u32], places: &mut [u32], size: usize, distance: usi
         let rises = (low & size) == 0;
         let (number, place) = (numbers[low], places[low]);
         let (other, other_place) = (numbers[high], places[high]);
-        if is_after(number, place, other, other_place) == rises {
+        let after = is_after(number, place, other, other_place);
+        if is_exchanged(after, rises) {
             numbers[low] = other;
             places[low] = other_place;
             numbers[high] = number;

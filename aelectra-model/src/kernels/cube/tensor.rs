@@ -1,4 +1,7 @@
 //! Tensors of the GPU backend as kernels take them: contiguous, in the type of a precision.
+//!
+//! What Burn's own operations give is not always so: on CUDA the rows of a matrix begin at multiples
+//! of up to 512 bytes. Every such operation of this module's users therefore passes through here.
 
 use burn::backend::cubecl::dtype_to_storage_type;
 use burn::backend::ops::FloatTensorOps;
@@ -6,7 +9,7 @@ use burn::backend::{DType, TensorMetadata};
 use burn::tensor::{Shape, Slice};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
+use burn_cubecl::ops::numeric;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::client::Client;
@@ -24,14 +27,14 @@ pub(super) fn writable(tensor: CubeTensor) -> CubeTensor {
     if tensor.can_mut() {
         tensor
     } else {
-        tensor.copy()
+        contiguous(tensor.copy())
     }
 }
 
 /// Room for a contiguous tensor on the device of another. Kernels write all of it.
 pub(super) fn empty(like: &CubeTensor, shape: impl Into<Shape>, dtype: DType) -> CubeTensor {
     let (client, device) = (like.client.clone(), like.device.clone());
-    empty_device_contiguous_dtype(client, device, shape.into(), dtype)
+    numeric::empty_device_contiguous_dtype(client, device, shape.into(), dtype)
 }
 
 /// The same elements in another shape; the tensor must be contiguous.
@@ -44,8 +47,22 @@ pub(super) fn cast(tensor: CubeTensor, dtype: DType) -> CubeTensor {
     if tensor.dtype == dtype {
         tensor
     } else {
-        kernel::cast(tensor, dtype)
+        contiguous(kernel::cast(tensor, dtype))
     }
+}
+
+/// The sum of two tensors.
+pub(super) fn add(left: CubeTensor, right: CubeTensor) -> CubeTensor {
+    contiguous(numeric::add(left, right))
+}
+
+/// Zeros on the device of another tensor.
+pub(super) fn zeros(like: &CubeTensor, shape: impl Into<Shape>, dtype: DType) -> CubeTensor {
+    let (client, device) = (like.client.clone(), like.device.clone());
+    let shape = shape.into();
+    // A vector has no rows that could be placed apart.
+    let flat = Shape::from([shape.num_elements()]);
+    reshape(numeric::zeros_client(client, device, flat, dtype), shape)
 }
 
 /// A view with its last two dimensions exchanged.

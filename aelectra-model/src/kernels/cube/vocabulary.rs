@@ -8,7 +8,7 @@ use cubecl::prelude::*;
 
 use super::noise::{Key, gumbel};
 use super::reduce::{Lanes, max_lanes, row_of_unit, sum_lanes};
-use super::tensor::{argument, element, elementwise, empty};
+use super::tensor::{argument, cast, element, elementwise, empty, zeros};
 use crate::noise::Gumbel;
 
 #[cube(launch)]
@@ -255,9 +255,7 @@ fn count<I: Int>(
 
 /// How often each integer below `length` occurs, `[length]` in 32-bit floats.
 pub(super) fn histogram(integers: &CubeTensor, length: usize) -> CubeTensor {
-    let (client, device) = (integers.client.clone(), integers.device.clone());
-    let counts =
-        burn_cubecl::ops::numeric::zeros_client(client, device, [length].into(), DType::U32);
+    let counts = zeros(integers, [length], DType::U32);
     let elements = integers.shape().num_elements();
     let (cubes, dim) = elementwise(&integers.client, elements);
     let (from, to) = (argument(integers), argument(&counts));
@@ -271,5 +269,5 @@ pub(super) fn histogram(integers: &CubeTensor, length: usize) -> CubeTensor {
         length,
         element(integers),
     );
-    super::tensor::cast(counts, DType::F32)
+    cast(counts, DType::F32)
 }

@@ -1,14 +1,13 @@
 //! The gradients of a layer.
 
 use burn::backend::TensorMetadata;
-use burn_cubecl::ops::numeric::add;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::{Settings, State};
 use crate::kernels::cube::norm::{self, NormGradients};
 use crate::kernels::cube::product::product;
 use crate::kernels::cube::sums::sum_rows;
-use crate::kernels::cube::tensor::{cast, contiguous, part, transposed};
+use crate::kernels::cube::tensor::{add, cast, contiguous, part, transposed};
 use crate::kernels::cube::{activation, heads, softmax};
 use crate::kernels::{Dense, LayerWeights, Norm};
 
