@@ -17,11 +17,13 @@ pub fn cross_entropy_sum(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1>
     kernels::of(&logits.device()).cross_entropy_sum(logits, labels)
 }
 
-/// Binary cross-entropies of `labels` (0 or 1) under `logits`, both `[n]`, summed: `[1]`.
-///
-/// `max(x, 0) - x·y + ln(1 + e^-|x|)`, which does not overflow.
+/// Binary cross-entropies of `labels` (0 or 1) under `logits`, of those whose weight is 1 and not 0
+/// where there are `weights`, summed: `[n]` each to `[1]`.
 #[must_use]
-pub fn binary_cross_entropy_sum(logits: Tensor<1>, labels: Tensor<1>) -> Tensor<1> {
-    let softplus = logits.clone().abs().neg().exp().log1p();
-    (logits.clone().clamp_min(0.0) - logits * labels + softplus).sum()
+pub fn binary_cross_entropy_sum(
+    logits: Tensor<1>,
+    labels: Tensor<1>,
+    weights: Option<Tensor<1>>,
+) -> Tensor<1> {
+    kernels::of(&logits.device()).binary_cross_entropy_sum(logits, labels, weights)
 }

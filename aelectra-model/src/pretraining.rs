@@ -276,21 +276,12 @@ impl ElectraPretrainer {
             .forward(embeddings, layout, noise);
         let logits = self.discriminator.predictions.forward(hidden);
         let discriminator_logits = detached(logits.clone());
-        let rtd_loss_sum = match &input.token_weights {
-            None => {
-                binary_cross_entropy_sum(logits.flatten(0, 1), is_replaced.clone().flatten(0, 1))
-            }
-            Some(weights) => {
-                // A padded position has logit 0 and label 0 here, whose cross-entropy is ln 2, a
-                // constant that is taken off again and has no gradient.
-                let real = logits * weights.clone();
-                let padded = weights.clone().neg().add_scalar(1.0).sum() * std::f64::consts::LN_2;
-                binary_cross_entropy_sum(
-                    real.flatten(0, 1),
-                    (is_replaced.clone() * weights.clone()).flatten(0, 1),
-                ) - padded
-            }
-        };
+        let weights = input.token_weights.clone();
+        let rtd_loss_sum = binary_cross_entropy_sum(
+            logits.flatten(0, 1),
+            is_replaced.clone().flatten(0, 1),
+            weights.map(|weights| weights.flatten(0, 1)),
+        );
         PretrainOutput {
             mlm_loss_sum,
             rtd_loss_sum,

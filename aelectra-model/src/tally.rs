@@ -4,7 +4,7 @@
 //! it within 1e-4 for logits that spread by 0.3 or more (two of one bin count as equal), and what is above 0
 //! exactly.
 
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Bool, Device, Int, Tensor};
 
 use crate::kernels;
 use crate::pretraining::{PretrainInput, PretrainOutput, best_guesses};
@@ -31,12 +31,16 @@ impl Tally {
             Tensor::zeros([3], &labels.device())
         } else {
             let drawn = labels.clone().greater_equal_elem(0);
+            let count = |these: Tensor<1, Bool>| {
+                let these = these.float();
+                kernels::of(&these.device()).sum(these)
+            };
             let right = |ids: Tensor<1, Int>| {
                 let equal = ids.equal(labels.clone());
-                equal.bool_and(drawn.clone()).float().sum()
+                count(equal.bool_and(drawn.clone()))
             };
             let guesses = best_guesses(output.generator_logits.clone());
-            let masked = drawn.clone().float().sum();
+            let masked = count(drawn.clone());
             let sampled = right(output.sampled_ids.clone().inner());
             Tensor::cat(vec![masked, right(guesses), sampled], 0)
         };

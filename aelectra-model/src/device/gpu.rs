@@ -73,6 +73,8 @@ fn configure() {
         if matches!(config.environment.path, CacheConfig::Target) {
             config.environment.path = CacheConfig::Global;
         }
+        // Off by itself; without it every start compiles every kernel again.
+        config.compilation.cache = true;
         // Fails only where a program that uses this library configured it before.
         let _ = CubeClRuntimeConfig::try_set(config);
     });

@@ -151,6 +151,25 @@ pub(super) fn cross_entropy_sum(logits: Tensor<2>, labels: Tensor<1, Int>) -> Te
         .neg()
 }
 
+/// `max(x, 0) - x·y + ln(1 + e^-|x|)`, which does not overflow, summed: `[1]`.
+pub(super) fn binary_cross_entropy_sum(
+    logits: Tensor<1>,
+    labels: Tensor<1>,
+    weights: Option<Tensor<1>>,
+) -> Tensor<1> {
+    let all = |logits: Tensor<1>, labels: Tensor<1>| {
+        let softplus = logits.clone().abs().neg().exp().log1p();
+        (logits.clone().clamp_min(0.0) - logits * labels + softplus).sum()
+    };
+    let Some(weights) = weights else {
+        return all(logits, labels);
+    };
+    // What counts nothing has logit 0 and label 0 here, whose cross-entropy is ln 2, a constant that
+    // is taken off again and has no gradient.
+    let nothing = weights.clone().neg().add_scalar(1.0).sum() * std::f64::consts::LN_2;
+    all(logits * weights.clone(), labels * weights) - nothing
+}
+
 /// One class a row, drawn by adding Gumbel noise and taking the greatest: `[n]`.
 pub(super) fn sample(logits: Tensor<2>, draw: Gumbel) -> Tensor<1, Int> {
     let shape = logits.dims();

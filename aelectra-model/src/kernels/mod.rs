@@ -158,6 +158,22 @@ pub trait Kernels: Debug + Sync {
         composed::cross_entropy_sum(logits, labels)
     }
 
+    /// Binary cross-entropies of `labels` (0 or 1) under `logits`, each times its weight where there
+    /// are `weights` (0 or 1), summed: `[n]` each to `[1]`.
+    fn binary_cross_entropy_sum(
+        &self,
+        logits: Tensor<1>,
+        labels: Tensor<1>,
+        weights: Option<Tensor<1>>,
+    ) -> Tensor<1> {
+        composed::binary_cross_entropy_sum(logits, labels, weights)
+    }
+
+    /// The sum of values `[n]` outside autodiff: `[1]`.
+    fn sum(&self, values: Tensor<1>) -> Tensor<1> {
+        values.sum()
+    }
+
     /// One class for each row of `logits` `[n, classes]`, outside autodiff, drawn by adding Gumbel
     /// `noise` and taking the greatest: `[n]`.
     fn sample(&self, logits: Tensor<2>, noise: Gumbel) -> Tensor<1, Int> {

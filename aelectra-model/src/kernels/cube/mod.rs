@@ -13,6 +13,7 @@
 //! | `norm.rs`, `softmax.rs`, `activation.rs` | LayerNorm with dropout and residual, attention probabilities, bias with GELU |
 //! | `heads.rs` | between rows and attention heads |
 //! | `vocabulary.rs` | cross-entropy, samples and best guesses |
+//! | `detection.rs` | the loss of replaced-token detection |
 //! | `gather.rs`, `sort.rs` | rows of a table by number, and the sum of their gradients |
 //! | `sums.rs`, `reduce.rs` | sums over rows, and over the units that share one |
 //! | `adam.rs` | the optimizer, many parameters in a launch |
@@ -21,6 +22,7 @@
 
 mod activation;
 mod adam;
+mod detection;
 mod gather;
 mod heads;
 mod layer;
@@ -187,6 +189,19 @@ impl Kernels for CubeKernels {
 
     fn cross_entropy_sum(&self, logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
         op::cross_entropy(logits, labels)
+    }
+
+    fn binary_cross_entropy_sum(
+        &self,
+        logits: Tensor<1>,
+        labels: Tensor<1>,
+        weights: Option<Tensor<1>>,
+    ) -> Tensor<1> {
+        op::detection(logits, labels, weights)
+    }
+
+    fn sum(&self, values: Tensor<1>) -> Tensor<1> {
+        Tensor::from_primitive::<CubeBackend>(vocabulary::sum(&primitive(values)))
     }
 
     fn sample(&self, logits: Tensor<2>, noise: Gumbel) -> Tensor<1, Int> {

@@ -12,10 +12,11 @@ use burn::tensor::{Int, Tensor};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 
+use super::detection::Detection;
 use super::norm::NormState;
-use super::product::{factor, factors, product};
+use super::product::{factor, factors, product, product_over_rows};
 use super::tensor::{cast, contiguous, transposed, writable};
-use super::{activation, gather, norm, sums, vocabulary};
+use super::{activation, detection, gather, norm, sums, vocabulary};
 use crate::kernels::{Dense, Norm};
 use crate::noise::Dropout;
 use crate::precision::Precision;
@@ -50,6 +51,15 @@ trait RowsBackend: Backend {
 
     /// Logits `[n, classes]`, labels `[n]` to `[1]`.
     fn cube_cross_entropy(logits: FloatTensor<Self>, labels: IntTensor<Self>) -> FloatTensor<Self>;
+
+    /// Logits, labels and weights `[n]` to `[1]`. Weights are read where `weighted`, and logits alone
+    /// have a gradient.
+    fn cube_detection(
+        logits: FloatTensor<Self>,
+        labels: FloatTensor<Self>,
+        weights: FloatTensor<Self>,
+        weighted: bool,
+    ) -> FloatTensor<Self>;
 
     /// Table `[entries, width]`, numbers `[n]` to `[n, width]`. Numbers are all `different`, or not.
     fn cube_take(
@@ -98,6 +108,36 @@ pub(super) fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor
         logits.into_dispatch(),
         labels.into_dispatch(),
     ))
+}
+
+/// The summed binary cross-entropy of labels under logits, with weights or without: `[n]` each to `[1]`.
+pub(super) fn detection(
+    logits: Tensor<1>,
+    labels: Tensor<1>,
+    weights: Option<Tensor<1>>,
+) -> Tensor<1> {
+    let weighted = weights.is_some();
+    let weights = weights.unwrap_or_else(|| labels.clone());
+    Tensor::from_dispatch(<Dispatch as RowsBackend>::cube_detection(
+        logits.into_dispatch(),
+        labels.into_dispatch(),
+        weights.into_dispatch(),
+        weighted,
+    ))
+}
+
+/// What is compared, from the arguments of `cube_detection`.
+fn compared(
+    logits: CubeTensor,
+    labels: CubeTensor,
+    weights: CubeTensor,
+    weighted: bool,
+) -> Detection {
+    Detection {
+        logits: contiguous(logits),
+        labels: contiguous(labels),
+        weights: weighted.then(|| contiguous(weights)),
+    }
 }
 
 /// Rows of a table by their numbers `[n]`, which are all `different` or not.
@@ -183,6 +223,15 @@ impl RowsBackend for CubeBackend {
         vocabulary::cross_entropy(&contiguous(logits), &contiguous(labels)).0
     }
 
+    fn cube_detection(
+        logits: FloatTensor<Self>,
+        labels: FloatTensor<Self>,
+        weights: FloatTensor<Self>,
+        weighted: bool,
+    ) -> FloatTensor<Self> {
+        detection::forward(&compared(logits, labels, weights, weighted))
+    }
+
     fn cube_take(
         table: FloatTensor<Self>,
         numbers: IntTensor<Self>,
@@ -212,7 +261,7 @@ impl Backward<CubeBackend, 3> for LinearBackward {
             grads.register::<CubeBackend>(node.id, of_rows);
         }
         if let Some(node) = weight {
-            let of_weight = product(transposed(gradient.clone()), state.rows);
+            let of_weight = product_over_rows(&gradient, &state.rows);
             grads.register::<CubeBackend>(node.id, of_weight);
         }
         if let Some(node) = bias {
@@ -284,6 +333,22 @@ impl Backward<CubeBackend, 1> for CrossEntropyBackward {
         let slope =
             vocabulary::cross_entropy_backward(writable(logits), labels, log_sums, &gradient);
         grads.register::<CubeBackend>(node.id, slope);
+    }
+}
+
+#[derive(Debug)]
+struct DetectionBackward;
+
+impl Backward<CubeBackend, 1> for DetectionBackward {
+    type State = Detection;
+
+    fn backward(self, ops: Ops<Detection, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = contiguous(grads.consume::<CubeBackend>(&ops.node));
+        let [Some(node)] = ops.parents else {
+            return;
+        };
+        let slopes = detection::backward(&ops.state, &gradient);
+        grads.register::<CubeBackend>(node.id, slopes);
     }
 }
 
@@ -381,6 +446,27 @@ impl<C: CheckpointStrategy> RowsBackend for Autodiff<CubeBackend, C> {
                 };
                 prep.finish(kept, loss)
             }
+            OpsKind::UnTracked(prep) => prep.finish(loss),
+        }
+    }
+
+    fn cube_detection(
+        logits: FloatTensor<Self>,
+        labels: FloatTensor<Self>,
+        weights: FloatTensor<Self>,
+        weighted: bool,
+    ) -> FloatTensor<Self> {
+        let nodes = [logits.node()];
+        let [logits, labels, weights] =
+            [logits, labels, weights].map(|tensor| tensor.primitive().clone());
+        let compared = compared(logits, labels, weights, weighted);
+        let loss = detection::forward(&compared);
+        match DetectionBackward
+            .prepare::<C>(nodes)
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prep) => prep.finish(compared, loss),
             OpsKind::UnTracked(prep) => prep.finish(loss),
         }
     }

@@ -148,16 +148,22 @@ fn column_sums(sums: &Sums<'_>) -> CubeTensor {
     if chunks == 1 {
         return reshape(partial, [columns]);
     }
-    let total = empty(values, [columns], DType::F32);
-    let (cubes, dim) = elementwise(client, columns);
+    add_parts(&partial)
+}
+
+/// The sums over the parts of `[parts, n]`, in their order: `[n]`.
+pub(super) fn add_parts(partial: &CubeTensor) -> CubeTensor {
+    let [parts, columns] = partial.shape().dims();
+    let total = empty(partial, [columns], DType::F32);
+    let (cubes, dim) = elementwise(&partial.client, columns);
     total_sums::launch(
-        client,
+        &partial.client,
         cubes,
         dim,
-        argument(&partial),
+        argument(partial),
         argument(&total),
         columns,
-        chunks,
+        parts,
     );
     total
 }

@@ -18,7 +18,7 @@ use cubek::matmul::tiled::Strategy as Tiled;
 use cubek::matmul::tiled::cmma::CmmaStrategy;
 
 use super::norm::Before;
-use super::product::by;
+use super::product::{by, product_over_rows};
 use super::tensor::{cast, empty, transposed};
 use super::{activation, gather, integers, norm, op, primitive, sums, vocabulary};
 use crate::kernels::Norm;
@@ -259,6 +259,79 @@ fn a_label_below_zero_counts_nothing() {
         unchanged, values,
         "logits that someone holds are not written over"
     );
+}
+
+#[test]
+fn gradients_of_weights_are_summed_over_parts_of_the_rows() {
+    let Some(device) = device() else { return };
+    // In 1, 2 and 8 parts.
+    for (rows, out, width) in [(700, 5, 7), (1024, 40, 33), (4096, 8, 16)] {
+        let [gradient, values] =
+            [(out, 12), (width, 13)].map(|(columns, seed)| numbers(rows * columns, seed));
+        let product = product_over_rows(
+            &on(&device, &gradient, [rows, out]),
+            &on(&device, &values, [rows, width]),
+        );
+        let expected: Vec<f64> = (0..out * width)
+            .map(|at| {
+                let (from, to) = (at / width, at % width);
+                let pair = |row| {
+                    f64::from(gradient[row * out + from]) * f64::from(values[row * width + to])
+                };
+                (0..rows).map(pair).sum()
+            })
+            .collect();
+        // Tensor cores round factors to 11 bits.
+        let largest = expected
+            .iter()
+            .fold(0.0, |most: f64, value| most.max(value.abs()));
+        for (ours, expected) in read::<2>(&product).iter().zip(&expected) {
+            let apart = (f64::from(*ours) - expected).abs();
+            assert!(apart < 2e-3 * largest, "{ours} is not {expected}");
+        }
+    }
+}
+
+#[test]
+fn losses_of_detection_do_not_overflow_and_count_by_weight() {
+    let Some(device) = device() else { return };
+    let device = device.autodiff();
+    let values = vec![-200.0f32, -1.5, 0.0, 0.25, 90.0, 3.0];
+    let labels = vec![1.0f32, 0.0, 1.0, 0.0, 0.0, 1.0];
+    let weights = vec![1.0f32, 1.0, 0.0, 1.0, 1.0, 1.0];
+    let vector = |values: &[f32]| {
+        Tensor::<1>::from_data(TensorData::new(values.to_vec(), [values.len()]), &device)
+    };
+    for weighted in [false, true] {
+        let logits = vector(&values).require_grad();
+        let given = weighted.then(|| vector(&weights));
+        let loss = op::detection(logits.clone(), vector(&labels), given);
+        let gradients = loss.backward();
+        let slope = logits.grad(&gradients).expect("logits have a gradient");
+        let weight = |at: usize| {
+            if weighted {
+                f64::from(weights[at])
+            } else {
+                1.0
+            }
+        };
+        let (mut sum, mut slopes) = (0.0, Vec::new());
+        for (at, (x, y)) in values.iter().zip(&labels).enumerate() {
+            let (x, y) = (f64::from(*x), f64::from(*y));
+            sum += weight(at) * (x.max(0.0) - x * y + (-x.abs()).exp().ln_1p());
+            slopes.push(weight(at) * (1.0 / (1.0 + (-x).exp()) - y));
+        }
+        assert_close(
+            "loss",
+            &loss.into_data().iter::<f32>().collect::<Vec<_>>(),
+            &[sum],
+        );
+        assert_close(
+            "slopes",
+            &slope.into_data().iter::<f32>().collect::<Vec<_>>(),
+            &slopes,
+        );
+    }
 }
 
 /// CubeK's routines for tensor cores by name.

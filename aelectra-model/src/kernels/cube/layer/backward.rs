@@ -5,7 +5,7 @@ use burn_cubecl::tensor::CubeTensor;
 
 use super::{Settings, State};
 use crate::kernels::cube::norm::{self, NormGradients};
-use crate::kernels::cube::product::product;
+use crate::kernels::cube::product::{product, product_over_rows};
 use crate::kernels::cube::sums::sum_rows;
 use crate::kernels::cube::tensor::{add, cast, contiguous, part, transposed};
 use crate::kernels::cube::{activation, heads, softmax};
@@ -22,12 +22,8 @@ pub(super) fn backward(
     let sizes = settings.sizes(width);
     let dtype = settings.factors();
     let [_, projection_dropout, output_dropout] = settings.options.dropout;
-    // Of a product's weight, and of its rows.
-    let of_weight =
-        |gradient: &CubeTensor, rows: CubeTensor| product(transposed(gradient.clone()), rows);
-    let of_rows = |gradient: &CubeTensor, dense: &Dense<CubeTensor>| {
-        product(gradient.clone(), cast(dense.weight.clone(), dtype))
-    };
+    // Of a product's rows.
+    let of_rows = |gradient: &CubeTensor, weight: CubeTensor| product(gradient.clone(), weight);
 
     let NormGradients {
         rows: residual,
@@ -45,18 +41,18 @@ pub(super) fn backward(
         bias: offset,
     };
     let output = Dense {
-        weight: of_weight(&dropped, state.activated),
+        weight: product_over_rows(&dropped, &state.activated),
         bias,
     };
-    let activated = of_rows(&dropped, &weights.output);
+    let activated = of_rows(&dropped, state.outer);
     let bias = &weights.intermediate.bias;
     let inner = activation::gelu_backward(&activated, &state.inner, bias, dtype);
     drop(activated);
     let intermediate = Dense {
-        weight: of_weight(&inner, state.attended),
+        weight: product_over_rows(&inner, &state.attended),
         bias: sum_rows(&inner),
     };
-    let attended = add(of_rows(&inner, &weights.intermediate), residual);
+    let attended = add(of_rows(&inner, state.intermediate), residual);
     drop(inner);
 
     let NormGradients {
@@ -75,10 +71,10 @@ pub(super) fn backward(
         bias: offset,
     };
     let projection = Dense {
-        weight: of_weight(&dropped, state.context),
+        weight: product_over_rows(&dropped, &state.context),
         bias,
     };
-    let context = cast(of_rows(&dropped, &weights.projection), dtype);
+    let context = cast(of_rows(&dropped, state.projection), dtype);
     let context = contiguous(heads::view_by_head(context, sizes));
 
     let [query, key, value] = state.heads;
@@ -95,7 +91,7 @@ pub(super) fn backward(
     ];
     let qkv = heads::merge_three(&parts, sizes, dtype);
     drop(parts);
-    let weight = of_weight(&qkv, state.input);
+    let weight = product_over_rows(&qkv, &state.input);
     let bias = sum_rows(&qkv);
     let input = product(qkv, state.joined);
     let input = add(input, residual);

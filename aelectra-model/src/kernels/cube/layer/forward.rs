@@ -21,10 +21,9 @@ pub(super) fn forward(
     let dtype = settings.factors();
     let eps = settings.options.eps;
     let [_, projection_dropout, output_dropout] = settings.options.dropout;
-    let linear = |rows: &CubeTensor, dense: &Dense<CubeTensor>| {
-        let weight = cast(dense.weight.clone(), dtype);
-        product(rows.clone(), transposed(weight))
-    };
+    let factor = |dense: &Dense<CubeTensor>| cast(dense.weight.clone(), dtype);
+    let linear =
+        |rows: &CubeTensor, weight: &CubeTensor| product(rows.clone(), transposed(weight.clone()));
 
     let input_factor = cast(input.clone(), dtype);
     let parts = [&weights.query, &weights.key, &weights.value];
@@ -39,7 +38,8 @@ pub(super) fn forward(
     let context = product(probabilities, value.clone());
     let context = heads::merge(&context, sizes, dtype);
 
-    let projected = linear(&context, &weights.projection);
+    let projection = factor(&weights.projection);
+    let projected = linear(&context, &projection);
     let before = Before {
         bias: weights.projection.bias.clone(),
         residual: input.clone(),
@@ -53,9 +53,11 @@ pub(super) fn forward(
     );
     drop(projected);
     let attended_factor = cast(attended.output.clone(), dtype);
-    let inner = linear(&attended_factor, &weights.intermediate);
+    let intermediate = factor(&weights.intermediate);
+    let inner = linear(&attended_factor, &intermediate);
     let activated = activation::with_bias(&inner, &weights.intermediate.bias, true, dtype);
-    let outer = linear(&activated, &weights.output);
+    let outer_weight = factor(&weights.output);
+    let outer = linear(&activated, &outer_weight);
     let before = Before {
         bias: weights.output.bias.clone(),
         residual: attended.output,
@@ -67,6 +69,9 @@ pub(super) fn forward(
         joined,
         heads: [query, key, value],
         log_sums,
+        projection,
+        intermediate,
+        outer: outer_weight,
         context,
         attention_norm: attended.state,
         attended: attended_factor,

@@ -40,6 +40,10 @@ struct State {
     heads: [CubeTensor; 3],
     /// `[batch · heads · length]`.
     log_sums: CubeTensor,
+    /// The weights of the other products as factors.
+    projection: CubeTensor,
+    intermediate: CubeTensor,
+    outer: CubeTensor,
     /// `T [n, hidden]`.
     context: CubeTensor,
     attention_norm: NormState,
