@@ -75,23 +75,23 @@ impl ElectraEmbeddings {
         token_type_ids: Option<Tensor<2, Int>>,
         noise: &mut Noise,
     ) -> Tensor<3> {
-        let [_, length, width] = words.dims();
-        let positions = self
-            .position_embeddings
-            .weight
-            .val()
-            .slice(0..length)
-            .unsqueeze::<3>();
-        let types = match token_type_ids {
-            Some(ids) => self.token_type_embeddings.forward(ids),
-            None => self
-                .token_type_embeddings
-                .weight
-                .val()
-                .slice(0..1)
-                .unsqueeze::<3>(),
+        let [batch, length, width] = words.dims();
+        let kernels = kernels::of(&words.device());
+        // Sums of gradients over sequences and over tokens are left to kernels: their order is fixed.
+        let positions = self.position_embeddings.weight.val().slice(0..length);
+        let words = words.reshape([batch, length * width]);
+        let sum = kernels.add_to_rows(words, positions.flatten(0, 1));
+        let sum = match token_type_ids {
+            Some(ids) => {
+                sum.reshape([batch, length, width]) + self.token_type_embeddings.forward(ids)
+            }
+            None => {
+                let first = self.token_type_embeddings.weight.val().slice(0..1);
+                kernels
+                    .add_to_rows(sum.reshape([batch * length, width]), first.flatten(0, 1))
+                    .reshape([batch, length, width])
+            }
         };
-        let sum = words + positions + types;
         let normalised = self.layer_norm.forward(sum);
         kernels::dropout(normalised, noise.next_dropout(self.dropout, length * width))
     }

@@ -6,7 +6,8 @@
 #
 # TEXT is what `aelectra prepare --input` takes, NER a folder with train.conllu, dev.conllu and test.conllu. STEPS is the
 # schedule, which should end when the minutes do: what `run.sh` measures in steps a second, times 60 · MINUTES. DEVICE,
-# PRECISION, RECIPE, VOCAB, SEEDS, EPOCHS and SET ("KEY=VALUE …") change the rest. Prepared shards in OUT are used again.
+# PRECISION, RECIPE, VOCAB, VALIDATION, SEEDS, EPOCHS and SET ("KEY=VALUE …") change the rest; SEEDS=0 leaves the tagger
+# out. A tokenizer and shards in OUT are used again.
 set -euo pipefail
 aelectra=$(realpath "$1") text=$2 ner=$3 out=$4 minutes=$5 steps=${6:-20000}
 device=${DEVICE:-cuda} precision=${PRECISION:-bf16} recipe=${RECIPE:-aelectra-small-cased} vocab=${VOCAB:-32000}
@@ -22,11 +23,11 @@ length=$("$aelectra" pretrain --recipe "$recipe" "${settings[@]}" --print-config
   | sed -nE 's/^(max_length|model\.max_position_embeddings) = ([0-9]+).*/\2/p' | sort -n | head -n 1)
 [ -e "$out/tokenizer/vocab.txt" ] || "$aelectra" vocab --input "$text" --out "$out/tokenizer" --vocab-size "$vocab" --cased
 [ -e "$out/shards/manifest.json" ] || "$aelectra" prepare --input "$text" --tokenizer "$out/tokenizer" \
-  --out "$out/shards" --max-length "${length:-128}"
+  --out "$out/shards" --max-length "${length:-128}" --validation "${VALIDATION:-0.002}"
 "$aelectra" pretrain --recipe "$recipe" --data "$out/shards" --tokenizer "$out/tokenizer" --out "$out/run" \
   --device "$device" --precision "$precision" --max-hours "$(python3 -c "print($minutes / 60)")" "${settings[@]}" \
   --resume auto --no-dashboard
-"$aelectra" compare --model "$out/run/discriminator" --model "random:$out/run/discriminator" \
+[ "${SEEDS:-3}" = 0 ] || "$aelectra" compare --model "$out/run/discriminator" --model "random:$out/run/discriminator" \
   --train "$ner/train.conllu" --dev "$ner/dev.conllu" --test "$ner/test.conllu" --seeds "${SEEDS:-3}" \
   ${EPOCHS:+--epochs "$EPOCHS"} --out "$out/compare" --device "$device"
 python3 - "$out" <<'PY'

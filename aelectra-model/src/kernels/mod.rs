@@ -130,6 +130,11 @@ pub trait Kernels: Debug + Sync {
         composed::embedding(table, ids)
     }
 
+    /// `row` `[width]` added to each of `rows` `[n, width]`.
+    fn add_to_rows(&self, rows: Tensor<2>, row: Tensor<1>) -> Tensor<2> {
+        rows + row.unsqueeze()
+    }
+
     /// The rows of `[n, width]` at `positions`, which are all different.
     fn rows_at(&self, rows: Tensor<2>, positions: Tensor<1, Int>) -> Tensor<2> {
         rows.select(0, positions)

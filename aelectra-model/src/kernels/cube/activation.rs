@@ -6,7 +6,7 @@ use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
 use super::noise::{Draw, factor};
-use super::tensor::{argument, element, elementwise, empty};
+use super::tensor::{argument, element, elementwise, empty, vector_size};
 use crate::noise::Dropout;
 
 /// `1 / √2` and `1 / √(2π)`.
@@ -14,15 +14,17 @@ const HALF_ROOT: f32 = std::f32::consts::FRAC_1_SQRT_2;
 const DENSITY: f32 = 0.398_942_3;
 
 #[cube]
-fn cumulative(x: f32) -> f32 {
-    0.5f32 * (1.0f32 + Erf::erf(x * HALF_ROOT))
+fn cumulative<N: Size>(x: Vector<f32, N>) -> Vector<f32, N> {
+    let scaled = x * Vector::new(HALF_ROOT);
+    Vector::new(0.5f32) * (Vector::new(1.0f32) + Erf::erf(scaled))
 }
 
+/// Sizes are in vectors.
 #[cube(launch)]
-fn bias_gelu<T: Float>(
-    rows: &[f32],
-    bias: &[f32],
-    out: &mut [T],
+fn bias_gelu<T: Float, N: Size>(
+    rows: &[Vector<f32, N>],
+    bias: &[Vector<f32, N>],
+    out: &mut [Vector<T, N>],
     width: usize,
     count: usize,
     #[comptime] gelu: bool,
@@ -32,9 +34,9 @@ fn bias_gelu<T: Float>(
     if at < count {
         let mut value = rows[at] + bias[at % width];
         if comptime!(gelu) {
-            value *= cumulative(value);
+            value *= cumulative::<N>(value);
         }
-        out[at] = T::cast_from(value);
+        out[at] = Vector::cast_from(value);
     }
 }
 
@@ -47,12 +49,14 @@ pub(super) fn with_bias(
 ) -> CubeTensor {
     let [count, width] = rows.shape().dims();
     let out = empty(rows, [count, width], dtype);
-    let count = count * width;
+    let size = vector_size(width);
+    let (width, count) = (width / size, count * width / size);
     let (cubes, dim) = elementwise(&rows.client, count);
     bias_gelu::launch(
         &rows.client,
         cubes,
         dim,
+        size,
         argument(rows),
         argument(bias),
         argument(&out),
@@ -64,12 +68,13 @@ pub(super) fn with_bias(
     out
 }
 
+/// Sizes are in vectors.
 #[cube(launch)]
-fn gelu_slope<T: Float>(
-    gradient: &[f32],
-    rows: &[f32],
-    bias: &[f32],
-    out: &mut [T],
+fn gelu_slope<T: Float, N: Size>(
+    gradient: &[Vector<f32, N>],
+    rows: &[Vector<f32, N>],
+    bias: &[Vector<f32, N>],
+    out: &mut [Vector<T, N>],
     width: usize,
     count: usize,
     #[define(T)] _out: ElemType,
@@ -77,9 +82,9 @@ fn gelu_slope<T: Float>(
     let at = ABSOLUTE_POS;
     if at < count {
         let value = rows[at] + bias[at % width];
-        let density = (value * value * -0.5f32).exp() * DENSITY;
-        let slope = cumulative(value) + value * density;
-        out[at] = T::cast_from(gradient[at] * slope);
+        let density = (value * value * Vector::new(-0.5f32)).exp() * Vector::new(DENSITY);
+        let slope = cumulative::<N>(value) + value * density;
+        out[at] = Vector::cast_from(gradient[at] * slope);
     }
 }
 
@@ -92,12 +97,14 @@ pub(super) fn gelu_backward(
 ) -> CubeTensor {
     let [count, width] = rows.shape().dims();
     let out = empty(rows, [count, width], dtype);
-    let count = count * width;
+    let size = vector_size(width);
+    let (width, count) = (width / size, count * width / size);
     let (cubes, dim) = elementwise(&rows.client, count);
     gelu_slope::launch(
         &rows.client,
         cubes,
         dim,
+        size,
         argument(gradient),
         argument(rows),
         argument(bias),

@@ -5,7 +5,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
-use super::tensor::{argument, element, elementwise, empty, reshape};
+use super::tensor::{argument, element, elementwise, empty, reshape, vector_size};
 
 /// The sizes of attention over a padded batch.
 #[derive(Clone, Copy, Debug)]
@@ -41,16 +41,17 @@ fn place(at: usize, length: usize, heads: usize, size: usize) -> usize {
     ((sequence * heads + head) * length + position) * size + within
 }
 
+/// Sizes are in vectors.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments, reason = "the arguments of a kernel")]
-fn split_rows<T: Float>(
-    rows: &[f32],
-    query_bias: &[f32],
-    key_bias: &[f32],
-    value_bias: &[f32],
-    query: &mut [T],
-    key: &mut [T],
-    value: &mut [T],
+fn split_rows<T: Float, N: Size>(
+    rows: &[Vector<f32, N>],
+    query_bias: &[Vector<f32, N>],
+    key_bias: &[Vector<f32, N>],
+    value_bias: &[Vector<f32, N>],
+    query: &mut [Vector<T, N>],
+    key: &mut [Vector<T, N>],
+    value: &mut [Vector<T, N>],
     count: usize,
     length: usize,
     heads: usize,
@@ -63,9 +64,9 @@ fn split_rows<T: Float>(
         let column = at % width;
         let from = (at / width) * 3 * width + column;
         let to = place(at, length, heads, size);
-        query[to] = T::cast_from(rows[from] + query_bias[column]);
-        key[to] = T::cast_from(rows[from + width] + key_bias[column]);
-        value[to] = T::cast_from(rows[from + 2 * width] + value_bias[column]);
+        query[to] = Vector::cast_from(rows[from] + query_bias[column]);
+        key[to] = Vector::cast_from(rows[from + width] + key_bias[column]);
+        value[to] = Vector::cast_from(rows[from + 2 * width] + value_bias[column]);
     }
 }
 
@@ -77,12 +78,14 @@ pub(super) fn split(
     factors: DType,
 ) -> [CubeTensor; 3] {
     let parts = [(); 3].map(|()| empty(rows, sizes.by_head(), factors));
-    let count = sizes.rows() * sizes.width();
+    let vector = vector_size(sizes.size);
+    let count = sizes.rows() * sizes.width() / vector;
     let (cubes, dim) = elementwise(&rows.client, count);
     split_rows::launch(
         &rows.client,
         cubes,
         dim,
+        vector,
         argument(rows),
         argument(biases[0]),
         argument(biases[1]),
@@ -93,19 +96,20 @@ pub(super) fn split(
         count,
         sizes.length,
         sizes.heads,
-        sizes.size,
+        sizes.size / vector,
         element(&parts[0]),
     );
     parts
 }
 
+/// Sizes are in vectors.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments, reason = "the arguments of a kernel")]
-fn merge_heads<T: Float>(
-    first: &[f32],
-    second: &[f32],
-    third: &[f32],
-    rows: &mut [T],
+fn merge_heads<T: Float, N: Size>(
+    first: &[Vector<f32, N>],
+    second: &[Vector<f32, N>],
+    third: &[Vector<f32, N>],
+    rows: &mut [Vector<T, N>],
     count: usize,
     length: usize,
     heads: usize,
@@ -118,10 +122,10 @@ fn merge_heads<T: Float>(
         let width = heads * size;
         let from = place(at, length, heads, size);
         let to = (at / width) * comptime!(parts as usize) * width + at % width;
-        rows[to] = T::cast_from(first[from]);
+        rows[to] = Vector::cast_from(first[from]);
         if comptime!(parts == 3) {
-            rows[to + width] = T::cast_from(second[from]);
-            rows[to + 2 * width] = T::cast_from(third[from]);
+            rows[to + width] = Vector::cast_from(second[from]);
+            rows[to + 2 * width] = Vector::cast_from(third[from]);
         }
     }
 }
@@ -143,12 +147,14 @@ fn merge_parts(
     factors: DType,
 ) -> CubeTensor {
     let rows = empty(first, [sizes.rows(), parts * sizes.width()], factors);
-    let count = sizes.rows() * sizes.width();
+    let vector = vector_size(sizes.size);
+    let count = sizes.rows() * sizes.width() / vector;
     let (cubes, dim) = elementwise(&first.client, count);
     merge_heads::launch(
         &first.client,
         cubes,
         dim,
+        vector,
         argument(first),
         argument(second),
         argument(third),
@@ -156,7 +162,7 @@ fn merge_parts(
         count,
         sizes.length,
         sizes.heads,
-        sizes.size,
+        sizes.size / vector,
         parts as u32,
         element(&rows),
     );

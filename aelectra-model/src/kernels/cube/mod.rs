@@ -166,6 +166,10 @@ impl Kernels for CubeKernels {
         op::take(table, ids, false)
     }
 
+    fn add_to_rows(&self, rows: Tensor<2>, row: Tensor<1>) -> Tensor<2> {
+        op::add_to_rows(rows, row)
+    }
+
     fn rows_at(&self, rows: Tensor<2>, positions: Tensor<1, Int>) -> Tensor<2> {
         op::take(rows, positions, true)
     }

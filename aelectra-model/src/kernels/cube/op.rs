@@ -46,6 +46,9 @@ trait RowsBackend: Backend {
         eps: f64,
     ) -> FloatTensor<Self>;
 
+    /// Rows `[n, width]` and a row `[width]` to `[n, width]`.
+    fn cube_add_to_rows(rows: FloatTensor<Self>, row: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// Flat values `[n]` to the same shape.
     fn cube_dropout(values: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self>;
 
@@ -91,6 +94,14 @@ pub(super) fn layer_norm(rows: Tensor<2>, norm: Norm<Tensor<1>>, eps: f64) -> Te
         norm.weight.into_dispatch(),
         norm.bias.into_dispatch(),
         eps,
+    ))
+}
+
+/// A row `[width]` added to each of `[n, width]`.
+pub(super) fn add_to_rows(rows: Tensor<2>, row: Tensor<1>) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as RowsBackend>::cube_add_to_rows(
+        rows.into_dispatch(),
+        row.into_dispatch(),
     ))
 }
 
@@ -215,6 +226,10 @@ impl RowsBackend for CubeBackend {
         norm_forward([rows, gain, offset].map(contiguous), eps).0
     }
 
+    fn cube_add_to_rows(rows: FloatTensor<Self>, row: FloatTensor<Self>) -> FloatTensor<Self> {
+        add_row(rows, row)
+    }
+
     fn cube_dropout(values: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self> {
         activation::drop(&contiguous(values), dropout)
     }
@@ -286,6 +301,30 @@ impl Backward<CubeBackend, 3> for NormBackward {
             if let Some(node) = node {
                 grads.register::<CubeBackend>(node.id, gradient);
             }
+        }
+    }
+}
+
+/// The sum is that of a bias without what may follow one.
+fn add_row(rows: CubeTensor, row: CubeTensor) -> CubeTensor {
+    let dtype = burn::backend::DType::F32;
+    activation::with_bias(&contiguous(rows), &contiguous(row), false, dtype)
+}
+
+#[derive(Debug)]
+struct AddToRowsBackward;
+
+impl Backward<CubeBackend, 2> for AddToRowsBackward {
+    type State = ();
+
+    fn backward(self, ops: Ops<(), 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = contiguous(grads.consume::<CubeBackend>(&ops.node));
+        let [rows, row] = ops.parents;
+        if let Some(node) = row {
+            grads.register::<CubeBackend>(node.id, sums::sum_rows(&gradient));
+        }
+        if let Some(node) = rows {
+            grads.register::<CubeBackend>(node.id, gradient);
         }
     }
 }
@@ -411,6 +450,19 @@ impl<C: CheckpointStrategy> RowsBackend for Autodiff<CubeBackend, C> {
         let (output, kept) = norm_forward(values, eps);
         match NormBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish(kept, output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
+    fn cube_add_to_rows(rows: FloatTensor<Self>, row: FloatTensor<Self>) -> FloatTensor<Self> {
+        let nodes = [rows.node(), row.node()];
+        let output = add_row(rows.primitive().clone(), row.primitive().clone());
+        match AddToRowsBackward
+            .prepare::<C>(nodes)
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prep) => prep.finish((), output),
             OpsKind::UnTracked(prep) => prep.finish(output),
         }
     }

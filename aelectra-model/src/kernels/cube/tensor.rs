@@ -83,6 +83,18 @@ pub(super) fn element(tensor: &CubeTensor) -> ElemType {
     dtype_to_storage_type(tensor.dtype)
 }
 
+/// How many neighbouring elements a unit takes at once where rows have `width`: 16 bytes of 32-bit
+/// floats are the most that one instruction loads.
+pub(super) const fn vector_size(width: usize) -> usize {
+    if width.is_multiple_of(4) {
+        4
+    } else if width.is_multiple_of(2) {
+        2
+    } else {
+        1
+    }
+}
+
 /// How a kernel with one unit for each of `elements` is launched.
 pub(super) fn elementwise(client: &Client, elements: usize) -> (CubeCount, CubeDim) {
     let dim = CubeDim::new_1d(256);
