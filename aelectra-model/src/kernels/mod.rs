@@ -218,8 +218,8 @@ pub trait PreparedEncoder: Debug + Send + Sync {
 pub const SWITCH: &str = "AELECTRA_FUSED";
 /// The environment variable that limits the CPU's instruction set to one of [`SIMD_LEVELS`].
 pub const SIMD: &str = "AELECTRA_SIMD";
-/// The environment variable that, set to `0`, keeps a GPU from measuring variants of matrix products
-/// before it uses one: training starts at once and may be slower.
+/// The environment variable that, set to `1`, has a GPU measure all variants of matrix products before
+/// it uses one, instead of those known to be fast: the first start takes minutes.
 pub const TUNE: &str = "AELECTRA_TUNE";
 /// The environment variable that, set to `0`, keeps a GPU's products of 32-bit factors from rounding them
 /// to TF32, as its tensor cores want them: exact as on the processor, and several times slower.

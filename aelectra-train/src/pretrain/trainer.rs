@@ -509,8 +509,7 @@ impl<'a> Trainer<'a> {
 fn first_step_note() -> String {
     let kept = kernel_cache().map_or_else(String::new, |path| format!(" in {}", path.display()));
     format!(
-        "the first step compiles kernels for this GPU and measures variants of products, up to some \
-         minutes; both are kept{kept}"
+        "the first step compiles kernels for this GPU, up to a minute the first time; they are kept{kept}"
     )
 }
 

@@ -120,8 +120,9 @@ const PLAIN: Strategy =
 
 /// What a device is asked to multiply with, in this order; a routine refuses what it cannot take.
 ///
-/// On an H100 the first was the fastest or close to it for 20 of the 21 products of a step (EXPERIMENTS.md), and
-/// up to 8 times faster than what CubeK takes by itself, without minutes of measuring first.
+/// On an H100 the first was within 5 % of the fastest for 17 of 21 products of a step, and up to 8 times
+/// faster than what CubeK takes by itself; the others are so short that launching them takes longer
+/// (EXPERIMENTS.md, 2026-11-27).
 fn routines(client: &Client) -> Vec<Strategy> {
     let features = &client.properties().features;
     let mut routines = Vec::new();

@@ -1,0 +1,112 @@
+/* A CUDA driver without a card: memory is the host's, kernels are loaded and never run.
+ *
+ * With NVRTC it shows whether every kernel of a step compiles for an H100, and what a step costs the host: its
+ * launches, and the time between them. What a model computes on it means nothing. See no-card.sh. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef int Result; /* CUresult: 0 is success */
+typedef unsigned long long Pointer; /* CUdeviceptr */
+enum { NOT_FOUND = 500 };
+
+/* What stands for a context, stream, event, module or function. */
+static void *handle(void) { return calloc(1, 64); }
+
+Result cuInit(unsigned flags) { return 0; }
+Result cuDriverGetVersion(int *version) { *version = 13000; return 0; }
+Result cuDeviceGetCount(int *count) { *count = 1; return 0; }
+Result cuDeviceGet(int *device, int ordinal) { *device = ordinal; return 0; }
+Result cuDeviceGetName(char *name, int length, int device) { snprintf(name, length, "no card (as an H100)"); return 0; }
+Result cuDeviceGetPCIBusId(char *id, int length, int device) { snprintf(id, length, "0000:00:00.0"); return 0; }
+Result cuDeviceTotalMem_v2(size_t *bytes, int device) { *bytes = 80ull << 30; return 0; }
+Result cuGetExportTable(const void **table, const void *id) { return NOT_FOUND; }
+Result cuGetErrorName(Result error, const char **name) { *name = "no card"; return 0; }
+Result cuGetErrorString(Result error, const char **text) { *text = "no card"; return 0; }
+
+/* The attributes by their numbers in cuda.h, as an H100 has them. */
+Result cuDeviceGetAttribute(int *value, int attribute, int device) {
+  switch (attribute) {
+    case 1: case 2: case 3: *value = 1024; break; /* threads of a block, and its first two edges */
+    case 4: *value = 64; break; /* its third edge */
+    case 5: *value = 2147483647; break; /* edges of the grid */
+    case 6: case 7: *value = 65535; break;
+    case 8: *value = 49152; break; /* shared memory of a block */
+    case 10: *value = 32; break; /* warp */
+    case 16: *value = 132; break; /* multiprocessors */
+    case 75: *value = 9; break; /* compute capability 9.0 */
+    case 76: *value = 0; break;
+    case 97: *value = 232448; break; /* shared memory of a block that asks for it */
+    default: *value = 1;
+  }
+  return 0;
+}
+
+Result cuDevicePrimaryCtxRetain(void **context, int device) { *context = handle(); return 0; }
+Result cuCtxSetCurrent(void *context) { return 0; }
+Result cuCtxGetStreamPriorityRange(int *least, int *greatest) { *least = 0; *greatest = -5; return 0; }
+Result cuStreamCreate(void **stream, unsigned flags) { *stream = handle(); return 0; }
+Result cuStreamCreateWithPriority(void **stream, unsigned flags, int priority) { *stream = handle(); return 0; }
+Result cuStreamSynchronize(void *stream) { return 0; }
+Result cuStreamWaitEvent(void *stream, void *event, unsigned flags) { return 0; }
+Result cuStreamDestroy_v2(void *stream) { free(stream); return 0; }
+Result cuEventCreate(void **event, unsigned flags) { *event = handle(); return 0; }
+Result cuEventRecord(void *event, void *stream) { return 0; }
+Result cuEventQuery(void *event) { return 0; }
+Result cuEventSynchronize(void *event) { return 0; }
+Result cuEventElapsedTime(float *milliseconds, void *from, void *to) { *milliseconds = 1; return 0; }
+Result cuEventElapsedTime_v2(float *milliseconds, void *from, void *to) { *milliseconds = 1; return 0; }
+Result cuEventDestroy_v2(void *event) { free(event); return 0; }
+
+Result cuMemAlloc_v2(Pointer *at, size_t bytes) { *at = (Pointer)calloc(1, bytes); return 0; }
+Result cuMemAllocAsync(Pointer *at, size_t bytes, void *stream) { return cuMemAlloc_v2(at, bytes); }
+Result cuMemFree_v2(Pointer at) { free((void *)at); return 0; }
+Result cuMemFreeAsync(Pointer at, void *stream) { return cuMemFree_v2(at); }
+Result cuMemAllocHost_v2(void **at, size_t bytes) { *at = calloc(1, bytes); return 0; }
+Result cuMemFreeHost(void *at) { free(at); return 0; }
+Result cuMemcpyHtoDAsync_v2(Pointer to, const void *from, size_t bytes, void *stream) { memcpy((void *)to, from, bytes); return 0; }
+Result cuMemcpyDtoHAsync_v2(void *to, Pointer from, size_t bytes, void *stream) { memcpy(to, (void *)from, bytes); return 0; }
+Result cuMemcpyDtoDAsync_v2(Pointer to, Pointer from, size_t bytes, void *stream) { memcpy((void *)to, (void *)from, bytes); return 0; }
+
+/* CUDA_MEMCPY2D. */
+typedef struct {
+  size_t x, y;
+  unsigned kind; /* 1 is the host's memory */
+  void *host;
+  Pointer device;
+  void *array;
+  size_t pitch;
+} Side;
+typedef struct { Side from, to; size_t width, height; } Copy;
+static char *start(const Side *side) {
+  char *base = side->kind == 1 ? side->host : (char *)side->device;
+  return base + side->y * side->pitch + side->x;
+}
+Result cuMemcpy2DAsync_v2(const Copy *copy, void *stream) {
+  for (size_t row = 0; row < copy->height; row++)
+    memcpy(start(&copy->to) + row * copy->to.pitch, start(&copy->from) + row * copy->from.pitch, copy->width);
+  return 0;
+}
+
+Result cuModuleLoadData(void **module, const void *image) { *module = handle(); return 0; }
+Result cuModuleGetFunction(void **function, void *module, const char *name) { *function = handle(); return 0; }
+Result cuModuleUnload(void *module) { free(module); return 0; }
+Result cuFuncSetAttribute(void *function, int attribute, int value) { return 0; }
+Result cuTensorMapEncodeTiled(void *map, int type, unsigned rank, void *at, const void *dims, const void *strides,
+                              const void *box, const void *steps, int interleave, int swizzle, int promotion, int fill) {
+  return 0;
+}
+
+static long launches;
+Result cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
+                      unsigned shared, void *stream, void **arguments, void **extra) {
+  launches++;
+  return 0;
+}
+Result cuLaunchKernelEx(const void *config, void *function, void **arguments, void **extra) {
+  launches++;
+  return 0;
+}
+__attribute__((destructor)) static void report(void) {
+  if (getenv("FAKE_DRIVER_LAUNCHES")) fprintf(stderr, "%ld launches\n", launches);
+}
