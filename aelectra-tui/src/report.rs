@@ -149,7 +149,7 @@ fn seeds(run: &RunStore) -> String {
                     .best()
                     .map_or_else(|| "–".to_owned(), |best| best.epoch.to_string()),
                 percent(dev(track)),
-                percent(test(track)),
+                with_interval(track.test.as_ref()),
                 percent(free(track)),
             ]
         })
@@ -180,7 +180,28 @@ fn seeds(run: &RunStore) -> String {
         "test F1 %",
         "test F1 % without MISC",
     ];
-    table(&heads, rows)
+    let note =
+        "<p class=\"note\">In brackets: 95 % bootstrap interval over the sentences of test.</p>\n";
+    let bracketed = tracks().any(|track| interval(track.test.as_ref()).is_some());
+    table(&heads, rows) + if bracketed { note } else { "" }
+}
+
+/// The bounds of micro F1, where they are known.
+fn interval(scores: Option<&NerEvalEvent>) -> Option<[f64; 2]> {
+    let bounds = scores?.micro_f1_interval?;
+    bounds
+        .iter()
+        .all(|bound| bound.is_finite())
+        .then_some(bounds)
+}
+
+/// Micro F1 with its interval.
+fn with_interval(scores: Option<&NerEvalEvent>) -> String {
+    let f1 = percent(scores.and_then(|scores| scores.micro_f1));
+    match interval(scores) {
+        Some([low, high]) => format!("{f1} ({:.1}–{:.1})", 100.0 * low, 100.0 * high),
+        None => f1,
+    }
 }
 
 /// Width and height of the picture of epochs, and the room around its lines.
@@ -271,7 +292,9 @@ fn classes(scores: &NerEvalEvent) -> String {
         .collect();
     let micro = [scores.micro_precision, scores.micro_recall, scores.micro_f1];
     let support = scores.classes.values().map(|score| score.support).sum();
-    rows.push(row("micro", micro, support));
+    let mut micro = row("micro", micro, support);
+    micro[3] = with_interval(Some(scores));
+    rows.push(micro);
     table(
         &["class", "precision %", "recall %", "F1 %", "entities"],
         rows,

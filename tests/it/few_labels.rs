@@ -99,6 +99,46 @@ fn a_learning_curve_has_two_arms_and_continues() {
 }
 
 #[test]
+fn scores_on_test_have_an_interval_and_the_page_shows_it() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let more = [
+        "--seeds",
+        "1",
+        "--epochs",
+        "12",
+        "--set",
+        "learning_rates=[1e-2]",
+    ];
+    let _ = finetune(folder.path(), &more);
+    let run = folder.path().join("run");
+    let events = std::fs::read_to_string(run.join("events.jsonl")).expect("readable");
+    let scores = events
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"));
+    let (test, dev): (Vec<Value>, Vec<Value>) = scores
+        .filter(|event: &Value| event["kind"] == "ner_eval")
+        .partition(|event| event["split"] == "test");
+    assert!(!dev.is_empty() && dev.iter().all(|event| event["micro_f1_interval"].is_null()));
+    let [scored] = &test[..] else {
+        panic!("one seed is scored on test once: {test:?}");
+    };
+    let number = |value: &Value| value.as_f64().expect("a number");
+    let (f1, [low, high]) = (
+        number(&scored["micro_f1"]),
+        [0, 1].map(|at| number(&scored["micro_f1_interval"][at])),
+    );
+    assert!(low <= f1 && f1 <= high && high <= 1.0, "{low} {f1} {high}");
+    expect_code(&["report", &run.to_string_lossy()], 0);
+    let page = std::fs::read_to_string(run.join("report.html")).expect("written");
+    let shown = format!("({:.1}–{:.1})", 100.0 * low, 100.0 * high);
+    assert_eq!(
+        page.matches(&shown).count(),
+        2,
+        "by seed and by class: {shown}"
+    );
+}
+
+#[test]
 fn a_curve_over_more_sentences_than_there_are_is_refused() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     std::fs::write(folder.path().join("train.tsv"), sentences(3)).expect("writable");

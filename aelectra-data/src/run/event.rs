@@ -252,6 +252,8 @@ pub struct NerEvalEvent {
     pub trial: Option<f64>,
     /// Micro-averaged F1 over all classes.
     pub micro_f1: Option<f64>,
+    /// 95 % bootstrap interval of `micro_f1` over sentences, `[low, high]`; on `test` alone.
+    pub micro_f1_interval: Option<[f64; 2]>,
     /// Micro-averaged precision.
     pub micro_precision: Option<f64>,
     /// Micro-averaged recall.

@@ -31,7 +31,7 @@
 //! | `step` | `step`, `total_steps?`, the fields of [`PretrainMetrics`], `lr?`, `grad_norm?`, `tokens_seen?`, `tokens_per_second?`, `step_seconds?` {`data?`, `forward?`, `backward?`, `optimizer?`, `total?`}, `devices?` [{`device`, `tokens`, `compute`, `communication`, `waiting`}], `rss_bytes?`, `skipped_steps?` | [`StepEvent`] |
 //! | `eval` | `step`, `split?`, `examples?`, `seconds?`, and the fields of [`PretrainMetrics`] | [`EvalEvent`] |
 //! | `ner_step` | `seed`, `epoch`, `step`, `total_steps?`, `total_epochs?`, `arm?`, `trial?`, `loss?`, `lr?`, `grad_norm?`, `tokens_per_second?` | [`NerStepEvent`] |
-//! | `ner_eval` | `seed`, `epoch`, `step?`, `split?`, `arm?`, `trial?`, `micro_f1?`, `micro_precision?`, `micro_recall?`, `micro_no_misc?`, `macro_f1?`, `classes` {label: {`precision`, `recall`, `f1`, `support`}}, `confusion?` {`labels`, `counts`}, `seconds?` | [`NerEvalEvent`] |
+//! | `ner_eval` | `seed`, `epoch`, `step?`, `split?`, `arm?`, `trial?`, `micro_f1?`, `micro_f1_interval?` [low, high], `micro_precision?`, `micro_recall?`, `micro_no_misc?`, `macro_f1?`, `classes` {label: {`precision`, `recall`, `f1`, `support`}}, `confusion?` {`labels`, `counts`}, `seconds?` | [`NerEvalEvent`] |
 //! | `sample` | `step`, `split?`, `tokens` [{`original`, `masked`, `sampled`, `replaced_probability?`, `is_replaced`}] | [`SampleEvent`] |
 //! | `checkpoint` | `step`, `path`, `best?`, `bytes?`, `seconds?` | [`CheckpointEvent`] |
 //! | `control` | `id`, `request`, `status`, `step?`, `message?` | [`ControlEvent`] |

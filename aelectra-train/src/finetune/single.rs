@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use aelectra_data::ner::{LabelSet, Mode, NerSentence, TagDecoder, align, labels_for};
+use aelectra_data::ner::{LabelSet, Mode, NerSentence, Resampling, TagDecoder, align, labels_for};
 use aelectra_data::rng;
 use aelectra_data::run::{ClassScore, Confusion, NerEvalEvent, NerStepEvent, RunEvent};
 use aelectra_data::vocab::WordPieceTokenizer;
@@ -438,7 +438,9 @@ fn measure(
     context: &SeedContext<'_>,
 ) -> Result<TaggerEvaluation> {
     let started = Instant::now();
-    let found = evaluate(tagger, sentences, Mode::Default, None)?;
+    // On dev it would be worked out after every epoch, and nobody reads it.
+    let resampling = (split == "test").then(Resampling::default);
+    let found = evaluate(tagger, sentences, Mode::Default, resampling)?;
     let report = &found.evaluation.report;
     let classes: BTreeMap<String, ClassScore> = report
         .classes
@@ -472,6 +474,7 @@ fn measure(
         arm: context.series.arm.map(str::to_owned),
         trial: context.trial(),
         micro_f1: Some(report.micro.f1),
+        micro_f1_interval: found.evaluation.interval.map(Into::into),
         micro_precision: Some(report.micro.precision),
         micro_recall: Some(report.micro.recall),
         micro_no_misc: Some(report.micro_no_misc.f1),

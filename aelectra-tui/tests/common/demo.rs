@@ -146,6 +146,7 @@ fn ner_eval(arm: &str, seed: u64, epoch: u64, split: &str) -> NerEvalEvent {
         arm: Some(arm.into()),
         trial: None,
         micro_f1: Some(f1),
+        micro_f1_interval: (split == "test").then_some([f1 - 0.04, f1 + 0.03]),
         micro_precision: Some(f1 + 0.02),
         micro_recall: Some(f1 - 0.02),
         micro_no_misc: Some(f1 + 0.06),
