@@ -132,6 +132,26 @@ guides! {
 const READ_ONLY: [&str; 3] = ["README.md", "use.md", "kernel.md"];
 
 #[test]
+fn programs_shown_are_the_examples_that_are_compiled() {
+    let guide =
+        std::fs::read_to_string(assets().join("guides/use.md")).expect("the guide is there");
+    let programs: Vec<Block> = blocks(&guide)
+        .into_iter()
+        .filter(|block| block.language == "rust")
+        .collect();
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    assert_eq!(programs.len(), 2);
+    for (program, name) in programs.iter().zip(["tag.rs", "pretrain.rs"]) {
+        let example = std::fs::read_to_string(examples.join(name)).expect("the example is there");
+        assert!(
+            example.ends_with(&program.text),
+            "use.md:{} is not {name}",
+            program.line
+        );
+    }
+}
+
+#[test]
 fn every_guide_is_followed() {
     let mut found = 0;
     for entry in std::fs::read_dir(assets().join("guides")).expect("a folder") {
