@@ -28,7 +28,7 @@ fn bias_gelu<T: Float, N: Size>(
     width: usize,
     count: usize,
     #[comptime] gelu: bool,
-    #[define(T)] _out: ElemType,
+    #[define(T)] _type: ElemType,
 ) {
     let at = ABSOLUTE_POS;
     if at < count {
@@ -77,7 +77,7 @@ fn gelu_slope<T: Float, N: Size>(
     out: &mut [Vector<T, N>],
     width: usize,
     count: usize,
-    #[define(T)] _out: ElemType,
+    #[define(T)] _type: ElemType,
 ) {
     let at = ABSOLUTE_POS;
     if at < count {

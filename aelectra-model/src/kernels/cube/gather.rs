@@ -17,7 +17,7 @@ fn take_rows<I: Int>(
     out: &mut [f32],
     width: usize,
     count: usize,
-    #[define(I)] _numbers: ElemType,
+    #[define(I)] _type: ElemType,
 ) {
     let at = ABSOLUTE_POS;
     if at < count {
@@ -57,7 +57,7 @@ fn put_rows<I: Int>(
     table: &mut [f32],
     width: usize,
     count: usize,
-    #[define(I)] _numbers: ElemType,
+    #[define(I)] _type: ElemType,
 ) {
     let at = ABSOLUTE_POS;
     if at < count {

@@ -26,6 +26,8 @@ mod detection;
 mod gather;
 mod heads;
 mod layer;
+#[cfg(test)]
+mod measure;
 mod noise;
 mod norm;
 mod op;

@@ -58,7 +58,7 @@ fn probabilities<T: Float, M: Int>(
     #[comptime] dropped: bool,
     #[comptime] lanes: Lanes,
     #[define(T)] _factors: ElemType,
-    #[define(M)] _padding: ElemType,
+    #[define(M)] _mask: ElemType,
 ) {
     let row = row_of_unit(lanes);
     let real = row < count;
@@ -156,7 +156,7 @@ fn probabilities_backward<T: Float, M: Int>(
     #[comptime] dropped: bool,
     #[comptime] lanes: Lanes,
     #[define(T)] _factors: ElemType,
-    #[define(M)] _padding: ElemType,
+    #[define(M)] _mask: ElemType,
 ) {
     let row = row_of_unit(lanes);
     let real = row < count;

@@ -57,7 +57,7 @@ fn partial_sums<T: Float>(
     count: usize,
     chunk: usize,
     #[comptime] norm: bool,
-    #[define(T)] _values: ElemType,
+    #[define(T)] _type: ElemType,
 ) {
     let mut shared = Shared::new_slice(comptime!((COLUMNS * ROWS) as usize));
     let column = CUBE_POS_X as usize * comptime!(COLUMNS as usize) + UNIT_POS_X as usize;

@@ -114,7 +114,7 @@ fn join_values<T: Float>(
     third: &[f32],
     out: &mut [T],
     count: usize,
-    #[define(T)] _out: ElemType,
+    #[define(T)] _type: ElemType,
 ) {
     let at = ABSOLUTE_POS;
     if at < count {
