@@ -171,7 +171,7 @@ fn write_values<I: Int>(
     values: &[I],
     ids: &mut [I],
     count: usize,
-    #[define(I)] _integers: ElemType,
+    #[define(I)] _type: ElemType,
 ) {
     let at = ABSOLUTE_POS;
     if at < count {

@@ -133,7 +133,7 @@ fn number_places<I: Int>(
     places: &mut [u32],
     count: usize,
     filled: usize,
-    #[define(I)] _integers: ElemType,
+    #[define(I)] _type: ElemType,
 ) {
     let at = ABSOLUTE_POS;
     if at < filled {

@@ -21,7 +21,7 @@ fn likelihoods<I: Int>(
     classes: usize,
     count: usize,
     #[comptime] lanes: Lanes,
-    #[define(I)] _labels: ElemType,
+    #[define(I)] _type: ElemType,
 ) {
     let row = row_of_unit(lanes);
     let real = row < count;
@@ -113,7 +113,7 @@ fn likelihoods_backward<I: Int>(
     gradient: &[f32],
     classes: usize,
     count: usize,
-    #[define(I)] _labels: ElemType,
+    #[define(I)] _type: ElemType,
 ) {
     let at = ABSOLUTE_POS;
     if at < count {
@@ -164,7 +164,7 @@ fn greatest<I: Int>(
     count: usize,
     #[comptime] noisy: bool,
     #[comptime] lanes: Lanes,
-    #[define(I)] _found: ElemType,
+    #[define(I)] _type: ElemType,
 ) {
     let row = row_of_unit(lanes);
     let real = row < count;
@@ -241,7 +241,7 @@ fn count<I: Int>(
     counts: &mut [Atomic<u32>],
     count: usize,
     length: usize,
-    #[define(I)] _integers: ElemType,
+    #[define(I)] _type: ElemType,
 ) {
     let at = ABSOLUTE_POS;
     if at < count {
