@@ -65,7 +65,8 @@ pub(super) const WGPU: Backend = Backend {
 };
 
 /// Tells the runtime of the kernels where to keep what it compiled and measured: the user's cache, not
-/// the directory that a command happens to run in. A `cubecl.toml` and its variables still apply.
+/// the directory that a command happens to run in. A `cubecl.toml` and its variables still apply,
+/// but that compiled kernels are always kept.
 fn configure() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

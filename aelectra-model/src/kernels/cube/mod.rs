@@ -19,6 +19,7 @@
 //! | `adam.rs` | the optimizer, many parameters in a launch |
 //! | `noise.rs` | the hash of [`crate::noise`] on the device |
 //! | `tensor.rs` | tensors as kernels take them |
+//! | `tests.rs`, `measure.rs` | each kernel beside plain Rust; routines of products, timed |
 
 mod activation;
 mod adam;

@@ -41,13 +41,15 @@ pub(super) fn product(left: CubeTensor, right: CubeTensor) -> CubeTensor {
     let mut shape = left.shape();
     shape[rank - 1] = right.shape()[rank - 1];
     let out = empty(&left, shape, DType::F32);
-    if is_measured() {
+    let exact = !may_round() && left.dtype == DType::F32;
+    // What is measured may round.
+    if is_measured() && !exact {
         return match matmul(left, right, Some(out), MatmulStrategy::Autotune, DType::F32) {
             Ok(out) => out,
             Err(error) => unreachable!("a product of matrices: {error:?}"),
         };
     }
-    let routines = if !may_round() && left.dtype == DType::F32 {
+    let routines = if exact {
         vec![PLAIN]
     } else {
         routines(&out.client)
