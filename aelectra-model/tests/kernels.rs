@@ -484,3 +484,55 @@ fn fewer_bits_are_close() {
         }
     }
 }
+
+/// A matrix of numbers that look random, some of its rows twenty times the others.
+fn matrix(rows: usize, columns: usize) -> Tensor<2> {
+    let value = |at: usize| {
+        let (row, column) = (at / columns, at % columns);
+        let scale = if row.is_multiple_of(3) { 1.0 } else { 0.05 };
+        scale * (((at * 2_654_435_761) % 1000) as f32 / 500.0 - 1.0 + column as f32 * 1e-3)
+    };
+    let values: Vec<f32> = (0..rows * columns).map(value).collect();
+    Tensor::<1>::from_floats(values.as_slice(), &device()).reshape([rows, columns])
+}
+
+#[test]
+fn orthogonal_matrices_are_the_composition_s() {
+    let shapes = [[16, 16], [33, 70], [70, 33], [1, 9], [128, 96]];
+    let given = || shapes.map(|[rows, columns]| matrix(rows, columns)).to_vec();
+    let expected = reference(|| kernels::of(&device()).orthogonal(given()));
+    for expected in &expected {
+        let [rows, columns] = expected.dims();
+        let wide = if rows > columns {
+            expected.clone().transpose()
+        } else {
+            expected.clone()
+        };
+        let lengths = values((wide.clone() * wide).sum_dim(1).sqrt());
+        // Between the largest and the least singular value, which the iteration leaves around 1.
+        assert!(
+            lengths.iter().all(|length| (0.3..1.3).contains(length)),
+            "{rows} × {columns}: {lengths:?}"
+        );
+    }
+    for set in sets().0 {
+        for (found, expected) in set.orthogonal(given()).into_iter().zip(&expected) {
+            assert_eq!(found.dims(), expected.dims());
+            let (found, expected) = (values(found), values(expected.clone()));
+            assert_within(set.name(), &found, &expected, 2e-3);
+        }
+    }
+    // Coarser factors: the iteration brings what they lost back.
+    for set in sets().0.into_iter().map(in_brain_floats) {
+        for (found, expected) in set.orthogonal(given()).into_iter().zip(&expected) {
+            let (found, expected) = (values(found), values(expected.clone()));
+            let cosine =
+                dot(&found, &expected) / (dot(&found, &found) * dot(&expected, &expected)).sqrt();
+            assert!(cosine > 0.98, "{}: {cosine}", set.name());
+        }
+    }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}

@@ -2,8 +2,10 @@
 //! norm (google-research/electra `model/optimization.py`).
 //!
 //! Burn's Adam always corrects the bias and its norm clipping is per tensor, so both are written
-//! here. A step with a gradient that is not finite leaves parameters and moments as they were. The
+//! here. Matrices inside layers may be given to [Muon](muon) instead. A step with a gradient that is not finite leaves parameters and moments as they were. The
 //! arithmetic is [`aelectra_model::kernels`]' business.
+
+mod muon;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -32,6 +34,10 @@ pub struct AdamConfig {
     pub max_grad_norm: f64,
     /// Kingma and Ba's bias correction, which ELECTRA leaves out and `transformers` has.
     pub bias_correction: bool,
+    /// Where positive, Muon updates the matrices inside layers, at this multiple of the learning rate;
+    /// Adam, as in the reference, where 0.
+    #[serde(default)]
+    pub muon: f64,
 }
 
 impl Default for AdamConfig {
@@ -44,6 +50,7 @@ impl Default for AdamConfig {
             weight_decay: 0.01,
             max_grad_norm: 1.0,
             bias_correction: false,
+            muon: 0.0,
         }
     }
 }
@@ -53,6 +60,7 @@ impl Default for AdamConfig {
 struct Group {
     multiplier: f64,
     weight_decay: f64,
+    muon: bool,
 }
 
 /// First and second moment of a parameter, flat.
@@ -98,6 +106,7 @@ impl Adam {
                 let group = Group {
                     multiplier: multiplier(&info.path),
                     weight_decay: decayed * config.weight_decay,
+                    muon: config.muon > 0.0 && muon::applies(&info.path, &info.shape),
                 };
                 (info.id, group)
             })
@@ -127,6 +136,7 @@ impl Adam {
         };
         let module = module.map(&mut take);
         let (taken, tensors): (Vec<Taken>, Vec<AdamTensors>) = take.taken.into_iter().unzip();
+        let max_grad_norm = clipping_limit(self.config.max_grad_norm);
         self.steps += 1;
         let (step_size, root_scale) = if self.config.bias_correction {
             let steps = self.steps as f64;
@@ -143,10 +153,19 @@ impl Adam {
             epsilon: self.config.epsilon,
             step_size,
             root_scale,
-            max_grad_norm: clipping_limit(self.config.max_grad_norm),
+            max_grad_norm,
         };
         let loss = loss.inner();
-        let (tensors, grad_norm) = kernels::of(&loss.device()).adam(&step, loss, tensors);
+        let kernels = kernels::of(&loss.device());
+        let (mut tensors, grad_norm) = kernels.adam(&step, loss, tensors);
+        if self.config.muon > 0.0 {
+            let matrices = taken.iter().zip(&mut tensors);
+            let matrices = matrices.filter_map(|(taken, tensors)| {
+                let matrix = taken.muon.as_ref()?;
+                Some((matrix, &taken.shape, tensors))
+            });
+            muon::step(&self.config, kernels, &grad_norm, max_grad_norm, matrices);
+        }
         let mut put = Put {
             optimizer: self,
             updated: taken
@@ -236,6 +255,7 @@ struct Taken {
     shape: Shape,
     autodiff: bool,
     tracked: bool,
+    muon: Option<muon::Matrix>,
 }
 
 /// Takes every parameter that has a gradient out of the module, so that it can be updated in place.
@@ -257,13 +277,24 @@ impl ModuleMapper for Take<'_> {
         };
         param.map(|tensor| {
             let device = tensor.device();
+            let shape = tensor.shape();
+            let len = shape.num_elements();
+            let gradient = gradient.reshape([len]);
+            let learning_rate = self.learning_rate * group.multiplier;
+            let muon = group.muon.then(|| muon::Matrix {
+                gradient: gradient.clone(),
+                learning_rate: learning_rate * self.optimizer.config.muon,
+                weight_decay: group.weight_decay,
+            });
+            // Adam then only updates the moments.
+            let learning_rate = if group.muon { 0.0 } else { learning_rate };
             let taken = Taken {
                 id,
-                shape: tensor.shape(),
+                shape,
                 autodiff: device.is_autodiff(),
                 tracked: tensor.is_require_grad(),
+                muon,
             };
-            let len = taken.shape.num_elements();
             let parameter = tensor.inner().reshape([len]);
             let moments = self.optimizer.moments.remove(&id);
             let Moments { first, second } = moments.unwrap_or_else(|| Moments {
@@ -272,10 +303,10 @@ impl ModuleMapper for Take<'_> {
             });
             let tensors = AdamTensors {
                 parameter,
-                gradient: gradient.reshape([len]),
+                gradient,
                 first,
                 second,
-                learning_rate: self.learning_rate * group.multiplier,
+                learning_rate,
                 weight_decay: group.weight_decay,
             };
             self.taken.push((taken, tensors));

@@ -9,11 +9,13 @@ use aelectra_model::checkpoint::{ModelDir, TensorSource};
 use aelectra_model::input::int_tensor;
 use aelectra_model::loss::{COUNT_EPSILON, cross_entropy_sum};
 use aelectra_model::{
-    ElectraPretrainer, EncoderInput, ModelType, Noise, PretrainInput, parameters,
+    ElectraForTokenClassification, ElectraPretrainer, EncoderInput, ModelType, Noise,
+    PretrainInput, parameters,
 };
 use aelectra_train::optimizer::{Adam, AdamConfig};
 use burn::module::Module;
-use burn::optim::GradientsParams;
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::{AdjustLrFn, GradientsParams, MuonConfig, Optimizer};
 use burn::tensor::{Tensor, TensorData};
 use safetensors::{Dtype, SafeTensors};
 
@@ -199,4 +201,70 @@ fn fine_tuning_steps_match_the_reference() {
             });
         }
     }
+}
+
+/// Muon against Burn's, which has the same iteration: one step from zero moments, where the momentum
+/// points along the gradient.
+#[test]
+fn matrices_move_as_burn_s_muon_moves_them() {
+    let device = aelectra_model::device::for_tests().autodiff();
+    let dir = ModelDir::open(&golden("tiny-electra/ner")).expect("the model opens");
+    let (model, _) = dir
+        .for_token_classification(&device)
+        .expect("the model loads");
+    let input = EncoderInput::new(&[5, 6, 7, 8, 9, 10, 11], None, &[7], 7, &device);
+    let gradients = |model| {
+        let model: &ElectraForTokenClassification = model;
+        let logits = model.forward(&input, &mut Noise::off());
+        let loss = (logits.clone() * logits).sum();
+        let value = loss.clone().inner();
+        (GradientsParams::from_grads(loss.backward(), model), value)
+    };
+    let muon = AdamConfig {
+        muon: 1.0,
+        ..AdamConfig::default()
+    };
+    let rate = 0.01;
+    let step = |config| {
+        let (gradients, value) = gradients(&model);
+        let (updated, _) = Adam::new(config, &model).step(model.clone(), gradients, value, rate);
+        by_path(&updated)
+    };
+    let (with_muon, with_adam) = (step(muon), step(AdamConfig::default()));
+    let burn = MuonConfig::new()
+        .with_weight_decay(Some(WeightDecayConfig::new(0.01)))
+        .with_adjust_lr_fn(AdjustLrFn::MatchRmsAdamW)
+        .build();
+    let (mut gradients, _) = gradients(&model);
+    let mut matrices = 0;
+    for info in parameters::list(&model) {
+        let (found, adam) = (&with_muon[&info.path], &with_adam[&info.path]);
+        if !(info.path.contains("encoder.layer.") && info.shape.len() == 2) {
+            assert_eq!(found, adam, "{} is Adam's", info.path);
+            continue;
+        }
+        let gradient = gradients.remove::<2>(info.id).expect("it has a gradient");
+        let shape = [info.shape[0], info.shape[1]];
+        let before = by_path(&model).remove(&info.path).expect("it is there");
+        let before = Tensor::<1>::from_floats(before.as_slice(), &device.clone().inner());
+        let (expected, _) = burn.step(rate, before.reshape(shape), gradient, None);
+        let expected: Vec<f32> = expected.into_data().iter::<f32>().collect();
+        let worst = found.iter().zip(&expected).map(|(a, b)| (a - b).abs());
+        let worst = worst.fold(0.0, f32::max);
+        assert!(worst < 2e-5, "{} differs by {worst}", info.path);
+        assert_ne!(found, adam, "{} is not Adam's", info.path);
+        matrices += 1;
+    }
+    assert_eq!(matrices, 6 * dir.config.num_hidden_layers);
+}
+
+/// Every parameter's values.
+fn by_path<M: Module>(module: &M) -> BTreeMap<String, Vec<f32>> {
+    let mut values = BTreeMap::new();
+    parameters::for_each(module, |path, data| {
+        values.insert(path.to_owned(), data.iter::<f32>().collect());
+        Ok::<(), std::convert::Infallible>(())
+    })
+    .expect("infallible");
+    values
 }

@@ -1,4 +1,4 @@
-"""Ablations of the recipe `cpu-small`: one change at a time, the same budget of processor time for each.
+"""Ablations of the recipe `cpu-small` (rows `now…`) and of what it was before: one change at a time, the same budget of processor time for each.
 
     python tests/experiments/ablations.py --aelectra target/release/aelectra --text train-modern.jsonl.zst \\
         --ner danplus-ddt-4 --out ablations [--minutes 10] [--jobs 2] [ROW ...]
@@ -31,6 +31,11 @@ class Row:
     vocabulary: int = 16000
     mixture: str = "plain"
     seed: int = 1
+    recipe: str = "cpu-small-2026-11"
+
+
+def now(seed: int = 1, vocabulary: int = 16000, mixture: str = "plain", **set) -> Row:
+    return Row(set, vocabulary, mixture, seed, "cpu-small")
 
 
 def shape(hidden: int, layers: int = 3, **others) -> dict:
@@ -51,6 +56,7 @@ MIXTURES = {
 }
 
 GDES = {"embedding_sharing": "gdes"}
+MUON = {"optimizer.muon": 1.0}
 ROWS = {
     "base": Row(),
     "base-seed2": Row(seed=2),
@@ -75,10 +81,19 @@ ROWS = {
     "hidden-256-generator-quarter-gdes": Row(shape(256, generator_size=0.25, **GDES)),
     "layers-6": Row(shape(128, 6)),
     "mlm": Row({"objective": "mlm"}),
+    "now": now(),
+    "now-seed2": now(seed=2),
+    "now-muon": now(**MUON),
+    "now-muon-seed2": now(seed=2, **MUON),
+    "now-muon-half": now(**{"optimizer.muon": 0.5}),
+    "now-muon-twice": now(**{"optimizer.muon": 2.0}),
+    "now-muon-rate-2.4e-3": now(learning_rate=2.4e-3, **MUON),
+    "now-generator-quarter": now(generator_size=0.25),
+    "now-mask-0.25": now(mask_prob=0.25),
+    "now-hot-samples": now(sampling_temperature=2.0),
+    "now-vocab-8k": now(vocabulary=8000),
+    "now-layers-6": now(**{"model.num_hidden_layers": 6}),
 }
-
-
-RECIPE = "cpu-small-2026-11"
 
 
 def run(command: list, log: Path) -> dict:
@@ -111,7 +126,7 @@ class Ablations:
         return tokenizer, shards
 
     def settings(self, row: Row) -> list:
-        changes = {"precision": "bf16", **row.set}
+        changes = {"precision": self.a.precision, **row.set}
         return [part for key, value in changes.items() for part in ("--set", f"{key}={json.dumps(value).strip(chr(34))}")]
 
     def speed(self, name: str, row: Row) -> float:
@@ -119,7 +134,7 @@ class Ablations:
         file = self.out / f"{name}.speed.json"
         if not file.exists():
             batch = row.set.get("batch_size", 32)
-            command = [self.a.aelectra, "bench", "pretrain", "--recipe", RECIPE, "--batch", batch, "--length", 64, "--steps", 6]
+            command = [self.a.aelectra, "bench", "pretrain", "--recipe", row.recipe, "--batch", batch, "--length", 64, "--steps", 6]
             command += ["--warmup", 2, "--vocab-size", row.vocabulary, "--json", *self.settings(row)]
             file.write_text(json.dumps(run(command, self.out / f"{name}.log")))
         return json.loads(file.read_text())["median_ms"] / 1000
@@ -130,7 +145,7 @@ class Ablations:
         steps = max(int(self.a.minutes * 60 / self.speed(name, row) / 100), 1) * 100
         pretrained, done = self.out / name, self.out / f"{name}.pretrain.json"
         if not done.exists():
-            command = [self.a.aelectra, "pretrain", "--recipe", RECIPE, "--data", shards, "--tokenizer", tokenizer, "--out", pretrained]
+            command = [self.a.aelectra, "pretrain", "--recipe", row.recipe, "--data", shards, "--tokenizer", tokenizer, "--out", pretrained]
             command += ["--seed", row.seed, "--max-steps", steps, "--resume", "auto", "--no-dashboard", "-q", "--json"]
             command += ["--set", f"schedule_steps={steps}", "--set", f"eval_every={max(steps // 10, 1)}", *self.settings(row)]
             done.write_text(json.dumps(run(command, log)))
@@ -139,7 +154,7 @@ class Ablations:
             splits = [part for split in ("train", "dev", "test") for part in (f"--{split}", Path(self.a.ner) / f"{split}.conllu")]
             head = "generator" if row.set.get("objective") == "mlm" else "discriminator"
             command = [self.a.aelectra, "finetune", "--model", pretrained / head, *splits, "--out", tuned, "--seeds", self.a.seeds]
-            command += ["--epochs", EPOCHS, "--precision", "bf16", "--set", f"learning_rates={RATES}", "--no-dashboard", "-q", "--json"]
+            command += ["--epochs", EPOCHS, "--precision", self.a.precision, "--set", f"learning_rates={RATES}", "--no-dashboard", "-q", "--json"]
             done.write_text(json.dumps(run(command, log)))
         self.table()
 
@@ -179,6 +194,7 @@ def main() -> None:
     parser.add_argument("--out", required=True)
     parser.add_argument("--minutes", type=float, default=20, help="of processor time for the pretraining of a row")
     parser.add_argument("--seeds", type=int, default=3, help="of fine-tuning")
+    parser.add_argument("--precision", default="bf16", help="f32 where `doctor` says that bf16 is rounded factors in 32 bits")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="rows at a time, each on one thread")
     arguments = parser.parse_args()
     if unknown := set(arguments.rows) - set(ROWS):

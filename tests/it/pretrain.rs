@@ -110,6 +110,8 @@ fn what_departs_from_the_reference_resumes_and_is_exported() {
         "--set",
         "sampling_temperature_end=0.5",
         "--set",
+        "optimizer.muon=1",
+        "--set",
         "schedule_steps=12",
         "--set",
         "checkpoint_every=6",

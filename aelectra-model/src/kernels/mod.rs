@@ -22,6 +22,7 @@ mod cpu;
 mod cube;
 #[cfg(any(feature = "flex", feature = "cube"))]
 mod extension;
+mod muon;
 mod weights;
 
 use std::cell::Cell;
@@ -205,6 +206,12 @@ pub trait Kernels: Debug + Sync {
         parameters: Vec<AdamTensors>,
     ) -> (Vec<AdamTensors>, Tensor<1>) {
         composed::adam(step, loss, parameters)
+    }
+
+    /// Matrices outside autodiff with their singular values brought near 1: Muon's direction of an
+    /// update. What multiplies, and in which precision, is as in a layer.
+    fn orthogonal(&self, matrices: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
+        matrices.into_iter().map(composed::orthogonal).collect()
     }
 }
 

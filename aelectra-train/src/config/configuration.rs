@@ -35,6 +35,17 @@ pub(super) fn trains_in(precision: &Precision) -> Expectation<'_> {
     )
 }
 
+/// That Muon's multiple of the learning rate is one.
+pub(super) fn muon_at(muon: &f64) -> Expectation<'_> {
+    let holds = muon.is_finite() && *muon >= 0.0;
+    (
+        "optimizer.muon",
+        muon,
+        holds,
+        "a finite value of at least 0",
+    )
+}
+
 /// Refuses the first key whose value is not as expected.
 pub(super) fn expect(keys: &[Expectation<'_>]) -> Result<()> {
     match keys.iter().find(|(.., holds, _)| !holds) {

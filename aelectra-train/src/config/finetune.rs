@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use aelectra_data::ner::Alignment;
 use aelectra_model::Precision;
 
-use super::configuration::{Configuration, expect, trains_in};
+use super::configuration::{Configuration, expect, muon_at, trains_in};
 use super::recipes::{self, Recipe};
 use crate::error::Result;
 use crate::optimizer::AdamConfig;
@@ -143,6 +143,7 @@ impl Configuration for FinetuneConfig {
                 self.layerwise_decay > 0.0 && self.layerwise_decay <= 1.0,
                 "a value in (0, 1]",
             ),
+            muon_at(&self.optimizer.muon),
             trains_in(&self.precision),
         ])
     }

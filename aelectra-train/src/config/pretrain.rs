@@ -7,7 +7,7 @@ use aelectra_model::{ElectraConfig, Precision};
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-use super::configuration::{Configuration, expect, trains_in};
+use super::configuration::{Configuration, expect, muon_at, trains_in};
 use super::recipes::{self, Recipe};
 use crate::error::{Result, TrainError};
 use crate::optimizer::AdamConfig;
@@ -349,6 +349,7 @@ impl Configuration for PretrainConfig {
                 "a finite value of at least 0",
             ),
             ("log_every", &0, self.log_every > 0, "at least 1"),
+            muon_at(&self.optimizer.muon),
             trains_in(&self.precision),
         ])
     }

@@ -11,7 +11,7 @@
 //! | `linear.rs` | linear layer with its bias, and GELU where one follows |
 //! | `dropout.rs` | dropout of single values |
 //! | `cross_entropy.rs`, `sampling.rs` | what is read off the logits of a vocabulary |
-//! | `adam.rs` | the optimizer |
+//! | `adam.rs`, `muon.rs` | the optimizer |
 //! | `attention.rs` | attention of one sequence on interleaved query, key, value rows, without copies, for training |
 //! | `rows.rs` | bias, GELU, dropout, residual, LayerNorm over rows |
 //! | `work.rs` | which rows are which sequence; how a batch is cut into pieces |
@@ -34,6 +34,7 @@ mod layer;
 mod linear;
 mod math;
 mod matrix;
+mod muon;
 mod panels;
 mod prepared;
 mod rows;
@@ -181,5 +182,9 @@ impl Kernels for CpuKernels {
         parameters: Vec<AdamTensors>,
     ) -> (Vec<AdamTensors>, Tensor<1>) {
         adam::adam(self.0.isa, step, loss, parameters)
+    }
+
+    fn orthogonal(&self, matrices: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
+        muon::orthogonal(self.0, matrices)
     }
 }
