@@ -7,7 +7,6 @@ use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, IndexingUpdateOp, Int, Tensor, activation, module};
 
 use super::adam::{AdamStep, AdamTensors};
-use super::muon;
 use super::weights::{Dense, LayerOptions, LayerWeights, Norm};
 use super::{Activation, Kernels, PreparedEncoder};
 use crate::input::SequenceLayout;
@@ -241,23 +240,6 @@ fn adam_one(
         second: choose(second, old.second),
         ..old
     }
-}
-
-/// A matrix with its singular values brought near 1.
-pub(super) fn orthogonal(matrix: Tensor<2>) -> Tensor<2> {
-    let [rows, columns] = matrix.dims();
-    if rows > columns {
-        return orthogonal(matrix.transpose()).transpose();
-    }
-    let [a, b, c] = muon::COEFFICIENTS;
-    let norm = (matrix.clone() * matrix.clone()).sum().sqrt();
-    let mut x = matrix / norm.clamp_min(muon::EPSILON).unsqueeze();
-    for _ in 0..muon::ROUNDS {
-        let gram = x.clone().matmul(x.clone().transpose());
-        let square = gram.clone().matmul(gram.clone());
-        x = x.clone() * a + (gram * b + square * c).matmul(x);
-    }
-    x
 }
 
 /// Layers as they are.

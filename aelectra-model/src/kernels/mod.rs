@@ -211,7 +211,7 @@ pub trait Kernels: Debug + Sync {
     /// Matrices outside autodiff with their singular values brought near 1: Muon's direction of an
     /// update. What multiplies, and in which precision, is as in a layer.
     fn orthogonal(&self, matrices: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
-        matrices.into_iter().map(composed::orthogonal).collect()
+        muon::orthogonal(matrices, Tensor::matmul)
     }
 }
 

@@ -49,7 +49,7 @@ use burn_cubecl::tensor::CubeTensor;
 
 use super::{
     Activation, AdamStep, AdamTensors, BRAIN_FLOATS, Dense, FEW_OUTPUTS, Family, Kernels,
-    LayerOptions, LayerWeights, Norm, PreparedEncoder, unavailable,
+    LayerOptions, LayerWeights, Norm, PreparedEncoder, muon, unavailable,
 };
 use crate::error::Result;
 use crate::input::SequenceLayout;
@@ -233,6 +233,13 @@ impl Kernels for CubeKernels {
         parameters: Vec<AdamTensors>,
     ) -> (Vec<AdamTensors>, Tensor<1>) {
         adam::adam(step, loss, parameters)
+    }
+
+    fn orthogonal(&self, matrices: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
+        muon::orthogonal(matrices, |left, right| {
+            let factor = |tensor| product::factor(primitive(tensor), self.0);
+            Tensor::from_primitive::<CubeBackend>(product::product(factor(left), factor(right)))
+        })
     }
 
     fn wants_fixed_shapes(&self) -> bool {
