@@ -220,10 +220,10 @@ struct Tolerance {
     floor: f64,
 }
 
-/// At the sizes above.
+/// At the sizes above. (A query's gradient was rounding of 3.02e-3 of that on a Zen 3.)
 const CHOSEN: Tolerance = Tolerance {
     share: GRADIENT,
-    floor: 3e-3,
+    floor: 6e-3,
 };
 /// At random ones, some of which make a saturated softmax of weights that are too large for them.
 const RANDOM: Tolerance = Tolerance {
