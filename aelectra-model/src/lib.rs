@@ -34,6 +34,7 @@ pub mod parameters;
 mod precision;
 mod prepared;
 pub mod pretraining;
+mod rescale;
 pub mod tally;
 pub mod transfer;
 
@@ -47,3 +48,4 @@ pub use noise::{Dropout, Gumbel, Noise};
 pub use precision::Precision;
 pub use prepared::{PreparedModel, PreparedTokenClassifier};
 pub use pretraining::{ElectraPretrainer, PretrainInput, PretrainOutput};
+pub use rescale::rescaled;

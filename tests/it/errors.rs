@@ -73,6 +73,8 @@ mistakes! {
     no_such_model: "evaluate" "--model" "[DIR]/none" "--data" "x.conllu";
     a_model_of_another_kind: "inspect" "[DIR]/model";
     no_such_checkpoint_or_model: "export" "--checkpoint" "[DIR]/none" "--out" "[DIR]/out";
+    a_generator_rescaled: "export" "--checkpoint" "[DIR]/model" "--out" "[DIR]/out" "--head" "generator" "--rescale" "200";
+    rescaled_by_nothing: "export" "--checkpoint" "[DIR]/model" "--out" "[DIR]/out" "--rescale" "0";
     a_line_without_a_tag: "score" "--gold" "[DIR]/short.tsv" "--predicted" "[DIR]/short.tsv";
     a_file_that_is_not_utf8: "score" "--gold" "[DIR]/latin1.tsv" "--predicted" "[DIR]/latin1.tsv";
     two_files_of_different_tokens: "score" "--gold" "[DIR]/tags.tsv" "--predicted" "[DIR]/others.tsv";

@@ -60,6 +60,33 @@ fn the_best_weights_are_kept_between_checkpoints() {
     );
 }
 
+/// From a run and from a model directory alike.
+#[test]
+fn a_discriminator_is_exported_in_other_sizes() {
+    let scene = Scene::new();
+    pretrain(&scene, "run", "2", &[]);
+    let read = |dir: &str, file: &str| {
+        std::fs::read_to_string(scene.path(dir).join(file)).expect("an exported file")
+    };
+    let range = |dir: &str| -> f64 {
+        let config: serde_json::Value =
+            serde_json::from_str(&read(dir, "config.json")).expect("a configuration");
+        config["initializer_range"].as_f64().expect("a number")
+    };
+    for (from, out) in [("run", "rescaled"), ("run/discriminator", "again")] {
+        let (given, to) = (scene.at(from), scene.at(out));
+        let export = ["export", "--checkpoint", &given, "--out", &to];
+        expect_code(&[&export[..], &["--rescale", "200"]].concat(), 0);
+        let share = range("run/discriminator") / range(out);
+        assert!((share - 200.0).abs() < 1e-6, "{share}");
+        assert!(read(out, "README.md").contains("| rescaled | by 200"));
+        expect_code(&["inspect", &to], 0);
+    }
+    let weights = |dir: &str| std::fs::read(scene.path(dir).join("model.safetensors")).ok();
+    assert!(weights("rescaled") == weights("again"), "one model");
+    assert!(weights("rescaled") != weights("run/discriminator"));
+}
+
 /// The models a run began with are read once: what they held is in its checkpoints.
 #[test]
 fn a_resumed_run_needs_its_initial_models_no_more() {

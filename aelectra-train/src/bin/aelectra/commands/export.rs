@@ -6,7 +6,7 @@ use aelectra_data::run::{Pointer, RunDir};
 use aelectra_data::vocab::{TokenizerOptions, WordPieceTokenizer};
 use aelectra_model::auto::Head;
 use aelectra_model::checkpoint::{ModelDir, save_model};
-use aelectra_model::{ElectraConfig, ModelType, parameters};
+use aelectra_model::{ElectraConfig, ModelType, parameters, rescaled};
 use aelectra_train::export::{ModelCard, Part, finish, pretraining_card, save_part};
 use aelectra_train::ner::load_tokenizer;
 use aelectra_train::pretrain::{RUN_TOKENIZER, checkpoint, weights};
@@ -46,6 +46,10 @@ pub(crate) struct ExportArgs {
     /// lacks it.
     #[arg(long)]
     keep_accents: bool,
+    /// Rescale a discriminator's weights by a factor, so that fine-tuning at a small fixed rate moves it
+    /// further; what it computes stays the same. 200 suits networks of 128 units at a rate of 2e-5.
+    #[arg(long, value_name = "FACTOR")]
+    rescale: Option<f64>,
     /// Licence for the model card, e.g. cc-by-4.0.
     #[arg(long, value_name = "ID")]
     licence: Option<String>,
@@ -74,6 +78,7 @@ pub(crate) fn run(args: &ExportArgs, global: Global) -> anyhow::Result<u8> {
     let device = aelectra_model::DeviceSpec::compiled_default()?.open()?;
     let given = Path::new(&args.checkpoint);
     refuse_same_place(given, &args.out)?;
+    refuse_to_rescale(args)?;
     let (parameters, architecture) = if given.join("state.json").is_file() {
         from_training(args, given, &device)?
     } else if let Some(checkpoint) = newest(given, args.best)? {
@@ -81,6 +86,11 @@ pub(crate) fn run(args: &ExportArgs, global: Global) -> anyhow::Result<u8> {
     } else {
         from_model(args, &device, global)?
     };
+    if let Some(factor) = args.rescale {
+        let dir = ModelDir::open(&args.out)?;
+        let (model, config) = rescaled(dir.for_pretraining(&device)?.0, &dir.config, factor);
+        save_model(&args.out, &config, architecture, &model)?;
+    }
     let mut files: Vec<PathBuf> = std::fs::read_dir(&args.out)
         .map_err(aelectra_data::DataError::io("read", &args.out))?
         .flatten()
@@ -114,6 +124,35 @@ fn refuse_same_place(from: &Path, out: &Path) -> anyhow::Result<()> {
         ));
     }
     Ok(())
+}
+
+/// What `--rescale` cannot do.
+fn refuse_to_rescale(args: &ExportArgs) -> anyhow::Result<()> {
+    match (args.rescale, args.head) {
+        (Some(factor), _) if !(factor.is_finite() && factor > 0.0) => Err(output::usage(
+            format!("--rescale is {factor}"),
+            "give a positive number, such as 200",
+        )),
+        (Some(_), Some(HeadArg::Generator | HeadArg::Ner)) => Err(only_discriminators()),
+        _ => Ok(()),
+    }
+}
+
+fn only_discriminators() -> anyhow::Error {
+    output::usage(
+        "only a discriminator can be rescaled".to_owned(),
+        "leave --rescale out, or export the model that is to be fine-tuned",
+    )
+}
+
+/// A line of the card that says so.
+fn rescaled_fact(args: &ExportArgs) -> Option<(String, String)> {
+    let factor = args.rescale?;
+    let what = format!(
+        "by {factor}: embeddings are smaller and the last layer's output is larger by that, which \
+         changes nothing but how far fine-tuning moves them"
+    );
+    Some(("rescaled".to_owned(), what))
 }
 
 /// The checkpoint of a pretraining run, if `path` is one that has any.
@@ -189,6 +228,7 @@ fn from_training(
         card.name = checkpoint.display().to_string();
     }
     card.licence.clone_from(&args.licence);
+    card.facts.extend(rescaled_fact(args));
     let tokenizer = settled(tokenizer, args.keep_accents)?;
     let start = state.config.model.attention_start;
     let parameters = save_part(&args.out, part, &model, &config, &tokenizer, &card, start)?;
@@ -221,6 +261,9 @@ fn from_model(
             "export it with --head generator (masked-language model) or --head ner",
         ));
     };
+    if args.rescale.is_some() && head != Head::PreTraining {
+        return Err(only_discriminators());
+    }
     let tokenizer = match &args.tokenizer {
         Some(dir) => WordPieceTokenizer::from_dir(dir)?,
         None => load_tokenizer(&path, &dir.config)?,
@@ -246,12 +289,13 @@ fn from_model(
         licence: args.licence.clone(),
         pipeline_tag: (head == Head::TokenClassification)
             .then(|| "token-classification".to_owned()),
+        facts: rescaled_fact(args).into_iter().collect(),
         ..ModelCard::default()
     };
     finish(&args.out, &tokenizer, &card, "")?;
     // What is written about a model elsewhere knows more than this program does.
     let written = path.join("README.md");
-    if args.licence.is_none() && written.is_file() {
+    if args.licence.is_none() && args.rescale.is_none() && written.is_file() {
         let target = args.out.join("README.md");
         std::fs::copy(&written, &target).map_err(aelectra_data::DataError::io("copy", &written))?;
     }
