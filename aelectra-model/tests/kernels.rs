@@ -220,10 +220,10 @@ struct Tolerance {
     floor: f64,
 }
 
-/// At the sizes above. (A query's gradient was rounding of 3.02e-3 of that on a Zen 3.)
+/// At the sizes above.
 const CHOSEN: Tolerance = Tolerance {
     share: GRADIENT,
-    floor: 6e-3,
+    floor: 3e-3,
 };
 /// At random ones, some of which make a saturated softmax of weights that are too large for them.
 const RANDOM: Tolerance = Tolerance {
@@ -521,6 +521,10 @@ fn orthogonal_matrices_are_the_composition_s() {
             let (found, expected) = (values(found), values(expected.clone()));
             assert_within(set.name(), &found, &expected, 2e-3);
         }
+    }
+    if is_gpu() && !device().supports_dtype(DType::BF16) {
+        eprintln!("skipped: no brain floats on {:?}", device());
+        return;
     }
     // Coarser factors: the iteration brings what they lost back.
     for set in sets().0.into_iter().map(in_brain_floats) {

@@ -2,7 +2,7 @@
 
 mod common;
 
-use aelectra_model::{EncoderInput, Noise, rescaled};
+use aelectra_model::{ElectraForPreTraining, EncoderInput, Noise, rescaled};
 use common::{assert_within, largest, open, values};
 
 #[test]
@@ -16,6 +16,16 @@ fn a_rescaled_discriminator_computes_the_same() {
     let hidden = values(load().electra.forward(&input, &mut Noise::off()));
     let (model, config) = rescaled(load(), &dir.config, 64.0);
     let found = values(model.forward(&input, &mut Noise::off()));
+    let table = |model: &ElectraForPreTraining| {
+        values(model.electra.embeddings.word_embeddings.weight.val())
+    };
+    let (before, after) = (table(&load()), table(&model));
+    assert!(
+        before
+            .iter()
+            .zip(&after)
+            .all(|(old, new)| old / 64.0 == *new)
+    );
     let real = |values: &[f32]| values[..16].to_vec();
     assert_within(
         "logits",

@@ -2,8 +2,8 @@
 //! norm (google-research/electra `model/optimization.py`).
 //!
 //! Burn's Adam always corrects the bias and its norm clipping is per tensor, so both are written
-//! here. Matrices inside layers may be given to [Muon](muon) instead. A step with a gradient that is not finite leaves parameters and moments as they were. The
-//! arithmetic is [`aelectra_model::kernels`]' business.
+//! here. Matrices inside layers may be given to [Muon](muon) instead. A step with a gradient that is
+//! not finite leaves parameters and moments as they were. The arithmetic is [`aelectra_model::kernels`]' business.
 
 mod muon;
 

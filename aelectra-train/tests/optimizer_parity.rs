@@ -230,6 +230,13 @@ fn matrices_move_as_burn_s_muon_moves_them() {
         let (updated, _) = Adam::new(config, &model).step(model.clone(), gradients, value, rate);
         by_path(&updated)
     };
+    let (gradients_of, _) = gradients(&model);
+    let nothing = Tensor::<1>::from_floats([f32::NAN], &device.clone().inner());
+    let (same, _) = Adam::new(muon, &model).step(model.clone(), gradients_of, nothing, rate);
+    assert!(
+        by_path(&same) == by_path(&model),
+        "a step that is not taken"
+    );
     let (with_muon, with_adam) = (step(muon), step(AdamConfig::default()));
     let burn = MuonConfig::new()
         .with_weight_decay(Some(WeightDecayConfig::new(0.01)))

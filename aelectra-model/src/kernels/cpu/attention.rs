@@ -184,6 +184,8 @@ pub(super) fn backward(
                         #[inline(always)]
                         |c, g| c * g,
                     );
+                    // A token that sees itself alone has no choice: no gradient, not even rounding.
+                    let mean = if tokens == 1 { gradients[0] } else { mean };
                     for (probability, gradient) in row.iter_mut().zip(gradients.iter()) {
                         *probability *= gradient - mean;
                     }

@@ -126,12 +126,16 @@ fn refuse_same_place(from: &Path, out: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Most that `layer_norm_eps` may be, seen from embeddings that are divided: some thousandth of their variance,
+/// which is about 1e-3 with the reference's initial deviation of 0.02.
+const MOST_EPS: f64 = 2e-6;
+
 /// What `--rescale` cannot do.
 fn refuse_to_rescale(args: &ExportArgs) -> anyhow::Result<()> {
     match (args.rescale, args.head) {
-        (Some(factor), _) if !(factor.is_finite() && factor > 0.0) => Err(output::usage(
+        (Some(factor), _) if !(1e-3..=1e3).contains(&factor) => Err(output::usage(
             format!("--rescale is {factor}"),
-            "give a positive number, such as 200",
+            "give a number from 0.001 to 1000, such as 200",
         )),
         (Some(_), Some(HeadArg::Generator | HeadArg::Ner)) => Err(only_discriminators()),
         _ => Ok(()),
@@ -263,6 +267,15 @@ fn from_model(
     };
     if args.rescale.is_some() && head != Head::PreTraining {
         return Err(only_discriminators());
+    }
+    let eps = dir.config.layer_norm_eps;
+    if let Some(factor) = args.rescale
+        && eps * factor * factor > MOST_EPS
+    {
+        return Err(output::usage(
+            format!("a `layer_norm_eps` of {eps:e} is too large to rescale by {factor}"),
+            "give a smaller --rescale: embeddings divided by it must stay far above the eps",
+        ));
     }
     let tokenizer = match &args.tokenizer {
         Some(dir) => WordPieceTokenizer::from_dir(dir)?,
