@@ -9,6 +9,7 @@ use aelectra_model::checkpoint::save_model;
 use aelectra_model::{
     ElectraConfig, ElectraForTokenClassification, ElectraPretrainer, ModelType, parameters,
 };
+use burn::module::Module;
 
 use crate::config::pretrain::AttentionStart;
 use crate::error::{Result, TrainError};
@@ -242,15 +243,39 @@ pub fn pretraining_card(manifest: &Manifest, state: &TrainState) -> ModelCard {
 }
 
 /// Writes one network of a pretraining run as a model directory. `start` is where its attention
-/// began, so that a comparison with random weights can begin there too. Returns the number of its
-/// parameters.
+/// began, so that a comparison with random weights can begin there too.
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn save_part(
+pub(crate) fn save_part(
     dir: &Path,
     part: Part,
     model: &ElectraPretrainer,
+    config: &ElectraConfig,
+    tokenizer: &WordPieceTokenizer,
+    card: &ModelCard,
+    start: AttentionStart,
+) -> Result<usize> {
+    match part {
+        Part::Discriminator => {
+            let model = model.discriminator_model();
+            save_network(dir, part, &model, config, tokenizer, card, start)
+        }
+        Part::Generator => {
+            let model = model.generator_model();
+            save_network(dir, part, &model, config, tokenizer, card, start)
+        }
+    }
+}
+
+/// As the networks of a run are written: `model` is that of `part`. Returns the number of its parameters.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn save_network<M: Module>(
+    dir: &Path,
+    part: Part,
+    model: &M,
     config: &ElectraConfig,
     tokenizer: &WordPieceTokenizer,
     card: &ModelCard,
@@ -262,20 +287,9 @@ pub fn save_part(
         ..AelectraSettings::default()
     };
     settings.put(&mut config);
-    let parameters = match part {
-        Part::Discriminator => {
-            let model = model.discriminator_model();
-            save_model(dir, &config, part.architecture(), &model)?;
-            parameters::count(&model)
-        }
-        Part::Generator => {
-            let model = model.generator_model();
-            save_model(dir, &config, part.architecture(), &model)?;
-            parameters::count(&model)
-        }
-    };
+    save_model(dir, &config, part.architecture(), model)?;
     finish(dir, tokenizer, card, part.name())?;
-    Ok(parameters)
+    Ok(parameters::count(model))
 }
 
 /// Writes a fine-tuned model into `dir`.

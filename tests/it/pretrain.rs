@@ -85,6 +85,20 @@ fn a_discriminator_is_exported_in_other_sizes() {
     let weights = |dir: &str| std::fs::read(scene.path(dir).join("model.safetensors")).ok();
     assert!(weights("rescaled") == weights("again"), "one model");
     assert!(weights("rescaled") != weights("run/discriminator"));
+    // Divided embeddings would drown in such an eps.
+    let path = scene.path("run/discriminator/config.json");
+    let mut config: serde_json::Value =
+        serde_json::from_str(&read("run/discriminator", "config.json")).expect("a configuration");
+    config["layer_norm_eps"] = 1e-5.into();
+    std::fs::write(&path, config.to_string()).expect("a configuration");
+    let (given, to) = (scene.at("run/discriminator"), scene.at("refused"));
+    let export = ["export", "--checkpoint", &given, "--out", &to];
+    expect_code(&[&export[..], &["--rescale", "200"]].concat(), 2);
+    assert!(
+        !scene.path("refused").exists(),
+        "refused before anything is written"
+    );
+    expect_code(&[&export[..], &["--rescale", "0.1"]].concat(), 0);
 }
 
 /// The models a run began with are read once: what they held is in its checkpoints.

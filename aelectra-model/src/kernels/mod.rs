@@ -32,6 +32,7 @@ use std::sync::LazyLock;
 use burn::tensor::{Device, Int, Tensor};
 
 pub use adam::{AdamStep, AdamTensors};
+pub use muon::orthogonal_flops;
 pub use weights::{Dense, LayerOptions, LayerWeights, Norm, PARAMETERS};
 
 use crate::error::{ModelError, Result};

@@ -15,6 +15,14 @@ pub(super) const COEFFICIENTS: [f32; 3] = [3.4445, -4.775, 2.0315];
 /// Least norm a matrix is divided by.
 pub(super) const EPSILON: f32 = 1e-7;
 
+/// Operations of the products that make one matrix orthogonal: in each round two with the whole matrix and
+/// one of its Gram matrix with itself.
+#[must_use]
+pub fn orthogonal_flops([rows, columns]: [usize; 2]) -> f64 {
+    let (short, long) = (rows.min(columns) as f64, rows.max(columns) as f64);
+    ROUNDS as f64 * (4.0 * short * short * long + 2.0 * short.powi(3))
+}
+
 /// The iteration, for all matrices of a shape together. `multiply` is a batched product, `[n, a, b]`
 /// times `[n, b, c]`; its right side may be a transposed view.
 pub(super) fn orthogonal(

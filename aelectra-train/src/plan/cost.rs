@@ -4,6 +4,7 @@
 //! products. Everything else (softmax, LayerNorm, GELU, losses) is traffic, not arithmetic.
 
 use aelectra_model::ElectraConfig;
+use aelectra_model::kernels::orthogonal_flops;
 
 use crate::config::pretrain::{EmbeddingSharing, Objective, PretrainConfig};
 
@@ -33,6 +34,8 @@ pub struct Shape {
     pub own_table: bool,
     /// Share of the tokens that are drawn.
     pub mask_prob: f64,
+    /// Whether Muon updates the matrices of encoder layers.
+    pub orthogonal: bool,
     /// Examples a step.
     pub batch: usize,
     /// Examples in one forward pass.
@@ -50,6 +53,8 @@ pub struct Cost {
     pub tokens: f64,
     /// Operations of all products, forward and backward.
     pub flops: f64,
+    /// Operations of Muon's products.
+    pub optimizer_flops: f64,
     /// Bytes that activations and weights move in both passes.
     pub pass_bytes: f64,
     /// Bytes that the optimizer moves.
@@ -73,6 +78,7 @@ impl Shape {
             detects: config.objective == Objective::Electra,
             own_table: config.embedding_sharing == EmbeddingSharing::Gdes,
             mask_prob: config.mask_prob,
+            orthogonal: config.optimizer.muon > 0.0,
             batch: config.batch_size,
             micro_batch: config.micro_batch(),
             length,
@@ -109,6 +115,11 @@ impl Shape {
             parameters,
             tokens,
             flops: FORWARD_AND_BACKWARD * flops_a_token * tokens,
+            optimizer_flops: if self.orthogonal {
+                encoder_orthogonal_flops(g) + encoder_orthogonal_flops(d)
+            } else {
+                0.0
+            },
             pass_bytes: WORD * (PASSES * kept_a_token * tokens + WEIGHT_READS * parameters),
             optimizer_bytes: WORD * OPTIMIZER_WORDS * parameters,
             activation_bytes: WORD * kept_a_token * at_once,
@@ -158,6 +169,13 @@ fn encoder_flops(config: &ElectraConfig, length: usize) -> f64 {
     projection + config.num_hidden_layers as f64 * layer
 }
 
+/// Of Muon's products for the matrices of the layers, once a step.
+fn encoder_orthogonal_flops(config: &ElectraConfig) -> f64 {
+    let (h, i) = (config.hidden_size, config.intermediate_size);
+    let layer = 4.0 * orthogonal_flops([h, h]) + 2.0 * orthogonal_flops([h, i]);
+    config.num_hidden_layers as f64 * layer
+}
+
 /// Numbers of one token kept for the backward pass: per layer query, key and value, the context, two
 /// normalised rows, the output, what goes into GELU, and a sum a head; before them the embeddings.
 fn kept(config: &ElectraConfig) -> f64 {
@@ -202,6 +220,26 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn muon_is_counted_for_the_matrices_it_updates() {
+        let device = aelectra_model::device::for_tests();
+        let mut config = PretrainConfig::default();
+        config.model.num_hidden_layers = 2;
+        let adam = Shape::of(&config, 700, 64).cost();
+        config.optimizer.muon = 1.0;
+        let cost = Shape::of(&config, 700, 64).cost();
+        let model = fresh_model(&config, 700, 0, &device);
+        let mut expected = 0.0;
+        let Ok(()) = parameters::for_each(&model, |path, data| {
+            if let (true, [rows, columns]) = (path.contains("encoder.layer."), &data.shape()[..]) {
+                expected += orthogonal_flops([*rows, *columns]);
+            }
+            Ok::<(), std::convert::Infallible>(())
+        });
+        assert!(expected > 0.0 && (cost.optimizer_flops / expected - 1.0).abs() < 1e-9);
+        assert_eq!(adam.optimizer_flops, 0.0);
     }
 
     #[test]

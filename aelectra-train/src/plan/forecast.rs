@@ -64,18 +64,22 @@ impl Speed {
             optimizer,
         } = *calibration;
         let from_card = card.map_or(10e9, |card| STREAMING * 1e9 * card.gb_per_second);
-        let optimizer_bytes_per_second = match optimizer {
-            Some(seconds) => cost.optimizer_bytes / seconds.max(1e-9),
-            None => from_card,
+        let Some(update) = optimizer else {
+            let products = (passes - cost.optimizer_bytes / from_card).max(1e-9);
+            return Self {
+                flops_per_second: (cost.flops + cost.optimizer_flops) / products,
+                pass_bytes_per_second: None,
+                optimizer_bytes_per_second: from_card,
+            };
         };
-        let passes = match optimizer {
-            Some(_) => passes,
-            None => (passes - cost.optimizer_bytes / from_card).max(1e-9),
-        };
+        let flops_per_second = cost.flops / passes.max(1e-9);
+        let streaming = update - cost.optimizer_flops / flops_per_second;
         Self {
-            flops_per_second: cost.flops / passes.max(1e-9),
+            flops_per_second,
             pass_bytes_per_second: None,
-            optimizer_bytes_per_second,
+            // Whatever the products take, the update reads and writes its state.
+            optimizer_bytes_per_second: cost.optimizer_bytes
+                / streaming.max(0.1 * update).max(1e-9),
         }
     }
 
@@ -88,7 +92,8 @@ impl Speed {
             .map_or(0.0, |bandwidth| cost.pass_bytes / bandwidth);
         [
             arithmetic.max(traffic),
-            cost.optimizer_bytes / self.optimizer_bytes_per_second,
+            cost.optimizer_flops / self.flops_per_second
+                + cost.optimizer_bytes / self.optimizer_bytes_per_second,
         ]
     }
 }
@@ -319,20 +324,26 @@ mod tests {
 
     #[test]
     fn a_measured_step_gives_itself_back() {
-        let cost = small(16, 128, 12).cost();
-        let whole = |speed: Speed| speed.seconds(&cost).iter().sum::<f64>();
-        let apart = Calibration {
-            cost,
-            passes: 1.0,
-            optimizer: Some(0.05),
-        };
-        assert!((whole(Speed::measured(&apart, None)) - 1.05).abs() < 1e-9);
-        let together = Calibration {
-            optimizer: None,
-            ..apart
-        };
-        let card = named("v100");
-        assert!((whole(Speed::measured(&together, card.as_ref())) - 1.0).abs() < 1e-9);
+        for orthogonal in [false, true] {
+            let shape = Shape {
+                orthogonal,
+                ..small(16, 128, 12)
+            };
+            let cost = shape.cost();
+            let whole = |speed: Speed| speed.seconds(&cost).iter().sum::<f64>();
+            let apart = Calibration {
+                cost,
+                passes: 1.0,
+                optimizer: Some(0.5),
+            };
+            assert!((whole(Speed::measured(&apart, None)) - 1.5).abs() < 1e-9);
+            let together = Calibration {
+                optimizer: None,
+                ..apart
+            };
+            let card = named("v100");
+            assert!((whole(Speed::measured(&together, card.as_ref())) - 1.0).abs() < 1e-9);
+        }
     }
 
     #[test]

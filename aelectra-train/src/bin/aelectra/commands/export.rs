@@ -6,8 +6,8 @@ use aelectra_data::run::{Pointer, RunDir};
 use aelectra_data::vocab::{TokenizerOptions, WordPieceTokenizer};
 use aelectra_model::auto::Head;
 use aelectra_model::checkpoint::{ModelDir, save_model};
-use aelectra_model::{ElectraConfig, ModelType, parameters, rescaled};
-use aelectra_train::export::{ModelCard, Part, finish, pretraining_card, save_part};
+use aelectra_model::{ElectraConfig, ElectraForPreTraining, ModelType, parameters, rescaled};
+use aelectra_train::export::{ModelCard, Part, finish, pretraining_card, save_network};
 use aelectra_train::ner::load_tokenizer;
 use aelectra_train::pretrain::{RUN_TOKENIZER, checkpoint, weights};
 use burn::module::Module;
@@ -86,11 +86,6 @@ pub(crate) fn run(args: &ExportArgs, global: Global) -> anyhow::Result<u8> {
     } else {
         from_model(args, &device, global)?
     };
-    if let Some(factor) = args.rescale {
-        let dir = ModelDir::open(&args.out)?;
-        let (model, config) = rescaled(dir.for_pretraining(&device)?.0, &dir.config, factor);
-        save_model(&args.out, &config, architecture, &model)?;
-    }
     let mut files: Vec<PathBuf> = std::fs::read_dir(&args.out)
         .map_err(aelectra_data::DataError::io("read", &args.out))?
         .flatten()
@@ -147,6 +142,25 @@ fn only_discriminators() -> anyhow::Error {
         "only a discriminator can be rescaled".to_owned(),
         "leave --rescale out, or export the model that is to be fine-tuned",
     )
+}
+
+/// The discriminator in the sizes that are asked for.
+fn at_scale(
+    args: &ExportArgs,
+    model: ElectraForPreTraining,
+    config: ElectraConfig,
+) -> anyhow::Result<(ElectraForPreTraining, ElectraConfig)> {
+    let Some(factor) = args.rescale else {
+        return Ok((model, config));
+    };
+    let eps = config.layer_norm_eps;
+    if eps * factor * factor > MOST_EPS {
+        return Err(output::usage(
+            format!("a `layer_norm_eps` of {eps:e} is too large to rescale by {factor}"),
+            "give a smaller --rescale: embeddings divided by it must stay far above the eps",
+        ));
+    }
+    Ok(rescaled(model, &config, factor))
 }
 
 /// A line of the card that says so.
@@ -235,7 +249,17 @@ fn from_training(
     card.facts.extend(rescaled_fact(args));
     let tokenizer = settled(tokenizer, args.keep_accents)?;
     let start = state.config.model.attention_start;
-    let parameters = save_part(&args.out, part, &model, &config, &tokenizer, &card, start)?;
+    let out = &args.out;
+    let parameters = match part {
+        Part::Discriminator => {
+            let (model, config) = at_scale(args, model.discriminator_model(), config)?;
+            save_network(out, part, &model, &config, &tokenizer, &card, start)?
+        }
+        Part::Generator => {
+            let model = model.generator_model();
+            save_network(out, part, &model, &config, &tokenizer, &card, start)?
+        }
+    };
     Ok((parameters, part.architecture()))
 }
 
@@ -268,15 +292,6 @@ fn from_model(
     if args.rescale.is_some() && head != Head::PreTraining {
         return Err(only_discriminators());
     }
-    let eps = dir.config.layer_norm_eps;
-    if let Some(factor) = args.rescale
-        && eps * factor * factor > MOST_EPS
-    {
-        return Err(output::usage(
-            format!("a `layer_norm_eps` of {eps:e} is too large to rescale by {factor}"),
-            "give a smaller --rescale: embeddings divided by it must stay far above the eps",
-        ));
-    }
     let tokenizer = match &args.tokenizer {
         Some(dir) => WordPieceTokenizer::from_dir(dir)?,
         None => load_tokenizer(&path, &dir.config)?,
@@ -285,7 +300,11 @@ fn from_model(
     let (out, config) = (&args.out, &dir.config);
     let parameters = match head {
         Head::None => save(out, config, architecture, &dir.encoder(device)?.0)?,
-        Head::PreTraining => save(out, config, architecture, &dir.for_pretraining(device)?.0)?,
+        Head::PreTraining => {
+            let model = dir.for_pretraining(device)?.0;
+            let (model, config) = at_scale(args, model, config.clone())?;
+            save(out, &config, architecture, &model)?
+        }
         Head::MaskedLm => save(out, config, architecture, &dir.for_masked_lm(device)?.0)?,
         Head::TokenClassification => {
             let model = dir.for_token_classification(device)?.0;
