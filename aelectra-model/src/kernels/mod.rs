@@ -304,7 +304,7 @@ pub fn of(device: &Device) -> &'static dyn Kernels {
 /// | --- | --- |
 /// | factors of the products of layers, of attention, of heads and of the vocabulary, forward and backward | rounded to brain floats |
 /// | sums of those products, so also logits | 32 bits |
-/// | layers of fewer than 64 outputs (classes, the replaced-token logit) | 32 bits |
+/// | layers of fewer than 64 outputs (classes, the replaced-token logit) | 32 bits (TF32 on a card) |
 /// | embeddings, residuals, LayerNorm, GELU, softmax, dropout, losses | 32 bits |
 /// | parameters, their gradients, moments and the update | 32 bits |
 ///

@@ -58,8 +58,10 @@ fn wide(x: Tensor<3>, multiply: &impl Fn(Tensor<3>, Tensor<3>) -> Tensor<3>) -> 
     let [n, rows, columns] = x.dims();
     let [a, b, c] = COEFFICIENTS;
     let turned = |x: &Tensor<3>| x.clone().swap_dims(1, 2);
-    let flat = x.clone().reshape([n, 1, rows * columns]);
-    let norm = multiply(flat.clone(), turned(&flat)).sqrt();
+    // Row by row: one product over a whole matrix would keep a single group of a card's units busy.
+    let each = x.clone().reshape([n * rows, 1, columns]);
+    let squares = multiply(each.clone(), turned(&each)).reshape([n, 1, rows]);
+    let norm = multiply(squares, Tensor::ones([n, rows, 1], &x.device())).sqrt();
     let mut x = x / norm.clamp_min(EPSILON);
     for _ in 0..ROUNDS {
         let gram = multiply(x.clone(), turned(&x));

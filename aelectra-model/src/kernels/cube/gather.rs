@@ -87,34 +87,42 @@ pub(super) fn put(rows: &CubeTensor, numbers: &CubeTensor, entries: usize) -> Cu
     table
 }
 
+/// Rows in order of their numbers that are summed by one row of units; runs of one number may be as long
+/// as the batch (padding, masks, token types), and each step of a sum waits for the one before.
+const SEGMENT: usize = 32;
+
+/// Sums the runs of a segment. Those that lie in it go to the table; the piece of one that began before it
+/// goes to `heads`, of one that begins in it and goes on to `tails`, both `[segments, width]`.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments, reason = "the arguments of a kernel")]
-fn sum_runs(
+fn sum_segments(
     rows: &[f32],
     numbers: &[u32],
     places: &[u32],
     table: &mut [f32],
+    heads: &mut [f32],
+    tails: &mut [f32],
     width: usize,
-    count: usize,
+    filled: usize,
     #[comptime] columns_of_unit: usize,
     #[comptime] lanes: Lanes,
 ) {
-    let first = row_of_unit(lanes);
-    if first < count {
-        let number = numbers[first];
-        let mut begins = number != NOTHING;
+    let segment = row_of_unit(lanes);
+    let first = segment * SEGMENT;
+    if first < filled {
+        let mut from_before = false;
         if first > 0 {
-            begins = begins && numbers[first - 1] != number;
+            from_before = numbers[first - 1] == numbers[first];
         }
-        if begins {
-            let mut sums = Array::<f32>::new(columns_of_unit);
-            #[unroll]
-            for part in 0..columns_of_unit {
-                sums[part] = 0.0f32;
-            }
-            let mut at = first;
-            let mut same = true;
-            while same {
+        let mut sums = Array::<f32>::new(columns_of_unit);
+        #[unroll]
+        for part in 0..columns_of_unit {
+            sums[part] = 0.0f32;
+        }
+        for step in 0..SEGMENT {
+            let at = first + step;
+            let number = numbers[at];
+            if number != NOTHING {
                 let start = places[at] as usize * width;
                 #[unroll]
                 for part in 0..columns_of_unit {
@@ -123,9 +131,78 @@ fn sum_runs(
                         sums[part] += rows[start + column];
                     }
                 }
-                at += 1;
+                let mut ends = true;
+                if at + 1 < filled {
+                    ends = numbers[at + 1] != number;
+                }
+                if ends || step + 1 == SEGMENT {
+                    #[unroll]
+                    for part in 0..columns_of_unit {
+                        let column = UNIT_POS_X as usize + part * comptime!(lanes.lanes as usize);
+                        if column < width {
+                            if from_before {
+                                heads[segment * width + column] = sums[part];
+                            } else if ends {
+                                table[number as usize * width + column] = sums[part];
+                            } else {
+                                tails[segment * width + column] = sums[part];
+                            }
+                        }
+                        sums[part] = 0.0f32;
+                    }
+                    from_before = false;
+                }
+            }
+        }
+    }
+}
+
+/// Adds the pieces of every run that goes on beyond the segment it begins in, in their order.
+#[cube(launch)]
+#[allow(clippy::too_many_arguments, reason = "the arguments of a kernel")]
+fn join_pieces(
+    numbers: &[u32],
+    heads: &[f32],
+    tails: &[f32],
+    table: &mut [f32],
+    width: usize,
+    filled: usize,
+    #[comptime] columns_of_unit: usize,
+    #[comptime] lanes: Lanes,
+) {
+    let segment = row_of_unit(lanes);
+    let first = segment * SEGMENT;
+    let next = first + SEGMENT;
+    if next < filled {
+        let number = numbers[next - 1];
+        let mut begins = number != NOTHING && numbers[next] == number;
+        if first > 0 {
+            begins = begins && numbers[first - 1] != number;
+        }
+        if begins {
+            let mut sums = Array::<f32>::new(columns_of_unit);
+            #[unroll]
+            for part in 0..columns_of_unit {
+                let column = UNIT_POS_X as usize + part * comptime!(lanes.lanes as usize);
+                sums[part] = 0.0f32;
+                if column < width {
+                    sums[part] = tails[segment * width + column];
+                }
+            }
+            let mut at = next;
+            let mut same = true;
+            while same {
+                let start = at / SEGMENT * width;
+                #[unroll]
+                for part in 0..columns_of_unit {
+                    let column = UNIT_POS_X as usize + part * comptime!(lanes.lanes as usize);
+                    if column < width {
+                        sums[part] += heads[start + column];
+                    }
+                }
+                at += SEGMENT;
                 same = false;
-                if at < count {
+                if at < filled {
                     same = numbers[at] == number;
                 }
             }
@@ -141,15 +218,21 @@ fn sum_runs(
 }
 
 /// The gradient of a table from that of rows taken from it: rows `[n, width]` summed by their numbers
-/// `[n]` into `[entries, width]`, those of one number in their order.
+/// `[n]` into `[entries, width]`, those of one number in their order, by segments.
 pub(super) fn add_by_number(rows: &CubeTensor, numbers: &CubeTensor, entries: usize) -> CubeTensor {
-    let [count, width] = rows.shape().dims();
+    let [_, width] = rows.shape().dims();
     let table = zeros(rows, [entries, width], DType::F32);
     let sorted = sort(numbers);
     let client = &rows.client;
+    // A power of two, and more than a segment.
+    let filled = sorted.numbers.shape().num_elements();
+    let segments = filled / SEGMENT;
+    let pieces = || empty(rows, [segments, width], DType::F32);
+    let (heads, tails) = (pieces(), pieces());
     let lanes = Lanes::short(client);
-    let (cubes, dim) = lanes.launch(client, count);
-    sum_runs::launch(
+    let columns_of_unit = width.div_ceil(lanes.lanes as usize);
+    let (cubes, dim) = lanes.launch(client, segments);
+    sum_segments::launch(
         client,
         cubes,
         dim,
@@ -157,9 +240,25 @@ pub(super) fn add_by_number(rows: &CubeTensor, numbers: &CubeTensor, entries: us
         argument(&sorted.numbers),
         argument(&sorted.places),
         argument(&table),
+        argument(&heads),
+        argument(&tails),
         width,
-        count,
-        width.div_ceil(lanes.lanes as usize),
+        filled,
+        columns_of_unit,
+        lanes,
+    );
+    let (cubes, dim) = lanes.launch(client, segments);
+    join_pieces::launch(
+        client,
+        cubes,
+        dim,
+        argument(&sorted.numbers),
+        argument(&heads),
+        argument(&tails),
+        argument(&table),
+        width,
+        filled,
+        columns_of_unit,
         lanes,
     );
     table

@@ -16,9 +16,12 @@ use cubecl::client::Client;
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
-/// The tensor with its elements one after the other.
+/// The tensor with its elements one after the other, and the strides that its shape has then: those of
+/// axes with one element are arbitrary to Burn, but CubeK gives one of them to the card's copy engine.
 pub(super) fn contiguous(tensor: CubeTensor) -> CubeTensor {
-    kernel::into_contiguous(tensor)
+    let tensor = kernel::into_contiguous(tensor);
+    let shape = tensor.shape();
+    reshape(tensor, shape)
 }
 
 /// A contiguous tensor that may be written over: a copy where somebody else holds it.

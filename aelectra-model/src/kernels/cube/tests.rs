@@ -6,11 +6,16 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_cubecl::tensor::CubeTensor;
 
+use super::heads::{Sizes, view_by_head};
 use super::norm::Before;
-use super::product::product_over_rows;
-use super::{activation, gather, integers, norm, op, primitive, sums, vocabulary};
+use super::product::{factor, product, product_over_rows};
+use super::tensor::{contiguous, transposed};
+use super::{
+    activation, gather, has_brain_floats, integers, norm, op, primitive, sums, vocabulary,
+};
 use crate::kernels::Norm;
 use crate::noise::{Noise, gumbel, hash32};
+use crate::precision::Precision;
 
 /// The device, or nothing where there is no GPU to test.
 pub(super) fn device() -> Option<Device> {
@@ -196,6 +201,33 @@ fn rows_are_taken_put_and_added_by_number() {
         }
     }
     assert_close("added", &read::<2>(&added), &expected);
+    // Runs over many segments, as padding and token types make, beside short ones and none.
+    for (count, entries) in [(5000, 2), (5000, 700), (33, 3), (1, 1)] {
+        let wanted: Vec<i32> = (0..count)
+            .map(|at| match at % 5 {
+                0 => -1,
+                1 => at % entries,
+                _ => 0,
+            })
+            .collect();
+        let rows = numbers(count as usize * width, 14);
+        let entries = entries as usize;
+        let added = gather::add_by_number(
+            &on(&device, &rows, [count as usize, width]),
+            &ids(&device, &wanted),
+            entries,
+        );
+        let mut expected = vec![0.0; entries * width];
+        for (row, &wanted) in rows.chunks(width).zip(&wanted) {
+            let Ok(entry) = usize::try_from(wanted) else {
+                continue;
+            };
+            for (sum, value) in expected[entry * width..].iter_mut().zip(row) {
+                *sum += f64::from(*value);
+            }
+        }
+        assert_close("runs", &read::<2>(&added), &expected);
+    }
     let few = ids(&device, &[4, -1, 0]);
     let rows = numbers(3 * width, 10);
     let put = read::<2>(&gather::put(&on(&device, &rows, [3, width]), &few, 5));
@@ -247,6 +279,84 @@ fn a_label_below_zero_counts_nothing() {
         unchanged, values,
         "logits that someone holds are not written over"
     );
+}
+
+/// The copy engine of a card takes every stride literally.
+#[test]
+fn a_view_by_one_head_has_the_strides_of_its_shape() {
+    let Some(device) = device() else { return };
+    let sizes = Sizes {
+        batch: 3,
+        length: 4,
+        heads: 1,
+        size: 8,
+    };
+    let rows = on(&device, &numbers(12 * 8, 15), [12, 8]);
+    let by_head = contiguous(view_by_head(rows, sizes));
+    assert_eq!(by_head.meta.strides()[..], [32, 32, 8, 1]);
+}
+
+/// As attention multiplies, by the routines that training uses.
+#[test]
+fn products_by_head_are_those_of_plain_rust() {
+    let Some(device) = device() else { return };
+    let mut precisions = vec![(Precision::F32, 2e-3)];
+    if has_brain_floats(&device) {
+        precisions.push((Precision::Bf16, 2e-2));
+    }
+    let (batch, length, size) = (3, 16, 32);
+    for (precision, bound) in precisions {
+        for heads in [1, 2] {
+            let sizes = Sizes {
+                batch,
+                length,
+                heads,
+                size,
+            };
+            let width = heads * size;
+            let [a, b] = [16, 17].map(|seed| numbers(batch * length * width, seed));
+            let by_head = |values: &[f32]| {
+                let rows = factor(on(&device, values, [batch * length, width]), precision);
+                contiguous(view_by_head(rows, sizes))
+            };
+            let value = |values: &[f32], b: usize, h: usize, row: usize, column: usize| {
+                f64::from(values[((b * length + row) * heads + h) * size + column])
+            };
+            let scores = product(by_head(&a), transposed(by_head(&b)));
+            let mut expected_scores = Vec::new();
+            let turned = product(transposed(by_head(&a)), by_head(&b));
+            let mut expected_turned = Vec::new();
+            for one in 0..batch {
+                for h in 0..heads {
+                    for i in 0..length {
+                        for j in 0..length {
+                            let pair = |k| value(&a, one, h, i, k) * value(&b, one, h, j, k);
+                            expected_scores.push((0..size).map(pair).sum::<f64>());
+                        }
+                    }
+                    for i in 0..size {
+                        for j in 0..size {
+                            let pair = |k| value(&a, one, h, k, i) * value(&b, one, h, k, j);
+                            expected_turned.push((0..length).map(pair).sum::<f64>());
+                        }
+                    }
+                }
+            }
+            for (name, found, expected) in [
+                ("rows by rows", scores, expected_scores),
+                ("columns by columns", turned, expected_turned),
+            ] {
+                let largest = expected.iter().fold(0.0, |most: f64, v| most.max(v.abs()));
+                for (ours, expected) in read::<4>(&found).iter().zip(&expected) {
+                    let apart = (f64::from(*ours) - expected).abs();
+                    assert!(
+                        apart < bound * largest,
+                        "{precision}, {heads} heads, {name}: {ours} is not {expected}"
+                    );
+                }
+            }
+        }
+    }
 }
 
 #[test]
