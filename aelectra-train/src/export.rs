@@ -284,7 +284,7 @@ pub fn save_network<M: Module>(
     let mut config = config.clone();
     let settings = AelectraSettings {
         attention_start: Some(start),
-        ..AelectraSettings::default()
+        ..AelectraSettings::of(&config)
     };
     settings.put(&mut config);
     save_model(dir, &config, part.architecture(), model)?;

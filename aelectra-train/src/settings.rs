@@ -13,11 +13,13 @@ const KEY: &str = "aelectra";
 
 /// Each field is there if the model's training had it.
 #[skip_serializing_none]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AelectraSettings {
     /// Where attention began in pretraining, so that a comparison with random weights can begin
     /// there too.
     pub attention_start: Option<AttentionStart>,
+    /// By what its weights were rescaled.
+    pub rescaled: Option<f64>,
     /// Which pieces of a word carried its label in fine-tuning.
     pub alignment: Option<Alignment>,
     /// Longest window in fine-tuning, in word pieces.
@@ -39,7 +41,7 @@ impl AelectraSettings {
 
     /// Puts these into a configuration in place of what it said before.
     pub fn put(self, config: &mut ElectraConfig) {
-        // Four optional plain values always serialize.
+        // Optional plain values always serialize.
         let value = serde_json::to_value(self).unwrap_or_default();
         config.other.insert(KEY.to_owned(), value);
     }

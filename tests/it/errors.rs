@@ -75,6 +75,12 @@ mistakes! {
     no_such_checkpoint_or_model: "export" "--checkpoint" "[DIR]/none" "--out" "[DIR]/out";
     a_generator_rescaled: "export" "--checkpoint" "[DIR]/model" "--out" "[DIR]/out" "--head" "generator" "--rescale" "200";
     rescaled_by_nothing: "export" "--checkpoint" "[DIR]/model" "--out" "[DIR]/out" "--rescale" "0";
+    a_model_over_other_files: "export" "--checkpoint" "[DIR]/none" "--out" "[DIR]";
+    predictions_over_the_labels: "evaluate" "--model" "[DIR]/model" "--data" "[DIR]/tags.tsv" "--predictions" "[DIR]/tags.tsv";
+    outputs_without_files: "predict" "--model" "[DIR]/model" "--out" "[DIR]/out" "--redact" "Mette";
+    a_directory_to_tag: "predict" "--model" "[DIR]/model" "--input" "[DIR]";
+    outputs_among_the_files: "predict" "--model" "[DIR]/model" "--input" "[DIR]" "--out" "[DIR]" "--redact";
+    no_such_model_to_compare: "compare" "--model" "[DIR]/none" "--train" "[DIR]/tags.tsv" "--test" "[DIR]/tags.tsv" "--out" "[DIR]/out";
     a_line_without_a_tag: "score" "--gold" "[DIR]/short.tsv" "--predicted" "[DIR]/short.tsv";
     a_file_that_is_not_utf8: "score" "--gold" "[DIR]/latin1.tsv" "--predicted" "[DIR]/latin1.tsv";
     two_files_of_different_tokens: "score" "--gold" "[DIR]/tags.tsv" "--predicted" "[DIR]/others.tsv";

@@ -85,6 +85,9 @@ fn a_discriminator_is_exported_in_other_sizes() {
     let weights = |dir: &str| std::fs::read(scene.path(dir).join("model.safetensors")).ok();
     assert!(weights("rescaled") == weights("again"), "one model");
     assert!(weights("rescaled") != weights("run/discriminator"));
+    let (given, to) = (scene.at("rescaled"), scene.at("twice"));
+    let export = ["export", "--checkpoint", &given, "--out", &to, "--rescale"];
+    expect_code(&[&export[..], &["2"]].concat(), 2);
     // Divided embeddings would drown in such an eps.
     let path = scene.path("run/discriminator/config.json");
     let mut config: serde_json::Value =

@@ -98,6 +98,48 @@ fn every_file_has_what_it_would_have_alone() {
     assert!(told.contains("pretty"), "{told}");
 }
 
+/// A letter that was mended, or another one of its name, must not keep the output of the old.
+#[test]
+fn what_has_changed_is_tagged_again() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    std::fs::create_dir(folder.path().join("letters")).expect("writable");
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.path().join("letters").join(name), text).expect("writable");
+    };
+    write("a.txt", "Mette bor i Aarhus.\n");
+    write("b.txt", "Mette bor i Ribe.\n");
+    write(
+        "c.txt",
+        "東京都に住んでいる人々の話です。今日は良い天気ですね。明日もまた晴れるでしょう。\n",
+    );
+    write(".hidden", "Mette.\n");
+    let (model, letters, out) = (model(), path("letters"), path("out"));
+    let predict = || {
+        let arguments = [
+            "predict", "--model", &model, "--input", &letters, "--out", &out, "--format", "jsonl",
+            "--json",
+        ];
+        let (report, told) = expect_code(&arguments, 0);
+        let report: Value = serde_json::from_str(&report).expect("JSON");
+        let count = |key: &str| report[key].as_u64().expect("a number");
+        let counts = ["already_done", "changed", "documents", "passed_over"].map(count);
+        (counts, told)
+    };
+    let (counts, told) = predict();
+    assert_eq!(counts, [0, 0, 3, 1]);
+    assert!(told.contains("c.txt") && told.contains("[UNK]"), "{told}");
+    write("a.txt", "Jonas bor i Odense.\n");
+    assert_eq!(predict().0, [2, 1, 1, 1]);
+    let written = std::fs::read_to_string(folder.path().join("out/a.txt.jsonl"));
+    assert!(written.expect("an output").contains("Jonas"));
+    assert_eq!(predict().0, [3, 0, 0, 1]);
+    std::fs::remove_file(folder.path().join("letters/b.txt")).expect("it was there");
+    let (counts, told) = predict();
+    assert_eq!(counts, [2, 0, 0, 1]);
+    assert!(told.contains("outputs of 1 files"), "{told}");
+}
+
 #[test]
 fn patterns_take_what_they_name() {
     let folder = tempfile::tempdir().expect("a temporary directory");

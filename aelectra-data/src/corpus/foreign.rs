@@ -9,6 +9,11 @@ pub(crate) struct Foreign {
 }
 
 impl Foreign {
+    /// Whether it is only known not to be text.
+    pub(crate) fn is_binary(self) -> bool {
+        self == BINARY
+    }
+
     /// Whether it is text all the same, so that who insists may have it read.
     pub(crate) fn is_markup(self) -> bool {
         [CSV, TSV, WIKI, HTML, XML].contains(&self)

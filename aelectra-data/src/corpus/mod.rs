@@ -46,6 +46,7 @@ mod lines;
 mod parquet;
 mod pipeline;
 mod report;
+pub(crate) mod running_text;
 mod sentence;
 mod sniff;
 mod source;

@@ -137,7 +137,7 @@ fn content(head: &[u8], complete: bool, extension: Option<&str>, field: &str) ->
 }
 
 /// Whether bytes begin as an object with a field does; prose that begins with a brace does not.
-fn is_object(text: &[u8]) -> bool {
+pub(crate) fn is_object(text: &[u8]) -> bool {
     let Some(rest) = text.strip_prefix(b"{") else {
         return false;
     };
@@ -149,7 +149,7 @@ fn is_object(text: &[u8]) -> bool {
 }
 
 /// Whether bytes begin as a list of objects or strings.
-fn is_array(text: &[u8]) -> bool {
+pub(crate) fn is_array(text: &[u8]) -> bool {
     let Some(rest) = text.strip_prefix(b"[") else {
         return false;
     };

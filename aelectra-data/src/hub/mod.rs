@@ -65,8 +65,21 @@ const TOKENIZER: [&str; 4] = [
     "special_tokens_map.json",
 ];
 
-/// The directory of `model`: itself if it is one, else the snapshot of the hub model `org/name` or
-/// `org/name@revision`, downloaded first when the cache lacks a file of it.
+/// Where a run has its model: a fine-tuning, and a pretraining the one to fine-tune.
+const OF_RUN: [&str; 2] = ["model", "discriminator"];
+
+/// A directory with a model, or the model of a run's directory.
+fn model_of(directory: &Path) -> PathBuf {
+    let has_model = |directory: &Path| directory.join("config.json").is_file();
+    let mut inner = OF_RUN.iter().map(|name| directory.join(name));
+    match inner.find(|inner| has_model(inner)) {
+        Some(inner) if !has_model(directory) => inner,
+        _ => directory.to_path_buf(),
+    }
+}
+
+/// The directory of `model`: itself if it is one, the model in it if it is a run's, else the snapshot of the
+/// hub model `org/name` or `org/name@revision`, downloaded first when the cache lacks a file of it.
 ///
 /// A directory wins over a hub model of the same name.
 ///
@@ -78,7 +91,7 @@ const TOKENIZER: [&str; 4] = [
 pub fn resolve(model: &str, options: &HubOptions) -> Result<PathBuf> {
     let path = Path::new(model);
     if path.is_dir() {
-        return Ok(path.to_path_buf());
+        return Ok(model_of(path));
     }
     let name = ModelName::parse(model)?;
     if options.cache.as_os_str().is_empty() {

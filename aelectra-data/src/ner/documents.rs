@@ -3,6 +3,7 @@
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
+use crate::corpus::running_text;
 use crate::{DataError, Result};
 
 /// Reads a text document by document, each with its lines as they are. However long they are: a
@@ -26,8 +27,23 @@ impl<R: BufRead> Documents<R> {
         }
     }
 
+    /// Refuses what is no running text: tagged as if it were, markup and records would look like words.
+    fn refuse_other_kinds(&mut self) -> Result<()> {
+        let head = self.reader.fill_buf();
+        let head = head.map_err(DataError::io("read", &self.path))?;
+        match running_text::other_kind(head, &self.path) {
+            Some((what, hint)) => {
+                Err(DataError::parse(&self.path, 1, "running text", what).with_hint(hint))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The next line with its end, empty at the end of the text.
     fn line(&mut self) -> Result<String> {
+        if self.line == 0 {
+            self.refuse_other_kinds()?;
+        }
         let mut line = Vec::new();
         let read = self.reader.read_until(b'\n', &mut line);
         read.map_err(DataError::io("read", &self.path))?;
@@ -105,6 +121,44 @@ mod tests {
         let found = read(long.as_bytes());
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].as_ref().expect("UTF-8").len(), long.len());
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused_with_what_it_is() {
+        let zip = [&b"PK\x03\x04"[..], &[0x89, 0, 1, 0x14]].concat();
+        for (name, bytes, what) in [
+            (
+                "a.jsonl",
+                &b"{\"id\": 7, \"text\": \"Bo bor i Ry.\"}\n"[..],
+                "JSON",
+            ),
+            ("a.json", b"[\n {\"text\": \"Bo\"}]", "JSON"),
+            (
+                "a.html",
+                b"<!DOCTYPE html>\n<p>Bo bor i Ry.</p>",
+                "an HTML page",
+            ),
+            ("a.csv", b"1;Bo bor i Ry.\n", "CSV"),
+            ("a.rtf", b"{\\rtf1\\ansi Bo}", "an RTF document"),
+            ("a.pdf", b"%PDF-1.4 Bo", "a PDF document"),
+            ("a.docx", &zip, "zip"),
+            ("a.txt.gz", b"\x1f\x8b\x08\0\0\0", "gzip"),
+        ] {
+            let mut found = Documents::new(bytes, Path::new(name));
+            let error = found.next().expect(name).expect_err(name);
+            assert!(error.to_string().contains(what), "{error}");
+            assert!(error.hint().is_some_and(|hint| !hint.contains("iconv")));
+            assert!(found.next().is_none(), "nothing follows");
+        }
+        for text in [
+            "{Bo} bor i Ry.",
+            "[1] Bo bor i Ry.",
+            "Bo\0",
+            "Navn, text og mere, sagde Bo.",
+            "<p>Bo bor i Ry.",
+        ] {
+            assert!(read(text.as_bytes())[0].is_ok(), "{text}");
+        }
     }
 
     #[test]

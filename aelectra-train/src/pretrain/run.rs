@@ -115,6 +115,10 @@ struct Begun {
 /// Directory of the tokenizer in a run.
 pub const RUN_TOKENIZER: &str = "tokenizer";
 
+/// Said where evaluations are asked for and there is nothing to evaluate on.
+const NOTHING_HELD_OUT: &str =
+    "the shards have no examples for validation: every loss is one of training";
+
 impl Session {
     /// Reads the inputs, then creates or opens the run directory; nothing is written into it yet.
     /// Models that a new run begins with are downloaded.
@@ -247,8 +251,13 @@ impl Session {
                 }
             }
         };
+        let sources = self.sources()?;
+        let mut start = start;
+        if sources.1.is_none() && config.eval_every > 0 {
+            start.warnings.push(NOTHING_HELD_OUT.to_owned());
+        }
         Ok(Begun {
-            sources: self.sources()?,
+            sources,
             identity,
             start,
         })

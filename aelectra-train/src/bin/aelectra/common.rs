@@ -244,10 +244,16 @@ impl CorpusArgs {
     }
 }
 
-/// The directory of a model given as such or by its name on the hub. A download shows its progress,
-/// unless `--quiet`.
+/// The directory of a model given as such, as a run that has one, or by its name on the hub. A download
+/// shows its progress, unless `--quiet`.
 pub(crate) fn resolve_model(model: &str, global: Global) -> anyhow::Result<std::path::PathBuf> {
     Ok(aelectra_data::hub::resolve(model, &hub(global))?)
+}
+
+/// Whether two paths lead to the same, which is there.
+pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
+    let whole = |path: &Path| path.canonicalize().ok();
+    whole(one).is_some() && whole(one) == whole(other)
 }
 
 /// Where models are looked for that are no directories; shows progress as [`resolve_model`] does.

@@ -30,7 +30,7 @@ use crate::global::Global;
 use crate::view::View;
 use crate::{output, signals};
 
-/// Run the whole path on the built-in sample; takes a few minutes on a CPU.
+/// Run the whole path on the built-in sample; takes a minute or a few on a CPU.
 ///
 /// Vocabulary, shards, pretraining, fine-tuning with and without pretraining, evaluation, tagging.
 /// Needs no network and no other file.

@@ -11,7 +11,7 @@ use aelectra_train::ner::{TaggerEvaluation, evaluate};
 use clap::Args;
 use serde::Serialize;
 
-use crate::common::{NerReadArgs, TaggerArgs, read_for, read_labelled};
+use crate::common::{NerReadArgs, TaggerArgs, is_same, read_for, read_labelled};
 use crate::global::Global;
 use crate::output;
 
@@ -56,6 +56,7 @@ struct Evaluated {
 }
 
 pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
+    refuse_to_overwrite(args)?;
     let tagger = args.tagger.load(&args.model, global)?;
     let data = read_for(&tagger, &args.data, &args.read.options(&[])?)?;
     let resampling = Some(Resampling::default());
@@ -99,6 +100,18 @@ pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
         lines.extend(errors.iter().flat_map(error_lines));
         lines.join("\n")
     })
+}
+
+/// Labels made by hand must not be written over with a model's.
+fn refuse_to_overwrite(args: &EvaluateArgs) -> anyhow::Result<()> {
+    let read = std::iter::once(&args.data).chain(&args.train);
+    match &args.predictions {
+        Some(path) if read.clone().any(|file| is_same(file, path)) => Err(output::usage(
+            format!("--predictions is a file to read, `{}`", path.display()),
+            "give a file of its own",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Tokens and tags in two columns, a blank line after each sentence.

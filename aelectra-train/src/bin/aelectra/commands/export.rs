@@ -10,12 +10,13 @@ use aelectra_model::{ElectraConfig, ElectraForPreTraining, ModelType, parameters
 use aelectra_train::export::{ModelCard, Part, finish, pretraining_card, save_network};
 use aelectra_train::ner::load_tokenizer;
 use aelectra_train::pretrain::{RUN_TOKENIZER, checkpoint, weights};
+use aelectra_train::settings::AelectraSettings;
 use burn::module::Module;
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use crate::common::resolve_model;
+use crate::common::{is_same, resolve_model};
 use crate::global::Global;
 use crate::output;
 
@@ -78,6 +79,7 @@ pub(crate) fn run(args: &ExportArgs, global: Global) -> anyhow::Result<u8> {
     let device = aelectra_model::DeviceSpec::compiled_default()?.open()?;
     let given = Path::new(&args.checkpoint);
     refuse_same_place(given, &args.out)?;
+    refuse_other_files(&args.out)?;
     refuse_to_rescale(args)?;
     let (parameters, architecture) = if given.join("state.json").is_file() {
         from_training(args, given, &device)?
@@ -110,11 +112,21 @@ pub(crate) fn run(args: &ExportArgs, global: Global) -> anyhow::Result<u8> {
 
 /// A run or model must not be written over by what is read from it.
 fn refuse_same_place(from: &Path, out: &Path) -> anyhow::Result<()> {
-    if let (Ok(from), Ok(out)) = (from.canonicalize(), out.canonicalize())
-        && from == out
-    {
+    if is_same(from, out) {
         return Err(output::usage(
             format!("--out is the directory to read, `{}`", out.display()),
+            "give a directory of its own",
+        ));
+    }
+    Ok(())
+}
+
+/// A directory with something else than a model must not get one on top.
+fn refuse_other_files(out: &Path) -> anyhow::Result<()> {
+    let mut entries = std::fs::read_dir(out).into_iter().flatten();
+    if entries.next().is_some() && !out.join("config.json").is_file() {
+        return Err(output::usage(
+            format!("`{}` holds other files than a model's", out.display()),
             "give a directory of its own",
         ));
     }
@@ -160,7 +172,20 @@ fn at_scale(
             "give a smaller --rescale: embeddings divided by it must stay far above the eps",
         ));
     }
-    Ok(rescaled(model, &config, factor))
+    let settings = AelectraSettings::of(&config);
+    if let Some(before) = settings.rescaled {
+        return Err(output::usage(
+            format!("this model was rescaled by {before} already"),
+            "rescale the model that it was made from",
+        ));
+    }
+    let (model, mut config) = rescaled(model, &config, factor);
+    AelectraSettings {
+        rescaled: Some(factor),
+        ..settings
+    }
+    .put(&mut config);
+    Ok((model, config))
 }
 
 /// A line of the card that says so.

@@ -100,6 +100,14 @@ pub(crate) fn run(args: &PrepareArgs, global: Global) -> anyhow::Result<u8> {
     if let Some(warning) = report.unknown().warning() {
         output::note(&format!("warning: {warning}"));
     }
+    if report.validation_examples == 0 && args.validation > 0.0 {
+        output::note(&format!(
+            "note: of {} documents none was held out at --validation {}, so a training on these shards has \
+             nothing to be measured on; give a larger share, or `--text-layout lines` where each line is a \
+             document",
+            report.documents, args.validation
+        ));
+    }
     if let (Some(cleaning), false) = (&report.cleaning, global.json) {
         output::note(&cleaning_table(cleaning));
     }

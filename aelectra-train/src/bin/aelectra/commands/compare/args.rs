@@ -14,7 +14,7 @@ pub(super) const BERT_BASE: &str = "bert-base";
 /// Fine-tune, score and time several models on one data set and print a comparison table.
 ///
 /// A model is a directory, a hub name, `random:DIR` (the architecture of that directory with random
-/// weights, its own learning rates and no layer-wise decay), or `random:bert-base` (BERT-base with
+/// weights, its own learning rates and no layer-wise decay unless `--set` says otherwise), or `random:bert-base` (BERT-base with
 /// the first model's tokenizer, for timing only). If interrupted, run the same command again to
 /// continue.
 #[derive(Args, Debug)]

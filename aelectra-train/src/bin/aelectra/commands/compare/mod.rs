@@ -10,17 +10,19 @@ use std::process::{Command, Stdio};
 
 use aelectra_data::lock::Lock;
 use aelectra_data::ner::{Mode, Resampling, bootstrap, paired_bootstrap, paired_randomization};
+use aelectra_model::checkpoint::ModelDir;
 use aelectra_train::config::finetune::FinetuneConfig;
 use aelectra_train::finetune::{SeriesSummary, test_tags};
+use aelectra_train::ner::load_tokenizer;
 use anyhow::Context;
 use serde::de::DeserializeOwned;
 
 use super::finetune::{self, FinetuneArgs};
-use crate::common::{configuration, read_labelled};
+use crate::common::{configuration, read_labelled, resolve_model};
 use crate::global::Global;
 use crate::output;
 pub(crate) use args::CompareArgs;
-use args::{Entry, entries};
+use args::{BERT_BASE, Entry, entries};
 use table::{Comparison, ModelRow, Pair};
 use timing::Timing;
 
@@ -40,6 +42,9 @@ pub(crate) fn run(args: &CompareArgs, global: Global) -> anyhow::Result<u8> {
     let (config, _): (FinetuneConfig, _) =
         configuration(&args.recipe, &args.set, &[args.precision()])?;
     let test = read_labelled(&args.test, &args.read.options(&config.map_label)?)?;
+    for entry in &entries {
+        check(entry, global)?;
+    }
     std::fs::create_dir_all(&args.out)
         .map_err(aelectra_data::DataError::io("create", &args.out))?;
     let _lock = Lock::acquire(&args.out.join("lock"), "aelectra compare")?;
@@ -51,14 +56,14 @@ pub(crate) fn run(args: &CompareArgs, global: Global) -> anyhow::Result<u8> {
         if !global.quiet {
             output::note(&format!("{}: timing", entry.name));
         }
-        let timing: Timing = child("--child-timing", at)?;
+        let timing: Timing = child("--child-timing", at, entry.name)?;
         let mut row = ModelRow::new(entry.name, &timing);
         let mut tags = None;
         if !args.timing_only {
             if !global.quiet {
                 output::note(&format!("{}: fine-tuning {} seeds", entry.name, args.seeds));
             }
-            let trained: SeriesSummary = child("--child-finetune", at)?;
+            let trained: SeriesSummary = child("--child-finetune", at, entry.name)?;
             row.add_training(&trained);
             let arm = entry.random.then_some("random_init");
             let seeds = trained.runs.iter().map(|run| run.seed);
@@ -111,6 +116,23 @@ pub(crate) fn run(args: &CompareArgs, global: Global) -> anyhow::Result<u8> {
     })
 }
 
+/// A model that is not there, or has no tokenizer, is told before hours of training others.
+fn check(entry: &Entry<'_>, global: Global) -> anyhow::Result<()> {
+    if entry.model != BERT_BASE {
+        let path = resolve_model(entry.model, global)?;
+        load_tokenizer(&path, &ModelDir::open(&path)?.config)?;
+    }
+    Ok(())
+}
+
+/// Whether assignments set the key of another one.
+fn sets(assignments: &[String], other: &str) -> bool {
+    fn key(assignment: &str) -> &str {
+        assignment.split('=').next().unwrap_or_default().trim()
+    }
+    assignments.iter().any(|given| key(given) == key(other))
+}
+
 /// What a child process prints for its parent.
 fn run_child(args: &CompareArgs, entries: &[Entry<'_>], global: Global) -> anyhow::Result<u8> {
     if let Some(entry) = args.child_timing.and_then(|at| entries.get(at)) {
@@ -121,7 +143,9 @@ fn run_child(args: &CompareArgs, entries: &[Entry<'_>], global: Global) -> anyho
     };
     let mut set = args.set.clone();
     if entry.random {
-        set.extend(["layerwise_decay=1.0", RANDOM_INIT_RATES].map(str::to_owned));
+        let own = ["layerwise_decay=1.0", RANDOM_INIT_RATES].into_iter();
+        // What was said for every model holds for this one.
+        set.extend(own.filter(|own| !sets(&args.set, own)).map(str::to_owned));
         set.extend(args.set_random.iter().cloned());
     }
     let args = FinetuneArgs {
@@ -149,7 +173,7 @@ fn run_child(args: &CompareArgs, entries: &[Entry<'_>], global: Global) -> anyho
 
 /// Runs this command as a child for one part of one model, and reads the JSON it prints; its progress
 /// goes to our standard error.
-fn child<T: DeserializeOwned>(part: &str, at: usize) -> anyhow::Result<T> {
+fn child<T: DeserializeOwned>(part: &str, at: usize, model: &str) -> anyhow::Result<T> {
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("aelectra"));
     let mut command = Command::new(program);
     command.args(std::env::args_os().skip(1));
@@ -159,14 +183,9 @@ fn child<T: DeserializeOwned>(part: &str, at: usize) -> anyhow::Result<T> {
         .output()
         .context("cannot start this program again")?;
     if !output.status.success() {
-        let arguments: Vec<_> = command.get_args().map(|a| a.to_string_lossy()).collect();
         return Err(output::usage(
-            format!(
-                "`aelectra {}` ended with {}",
-                arguments.join(" "),
-                output.status
-            ),
-            "see the error above; run the same command again to resume",
+            format!("the process for `{model}` ended with {}", output.status),
+            "see the error above; once its cause is gone the same command goes on where it stopped",
         ));
     }
     serde_json::from_slice(&output.stdout).context("a child process printed no JSON")

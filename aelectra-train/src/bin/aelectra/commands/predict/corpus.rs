@@ -1,5 +1,5 @@
 //! Tagging many files: `predict --input 'corpus/**' --out tagged`. One output for each file, whole or not
-//! at all; what is there is not done again.
+//! at all; what is there and was made of the same content is not done again.
 
 use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
@@ -9,11 +9,13 @@ use aelectra_data::corpus::Progress;
 use aelectra_data::files::{replace_file, replace_json, sha256};
 use aelectra_data::lock::Lock;
 use aelectra_data::ner::Documents;
+use aelectra_data::vocab::UnknownPieces;
 use aelectra_train::ner::{OutputFormat, Renderer, Tagger, tag_texts};
 use aelectra_train::stop::StopFlag;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::done::Done;
 use crate::global::Global;
 use crate::output;
 use crate::progress::StageBar;
@@ -24,6 +26,8 @@ const DOCUMENTS_AT_ONCE: usize = 256;
 const BYTES_AT_ONCE: usize = 64 << 10;
 /// What the outputs of a directory were made with.
 const RECORD: &str = "predict.json";
+/// Files that are told of by name, at most.
+const NAMED: usize = 5;
 
 /// What decides the content of an output; a directory has those of one such only.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +45,12 @@ struct Report {
     files: usize,
     /// Files that had their output from an earlier run.
     already_done: usize,
+    /// Files whose output was made of other content, and was made again.
+    changed: usize,
+    /// Files in which more word pieces are unknown than in text that suits the model.
+    hardly_read: usize,
+    /// What lies among the files and is none, or hidden.
+    passed_over: usize,
     failed: usize,
     documents: u64,
     entities: u64,
@@ -66,8 +76,13 @@ pub(super) struct Job<'a> {
 struct Tagged<'a> {
     from: &'a Path,
     to: PathBuf,
-    /// Whether the output is from an earlier run.
+    /// Hash of the file's content.
+    content: String,
+    /// Whether the output is from an earlier run, and of this content.
     is_there: bool,
+    /// Whether it is there, but of other content or of one that is not known.
+    is_old: bool,
+    unknown: UnknownPieces,
     rendered: Vec<u8>,
     documents: u64,
     entities: u64,
@@ -77,12 +92,14 @@ struct Tagged<'a> {
 /// Tags every file that has no output yet.
 pub(super) fn run(job: &Job<'_>, global: Global) -> anyhow::Result<u8> {
     let started = Instant::now();
-    let (root, files) = files(job.input, job.out)?;
+    let (root, files, passed_over) = files(job.input, job.out)?;
     std::fs::create_dir_all(job.out).map_err(DataError::io("create", job.out))?;
     let _lock = Lock::of_directory(job.out, "aelectra predict")?;
     check_made(job)?;
+    let mut made = Done::read(job.out)?;
     let mut report = Report {
         files: files.len(),
+        passed_over,
         ..Report::default()
     };
     let total: u64 = files.iter().map(|file| size(file)).sum();
@@ -94,8 +111,8 @@ pub(super) fn run(job: &Job<'_>, global: Global) -> anyhow::Result<u8> {
             break;
         }
         let mut group: Vec<Tagged<'_>> = group
-            .iter()
-            .map(|file| Tagged::new(file, destination(&root, file, job)))
+            .par_iter()
+            .map(|file| Tagged::new(file, destination(&root, file, job), job, &made))
             .collect();
         // Which texts are tagged together decides a score's last digit, so all of a group are, also where
         // some are there: what an interrupted run writes later is what it would have written.
@@ -105,7 +122,7 @@ pub(super) fn run(job: &Job<'_>, global: Global) -> anyhow::Result<u8> {
         }
         for file in group {
             done += size(file.from);
-            file.finish(&mut report)?;
+            file.finish(job, &mut made, &mut report)?;
         }
         bar.report(Progress {
             stage: "tag",
@@ -115,6 +132,23 @@ pub(super) fn run(job: &Job<'_>, global: Global) -> anyhow::Result<u8> {
         });
     }
     bar.finish();
+    if report.hardly_read > NAMED {
+        output::note(&format!(
+            "note: {} files in all are hardly read",
+            report.hardly_read
+        ));
+    }
+    let outputs: Vec<PathBuf> = files
+        .iter()
+        .map(|file| below(&destination(&root, file, job), job.out))
+        .collect();
+    let others = made.others(outputs.iter().map(PathBuf::as_path));
+    if others > 0 {
+        output::note(&format!(
+            "note: `{}` also has the outputs of {others} files that are not among these",
+            job.out.display()
+        ));
+    }
     report.seconds = started.elapsed().as_secs_f64();
     report.documents_per_second = report.documents as f64 / report.seconds.max(1e-9);
     output::show(global, &report, || describe(&report, job.out))?;
@@ -124,13 +158,13 @@ pub(super) fn run(job: &Job<'_>, global: Global) -> anyhow::Result<u8> {
     })
 }
 
-/// The files of a pattern, a directory or a name, sorted, and the directory their names are taken from.
-/// What is hidden below it is left out, and so is `out`, which may lie among them.
-fn files(input: &str, out: &Path) -> anyhow::Result<(PathBuf, Vec<PathBuf>)> {
+/// The files of a pattern, a directory or a name, sorted, the directory their names are taken from, and how
+/// much was passed over. What is hidden below it is left out, and so is `out`, which may lie among them.
+fn files(input: &str, out: &Path) -> anyhow::Result<(PathBuf, Vec<PathBuf>, usize)> {
     let path = Path::new(input);
     if path.is_file() {
         let root = path.parent().unwrap_or(Path::new("")).to_path_buf();
-        return Ok((root, vec![path.to_path_buf()]));
+        return Ok((root, vec![path.to_path_buf()], 0));
     }
     let pattern = if path.is_dir() {
         let name = input.trim_end_matches('/');
@@ -144,10 +178,14 @@ fn files(input: &str, out: &Path) -> anyhow::Result<(PathBuf, Vec<PathBuf>)> {
     let found = glob::glob(&pattern)
         .map_err(|error| output::usage(format!("`{input}` is no pattern: {error}"), "quote it"))?;
     let mut files = Vec::new();
+    let mut passed_over = 0;
     for entry in found {
         let entry = entry?;
         if entry.is_file() {
             files.push(entry);
+        } else if !entry.is_dir() {
+            // A link that leads nowhere, a pipe.
+            passed_over += 1;
         }
     }
     files.sort();
@@ -173,14 +211,22 @@ fn files(input: &str, out: &Path) -> anyhow::Result<(PathBuf, Vec<PathBuf>)> {
             .zip(out.as_ref())
             .is_some_and(|(path, out)| path.starts_with(out))
     };
-    files.retain(|path| !is_hidden(path) && !is_output(path));
+    files.retain(|path| !is_output(path));
+    let before = files.len();
+    files.retain(|path| !is_hidden(path));
+    passed_over += before - files.len();
     if files.is_empty() {
         return Err(output::usage(
             format!("no file matches `{input}`"),
             "give a directory, or a pattern such as 'corpus/**/*.txt' in quotes",
         ));
     }
-    Ok((fixed, files))
+    Ok((fixed, files, passed_over))
+}
+
+/// An output's path below the directory of outputs.
+fn below(output: &Path, out: &Path) -> PathBuf {
+    output.strip_prefix(out).unwrap_or(output).to_path_buf()
 }
 
 /// `out/a/b.txt.jsonl` for `root/a/b.txt`.
@@ -285,6 +331,13 @@ fn tag(
     group: &mut [Tagged<'_>],
 ) -> anyhow::Result<()> {
     let documents = std::mem::take(batch);
+    let unknown: Vec<UnknownPieces> = documents
+        .par_iter()
+        .map(|document| UnknownPieces::of(&job.tagger.tokenizer, [document.as_str()]))
+        .collect();
+    for (owner, unknown) in owners.iter().zip(&unknown) {
+        group[*owner].unknown.add(unknown);
+    }
     let found = tag_texts(job.tagger, &documents)?;
     let rendered: Vec<(Vec<u8>, usize)> = found
         .par_iter()
@@ -313,11 +366,19 @@ fn tag(
 }
 
 impl<'a> Tagged<'a> {
-    fn new(from: &'a Path, to: PathBuf) -> Self {
+    fn new(from: &'a Path, to: PathBuf, job: &Job<'_>, made: &Done) -> Self {
+        // Before it is read: what changes in between is tagged again by the next run. A file that cannot be
+        // read is told of when it is tagged.
+        let content = sha256(from).unwrap_or_default();
+        let exists = to.exists();
+        let is_there = exists && made.input_of(&below(&to, job.out)) == Some(&content);
         Self {
             from,
-            is_there: to.exists(),
+            is_there,
+            is_old: exists && !is_there,
             to,
+            content,
+            unknown: UnknownPieces::default(),
             rendered: Vec::new(),
             documents: 0,
             entities: 0,
@@ -330,8 +391,23 @@ impl<'a> Tagged<'a> {
         output::note(&format!("left out: {error}"));
     }
 
+    /// Tells of a file that is hardly read: averaged over a corpus it would not be seen.
+    fn note_unknown(&mut self, job: &Job<'_>, report: &mut Report) {
+        if job.renderer.redact {
+            // The example might be a name.
+            self.unknown.example = None;
+        }
+        let Some(warning) = self.unknown.warning() else {
+            return;
+        };
+        report.hardly_read += 1;
+        if report.hardly_read <= NAMED {
+            output::note(&format!("note: `{}`: {warning}", self.from.display()));
+        }
+    }
+
     /// Writes the output where there is none and counts what was done.
-    fn finish(self, report: &mut Report) -> anyhow::Result<()> {
+    fn finish(mut self, job: &Job<'_>, made: &mut Done, report: &mut Report) -> anyhow::Result<()> {
         if self.is_there {
             report.already_done += 1;
             return Ok(());
@@ -343,7 +419,10 @@ impl<'a> Tagged<'a> {
         if let Some(parent) = self.to.parent() {
             std::fs::create_dir_all(parent).map_err(DataError::io("create", parent))?;
         }
+        self.note_unknown(job, report);
         replace_file(&self.to, &self.rendered)?;
+        made.note(below(&self.to, job.out), self.content)?;
+        report.changed += usize::from(self.is_old);
         report.documents += self.documents;
         report.entities += self.entities;
         report.megabytes += size(self.from) as f64 / 1e6;
@@ -364,6 +443,18 @@ fn describe(report: &Report, out: &Path) -> String {
     );
     if report.already_done > 0 {
         text += &format!("\n{} had their output already", report.already_done);
+    }
+    if report.changed > 0 {
+        text += &format!(
+            "\n{} had an output of other content, and were done again",
+            report.changed
+        );
+    }
+    if report.passed_over > 0 {
+        text += &format!(
+            "\n{} were passed over: hidden files, or what is no file",
+            report.passed_over
+        );
     }
     if report.failed > 0 {
         text += &format!("\n{} were left out", report.failed);

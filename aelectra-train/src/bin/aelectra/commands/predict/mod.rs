@@ -1,6 +1,7 @@
 //! `aelectra predict`.
 
 mod corpus;
+mod done;
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -13,14 +14,15 @@ use aelectra_train::ner::{OutputFormat, Renderer, TaggedText, Tagger, tag_texts}
 use clap::{Args, ValueEnum};
 use rayon::prelude::*;
 
-use crate::common::{TaggerArgs, resolve_model};
+use crate::common::{TaggerArgs, is_same, resolve_model};
 use crate::global::Global;
 use crate::{output, signals};
 
 /// Find named entities in text.
 ///
 /// Reads text from the arguments (one document each), from a file, or from standard input, where
-/// blank lines separate documents. Offsets are in characters from the start of the document.
+/// blank lines separate documents. Offsets are in characters from the start of the document; `score` is
+/// the least probability of the labels that an entity was read from, each as the decoder chose it.
 #[derive(Args, Debug)]
 pub(crate) struct PredictArgs {
     /// Documents.
@@ -33,8 +35,8 @@ pub(crate) struct PredictArgs {
     #[arg(long, value_name = "FILE|-", conflicts_with = "text")]
     input: Option<PathBuf>,
     /// Tag every file of --input into a file of this directory. Each is written whole or not at all; run
-    /// again after an interruption, it goes on. Needs --format jsonl, conll or inline, or --redact.
-    #[arg(long, value_name = "DIR", requires = "input")]
+    /// again, it tags what is new or has changed. Needs --format jsonl, conll or inline, or --redact.
+    #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Output format.
     #[arg(long, value_enum)]
@@ -92,6 +94,7 @@ pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
             "with --out give --format jsonl, conll or inline, or --redact",
         ));
     }
+    refuse_wrong_places(args)?;
     let mut tagger = args.tagger.load(&args.model, global)?;
     tagger.batch_size = args.batch_size.max(1);
     if let (Some(out), Some(input)) = (&args.out, &args.input) {
@@ -134,6 +137,25 @@ pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
     }
     let file = std::fs::File::open(path).map_err(DataError::io("open", path))?;
     stream(std::io::BufReader::new(file), path, &tagger, &renderer)
+}
+
+/// What `--input` and `--out` cannot be together.
+fn refuse_wrong_places(args: &PredictArgs) -> anyhow::Result<()> {
+    match (&args.input, &args.out) {
+        (None, Some(_)) => Err(output::usage(
+            "--out needs --input",
+            "give the files to tag as `--input FILE|DIR|'PATTERN'`",
+        )),
+        (Some(input), None) if input.is_dir() => Err(output::usage(
+            format!("`{}` is a directory", input.display()),
+            "to tag its files, say where to: --out DIR",
+        )),
+        (Some(input), Some(out)) if is_same(input, out) => Err(output::usage(
+            format!("--out is the directory to read, `{}`", out.display()),
+            "give a directory of its own",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// A file's name where its text belongs is the likeliest slip.

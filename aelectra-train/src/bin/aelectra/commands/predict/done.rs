@@ -1,0 +1,111 @@
+//! Which outputs of a directory were made of which content, so that a file that has changed since is tagged
+//! again: `predict.done`, a line of JSON for each output.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use aelectra_data::DataError;
+use aelectra_data::files::replace_file;
+use serde::{Deserialize, Serialize};
+
+/// Its name; no ending, so that no pattern for outputs takes it.
+const NAME: &str = "predict.done";
+
+/// An output, and what it was made of.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Line {
+    /// Below the directory.
+    output: PathBuf,
+    /// SHA-256 of the file it was made of.
+    input: String,
+}
+
+/// What is known of a directory.
+#[derive(Debug)]
+pub(super) struct Done {
+    path: PathBuf,
+    inputs: HashMap<PathBuf, String>,
+    file: Option<File>,
+}
+
+impl Done {
+    /// Reads what a directory has; a line that an interruption cut off is forgotten.
+    pub(super) fn read(directory: &Path) -> anyhow::Result<Self> {
+        let path = directory.join(NAME);
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let lines: Vec<Line> = text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect();
+        let mut kept = String::new();
+        for line in &lines {
+            kept += &serde_json::to_string(line)?;
+            kept.push('\n');
+        }
+        if kept != text {
+            replace_file(&path, kept.as_bytes())?;
+        }
+        let inputs = lines.into_iter().map(|line| (line.output, line.input));
+        Ok(Self {
+            path,
+            inputs: inputs.collect(),
+            file: None,
+        })
+    }
+
+    /// The content an output was made of, where that is known.
+    pub(super) fn input_of(&self, output: &Path) -> Option<&str> {
+        self.inputs.get(output).map(String::as_str)
+    }
+
+    /// Outputs of earlier runs that are none of these.
+    pub(super) fn others<'a>(&self, outputs: impl Iterator<Item = &'a Path>) -> usize {
+        let now = outputs
+            .filter(|output| self.inputs.contains_key(*output))
+            .count();
+        self.inputs.len().saturating_sub(now)
+    }
+
+    /// Notes an output that has been written.
+    pub(super) fn note(&mut self, output: PathBuf, input: String) -> anyhow::Result<()> {
+        let line = Line { output, input };
+        let text = serde_json::to_string(&line)? + "\n";
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => {
+                let file = File::options().create(true).append(true).open(&self.path);
+                self.file
+                    .insert(file.map_err(DataError::io("write", &self.path))?)
+            }
+        };
+        file.write_all(text.as_bytes())
+            .map_err(DataError::io("write", &self.path))?;
+        self.inputs.insert(line.output, line.input);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_was_cut_off_is_forgotten() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut done = Done::read(dir.path()).expect("reads");
+        done.note("a.jsonl".into(), "1".to_owned()).expect("writes");
+        done.note("b.jsonl".into(), "2".to_owned()).expect("writes");
+        let path = dir.path().join(NAME);
+        let whole = std::fs::read(&path).expect("is there");
+        std::fs::write(&path, &whole[..whole.len() - 5]).expect("writes");
+        let mut done = Done::read(dir.path()).expect("reads");
+        assert_eq!(done.input_of(Path::new("a.jsonl")), Some("1"));
+        assert_eq!(done.input_of(Path::new("b.jsonl")), None);
+        done.note("b.jsonl".into(), "2".to_owned()).expect("writes");
+        assert_eq!(std::fs::read(&path).expect("is there"), whole);
+        let now = [Path::new("b.jsonl"), Path::new("c.jsonl")];
+        assert_eq!(done.others(now.into_iter()), 1);
+    }
+}
