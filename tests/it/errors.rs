@@ -88,4 +88,6 @@ mistakes! {
     no_column_of_that_number: "finetune" "--model" "m" "--train" "[DIR]/tags.tsv" "--column" "7";
     a_run_directory_in_use: "demo" "--out" "[DIR]/run";
     no_runs: "runs" "show" "[DIR]/none";
+    no_run_to_report: "report" "[DIR]/none";
+    no_run_to_watch: "dashboard" "[DIR]/none" "--once";
 }

@@ -55,7 +55,7 @@ fn a_page_has_everything_and_needs_nothing() {
 #[test]
 fn what_is_no_run_is_told() {
     let folder = tempfile::tempdir().expect("a temporary directory");
-    let (_, err) = expect_code(&["report", &folder.path().to_string_lossy()], 1);
+    let (_, err) = expect_code(&["report", &folder.path().to_string_lossy()], 2);
     assert!(err.contains("is not a run directory"), "{err}");
 }
 

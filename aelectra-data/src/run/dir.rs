@@ -57,7 +57,7 @@ impl RunDir {
             "`{}` is not a run directory: it holds neither events.jsonl nor manifest.json",
             run.path.display()
         ));
-        Err(error.with_hint("give a directory below runs/, or none for the latest run"))
+        Err(error.with_hint("give a directory below runs/; `aelectra runs list` names them"))
     }
 
     /// Every run directly below `root`, the most recently written first; none when there is no

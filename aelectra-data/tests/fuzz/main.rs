@@ -85,6 +85,11 @@ fn documents_of_a_text() {
                 assert_eq!(documents.concat(), lines.collect::<String>());
             }
             (Err(_), Err(_)) => {}
+            // Or it begins as another kind of file does, and is told so.
+            (Err(error), Ok(text)) => assert!(
+                error.to_string().contains("expected running text"),
+                "{error} {text:?}"
+            ),
             (read, text) => panic!("{read:?} {text:?}"),
         }
     });

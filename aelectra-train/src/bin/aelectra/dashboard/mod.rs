@@ -11,12 +11,23 @@ use std::time::Duration;
 
 use aelectra_data::run::RunDir;
 use aelectra_train::stop::StopFlag;
-use aelectra_tui::{Exit, Options};
+use aelectra_tui::{Exit, Options, TuiError};
 
 pub(crate) use aelectra_tui::restore as restore_terminal;
 pub(crate) use report::{ReportArgs, run as run_report};
 pub(crate) use runs::{RunsArgs, run as run_runs};
 pub(crate) use verb::{DashboardArgs, run as run_dashboard};
+
+/// An error of the dashboard's crate with its hint, and as one of wrong input where it is that.
+fn told(error: TuiError) -> anyhow::Error {
+    match error {
+        TuiError::Data(error) => error.into(),
+        other => match other.hint() {
+            Some(hint) => crate::output::usage(other.to_string(), hint),
+            None => other.into(),
+        },
+    }
+}
 
 /// The dashboard over a run that this process trains.
 pub(crate) struct Live(aelectra_tui::Live);

@@ -6,6 +6,7 @@ use aelectra_data::files::replace_file;
 use aelectra_tui::Source;
 use clap::Args;
 
+use super::told;
 use crate::global::Global;
 use crate::output;
 
@@ -24,7 +25,7 @@ pub(crate) struct ReportArgs {
 }
 
 pub(crate) fn run(args: &ReportArgs, global: Global) -> anyhow::Result<u8> {
-    let page = aelectra_tui::report(&Source::Runs(vec![args.run.clone()]))?;
+    let page = aelectra_tui::report(&Source::Runs(vec![args.run.clone()])).map_err(told)?;
     let out = args.out.clone();
     let out = out.unwrap_or_else(|| args.run.join("report.html"));
     replace_file(&out, page.as_bytes())?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use aelectra_tui::{Options, Source};
 use clap::Args;
 
+use super::told;
 use crate::global::Global;
 
 /// Watch runs in the terminal.
@@ -91,5 +92,5 @@ pub(crate) fn run(args: &DashboardArgs, global: Global) -> anyhow::Result<u8> {
         json: global.json,
         ..Options::default()
     };
-    Ok(aelectra_tui::run(&source, &options)?.code())
+    Ok(aelectra_tui::run(&source, &options).map_err(told)?.code())
 }
