@@ -104,6 +104,39 @@ fn a_discriminator_is_exported_in_other_sizes() {
     expect_code(&[&export[..], &["--rescale", "0.1"]].concat(), 0);
 }
 
+/// A single document cannot be held out, which both commands say.
+#[test]
+fn a_training_without_held_out_examples_says_so() {
+    let scene = Scene::new();
+    let text = "Mette Lindholm bor i Aarhus og arbejder i Roskilde Kommune. ".repeat(200);
+    std::fs::write(scene.path("one.txt"), text).expect("writable");
+    let (one, tokenizer, shards) = (
+        scene.at("one.txt"),
+        scene.at("tokenizer"),
+        scene.at("alone"),
+    );
+    let prepare = [
+        "prepare",
+        "--input",
+        &one,
+        "--tokenizer",
+        &tokenizer,
+        "--out",
+        &shards,
+    ];
+    let (_, told) = expect_code(&[&prepare[..], &["--max-length", "32"]].concat(), 0);
+    assert!(told.contains("none was held out"), "{told}");
+    // In place of those it trains on.
+    std::fs::rename(scene.path("shards"), scene.path("others")).expect("movable");
+    std::fs::rename(&shards, scene.path("shards")).expect("movable");
+    pretrain(&scene, "run", "2", &[]);
+    let told = scene.events("run").into_iter().any(|event| {
+        event["kind"] == "log"
+            && (event["message"].as_str()).is_some_and(|m| m.contains("no examples for validation"))
+    });
+    assert!(told, "nothing says that nothing is held out");
+}
+
 /// The models a run began with are read once: what they held is in its checkpoints.
 #[test]
 fn a_resumed_run_needs_its_initial_models_no_more() {

@@ -33,6 +33,21 @@ fn setup() -> (Server, TempDir, HubOptions) {
     (server, cache, options)
 }
 
+#[test]
+fn a_run_is_taken_for_its_model() {
+    let folder = TempDir::new().unwrap();
+    let hub = HubOptions::from_env(|_| None);
+    let run = folder.path().to_str().unwrap();
+    assert_eq!(resolve(run, &hub).unwrap(), folder.path());
+    for name in ["discriminator", "model"] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+        fs::write(folder.path().join(name).join("config.json"), "{}").unwrap();
+        assert_eq!(resolve(run, &hub).unwrap(), folder.path().join(name));
+    }
+    fs::write(folder.path().join("config.json"), "{}").unwrap();
+    assert_eq!(resolve(run, &hub).unwrap(), folder.path());
+}
+
 fn failure(model: &str, options: &HubOptions) -> (HubError, String) {
     let error = resolve(model, options).expect_err("this must fail");
     assert!(error.hint().is_some(), "{error} comes without advice");

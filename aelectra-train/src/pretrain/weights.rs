@@ -1,5 +1,7 @@
 //! The weights a pretraining begins with.
 
+use std::path::{Path, PathBuf};
+
 use aelectra_data::hub::{self, HubOptions};
 use aelectra_data::rng;
 use aelectra_data::vocab::WordPieceTokenizer;
@@ -10,6 +12,7 @@ use burn::tensor::Device;
 
 use crate::config::pretrain::{EmbeddingSharing, PretrainConfig};
 use crate::error::{Result, TrainError};
+use crate::export::Part;
 use crate::ner::load_tokenizer;
 
 /// A new pair of networks from the configuration's seed.
@@ -91,8 +94,8 @@ impl InitialModels {
         hub: &HubOptions,
         device: &Device,
     ) -> Result<ElectraPretrainer> {
-        let open = |model: &str| -> Result<ModelDir> {
-            let path = hub::resolve(model, hub)?;
+        let open = |model: &str, part: Part| -> Result<ModelDir> {
+            let path = located(model, part, hub)?;
             let dir = ModelDir::open(&path)?;
             let theirs = load_tokenizer(&path, &dir.config)?;
             if theirs.fingerprint() != tokenizer.fingerprint() {
@@ -104,10 +107,13 @@ impl InitialModels {
             Ok(dir)
         };
         if let Some(generator) = &self.generator {
-            pair = pair.with_generator(open(generator)?.for_masked_lm(device)?.0)?;
+            pair =
+                pair.with_generator(open(generator, Part::Generator)?.for_masked_lm(device)?.0)?;
         }
         if let Some(discriminator) = &self.discriminator {
-            let model = open(discriminator)?.for_pretraining(device)?.0;
+            let model = open(discriminator, Part::Discriminator)?
+                .for_pretraining(device)?
+                .0;
             pair = if self.generator.is_some() {
                 pair.with_discriminator_beside(model)?
             } else {
@@ -115,5 +121,39 @@ impl InitialModels {
             };
         }
         Ok(pair)
+    }
+}
+
+/// The directory of an initial model. A run stands for its network of that part, and not for the one that
+/// is fine-tuned.
+fn located(model: &str, part: Part, hub: &HubOptions) -> Result<PathBuf> {
+    let has_model = |directory: &Path| directory.join("config.json").is_file();
+    let (given, own) = (Path::new(model), Path::new(model).join(part.name()));
+    if has_model(&own) && !has_model(given) {
+        return Ok(own);
+    }
+    Ok(hub::resolve(model, hub)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_gives_each_half_its_own_network() {
+        let run = tempfile::tempdir().expect("a directory");
+        for part in ["generator", "discriminator"] {
+            std::fs::create_dir(run.path().join(part)).expect("writable");
+            std::fs::write(run.path().join(part).join("config.json"), "{}").expect("writable");
+        }
+        let given = run.path().to_string_lossy().into_owned();
+        let hub = HubOptions::from_env(|_| None);
+        for part in [Part::Generator, Part::Discriminator] {
+            let found = located(&given, part, &hub).expect("it is there");
+            assert_eq!(found, run.path().join(part.name()));
+        }
+        std::fs::write(run.path().join("config.json"), "{}").expect("writable");
+        let found = located(&given, Part::Generator, &hub).expect("it is there");
+        assert_eq!(found, run.path(), "a model itself");
     }
 }

@@ -190,16 +190,20 @@ fn rows_are_taken_put_and_added_by_number() {
             Err(_) => assert!(row.iter().all(|value| *value == 0.0)),
         }
     }
-    let added = gather::add_by_number(&rows, &number, entries);
-    let mut expected = vec![0.0; entries * width];
-    for (row, &wanted) in taken.chunks(width).zip(&wanted) {
-        let Ok(entry) = usize::try_from(wanted) else {
-            continue;
-        };
-        for (sum, value) in expected[entry * width..].iter_mut().zip(row) {
-            *sum += f64::from(*value);
+    let summed = |rows: &[f32], numbers: &[i32], entries: usize| {
+        let mut sums = vec![0.0; entries * width];
+        for (row, &number) in rows.chunks(width).zip(numbers) {
+            let Ok(entry) = usize::try_from(number) else {
+                continue;
+            };
+            for (sum, value) in sums[entry * width..].iter_mut().zip(row) {
+                *sum += f64::from(*value);
+            }
         }
-    }
+        sums
+    };
+    let added = gather::add_by_number(&rows, &number, entries);
+    let expected = summed(&taken, &wanted, entries);
     assert_close("added", &read::<2>(&added), &expected);
     // Runs over many segments, as padding and token types make, beside short ones and none.
     for (count, entries) in [(5000, 2), (5000, 700), (33, 3), (1, 1)] {
@@ -217,15 +221,7 @@ fn rows_are_taken_put_and_added_by_number() {
             &ids(&device, &wanted),
             entries,
         );
-        let mut expected = vec![0.0; entries * width];
-        for (row, &wanted) in rows.chunks(width).zip(&wanted) {
-            let Ok(entry) = usize::try_from(wanted) else {
-                continue;
-            };
-            for (sum, value) in expected[entry * width..].iter_mut().zip(row) {
-                *sum += f64::from(*value);
-            }
-        }
+        let expected = summed(&rows, &wanted, entries);
         assert_close("runs", &read::<2>(&added), &expected);
     }
     let few = ids(&device, &[4, -1, 0]);

@@ -190,3 +190,15 @@ fn child<T: DeserializeOwned>(part: &str, at: usize, model: &str) -> anyhow::Res
     }
     serde_json::from_slice(&output.stdout).context("a child process printed no JSON")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_was_set_is_known_by_its_name() {
+        let given = ["epochs=1".to_owned(), " learning_rates =[2e-3]".to_owned()];
+        assert!(sets(&given, RANDOM_INIT_RATES));
+        assert!(!sets(&given, "layerwise_decay=1.0") && !sets(&[], RANDOM_INIT_RATES));
+    }
+}

@@ -45,7 +45,7 @@ struct Report {
     files: usize,
     /// Files that had their output from an earlier run.
     already_done: usize,
-    /// Files whose output was made of other content, and was made again.
+    /// Files whose output was made of other content, or of unknown one, and was made again.
     changed: usize,
     /// Files in which more word pieces are unknown than in text that suits the model.
     hardly_read: usize,
@@ -446,7 +446,7 @@ fn describe(report: &Report, out: &Path) -> String {
     }
     if report.changed > 0 {
         text += &format!(
-            "\n{} had an output of other content, and were done again",
+            "\n{} had an output of other or unknown content, and were done again",
             report.changed
         );
     }
