@@ -6,7 +6,7 @@
 #
 # Models from the hub are kept in /models, the working directory is /data.
 FROM rust:1.95-slim-bookworm AS build
-# What a C compiler for zstd and regular expressions needs; the versions are the distribution's.
+# What a C compiler for zstd, mimalloc and ring needs; the versions are the distribution's.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends build-essential \

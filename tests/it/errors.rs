@@ -33,6 +33,7 @@ fn scene(dir: &Path) {
     write("latin1.tsv", b"Mette\tB-PER\nbl\xe5\tO\n");
     write("tags.tsv", b"Mette\tB-PER\nbor\tO\n\n");
     write("others.tsv", b"Jonas\tB-PER\nbor\tO\n\n");
+    write("none.tsv", b"Mette\tO\nbor\tO\n\n");
     write("odd.tsv", b"Mette\tX-PERSON\nbor\tO\n\n");
     write("broken.toml", b"batch_size = \n");
     write("run/events.jsonl", b"{}\n");
@@ -57,6 +58,7 @@ mistakes! {
     a_required_flag_is_missing: "pretrain" "--data" "shards";
     no_such_corpus: "vocab" "--input" "[DIR]/nowhere.txt" "--out" "[DIR]/out";
     an_empty_corpus: "vocab" "--input" "[DIR]/empty.txt" "--out" "[DIR]/out";
+    a_tokenizer_over_a_model: "vocab" "--input" "[DIR]/tags.tsv" "--out" "[DIR]/model";
     no_such_tokenizer: "prepare" "--input" "[DIR]/tags.tsv" "--tokenizer" "[DIR]/none" "--out" "[DIR]/out";
     no_such_shards: "pretrain" "--data" "[DIR]/none" "--tokenizer" "[DIR]/none";
     no_such_recipe: "pretrain" "--print-config" "--recipe" "tiny";
@@ -85,6 +87,7 @@ mistakes! {
     a_file_that_is_not_utf8: "score" "--gold" "[DIR]/latin1.tsv" "--predicted" "[DIR]/latin1.tsv";
     two_files_of_different_tokens: "score" "--gold" "[DIR]/tags.tsv" "--predicted" "[DIR]/others.tsv";
     a_tag_of_no_scheme: "finetune" "--model" "[DIR]/model" "--train" "[DIR]/odd.tsv";
+    nothing_to_learn: "finetune" "--model" "[DIR]/model" "--train" "[DIR]/none.tsv";
     no_column_of_that_number: "finetune" "--model" "m" "--train" "[DIR]/tags.tsv" "--column" "7";
     a_run_directory_in_use: "demo" "--out" "[DIR]/run";
     no_runs: "runs" "show" "[DIR]/none";

@@ -1,6 +1,8 @@
 //! `--help` of every verb, as scripts and people see it.
 
-use crate::binary::expect_code;
+use std::process::Stdio;
+
+use crate::binary::{aelectra, expect_code};
 
 /// The verbs a help text lists under `Commands:`.
 fn verbs(help: &str) -> Vec<String> {
@@ -34,6 +36,23 @@ fn check(command: &[String]) {
     insta::assert_snapshot!(name, shown.join("\n"));
     for verb in verbs(&help) {
         check(&[command, &[verb]].concat());
+    }
+}
+
+/// As in `aelectra completions bash | head -1`.
+#[test]
+fn a_reader_that_leaves_is_no_panic() {
+    for arguments in [&["completions", "bash"][..], &["man"]] {
+        let mut child = aelectra()
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("panicked"), "{arguments:?}: {said}");
     }
 }
 

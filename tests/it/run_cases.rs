@@ -155,6 +155,14 @@ fn a_second_pretraining_is_told_who_holds_the_run_and_changes_nothing() {
     assert_eq!(first.wait().expect("it ends").code(), Some(0));
     assert!(!scene.path("run").join("lock").exists());
 
+    let once = |runs: &[&str]| -> Value {
+        let (printed, _) = expect_code(&[&["dashboard", "--once", "--json"], runs].concat(), 0);
+        serde_json::from_str(&printed).expect("one JSON document")
+    };
+    let (one, two) = (once(&[&run]), once(&[&run, &run]));
+    assert_eq!(one["id"], "run");
+    assert_eq!(one["state"], two[1]["state"]);
+
     let events = scene.events("run");
     let starts = events.iter().filter(|event| event["kind"] == "start");
     assert_eq!(starts.count(), 1, "the second has begun");

@@ -52,6 +52,15 @@ impl NerDataset {
         self.sentences.iter().map(|s| s.tokens.len()).sum()
     }
 
+    /// Whether any token is part of an entity.
+    #[must_use]
+    pub fn has_entities(&self) -> bool {
+        self.sentences
+            .iter()
+            .flat_map(|sentence| &sentence.tags)
+            .any(|tag| tag != "O")
+    }
+
     /// Warnings about the file, one line each.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {

@@ -73,6 +73,29 @@ impl LabelMap {
         }
     }
 
+    /// Says which renamed classes none of these tags has, and which classes there are: a slip of the
+    /// keyboard would otherwise rename nothing in silence.
+    pub(super) fn unused_note<'a>(&self, tags: impl Iterator<Item = &'a String>) -> Option<String> {
+        let classes: BTreeSet<&str> = match self.is_empty() {
+            true => return None,
+            false => tags.filter_map(|tag| Some(split_tag(tag)?.1)).collect(),
+        };
+        let quoted = |class: &str| format!("`{class}`");
+        let renamed = self.0.keys().map(String::as_str);
+        let unused: Vec<String> = renamed
+            .filter(|from| !classes.contains(from))
+            .map(quoted)
+            .collect();
+        let there: Vec<String> = classes.into_iter().map(quoted).collect();
+        (!unused.is_empty()).then(|| {
+            format!(
+                "there is no class {} to rename (`--map-label`); the classes are {}",
+                unused.join(", "),
+                if there.is_empty() { "none".to_owned() } else { there.join(", ") }
+            )
+        })
+    }
+
     /// All tags of a sentence after renaming.
     pub(super) fn apply_all(&self, tags: &[String]) -> Vec<String> {
         tags.iter().map(|tag| self.apply(tag)).collect()
@@ -224,6 +247,12 @@ mod tests {
         let map = LabelMap::parse(&["MISC=O", "LOCderiv=MISC, OTH=MISC"]).expect("parses");
         let mapped = ["B-MISC", "I-LOCderiv", "B-OTH", "O", "B-PER"].map(|tag| map.apply(tag));
         assert_eq!(mapped, ["O", "I-MISC", "B-MISC", "O", "B-PER"]);
+        let tags = ["B-MISC", "I-LOCderiv", "B-OTH", "O"].map(str::to_owned);
+        assert_eq!(map.unused_note(tags.iter()), None);
+        let note = map.unused_note(tags[2..].iter()).expect("two are not there");
+        assert!(note.contains("no class `LOCderiv`, `MISC` to rename"), "{note}");
+        assert!(note.ends_with("the classes are `OTH`"), "{note}");
+        assert_eq!(LabelMap::default().unused_note(tags.iter()), None);
         for wrong in [
             "MISC",
             "=O",

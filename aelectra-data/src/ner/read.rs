@@ -186,17 +186,23 @@ fn settle(
     if let Some(found) = scheme.filter(|s| *s != Scheme::Iob2 && options.scheme.is_none()) {
         dataset.notes.push(found_scheme(found).to_owned());
     }
+    if let Some(scheme) = scheme {
+        for sentence in &mut file.sentences {
+            sentence.tags = scheme.to_iob2(&sentence.tags);
+        }
+    }
+    let tags = file.sentences.iter().flat_map(|sentence| &sentence.tags);
+    dataset.notes.extend(options.label_map.unused_note(tags));
     for raw in file.sentences {
         let line = raw.lines.first().copied().unwrap_or(0);
-        let tags = scheme.map_or_else(|| raw.tags.clone(), |scheme| scheme.to_iob2(&raw.tags));
-        let count = scheme.map_or(0, |_| orphans(&tags).count());
+        let count = scheme.map_or(0, |_| orphans(&raw.tags).count());
         if count > 0 && dataset.orphans.0 == 0 {
             dataset.orphans.1 = line;
         }
         dataset.orphans.0 += count;
         dataset.sentences.push(NerSentence {
             tokens: raw.tokens,
-            tags: options.label_map.apply_all(&tags),
+            tags: options.label_map.apply_all(&raw.tags),
             line,
         });
     }

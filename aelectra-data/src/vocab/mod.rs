@@ -24,6 +24,8 @@ pub use crate::corpus::Progress;
 pub use encoder::Encoder;
 pub use options::{SpecialIds, SpecialTokens, TokenizerOptions};
 pub use tokenizer::WordPieceTokenizer;
-pub use train::{VocabularyOptions, VocabularyReport, replace_tokenizer, train_vocabulary};
+pub use train::{
+    VocabularyOptions, VocabularyReport, refuse_model, replace_tokenizer, train_vocabulary,
+};
 pub use unknown::UnknownPieces;
 pub(crate) use wordpiece::CONTINUATION;

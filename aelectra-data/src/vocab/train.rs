@@ -7,7 +7,7 @@ mod spill;
 
 use std::time::Instant;
 
-pub use replace::replace_tokenizer;
+pub use replace::{refuse_model, replace_tokenizer};
 
 use serde::{Deserialize, Serialize};
 

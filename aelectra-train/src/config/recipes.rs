@@ -28,8 +28,9 @@ pub(crate) const PRETRAINING: [Recipe; 7] = [
 ];
 
 /// Fine-tuning recipes.
-pub(crate) const FINETUNING: [Recipe; 4] = [
+pub(crate) const FINETUNING: [Recipe; 5] = [
     recipe!("electra", "finetune-electra.toml"),
+    recipe!("cpu-small", "finetune-cpu-small.toml"),
     recipe!("euroeval", "finetune-euroeval.toml"),
     recipe!("original", "finetune-original.toml"),
     recipe!("demo", "finetune-demo.toml"),

@@ -155,6 +155,13 @@ impl Session {
             Ok(data)
         };
         let train = labelled(&job.train)?;
+        if !train.has_entities() {
+            return Err(TrainError::config(format!(
+                "`{}` has no entity: every tag is `O`",
+                train.path.display()
+            ))
+            .with_hint("is `--column` the tags' column, and do `--map-label` rules leave a class?"));
+        }
         let mut other = |path: &Option<PathBuf>| -> Result<NerDataset> {
             path.as_deref()
                 .map_or(Ok(NerDataset::default()), &mut labelled)
@@ -181,6 +188,10 @@ impl Session {
             )
         }));
         for data in [&dev, &test] {
+            if !data.sentences.is_empty() && !data.has_entities() {
+                let path = data.path.display();
+                notes.push(format!("`{path}` has no entity, so every F1 on it is 0"));
+            }
             notes.extend(labels.unseen_note(data, "the training data has"));
         }
         let devices: Vec<Device> = NamedDevice::open(&job.device)?

@@ -19,6 +19,23 @@ const FILES: [&str; 4] = [
     "vocab.txt",
 ];
 
+/// Whether [`replace_tokenizer`] may write here. A model's pieces are the numbers of its tokenizer's
+/// lines: with another tokenizer beside it, it would read every word wrongly and say nothing.
+///
+/// # Errors
+/// When the directory holds a model.
+pub fn refuse_model(dir: &Path) -> Result<()> {
+    const MODEL: [&str; 3] = ["config.json", "model.safetensors", "pytorch_model.bin"];
+    match MODEL.iter().map(|file| dir.join(file)).find(|path| path.exists()) {
+        Some(found) => Err(DataError::invalid(format!(
+            "`{}` belongs to a model, which another tokenizer beside it would make useless",
+            found.display()
+        ))
+        .with_hint("give `--out` a directory of its own")),
+        None => Ok(()),
+    }
+}
+
 /// Saves a tokenizer where there may be another, so that whoever reads the directory, also after a
 /// crash or on a full disk, finds the old one, the new one or none, and never a mixture.
 ///
@@ -48,6 +65,18 @@ mod tests {
         let tokens = format!("[PAD] [UNK] [CLS] [SEP] [MASK] {tokens}");
         let tokens = tokens.split(' ').map(str::to_owned).collect();
         WordPieceTokenizer::from_tokens(tokens, options).expect("a vocabulary")
+    }
+
+    #[test]
+    fn a_model_keeps_its_tokenizer() {
+        let dir = tempfile::tempdir().expect("a directory");
+        refuse_model(dir.path()).expect("an empty directory");
+        fs::write(dir.path().join("vocab.txt"), "[PAD]").expect("writes");
+        refuse_model(dir.path()).expect("a tokenizer");
+        fs::write(dir.path().join("config.json"), "{}").expect("writes");
+        let error = refuse_model(dir.path()).expect_err("a model");
+        assert!(error.to_string().contains("config.json"), "{error}");
+        assert!(error.hint().is_some());
     }
 
     #[test]

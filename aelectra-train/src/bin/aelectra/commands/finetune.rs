@@ -29,8 +29,8 @@ pub(crate) struct FinetuneArgs {
     /// Test sentences.
     #[arg(long, value_name = "FILE")]
     pub test: Option<PathBuf>,
-    /// Recipe: `electra` (as in ELECTRA), `original` (as in the Ælæctra notebooks), `euroeval` (as the
-    /// public benchmark does), or a TOML file.
+    /// Recipe: `electra` (as in ELECTRA), `cpu-small` (for a few million parameters), `original` (as in
+    /// the Ælæctra notebooks), `euroeval` (as the public benchmark does), `demo`, or a TOML file.
     #[arg(long, value_name = "NAME|FILE", default_value = "electra")]
     pub recipe: String,
     /// Number of seeds.

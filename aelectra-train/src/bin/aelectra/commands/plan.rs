@@ -24,11 +24,11 @@ use crate::common::{DeviceArgs, configuration};
 use crate::global::Global;
 use crate::output;
 
-/// Say what a pretraining would take, before anyone spends it: days, energy, memory, by device.
+/// Estimate a pretraining before you start it: days, energy and memory, by number of devices.
 ///
-/// Without `--on` a few steps are timed on this machine. With `--on` a device's own figures are taken
-/// and the share of its peak that this kind of network reaches (`--utilisation`); `--like` replaces that
-/// share by a speed that somebody measured on the device.
+/// Without `--on` a few steps are timed on this machine. With `--on` the estimate uses the device's data
+/// sheet and the share of its peak that this kind of network reaches (`--utilisation`); `--like` replaces
+/// that share by a speed measured on the device.
 #[derive(Args, Debug)]
 pub(crate) struct PlanArgs {
     /// Recipe or TOML file.

@@ -22,7 +22,7 @@ use crate::{output, signals};
 #[derive(Args, Debug)]
 pub(crate) struct PretrainArgs {
     /// Recipe (aelectra-small-cased, aelectra-small-uncased, electra-small-pp, electra-base,
-    /// cpu-small, demo) or TOML file.
+    /// cpu-small, cpu-small-2026-11, demo) or TOML file.
     #[arg(long, value_name = "NAME|FILE", default_value = "aelectra-small-cased")]
     recipe: String,
     /// Shard directory from `aelectra prepare`.

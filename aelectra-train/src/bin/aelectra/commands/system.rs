@@ -1,6 +1,7 @@
 //! `aelectra doctor`, `aelectra completions`, `aelectra man`.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use aelectra_model::device::{self, BACKENDS};
@@ -138,7 +139,10 @@ pub(crate) fn completions(
     shell: clap_complete::Shell,
     cli: &mut clap::Command,
 ) -> anyhow::Result<u8> {
-    clap_complete::generate(shell, cli, "aelectra", &mut std::io::stdout());
+    // Into memory first: clap's writer panics where a reader such as `head` has gone.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, cli, "aelectra", &mut script);
+    std::io::stdout().write_all(&script)?;
     Ok(0)
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use aelectra_data::lock::Lock;
 use aelectra_data::vocab::{
-    TokenizerOptions, VocabularyOptions, replace_tokenizer, train_vocabulary,
+    TokenizerOptions, VocabularyOptions, refuse_model, replace_tokenizer, train_vocabulary,
 };
 use clap::Args;
 
@@ -59,6 +59,7 @@ pub(crate) fn run(args: &VocabArgs, global: Global) -> anyhow::Result<u8> {
         limit_alphabet: args.limit_alphabet,
         ..VocabularyOptions::default()
     };
+    refuse_model(&args.out)?;
     // From the start, so that the second of two learns it before its work, not after.
     let _lock = Lock::of_directory(&args.out, "aelectra vocab")?;
     let bar = StageBar::new();

@@ -54,7 +54,7 @@ pub(crate) fn run(args: &RunsArgs, global: Global) -> anyhow::Result<u8> {
         Action::Pause(target) => (target, ControlRequest::Pause),
         Action::Resume(target) => (target, ControlRequest::Resume),
     };
-    let run = find(target)?;
+    let run = find(target.run.as_deref())?;
     let summary = RunSummary::read(run.path(), unix_time())?;
     if !matches!(
         summary.state.as_str(),
@@ -79,8 +79,9 @@ pub(crate) fn run(args: &RunsArgs, global: Global) -> anyhow::Result<u8> {
     })
 }
 
-fn find(target: &Target) -> anyhow::Result<RunDir> {
-    match &target.run {
+/// The run that a path or an id names; without one, the latest.
+fn find(run: Option<&Path>) -> anyhow::Result<RunDir> {
+    match run {
         // An id stands for the folder of that name under runs/.
         Some(path) if !path.exists() && Path::new("runs").join(path).is_dir() => {
             Ok(RunDir::open(&Path::new("runs").join(path))?)
@@ -117,9 +118,9 @@ fn list(root: &Path, global: Global) -> anyhow::Result<u8> {
 }
 
 fn show(target: &Target, global: Global) -> anyhow::Result<u8> {
-    let run = find(target)?;
+    let run = find(target.run.as_deref())?;
     if global.json {
-        return output::json(&RunSummary::read(run.path(), unix_time())?).map(|()| 0);
+        return show_json(Some(run.path()));
     }
     let source = Source::Runs(vec![run.path().to_path_buf()]);
     let page = snapshot(
@@ -131,4 +132,25 @@ fn show(target: &Target, global: Global) -> anyhow::Result<u8> {
     )?;
     output::line(page.trim_end())?;
     Ok(0)
+}
+
+/// A run's summary as JSON.
+fn show_json(run: Option<&Path>) -> anyhow::Result<u8> {
+    let run = find(run)?;
+    output::json(&RunSummary::read(run.path(), unix_time())?).map(|()| 0)
+}
+
+/// The summaries of several runs: one object, an array where there are several.
+pub(super) fn show_all_json(runs: &[PathBuf]) -> anyhow::Result<u8> {
+    match runs {
+        [] => show_json(None),
+        [run] => show_json(Some(run)),
+        runs => {
+            let read = |run: &PathBuf| -> anyhow::Result<RunSummary> {
+                Ok(RunSummary::read(find(Some(run))?.path(), unix_time())?)
+            };
+            let summaries: Vec<RunSummary> = runs.iter().map(read).collect::<Result<_, _>>()?;
+            output::json(&summaries).map(|()| 0)
+        }
+    }
 }

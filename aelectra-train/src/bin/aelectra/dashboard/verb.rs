@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use aelectra_tui::{Options, Source};
 use clap::Args;
 
-use super::told;
+use super::{runs, told};
 use crate::global::Global;
 
 /// Watch runs in the terminal.
@@ -17,7 +17,7 @@ pub(crate) struct DashboardArgs {
     /// Run directories.
     #[arg(value_name = "RUN")]
     run: Vec<PathBuf>,
-    /// Print one page of text and exit.
+    /// Print one page of text and exit; with --json what `runs show --json` prints.
     #[arg(long)]
     once: bool,
     /// Disable the controls.
@@ -71,6 +71,9 @@ fn unpack() -> anyhow::Result<tempfile::TempDir> {
 }
 
 pub(crate) fn run(args: &DashboardArgs, global: Global) -> anyhow::Result<u8> {
+    if args.once && global.json && args.replay.is_none() {
+        return runs::show_all_json(&args.run);
+    }
     // Kept until the dashboard is left.
     let mut recording = None;
     let source = if args.run.is_empty() && args.replay.is_some() {

@@ -31,7 +31,7 @@ pub(crate) struct CompareArgs {
     /// Test sentences; inference is timed on them.
     #[arg(long, value_name = "FILE")]
     pub test: PathBuf,
-    /// Recipe: `electra`, `original`, or a TOML file.
+    /// Recipe: `electra`, `cpu-small`, `original`, `euroeval`, `demo`, or a TOML file.
     #[arg(long, value_name = "NAME|FILE", default_value = "electra")]
     pub recipe: String,
     /// Number of seeds.

@@ -22,7 +22,7 @@ use crate::{output, signals};
 ///
 /// Reads text from the arguments (one document each), from a file, or from standard input, where
 /// blank lines separate documents. Offsets are in characters from the start of the document; `score` is
-/// the least probability of the labels that an entity was read from, each as the decoder chose it.
+/// the lowest probability among the labels that the decoder chose for the entity.
 #[derive(Args, Debug)]
 pub(crate) struct PredictArgs {
     /// Documents.
