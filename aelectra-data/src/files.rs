@@ -52,6 +52,21 @@ pub fn sha256(path: &Path) -> Result<String> {
     Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
 }
 
+/// One hash of several files: of one its own, of more that of their hashes in order.
+///
+/// # Errors
+/// If one cannot be read.
+#[cfg(feature = "text")]
+pub fn sha256_of_all<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<String> {
+    use sha2::{Digest, Sha256};
+    let mut hashes = paths.into_iter().map(sha256).collect::<Result<Vec<_>>>()?;
+    if hashes.len() == 1 {
+        return Ok(hashes.remove(0));
+    }
+    let hash = Sha256::digest(hashes.join("\n"));
+    Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// `None` where there is no such file or directory.
 pub(crate) fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {

@@ -26,7 +26,7 @@ impl ElectraBackbone {
     pub fn new(config: &ElectraConfig, init: &mut Initializer<'_>) -> Self {
         let embeddings_project = config
             .has_embeddings_project()
-            .then(|| Linear::glorot(config.embedding_size, config.hidden_size, init));
+            .then(|| Linear::glorot(config.embedding_size, config.hidden_size, 1.0, init));
         Self {
             embeddings_project,
             encoder: ElectraEncoder::new(config, init),

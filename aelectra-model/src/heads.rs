@@ -27,7 +27,7 @@ impl ElectraDiscriminatorPredictions {
     pub fn new(config: &ElectraConfig, init: &mut Initializer<'_>) -> Self {
         Self {
             dense: Linear::new(config.hidden_size, config.hidden_size, init),
-            dense_prediction: Linear::glorot(config.hidden_size, 1, init),
+            dense_prediction: Linear::glorot(config.hidden_size, 1, 1.0, init),
         }
     }
 
@@ -135,6 +135,35 @@ impl ElectraForMaskedLm {
     }
 }
 
+/// How the weights of a new classifier are drawn; its bias begins at 0.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum HeadInit {
+    /// Glorot-uniform, as in the reference's fine-tuning (`tf.layers.dense`), times `factor`: 1, or what an
+    /// encoder's output was divided by ([`rescaled`](crate::rescaled)).
+    Glorot {
+        /// The multiple.
+        factor: f64,
+    },
+    /// Truncated normal of the configuration's `initializer_range`, as `transformers` draws a classifier's but
+    /// for the tails beyond two deviations.
+    Normal,
+}
+
+impl Default for HeadInit {
+    fn default() -> Self {
+        Self::Glorot { factor: 1.0 }
+    }
+}
+
+impl HeadInit {
+    fn draw(self, inputs: usize, outputs: usize, init: &mut Initializer<'_>) -> Linear {
+        match self {
+            Self::Normal => Linear::new(inputs, outputs, init),
+            Self::Glorot { factor } => Linear::glorot(inputs, outputs, factor, init),
+        }
+    }
+}
+
 /// Classes for tokens, e.g. named entities (`ElectraForTokenClassification`).
 #[derive(Module, Debug)]
 pub struct ElectraForTokenClassification {
@@ -146,16 +175,10 @@ pub struct ElectraForTokenClassification {
 }
 
 impl ElectraForTokenClassification {
-    /// A new classifier of `labels` classes. Its head is Glorot-uniform, as in the reference's
-    /// fine-tuning (`tf.layers.dense`).
+    /// A new classifier of `labels` classes on a new encoder, its head as in the reference's fine-tuning.
     pub fn new(config: &ElectraConfig, labels: usize, init: &mut Initializer<'_>) -> Self {
-        Self {
-            electra: ElectraModel::new(config, init),
-            classifier: Linear::glorot(config.hidden_size, labels, init),
-            dropout: config
-                .classifier_dropout
-                .unwrap_or(config.hidden_dropout_prob),
-        }
+        let electra = ElectraModel::new(config, init);
+        Self::with_encoder(electra, config, labels, HeadInit::default(), init)
     }
 
     /// A new head on an existing encoder.
@@ -163,11 +186,12 @@ impl ElectraForTokenClassification {
         electra: ElectraModel,
         config: &ElectraConfig,
         labels: usize,
+        head: HeadInit,
         init: &mut Initializer<'_>,
     ) -> Self {
         Self {
             electra,
-            classifier: Linear::glorot(config.hidden_size, labels, init),
+            classifier: head.draw(config.hidden_size, labels, init),
             dropout: config
                 .classifier_dropout
                 .unwrap_or(config.hidden_dropout_prob),

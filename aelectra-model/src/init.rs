@@ -71,9 +71,13 @@ impl<'d> Initializer<'d> {
         })
     }
 
-    /// Uniform in ±sqrt(6 / (fan_in + fan_out)) for a weight `[out, in]`.
-    pub fn glorot_uniform(&mut self, [fan_out, fan_in]: [usize; 2]) -> Param<Tensor<2>> {
-        let limit = (6.0 / (fan_in + fan_out) as f64).sqrt();
+    /// Uniform in ±sqrt(6 / (fan_in + fan_out)) times `factor` for a weight `[out, in]`.
+    pub fn glorot_uniform(
+        &mut self,
+        [fan_out, fan_in]: [usize; 2],
+        factor: f64,
+    ) -> Param<Tensor<2>> {
+        let limit = factor * (6.0 / (fan_in + fan_out) as f64).sqrt();
         self.sampled([fan_out, fan_in], |uniform| (2.0 * uniform() - 1.0) * limit)
     }
 

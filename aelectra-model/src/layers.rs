@@ -24,10 +24,10 @@ impl Linear {
         }
     }
 
-    /// Glorot-uniform weight, zero bias (`tf.layers.dense` without an initializer).
-    pub fn glorot(inputs: usize, outputs: usize, init: &mut Initializer<'_>) -> Self {
+    /// Glorot-uniform weight (`tf.layers.dense` without an initializer) times `factor`, zero bias.
+    pub fn glorot(inputs: usize, outputs: usize, factor: f64, init: &mut Initializer<'_>) -> Self {
         Self {
-            weight: init.glorot_uniform([outputs, inputs]),
+            weight: init.glorot_uniform([outputs, inputs], factor),
             bias: init.constant([outputs], 0.0),
         }
     }

@@ -42,7 +42,9 @@ pub use config::{ElectraConfig, ModelType};
 pub use device::{DeviceList, DeviceSpec};
 pub use electra::ElectraModel;
 pub use error::{ModelError, Result};
-pub use heads::{ElectraForMaskedLm, ElectraForPreTraining, ElectraForTokenClassification};
+pub use heads::{
+    ElectraForMaskedLm, ElectraForPreTraining, ElectraForTokenClassification, HeadInit,
+};
 pub use input::EncoderInput;
 pub use noise::{Dropout, Gumbel, Noise};
 pub use precision::Precision;

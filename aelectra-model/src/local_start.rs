@@ -27,7 +27,8 @@ const OFFSETS: [f64; 4] = [-1.0, 1.0, -2.0, 2.0];
 const WAVELENGTHS: [f64; 2] = [2.5, 20.0];
 
 /// Rewrites position embeddings, query and key weights of any model of this crate. `head_size` is
-/// the width of one head, `std` that of the word embeddings.
+/// the width of one head, of which narrower networks have as many as fit
+/// ([`ElectraConfig::generator`](crate::ElectraConfig::generator)); `std` is that of the word embeddings.
 #[must_use]
 pub fn start_locally<M: Module>(module: M, head_size: usize, std: f64) -> M {
     let mut queries: HashMap<String, Vec<f32>> = HashMap::new();
@@ -59,6 +60,7 @@ pub fn start_locally<M: Module>(module: M, head_size: usize, std: f64) -> M {
             None => (path.strip_suffix("self_attention.query.weight")?, false),
         };
         let query = queries.get(&format!("{stem}self_attention.query.weight"))?;
+        let head_size = shape[0] / (shape[0] / head_size).max(1);
         // Half of the inputs' variance is the sinusoids': a score is head_size · width / 2 ·
         // variance / sqrt(head_size).
         let width = shape[1];

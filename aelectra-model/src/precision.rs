@@ -15,7 +15,7 @@ pub enum Precision {
     #[default]
     F32,
     /// 16-bit brain floats: factors of products are rounded, sums have 32 bits; faster where the
-    /// processor multiplies them (AVX-512 BF16, AMX), the same numbers on every CPU. In training
+    /// processor multiplies them (AVX-512 BF16, AMX), the same numbers on every CPU but for the order of sums. In training
     /// ([`crate::kernels::for_training`]) parameters, gradients and moments stay in 32 bits.
     Bf16,
     /// 8-bit integers, for inference: weights quantised once, activations at every product; about twice as fast on a

@@ -39,7 +39,11 @@ impl ElectraModel {
     /// # Errors
     /// When the precision is unavailable on the model's device.
     pub fn prepare(&self, precision: Precision) -> Result<PreparedModel> {
-        let model = self.clone().no_grad();
+        let device = self.embeddings.word_embeddings.weight.val().device();
+        let model = match device.is_autodiff() {
+            true => self.valid(),
+            false => self.clone().no_grad(),
+        };
         let kernels = kernels::of(&model.embeddings.word_embeddings.weight.val().device());
         let layers = &model.backbone.encoder.layer;
         let weights = layers.iter().map(|layer| layer.weights()).collect();

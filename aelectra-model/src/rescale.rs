@@ -17,9 +17,10 @@ use crate::heads::ElectraForPreTraining;
 use crate::parameters;
 
 /// The model with embeddings divided, and the output of its last layer multiplied, by `factor` > 0, and the
-/// configuration with a head's initial weights as much smaller. Replaced-token logits stay the same within
-/// rounding, and so do those of a new head; `layer_norm_eps` must be small beside the squares of the embeddings
-/// divided.
+/// configuration with `initializer_range` as much smaller. Replaced-token logits stay the same within rounding,
+/// and so do those of a new head that `transformers` draws, or that is drawn here by
+/// [`HeadInit::Normal`](crate::HeadInit) or with one over `factor`; `layer_norm_eps` must be small beside the
+/// squares of the embeddings divided.
 #[must_use]
 pub fn rescaled(
     model: ElectraForPreTraining,

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use aelectra_model::auto::AutoModel;
 use aelectra_model::checkpoint::{ModelDir, save_model};
-use aelectra_model::{ElectraConfig, Noise, parameters};
+use aelectra_model::{ElectraConfig, HeadInit, Noise, parameters};
 use burn::module::Module;
 use burn::tensor::TensorData;
 use common::{FORWARD, Goldens, assert_close, at, copy_model, golden, open, values};
@@ -132,7 +132,7 @@ fn the_released_aelaectra_is_an_encoder() {
     assert!(dir.for_masked_lm(&device).is_err());
 
     let (model, report) = dir
-        .with_new_classifier(9, 1, &device)
+        .with_new_classifier(9, HeadInit::default(), 1, &device)
         .expect("it can be fine-tuned");
     assert_eq!(report.fresh, ["classifier.weight", "classifier.bias"]);
     assert!(report.missing.is_empty(), "{report}");
@@ -147,7 +147,9 @@ fn a_new_classifier_is_new() {
     let device = aelectra_model::device::for_tests();
     let dir = open("tiny-electra/ner");
     let head = |seed| {
-        let (model, report) = dir.with_new_classifier(5, seed, &device).expect("loads");
+        let (model, report) = dir
+            .with_new_classifier(5, HeadInit::default(), seed, &device)
+            .expect("loads");
         assert!(report.unexpected.is_empty(), "{report}");
         values(model.classifier.weight.val())
     };
@@ -155,6 +157,19 @@ fn a_new_classifier_is_new() {
     assert_eq!(head(1), head(1));
     assert_ne!(head(1), head(2));
     assert_ne!(head(1), values(stored.classifier.weight.val()));
+    let drawn = |head| {
+        let (model, _) = dir.with_new_classifier(5, head, 1, &device).expect("loads");
+        values(model.classifier.weight.val())
+    };
+    let smaller: Vec<f32> = head(1).iter().map(|weight| weight / 64.0).collect();
+    assert_eq!(drawn(HeadInit::Glorot { factor: 1.0 / 64.0 }), smaller);
+    let normal = drawn(HeadInit::Normal);
+    let most = 2.0 * dir.config.initializer_range as f32;
+    assert!(
+        normal.iter().all(|weight| weight.abs() <= most),
+        "{normal:?}"
+    );
+    assert!(normal.iter().any(|weight| *weight != 0.0));
 }
 
 /// A pickle that calls `print` when it is executed. This test runs itself in a second process and

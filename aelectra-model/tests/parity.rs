@@ -4,7 +4,7 @@
 mod common;
 
 use aelectra_model::ElectraModel;
-use aelectra_model::{EncoderInput, Noise};
+use aelectra_model::{EncoderInput, Noise, Precision};
 use burn::tensor::{Device, Tensor};
 use common::{FORWARD, Goldens, assert_close, at, devices, open, values};
 
@@ -154,4 +154,19 @@ fn classifier_at_positions() {
         let logits = model.forward_at(&batch.input(&device), at, &mut Noise::off());
         assert_close(path, &values(logits), &expected, FORWARD);
     }
+}
+
+/// What a library gives `prepare`, without first taking the model off the autodiff device.
+#[test]
+fn a_model_that_trains_can_be_prepared() {
+    let device = aelectra_model::device::for_tests();
+    let dir = open("tiny-electra/discriminator");
+    let ids: Vec<u32> = (5..23).collect();
+    let input = EncoderInput::new(&ids, None, &[9, 7], 9, &device);
+    let prepare = |device: &Device| {
+        let model = dir.for_pretraining(device).expect("it loads").0.electra;
+        model.prepare(Precision::F32).expect("it is prepared")
+    };
+    let trains = prepare(&device.clone().autodiff()).forward(&input);
+    assert_eq!(values(trains), values(prepare(&device).forward(&input)));
 }

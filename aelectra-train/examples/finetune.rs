@@ -19,8 +19,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let lines = ConsoleSink::new(std::io::stderr());
     let finished = run(job, vec![Box::new(lines)])?;
-    if let Some(scores) = finished.summary {
-        writeln!(std::io::stdout(), "micro-F1 on dev: {:.4}", scores.f1_mean)?;
+    if let Some(f1) = finished.summary.and_then(|scores| scores.f1_mean) {
+        writeln!(std::io::stdout(), "micro-F1 on dev: {f1:.4}")?;
     }
     Ok(())
 }

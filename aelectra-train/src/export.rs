@@ -11,7 +11,7 @@ use aelectra_model::{
 };
 use burn::module::Module;
 
-use crate::config::pretrain::AttentionStart;
+use crate::config::pretrain::{AttentionStart, Objective};
 use crate::error::{Result, TrainError};
 use crate::finetune::single::SeedResult;
 use crate::ner::Tagger;
@@ -232,7 +232,13 @@ pub fn pretraining_card(manifest: &Manifest, state: &TrainState) -> ModelCard {
     facts.retain(|(_, value)| !value.is_empty());
     let card = ModelCard {
         name: manifest.id.clone(),
-        summary: "A Danish ELECTRA pretrained by replaced-token detection with Ælæctra.".to_owned(),
+        summary: match config.objective {
+            Objective::Electra => {
+                "A Danish ELECTRA pretrained by replaced-token detection with Ælæctra."
+            }
+            Objective::Mlm => "A Danish masked-language model pretrained with Ælæctra.",
+        }
+        .to_owned(),
         facts,
         ..ModelCard::default()
     };
@@ -355,6 +361,7 @@ mod tests {
             test_f1: Some(0.5),
             test_f1_no_misc: Some(0.6),
             collapsed: false,
+            epochs: None,
             train_seconds: 1.0,
             test_tags: Vec::new(),
         };

@@ -62,6 +62,35 @@ impl OwnRun {
         Ok(())
     }
 
+    /// Refuses to write a folder of the directory that is the input itself, or that no run here has made:
+    /// somebody's model would be lost.
+    ///
+    /// # Errors
+    /// When there is such a folder.
+    pub(crate) fn refuse_models_of_others(
+        &self,
+        folders: &[&str],
+        inputs: &[PathBuf],
+    ) -> Result<()> {
+        let is_run = self.dir.manifest().is_file();
+        for folder in folders.iter().map(|name| self.dir.path().join(name)) {
+            let Ok(whole) = folder.canonicalize() else {
+                continue;
+            };
+            let is_input = inputs
+                .iter()
+                .any(|input| input.canonicalize().is_ok_and(|input| input == whole));
+            if is_input || (!is_run && holds_files(&folder)) {
+                return Err(TrainError::config(format!(
+                    "`{}` is there already and would be overwritten",
+                    folder.display()
+                ))
+                .with_hint("give an `--out` of its own"));
+            }
+        }
+        Ok(())
+    }
+
     /// An event bus into the event log and the TensorBoard files of the run, and to `watchers`.
     ///
     /// # Errors
@@ -88,6 +117,10 @@ impl Deref for OwnRun {
     fn deref(&self) -> &RunDir {
         &self.dir
     }
+}
+
+fn holds_files(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
 }
 
 /// A directory that was not there before; its name tells the second and the task.

@@ -6,6 +6,7 @@ use ratatui::layout::{Position, Rect};
 use crate::keymap::Command;
 use crate::run_table;
 use crate::state::{Screen, State, Window};
+use crate::update::show;
 use crate::view;
 
 /// A step of panning or of the cursor, as a share of the window.
@@ -213,7 +214,7 @@ pub(crate) fn mouse(state: &mut State, event: &MouseEvent, area: Rect) {
                 state.cursor = place(share);
                 state.focus = pane;
             } else if let Some(screen) = view::tabs::hit(state, area, position) {
-                state.screen = screen;
+                show(state, screen);
             } else if state.screen == Screen::Runs
                 && let Some(row) = view::runs::hit(state, area, position)
             {

@@ -102,28 +102,37 @@ pub(crate) fn follow(path: &Path, out: &mut dyn Write) -> Result<Exit> {
     }
 }
 
-/// Copies a run's events as JSON Lines, lines that are no events left out, until the run has ended.
+/// Copies a run's events as JSON Lines, lines that are no events left out, until the run has ended or its
+/// process is gone.
 pub(crate) fn stream(path: &Path, out: &mut dyn Write) -> Result<Exit> {
     let events = RunDir::open(path)?.events();
     let mut reader = EventReader::new(&events);
     let mut lines = Vec::new();
+    let (mut start, mut over, mut gone) = (None, false, false);
     loop {
         let more = reader.poll_lines(1 << 20, &mut lines)?;
-        let mut over = false;
         for line in lines.split(|&byte| byte == b'\n') {
             let Ok(envelope) = aelectra_data::run::Envelope::from_json(line) else {
                 continue;
             };
             over = matches!(envelope.event, RunEvent::End(_));
+            if let RunEvent::Start(begun) = envelope.event {
+                start = Some(begun);
+            }
             let text = String::from_utf8_lossy(line);
             if !write(out, &format!("{}\n", text.trim_end()))? {
                 return Ok(Exit::Quit);
             }
         }
-        if !more {
-            if over {
-                return Ok(Exit::Quit);
-            }
+        if more {
+            continue;
+        }
+        if over || gone {
+            return Ok(Exit::Quit);
+        }
+        // Once more where it is gone: what it wrote last may have come since.
+        gone = start.as_ref().and_then(process_exists) == Some(false);
+        if !gone {
             std::thread::sleep(POLL);
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use aelectra_data::DataError;
@@ -16,6 +17,12 @@ use crate::store::{Metric, RunStore, process_exists, status};
 /// Bytes read from the beginning and from the end of a file.
 const HEAD: u64 = 64 * 1024;
 const TAIL: u64 = 256 * 1024;
+/// How far back from there the latest start is looked for, and in what pieces.
+const REACH: u64 = 256 << 20;
+const PIECE: u64 = 1 << 20;
+/// What a line that starts a process has; its longest is far below the second.
+const START: &[u8] = br#""kind":"start""#;
+const LINE: u64 = 64 * 1024;
 
 /// A run in a line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -103,8 +110,12 @@ fn head_and_tail(path: &Path) -> std::io::Result<Vec<Envelope>> {
         file.read_to_end(&mut text)?;
     } else {
         Read::by_ref(&mut file).take(HEAD).read_to_end(&mut text)?;
+        // A run that was resumed is another process since, whose start may lie in between.
+        text.push(b'\n');
+        text.extend(last_start(&mut file, HEAD..length - TAIL)?);
+        text.push(b'\n');
         file.seek(SeekFrom::Start(length - TAIL))?;
-        // The cut lines on both sides of the gap join into one that is no event.
+        // The lines that were cut on both sides of the gap are no events.
         file.read_to_end(&mut text)?;
     }
     let whole = text
@@ -115,6 +126,38 @@ fn head_and_tail(path: &Path) -> std::io::Result<Vec<Envelope>> {
         .split(|&byte| byte == b'\n')
         .filter_map(|line| Envelope::from_json(line).ok())
         .collect())
+}
+
+/// The last line of a part of a file that starts a process, if there is one.
+fn last_start(file: &mut File, within: Range<u64>) -> std::io::Result<Vec<u8>> {
+    let mut read = |range: Range<u64>| {
+        let mut piece = Vec::new();
+        file.seek(SeekFrom::Start(range.start))?;
+        let length = range.end.saturating_sub(range.start);
+        Read::by_ref(&mut *file)
+            .take(length)
+            .read_to_end(&mut piece)?;
+        Ok::<_, std::io::Error>(piece)
+    };
+    let first = within.start.max(within.end.saturating_sub(REACH));
+    let mut end = within.end;
+    while end > first {
+        let start = end.saturating_sub(PIECE).max(first);
+        // It may lie across the end of a piece.
+        let piece = read(start..end + START.len() as u64 - 1)?;
+        if let Some(at) = piece.windows(START.len()).rposition(|found| found == START) {
+            let at = start + at as u64;
+            let from = at.saturating_sub(LINE);
+            let around = read(from..at + LINE)?;
+            let (before, after) = around.split_at((at - from) as usize);
+            let begin = before.iter().rposition(|&byte| byte == b'\n');
+            let line_end = after.iter().position(|&byte| byte == b'\n');
+            let line = begin.map_or(0, |at| at + 1)..before.len() + line_end.unwrap_or(after.len());
+            return Ok(around[line].to_vec());
+        }
+        end = start;
+    }
+    Ok(Vec::new())
 }
 
 /// The summaries of all runs below a directory, the most recently written first. Runs that cannot
@@ -137,6 +180,39 @@ mod tests {
     };
 
     use super::*;
+
+    /// The first process is gone, the second runs, and its start is far from either end.
+    #[test]
+    fn a_long_run_that_was_resumed_is_not_taken_for_its_first_process() {
+        let root = tempfile::tempdir().expect("temporary directory");
+        let dir = RunDir::create_at(&root.path().join("resumed")).expect("created");
+        let mut writer = EventWriter::open(&dir.events()).expect("opened");
+        let mut write = |at: f64, event: RunEvent| writer.append_at(at, &event).expect("written");
+        let start = |pid| {
+            RunEvent::Start(StartEvent {
+                task: "pretrain".into(),
+                pid: Some(pid),
+                host: aelectra_data::run::host_name(),
+                ..StartEvent::default()
+            })
+        };
+        // Longer than a piece, so that it is found in the second one from the end.
+        let steps = 20_000;
+        write(0.0, start(u32::MAX));
+        for step in 1..=steps {
+            if step == steps / 4 {
+                write(step as f64, start(std::process::id()));
+            }
+            let event = StepEvent {
+                step,
+                ..StepEvent::default()
+            };
+            write(step as f64, RunEvent::Step(event));
+        }
+        assert!(std::fs::metadata(dir.events()).expect("there").len() > HEAD + TAIL + PIECE);
+        let found = RunSummary::read(dir.path(), steps as f64).expect("read");
+        assert_eq!((found.state.as_str(), found.step), ("running", Some(steps)));
+    }
 
     #[test]
     fn a_long_run_is_summed_up_from_its_ends() {

@@ -354,7 +354,7 @@ fn quit(state: &mut State) -> Vec<Effect> {
     vec![Effect::Quit(Exit::Quit)]
 }
 
-fn show(state: &mut State, screen: Screen) {
+pub(crate) fn show(state: &mut State, screen: Screen) {
     if screen == Screen::Help && state.screen == Screen::Help {
         return back(state);
     }

@@ -185,7 +185,7 @@ fn metadata_beside_texts(found: &[Candidate]) -> BTreeSet<PathBuf> {
     metadata.map(|candidate| candidate.path.clone()).collect()
 }
 
-/// Files beside texts that are not text themselves.
+/// Files and directories beside texts that are not text themselves.
 fn is_notice(path: &Path) -> bool {
     #[rustfmt::skip]
     const NOTICES: [&str; 7] =
@@ -195,7 +195,14 @@ fn is_notice(path: &Path) -> bool {
         .unwrap_or_default()
         .to_string_lossy()
         .to_lowercase();
-    NOTICES.iter().any(|notice| name.starts_with(notice))
+    // `LICENSE-MIT` and `readme.md` too, but not `licenser.txt`, and of directories not `metadata-tekster`.
+    let is_dir = path.is_dir();
+    NOTICES.iter().any(|notice| {
+        let rest = name.strip_prefix(notice);
+        rest.is_some_and(|rest| {
+            rest.is_empty() || !is_dir && !rest.starts_with(char::is_alphanumeric)
+        })
+    })
 }
 
 fn is_hidden(path: &Path) -> bool {
@@ -238,10 +245,11 @@ impl Walk {
             return Ok(());
         }
         if path.is_dir() {
-            return match is_notice(&path) {
-                true => Ok(()),
-                false => self.directory(&path),
-            };
+            if is_notice(&path) {
+                self.leave_out(path, "notices");
+                return Ok(());
+            }
+            return self.directory(&path);
         }
         if is_notice(&path) {
             self.leave_out(path, "notices");

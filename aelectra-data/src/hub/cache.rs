@@ -160,7 +160,7 @@ impl Snapshot {
     /// Whether the network could add nothing needed. Of the tokenizer that means: a vocabulary, and
     /// the settings that change what it does (lower-casing), each present or known not to exist.
     pub(super) fn is_complete(&self) -> bool {
-        let [vocabulary, fast, settings, _] = TOKENIZER;
+        let [vocabulary, fast, settings, ..] = TOKENIZER;
         let settled = self.is_settled(vocabulary) && self.is_settled(fast);
         let tokenizer = self.has(vocabulary) || self.has(fast) || settled;
         self.missing().is_empty() && tokenizer && self.is_settled(settings)

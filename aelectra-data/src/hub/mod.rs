@@ -58,22 +58,33 @@ const SAFETENSORS_INDEX: &str = "model.safetensors.index.json";
 /// All weights as a PyTorch pickle; the last choice.
 const PYTORCH: &str = "pytorch_model.bin";
 /// What a WordPiece tokenizer is read from; a model has some of them.
-const TOKENIZER: [&str; 4] = [
+const TOKENIZER: [&str; 5] = [
     "vocab.txt",
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
 ];
 
 /// Where a run has its model: a fine-tuning, and a pretraining the one to fine-tune.
 const OF_RUN: [&str; 2] = ["model", "discriminator"];
 
+/// Whether a directory holds a model: a configuration and weights. (A run's directory has a `config.json`
+/// too.)
+#[must_use]
+pub fn is_model(directory: &Path) -> bool {
+    let has = |file: &str| directory.join(file).is_file();
+    has(CONFIG)
+        && [SAFETENSORS, SAFETENSORS_INDEX, PYTORCH]
+            .into_iter()
+            .any(has)
+}
+
 /// A directory with a model, or the model of a run's directory.
 fn model_of(directory: &Path) -> PathBuf {
-    let has_model = |directory: &Path| directory.join("config.json").is_file();
     let mut inner = OF_RUN.iter().map(|name| directory.join(name));
-    match inner.find(|inner| has_model(inner)) {
-        Some(inner) if !has_model(directory) => inner,
+    match inner.find(|inner| is_model(inner)) {
+        Some(inner) if !is_model(directory) => inner,
         _ => directory.to_path_buf(),
     }
 }

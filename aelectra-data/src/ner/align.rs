@@ -52,7 +52,7 @@ pub fn align<'a, W: AsRef<str> + 'a>(
         let pieces: Vec<Vec<u32>> = words
             .iter()
             .map(|word| {
-                let mut pieces = tokenizer.encode_ids(word.as_ref());
+                let mut pieces = tokenizer.encode_known(word.as_ref());
                 pieces.truncate(room);
                 pieces
             })

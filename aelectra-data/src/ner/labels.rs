@@ -91,7 +91,11 @@ impl LabelMap {
             format!(
                 "there is no class {} to rename (`--map-label`); the classes are {}",
                 unused.join(", "),
-                if there.is_empty() { "none".to_owned() } else { there.join(", ") }
+                if there.is_empty() {
+                    "none".to_owned()
+                } else {
+                    there.join(", ")
+                }
             )
         })
     }
@@ -249,8 +253,13 @@ mod tests {
         assert_eq!(mapped, ["O", "I-MISC", "B-MISC", "O", "B-PER"]);
         let tags = ["B-MISC", "I-LOCderiv", "B-OTH", "O"].map(str::to_owned);
         assert_eq!(map.unused_note(tags.iter()), None);
-        let note = map.unused_note(tags[2..].iter()).expect("two are not there");
-        assert!(note.contains("no class `LOCderiv`, `MISC` to rename"), "{note}");
+        let note = map
+            .unused_note(tags[2..].iter())
+            .expect("two are not there");
+        assert!(
+            note.contains("no class `LOCderiv`, `MISC` to rename"),
+            "{note}"
+        );
         assert!(note.ends_with("the classes are `OTH`"), "{note}");
         assert_eq!(LabelMap::default().unused_note(tags.iter()), None);
         for wrong in [

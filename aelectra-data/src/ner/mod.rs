@@ -26,13 +26,14 @@
 //! | one column only, a changing number of columns, a token without `name=` | error with file and line |
 //! | many wrong lines | one error with the first ten and their number |
 //! | white space within a token that is neither tab nor blank | part of the token |
-//! | gzip, zstd | unpacked |
+//! | gzip, Zstandard, bzip2, xz | unpacked |
 //! | `\r\n`, `\n` and `\r`, also mixed; a byte-order mark | accepted |
 //! | bytes that are not UTF-8 | error with the line of the first |
 
 mod abbreviations;
 mod align;
 mod bytes;
+mod char_offsets;
 mod columns;
 mod conllu;
 pub mod dane;
@@ -70,6 +71,7 @@ mod window_labels;
 mod words;
 
 pub use align::{Windows, WordPlace, align};
+pub use char_offsets::CharOffsets;
 pub use dataset::{NerDataset, NerSentence};
 pub use decode::{Decoded, TagDecoder};
 pub use documents::Documents;
@@ -82,7 +84,7 @@ pub use perturb::{Perturbation, perturb};
 pub use read::{NerFormat, ReadOptions, read_ner, read_ner_text};
 pub use scheme::Scheme;
 pub use score::{ClassScore, Confusion, NerReport, piece_f1_original, score};
-pub use sentences::{CharOffsets, sentences};
+pub use sentences::sentences;
 pub use spans::{EntitySpan, Mode, entities};
 pub use stats::{
     Interval, Resampling, Significance, Summary, bootstrap, paired_bootstrap, paired_randomization,

@@ -1,4 +1,4 @@
-//! Sentences of raw Danish text, and offsets counted in characters.
+//! Sentences of raw Danish text.
 
 use std::ops::Range;
 
@@ -39,10 +39,12 @@ pub fn sentences(text: &str, words: &[Word<'_>]) -> Vec<Range<usize>> {
 
 /// Whether a sentence ends after `words` if the next word starts with `initial`.
 fn ends_sentence(words: &[Word<'_>], initial: char) -> bool {
-    let closers = words
-        .iter()
-        .rev()
-        .take_while(|w| matches!(w.text, "\"" | "'" | "”" | "’" | "»" | "«" | ")" | "]"));
+    let closers = words.iter().rev().take_while(|w| {
+        matches!(
+            w.text,
+            "\"" | "'" | "”" | "“" | "’" | "»" | "«" | "›" | ")" | "]"
+        )
+    });
     let closers: Vec<&Word<'_>> = closers.collect();
     let last = words.len() - closers.len();
     let Some(mark) = last.checked_sub(1).map(|i| &words[i]) else {
@@ -59,34 +61,6 @@ fn ends_sentence(words: &[Word<'_>], initial: char) -> bool {
         word => is_in(&ENDING, word) && initial.is_uppercase(),
     };
     full_stop && touching
-}
-
-/// Converts byte offsets of a text to character offsets (Unicode scalar values, as Python counts).
-#[derive(Clone, Debug)]
-pub struct CharOffsets {
-    /// Byte offset of every character, and of the end.
-    bytes: Vec<usize>,
-}
-
-impl CharOffsets {
-    /// Those of a text.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        let ends = std::iter::once(text.len());
-        Self {
-            bytes: text
-                .char_indices()
-                .map(|(byte, _)| byte)
-                .chain(ends)
-                .collect(),
-        }
-    }
-
-    /// How many characters start before a byte offset.
-    #[must_use]
-    pub fn char_at(&self, byte: usize) -> usize {
-        self.bytes.partition_point(|&start| start < byte)
-    }
 }
 
 #[cfg(test)]
@@ -121,20 +95,6 @@ mod tests {
             "Ja ! | 😀 Nej ? ! | Jo ... og så ... | Så"
         );
         assert_eq!(cut(""), "");
-    }
-
-    #[test]
-    fn offsets_in_characters() {
-        let text = "😀 Åse a\u{30a}\r\nRy";
-        let offsets = CharOffsets::new(text);
-        let spans: Vec<(usize, usize)> = words(text)
-            .iter()
-            .map(|w| (offsets.char_at(w.start), offsets.char_at(w.end)))
-            .collect();
-        assert_eq!(spans, [(0, 1), (2, 5), (6, 8), (10, 12)]);
-        let characters: Vec<char> = text.chars().collect();
-        let last: String = characters[10..12].iter().collect();
-        assert_eq!(last, "Ry");
     }
 
     proptest! {

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use serde_json::{Map, Value};
 
+use super::char_offsets::CharOffsets;
 use super::faults::Faults;
 use super::raw::RawSentence;
 use super::records::kind;
@@ -89,21 +90,19 @@ impl SpanRecords {
 /// A text whose places are counted in characters, as Python does.
 struct Text<'t> {
     text: &'t str,
-    /// Where each character begins, and the end.
-    bytes: Vec<usize>,
+    places: CharOffsets,
 }
 
 impl<'t> Text<'t> {
     fn new(text: &'t str) -> Self {
-        let starts = text.char_indices().map(|(at, _)| at);
-        let bytes = starts.chain([text.len()]).collect();
-        Self { text, bytes }
+        let places = CharOffsets::new(text);
+        Self { text, places }
     }
 
     fn range(&self, start: &Value, end: &Value) -> Option<Range<usize>> {
         let byte = |place: &Value| {
             let place = usize::try_from(place.as_u64()?).ok()?;
-            self.bytes.get(place).copied()
+            self.places.byte_at(place)
         };
         let (start, end) = (byte(start)?, byte(end)?);
         (start < end).then_some(start..end)

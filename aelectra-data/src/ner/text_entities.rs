@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::sentences::CharOffsets;
+use super::char_offsets::CharOffsets;
 use super::spans::{Mode, entities};
 use super::words::Word;
 use crate::{DataError, Result};

@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::abbreviations::{KEEPING, KEEPING_BEFORE_DIGITS, is_in};
+use super::abbreviations::{
+    KEEPING, KEEPING_BEFORE_DIGITS, KEEPING_UNLESS_NAMES, KEEPING_WITHIN, is_in,
+};
 use crate::vocab::chars::{CharClass, classify};
 
 /// A word of a text.
@@ -258,10 +260,21 @@ impl<'a> Chunk<'a, '_> {
         let word = self.slice(from..end);
         let at_end = end == self.clusters.len();
         let next = if at_end { self.next } else { None };
-        if is_in(&KEEPING, word) {
+        let next_digit = next.is_some_and(|c| c.is_numeric());
+        // `IF`, `EM`, `PS`: a club, a tournament, not an abbreviation.
+        let capitals = word.chars().filter(|c| c.is_uppercase()).count();
+        let shouted = capitals > 1 && capitals + 1 == word.chars().count();
+        if is_in(&KEEPING, word) && (!shouted || next_digit) {
             return true;
         }
-        let next_digit = next.is_some_and(|c| c.is_numeric());
+        let goes_on = next.is_some_and(|c| c.is_lowercase()) || next_digit;
+        if is_in(&KEEPING_UNLESS_NAMES, word) && (capitals == 0 || goes_on) {
+            return true;
+        }
+        // In brackets, as in `(red.)`, nothing begins after it.
+        if is_in(&KEEPING_WITHIN, word) && (goes_on || !at_end) {
+            return true;
+        }
         if next_digit && is_in(&KEEPING_BEFORE_DIGITS, word) {
             return true;
         }
@@ -409,6 +422,18 @@ mod tests {
             (
                 "\u{feff}Bo\u{200b} bor\u{0} i\u{200b}Ry\u{2060}.",
                 "Bo|bor|i\u{200b}Ry|.",
+            ),
+            (
+                "Brøndby IF. Kampen, vandt EM. Nu, kl. 3 i KL. Nr. 2.",
+                "Brøndby|IF|.|Kampen|,|vandt|EM|.|Nu|,|kl.|3|i|KL|.|Nr.|2|.",
+            ),
+            (
+                "sagde Jan. Mette så Mia. Den 3. jan. Bo, 2 mia. Og 5. Jan. 2020.",
+                "sagde|Jan|.|Mette|så|Mia|.|Den|3.|jan.|Bo|,|2|mia.|Og|5.|Jan.|2020|.",
+            ),
+            (
+                "Lampen var rød og bilen red. Han kom sen. Ib (red.) og red. Bo, gas el. vand",
+                "Lampen|var|rød|og|bilen|red|.|Han|kom|sen|.|Ib|(|red.|)|og|red|.|Bo|,|gas|el.|vand",
             ),
             ("sam\u{ad}arbejde\u{ad}", "sam\u{ad}arbejde"),
             ("", ""),

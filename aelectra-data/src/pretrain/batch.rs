@@ -43,15 +43,13 @@ impl PretrainBatch {
     }
 }
 
-/// Makes batches: a pure function of the shards, split, seed, step, rank, world size and batch size.
+/// Makes batches: a pure function of the shards, split, seed, step and batch size.
 #[derive(Clone, Debug)]
 pub struct BatchSource {
     shards: Arc<ShardSet>,
     split: Split,
     seed: u64,
     batch_size: usize,
-    rank: usize,
-    world_size: usize,
     sampler: Sampler,
     policy: MaskingPolicy,
     /// The share at the end of so many steps, if it changes.
@@ -85,17 +83,7 @@ impl BatchSource {
             split,
             seed,
             batch_size,
-            rank: 0,
-            world_size: 1,
         })
-    }
-
-    /// The batches of one of several processes that share every step.
-    #[must_use]
-    pub fn with_rank(mut self, rank: usize, world_size: usize) -> Self {
-        self.world_size = world_size.max(1);
-        self.rank = rank % self.world_size;
-        self
     }
 
     /// Other masking.
@@ -174,7 +162,7 @@ impl BatchSource {
             max_predictions: policy.max_predictions,
             epoch: 0,
         };
-        let first = (step * self.world_size as u64 + self.rank as u64) * self.batch_size as u64;
+        let first = step * self.batch_size as u64;
         for row in 0..self.batch_size {
             let (epoch, index) = self.sampler.index(first + row as u64);
             if row == 0 {

@@ -317,9 +317,10 @@ fn open_directory(out: &Path, plan: &Plan, restart: bool) -> Result<BTreeMap<u64
             ))
             .with_hint("use another --out, or --restart to prepare these shards again"));
         }
-        if !differences.is_empty() {
-            finished.clear();
-        }
+    }
+    if restart {
+        // Also where the plan is the same: what a source holds is seen only when it is read.
+        finished.clear();
     }
     clear_leftovers(out, &finished)?;
     if finished.is_empty() && parts.exists() {

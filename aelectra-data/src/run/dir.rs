@@ -71,6 +71,8 @@ impl RunDir {
             .into_iter()
             .flatten()
             .flatten()
+            // A run's own files would open it too.
+            .filter(|entry| entry.path().is_dir())
             .filter_map(|entry| Self::open(&entry.path()).ok())
             .map(|run| (run.modified(), run))
             .collect();

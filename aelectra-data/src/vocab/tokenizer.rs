@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use super::chars::for_each_run;
 use super::files::{self, Parts};
@@ -201,6 +202,27 @@ impl WordPieceTokenizer {
             self.encode_run(&text[run], &mut out);
         });
         out
+    }
+
+    /// The ids of a text; of its composed form (NFC) where fewer of that are unknown. Text from macOS and from
+    /// PDF has `å` as `a` and a ring, which a vocabulary of composed text does not know.
+    #[must_use]
+    pub fn encode_known(&self, text: &str) -> Vec<u32> {
+        let ids = self.encode_ids(text);
+        let unknown = |ids: &[u32]| {
+            let unk = self.inner.special.unk;
+            ids.iter().filter(|&&id| id == unk).count()
+        };
+        let before = unknown(&ids);
+        if before == 0 || is_nfc(text) {
+            return ids;
+        }
+        let composed = self.encode_ids(&text.nfc().collect::<String>());
+        if unknown(&composed) < before {
+            composed
+        } else {
+            ids
+        }
     }
 
     /// Appends the ids of a text if the `tokenizers` crate is to make them.

@@ -25,14 +25,14 @@ pub struct UnknownPieces {
 }
 
 impl UnknownPieces {
-    /// Counts the pieces of some texts.
+    /// Counts the pieces of some texts, as they are tagged ([`WordPieceTokenizer::encode_known`]).
     pub fn of<'t>(
         tokenizer: &WordPieceTokenizer,
         texts: impl IntoIterator<Item = &'t str>,
     ) -> Self {
         let mut counts = Self::default();
         for text in texts {
-            counts.count(tokenizer, text, &tokenizer.encode_ids(text));
+            counts.count(tokenizer, text, &tokenizer.encode_known(text));
         }
         counts
     }

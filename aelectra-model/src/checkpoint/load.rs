@@ -15,7 +15,9 @@ use crate::checkpoint::source::TensorSource;
 use crate::config::{ElectraConfig, ModelType};
 use crate::electra::ElectraModel;
 use crate::error::{ModelError, Result};
-use crate::heads::{ElectraForMaskedLm, ElectraForPreTraining, ElectraForTokenClassification};
+use crate::heads::{
+    ElectraForMaskedLm, ElectraForPreTraining, ElectraForTokenClassification, HeadInit,
+};
 use crate::init::Initializer;
 use crate::parameters;
 
@@ -132,13 +134,15 @@ impl ModelDir {
     pub fn with_new_classifier(
         &self,
         labels: usize,
+        head: HeadInit,
         seed: u64,
         device: &Device,
     ) -> Result<(ElectraForTokenClassification, LoadReport)> {
         let encoder = ElectraModel::new(&self.config, &mut Initializer::zeros(device));
         let mut init = Initializer::random(seed, self.config.initializer_range, device);
+        let config = &self.config;
         let module =
-            ElectraForTokenClassification::with_encoder(encoder, &self.config, labels, &mut init);
+            ElectraForTokenClassification::with_encoder(encoder, config, labels, head, &mut init);
         self.fill(module, Fresh::Classifier)
     }
 

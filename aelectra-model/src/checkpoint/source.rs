@@ -18,6 +18,8 @@ pub const CHECKSUM_KEY: &str = "aelectra_crc32";
 #[derive(Debug)]
 pub struct TensorSource {
     path: PathBuf,
+    /// Where `path` is an index, the files it names.
+    parts: Vec<PathBuf>,
     tensors: BTreeMap<String, Entry>,
     files: Vec<Mmap>,
 }
@@ -83,6 +85,7 @@ impl TensorSource {
     pub fn open_safetensors(path: &Path) -> Result<Self> {
         let mut source = Self {
             path: path.to_path_buf(),
+            parts: Vec::new(),
             tensors: BTreeMap::new(),
             files: Vec::new(),
         };
@@ -100,6 +103,7 @@ impl TensorSource {
             .map_err(|error| ModelError::format(index, format!("not a weight index: {error}")))?;
         let mut source = Self {
             path: index.to_path_buf(),
+            parts: Vec::new(),
             tensors: BTreeMap::new(),
             files: Vec::new(),
         };
@@ -115,7 +119,9 @@ impl TensorSource {
                     format!("`{shard}` is not a plain file name"),
                 ));
             }
-            source.add_file(&index.with_file_name(shard))?;
+            let part = index.with_file_name(shard);
+            source.add_file(&part)?;
+            source.parts.push(part);
         }
         if let Some(name) = parsed
             .weight_map
@@ -191,6 +197,7 @@ impl TensorSource {
             .collect();
         Ok(Self {
             path: path.to_path_buf(),
+            parts: Vec::new(),
             tensors,
             files: Vec::new(),
         })
@@ -200,6 +207,12 @@ impl TensorSource {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// All files: the one, or the index and the files it names.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let parts = self.parts.iter().map(PathBuf::as_path);
+        std::iter::once(self.path()).chain(parts)
     }
 
     /// Names and shapes, by name.

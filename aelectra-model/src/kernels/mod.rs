@@ -210,7 +210,7 @@ pub trait Kernels: Debug + Sync {
     }
 
     /// Matrices outside autodiff with their singular values brought near 1: Muon's direction of an
-    /// update. What multiplies, and in which precision, is as in a layer.
+    /// update. What multiplies, and in which precision, is as in a layer of the same set.
     fn orthogonal(&self, matrices: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
         muon::orthogonal(matrices, Tensor::matmul)
     }

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::recipes::Recipe;
 use crate::error::{Result, TrainError};
+use crate::optimizer::AdamConfig;
 
 /// A configuration that has recipes.
 pub trait Configuration: Default + Serialize + DeserializeOwned {
@@ -35,15 +36,41 @@ pub(super) fn trains_in(precision: &Precision) -> Expectation<'_> {
     )
 }
 
-/// That Muon's multiple of the learning rate is one.
-pub(super) fn muon_at(muon: &f64) -> Expectation<'_> {
-    let holds = muon.is_finite() && *muon >= 0.0;
-    (
-        "optimizer.muon",
+/// That an optimizer's constants are such. Without an epsilon an element whose gradient was always 0 would
+/// become 0/0, which no norm shows.
+pub(super) fn optimizes(optimizer: &AdamConfig) -> [Expectation<'_>; 6] {
+    let share = |decay: f64| (0.0..1.0).contains(&decay);
+    let positive = |value: f64| value.is_finite() && value > 0.0;
+    let amount = |value: f64| value.is_finite() && value >= 0.0;
+    let AdamConfig {
+        beta1,
+        beta2,
+        epsilon,
+        weight_decay,
+        max_grad_norm,
+        bias_correction: _,
         muon,
-        holds,
-        "a finite value of at least 0",
-    )
+    } = optimizer;
+    let (below_one, above_zero) = ("a value in [0, 1)", "a positive number");
+    let at_least_zero = "a finite value of at least 0";
+    [
+        ("optimizer.beta1", beta1, share(*beta1), below_one),
+        ("optimizer.beta2", beta2, share(*beta2), below_one),
+        ("optimizer.epsilon", epsilon, positive(*epsilon), above_zero),
+        (
+            "optimizer.weight_decay",
+            weight_decay,
+            amount(*weight_decay),
+            at_least_zero,
+        ),
+        (
+            "optimizer.max_grad_norm",
+            max_grad_norm,
+            *max_grad_norm > 0.0,
+            above_zero,
+        ),
+        ("optimizer.muon", muon, amount(*muon), at_least_zero),
+    ]
 }
 
 /// Refuses the first key whose value is not as expected.

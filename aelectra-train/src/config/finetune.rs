@@ -5,10 +5,21 @@ use serde::{Deserialize, Serialize};
 use aelectra_data::ner::Alignment;
 use aelectra_model::Precision;
 
-use super::configuration::{Configuration, expect, muon_at, trains_in};
+use super::configuration::{Configuration, expect, optimizes, trains_in};
 use super::recipes::{self, Recipe};
 use crate::error::Result;
 use crate::optimizer::AdamConfig;
+
+/// How a new classifier's weights are drawn, see [`HeadInit`](aelectra_model::HeadInit).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClassifierInit {
+    /// As in the reference's fine-tuning.
+    #[default]
+    Glorot,
+    /// As `transformers` does, by the model's `initializer_range`.
+    Normal,
+}
 
 /// Which epoch's weights are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +55,9 @@ pub struct FinetuneConfig {
     /// Dropout of the encoder and before the classes; the model's own if not given.
     #[serde(default)]
     pub dropout: Option<f64>,
+    /// How the classifier's weights begin.
+    #[serde(default)]
+    pub classifier_init: ClassifierInit,
     /// Which pieces of a word carry its label.
     pub alignment: Alignment,
     /// Whether `[CLS]` and `[SEP]` are classes of their own and in the loss, as in the original's
@@ -92,6 +106,7 @@ impl Default for FinetuneConfig {
             decay: true,
             layerwise_decay: 0.8,
             dropout: None,
+            classifier_init: ClassifierInit::Glorot,
             alignment: Alignment::FirstPiece,
             special_classes: false,
             map_label: Vec::new(),
@@ -130,10 +145,11 @@ impl Configuration for FinetuneConfig {
                 share,
             ),
             ("patience", &0, self.patience != Some(0), "at least 1"),
+            ("sentences", &0, self.sentences != Some(0), "at least 1"),
             (
-                "sentences",
+                "dev_sentences",
                 &0,
-                self.sentences != Some(0) && self.dev_sentences != Some(0),
+                self.dev_sentences != Some(0),
                 "at least 1",
             ),
             ("dropout", &dropout, (0.0..1.0).contains(&dropout), share),
@@ -143,8 +159,8 @@ impl Configuration for FinetuneConfig {
                 self.layerwise_decay > 0.0 && self.layerwise_decay <= 1.0,
                 "a value in (0, 1]",
             ),
-            muon_at(&self.optimizer.muon),
             trains_in(&self.precision),
-        ])
+        ])?;
+        expect(&optimizes(&self.optimizer))
     }
 }

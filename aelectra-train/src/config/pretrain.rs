@@ -7,7 +7,7 @@ use aelectra_model::{ElectraConfig, Precision};
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-use super::configuration::{Configuration, expect, muon_at, trains_in};
+use super::configuration::{Configuration, expect, optimizes, trains_in};
 use super::recipes::{self, Recipe};
 use crate::error::{Result, TrainError};
 use crate::optimizer::AdamConfig;
@@ -349,15 +349,29 @@ impl Configuration for PretrainConfig {
                 "a finite value of at least 0",
             ),
             ("log_every", &0, self.log_every > 0, "at least 1"),
-            muon_at(&self.optimizer.muon),
             trains_in(&self.precision),
-        ])
+        ])?;
+        expect(&optimizes(&self.optimizer))?;
+        // The shapes; any vocabulary will do.
+        let discriminator = self.discriminator(self.vocab_size.unwrap_or(1), 0);
+        discriminator.validate()?;
+        Ok(self.generator(&discriminator).validate()?)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shape_that_cannot_be_is_refused() {
+        let mut config = PretrainConfig::default();
+        config.validate().expect("the reference");
+        for heads in [0, config.model.hidden_size + 1, 3] {
+            config.model.num_attention_heads = heads;
+            assert!(config.validate().is_err(), "{heads}");
+        }
+    }
 
     #[test]
     fn the_temperature_changes_by_a_constant_factor() {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use aelectra_data::files::sha256;
+use aelectra_data::files::sha256_of_all;
 use aelectra_data::ner::{NerSentence, ReadOptions};
 use aelectra_data::run::{Manifest, RunDir};
 use serde::Deserialize;
@@ -28,11 +28,11 @@ pub(super) fn reading(read: &ReadOptions) -> Value {
 ///
 /// # Errors
 /// When the weights cannot be read.
-pub(super) fn hashes(
+pub(super) fn hashes<'a>(
     splits: [(&str, &[NerSentence]); 3],
-    weights: &Path,
+    weights: impl Iterator<Item = &'a Path>,
 ) -> Result<BTreeMap<String, String>> {
-    let mut hashes = BTreeMap::from([("weights".to_owned(), sha256(weights)?)]);
+    let mut hashes = BTreeMap::from([("weights".to_owned(), sha256_of_all(weights)?)]);
     for (name, sentences) in splits {
         if !sentences.is_empty() {
             hashes.insert(name.to_owned(), hash_sentences(sentences));

@@ -141,6 +141,12 @@ impl Session {
             )
             .with_hint("leave out `--random-init`"));
         }
+        if !job.train_sentences.is_empty() && job.dev.is_none() && job.test.is_none() {
+            return Err(
+                TrainError::config("a learning curve needs sentences to score on")
+                    .with_hint("give `--test`, or `--dev`"),
+            );
+        }
         if job.seeds == 0 {
             return Err(TrainError::config("the number of seeds is 0").with_hint("give at least 1"));
         }
@@ -160,7 +166,9 @@ impl Session {
                 "`{}` has no entity: every tag is `O`",
                 train.path.display()
             ))
-            .with_hint("is `--column` the tags' column, and do `--map-label` rules leave a class?"));
+            .with_hint(
+                "is `--column` the tags' column, and do `--map-label` rules leave a class?",
+            ));
         }
         let mut other = |path: &Option<PathBuf>| -> Result<NerDataset> {
             path.as_deref()
@@ -220,6 +228,7 @@ impl Session {
             .with_hint("give smaller numbers to `--train-sentences`"));
         }
         let run = OwnRun::open(job.out.as_deref(), "finetune")?;
+        run.refuse_models_of_others(&["model"], std::slice::from_ref(&path))?;
         let mut session = Self {
             job,
             run,
@@ -373,7 +382,7 @@ impl Session {
             train, dev, test, ..
         } = &self.data;
         let splits = [("train", &train[..]), ("dev", dev), ("test", test)];
-        manifest.data = identity::hashes(splits, self.source.weights.path())?;
+        manifest.data = identity::hashes(splits, self.source.weights.files())?;
         manifest.tokenizer = Some(self.data.tokenizer.fingerprint());
         Ok(manifest)
     }

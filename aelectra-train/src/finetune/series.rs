@@ -31,18 +31,18 @@ pub struct Series {
 /// A series in numbers; the keys are those of `aelectra finetune --json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SeriesSummary {
-    /// Mean micro F1 on test, or on dev where there is no test data.
-    pub f1_mean: f64,
+    /// Mean micro F1 on test, or on dev where there is no test data; `None` where there is neither.
+    pub f1_mean: Option<f64>,
     /// Sample standard deviation (n − 1); `None` for one seed.
     pub f1_sd: Option<f64>,
     /// Lowest.
-    pub f1_min: f64,
+    pub f1_min: Option<f64>,
     /// Highest.
-    pub f1_max: f64,
+    pub f1_max: Option<f64>,
     /// Mean micro F1 on test without MISC.
     pub f1_no_misc_mean: Option<f64>,
     /// Which split `f1_*` are of.
-    pub split: String,
+    pub split: Option<String>,
     /// Every seed.
     pub runs: Vec<SeedResult>,
     /// The seed with the highest F1 on dev (on test no seed is chosen).
@@ -225,21 +225,23 @@ impl Series {
             self.results.iter().filter_map(f1).collect()
         };
         let (test, dev) = (all(|r| r.test_f1), all(|r| r.dev_f1));
-        let (split, values) = if test.is_empty() {
-            ("dev", dev)
-        } else {
-            ("test", test)
+        let (split, values) = match (test.is_empty(), dev.is_empty()) {
+            (false, _) => (Some("test"), test),
+            (true, false) => (Some("dev"), dev),
+            (true, true) => (None, Vec::new()),
         };
-        let summary = Summary::of(&values)?;
+        let summary = Summary::of(&values);
         let best = best_of(&self.results)?;
         let seconds: f64 = self.results.iter().map(|r| r.train_seconds).sum();
+        let trained = self.results.iter().map(|r| r.epochs.unwrap_or(epochs));
+        let trained: u64 = trained.sum();
         Some(SeriesSummary {
-            f1_mean: summary.mean,
-            f1_sd: summary.sd,
-            f1_min: summary.min,
-            f1_max: summary.max,
+            f1_mean: summary.as_ref().map(|s| s.mean),
+            f1_sd: summary.as_ref().and_then(|s| s.sd),
+            f1_min: summary.as_ref().map(|s| s.min),
+            f1_max: summary.as_ref().map(|s| s.max),
             f1_no_misc_mean: Summary::of(&all(|r| r.test_f1_no_misc)).map(|s| s.mean),
-            split: split.to_owned(),
+            split: split.map(str::to_owned),
             runs: self
                 .results
                 .iter()
@@ -256,7 +258,7 @@ impl Series {
                 .filter(|result| result.collapsed)
                 .map(|result| result.seed)
                 .collect(),
-            train_seconds_per_epoch: seconds / (self.results.len() as u64 * epochs).max(1) as f64,
+            train_seconds_per_epoch: seconds / trained.max(1) as f64,
         })
     }
 }

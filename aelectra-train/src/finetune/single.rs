@@ -13,13 +13,15 @@ use aelectra_model::input::int_tensor;
 use aelectra_model::kernels::{self, Kernels};
 use aelectra_model::loss::{COUNT_EPSILON, cross_entropy_sum};
 use aelectra_model::transfer::receive;
-use aelectra_model::{ElectraConfig, ElectraForTokenClassification, Noise, Precision};
+use aelectra_model::{
+    ElectraConfig, ElectraForTokenClassification, ElectraModel, HeadInit, Noise, Precision,
+};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::config::finetune::{FinetuneConfig, Selection};
+use crate::config::finetune::{ClassifierInit, FinetuneConfig, Selection};
 use crate::config::pretrain::AttentionStart;
 use crate::error::{Result, TrainError};
 use crate::finetune::batches::epoch_batches;
@@ -30,6 +32,7 @@ use crate::ner::tagger::{Tagger, TaggerSettings, window_input};
 use crate::ner::{TaggerEvaluation, evaluate};
 use crate::optimizer::Adam;
 use crate::schedule::Schedule;
+use crate::settings::AelectraSettings;
 
 /// Where the encoder comes from.
 #[derive(Debug)]
@@ -54,15 +57,38 @@ impl Encoder<'_> {
     fn with_classifier(
         &self,
         labels: usize,
+        init: ClassifierInit,
         seed: u64,
         device: &Device,
     ) -> Result<ElectraForTokenClassification> {
+        let rescaled = AelectraSettings::of(self.config()).rescaled.unwrap_or(1.0);
         Ok(match self {
-            Self::Pretrained(dir) => dir.with_new_classifier(labels, seed, device)?.0,
+            Self::Pretrained(dir) => {
+                let head = match init {
+                    // What a rescaled encoder gives is larger by the factor.
+                    ClassifierInit::Glorot => HeadInit::Glorot {
+                        factor: 1.0 / rescaled,
+                    },
+                    ClassifierInit::Normal => HeadInit::Normal,
+                };
+                dir.with_new_classifier(labels, head, seed, device)?.0
+            }
             Self::Random(config, start) => {
+                let head = match init {
+                    ClassifierInit::Glorot => HeadInit::default(),
+                    ClassifierInit::Normal => HeadInit::Normal,
+                };
+                // Random weights are as large as they were before anything was rescaled.
+                let config = ElectraConfig {
+                    initializer_range: config.initializer_range * rescaled,
+                    ..(*config).clone()
+                };
                 let mut init = Initializer::random(seed, config.initializer_range, device);
-                let model = ElectraForTokenClassification::new(config, labels, &mut init);
-                start.begin(model, config)
+                let encoder = ElectraModel::new(&config, &mut init);
+                let model = ElectraForTokenClassification::with_encoder(
+                    encoder, &config, labels, head, &mut init,
+                );
+                start.begin(model, &config)
             }
         })
     }
@@ -101,6 +127,10 @@ pub struct SeedResult {
     /// Whether the kept tagger finds no entity at all, on test or, without test data, on dev.
     #[serde(default)]
     pub collapsed: bool,
+    /// Epochs that were trained; fewer than the configuration's where patience ended it. `None` in results of
+    /// earlier versions.
+    #[serde(default)]
+    pub epochs: Option<u64>,
     /// Seconds of training, evaluation left out.
     pub train_seconds: f64,
     /// Predicted tags of the test sentences, for significance tests.
@@ -188,7 +218,8 @@ pub(crate) fn train_seed(
     let lengths: Vec<usize> = windows.iter().map(Vec::len).collect();
     let layers = encoder.config().num_hidden_layers;
     let init_seed = rng::key(seed, "finetune init", &[]);
-    let mut model = encoder.with_classifier(data.labels.len(), init_seed, device)?;
+    let mut model =
+        encoder.with_classifier(data.labels.len(), config.classifier_init, init_seed, device)?;
     let mut optimizer = Adam::layerwise(config.optimizer, &model, layers, config.layerwise_decay);
     let steps_per_epoch = (passes * windows.len().div_ceil(config.batch_size)) as u64;
     let total_steps = steps_per_epoch * config.epochs;
@@ -208,6 +239,7 @@ pub(crate) fn train_seed(
     };
     let mut step = 0;
     let mut train_seconds = 0.0;
+    let mut trained_epochs = 0;
     let drawn_dev = config
         .dev_sentences
         .map(|count| curve::draw(&data.dev, count, seed));
@@ -263,6 +295,7 @@ pub(crate) fn train_seed(
             }
         }
         train_seconds += started.elapsed().as_secs_f64();
+        trained_epochs = epoch + 1;
 
         let last_epoch = epoch + 1 == config.epochs;
         let on_dev = if dev.is_empty() {
@@ -318,6 +351,7 @@ pub(crate) fn train_seed(
         test_f1: None,
         test_f1_no_misc: None,
         collapsed: found_on_dev == Some(0),
+        epochs: Some(trained_epochs),
         train_seconds,
         test_tags: Vec::new(),
     };
@@ -401,7 +435,9 @@ impl NerSteps<'_> {
         let value = loss.clone().inner();
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
         let rate = self.schedule.at(step);
-        let (model, grad_norm) = optimizer.step(model, gradients, value.clone(), rate);
+        let (model, grad_norm) = kernels::using(self.kernels, || {
+            optimizer.step(model, gradients, value.clone(), rate)
+        });
         (model, value, grad_norm)
     }
 }

@@ -55,7 +55,9 @@ impl Speed {
         }
     }
 
-    /// By a step that was measured; `card` gives the bandwidth where the update was not measured apart.
+    /// By a step that was measured; `card` gives the bandwidth where the update was not measured apart. Where
+    /// neither is known, all of the step counts as products, so that a step of more examples is estimated a
+    /// little too long.
     #[must_use]
     pub fn measured(calibration: &Calibration, card: Option<&Card>) -> Self {
         let Calibration {
@@ -63,9 +65,12 @@ impl Speed {
             passes,
             optimizer,
         } = *calibration;
-        let from_card = card.map_or(10e9, |card| STREAMING * 1e9 * card.gb_per_second);
+        let from_card = card.map_or(f64::INFINITY, |card| STREAMING * 1e9 * card.gb_per_second);
         let Some(update) = optimizer else {
-            let products = (passes - cost.optimizer_bytes / from_card).max(1e-9);
+            // However slow the card's memory is said to be, the products took most of it.
+            let products = (passes - cost.optimizer_bytes / from_card)
+                .max(0.5 * passes)
+                .max(1e-9);
             return Self {
                 flops_per_second: (cost.flops + cost.optimizer_flops) / products,
                 pass_bytes_per_second: None,

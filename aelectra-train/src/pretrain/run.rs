@@ -19,7 +19,7 @@ use crate::export::{Part, pretraining_card, save_part};
 use crate::optimizer::Adam;
 use crate::pretrain::PretrainSummary;
 use crate::pretrain::baseline::unigram_entropy;
-use crate::pretrain::checkpoint;
+use crate::pretrain::checkpoint::{self, TrainState};
 use crate::pretrain::fit::check_fit;
 use crate::pretrain::replicas::NamedDevice;
 use crate::pretrain::start::{Identity, Resume, Start, continued, leave_behind};
@@ -133,6 +133,8 @@ impl Session {
                 run.refuse_occupied()?;
             }
             refuse_other_task(&run)?;
+            let inputs = job.init.directories(&job.hub);
+            run.refuse_models_of_others(&["discriminator", "generator"], &inputs)?;
             let begins = match job.resume {
                 Resume::No => true,
                 Resume::Auto => checkpoint::list(&run).is_empty(),
@@ -242,7 +244,8 @@ impl Session {
             None => {
                 let fresh = fresh_model(config, size, pad, self.device());
                 let (init, hub) = (&self.job.init, &self.job.hub);
-                let model = init.load_into(fresh, &self.tokenizer, hub, self.device())?;
+                let shapes = [&self.generator, &self.discriminator];
+                let model = init.load_into(fresh, shapes, &self.tokenizer, hub, self.device())?;
                 Start {
                     optimizer: Adam::new(config.optimizer, &model),
                     model,
@@ -253,7 +256,7 @@ impl Session {
         };
         let sources = self.sources()?;
         let mut start = start;
-        if sources.1.is_none() && config.eval_every > 0 {
+        if sources.1.is_none() && config.eval_every > 0 && config.eval_examples > 0 {
             start.warnings.push(NOTHING_HELD_OUT.to_owned());
         }
         Ok(Begun {
@@ -283,8 +286,14 @@ impl Session {
             // An earlier process died before its first checkpoint: what it logged is void.
             bus.emit(RunEvent::Resumed(ResumedEvent::default()));
         }
-        // A checkpoint may come from a different directory, or the file may be damaged.
-        if start.resumed.is_none() || self.run.read_manifest().is_err() {
+        // A checkpoint may come from a different directory, the file may be damaged, and `--force` may have
+        // changed what is trained on what.
+        let forced = self.job.force
+            && start
+                .resumed
+                .as_ref()
+                .is_some_and(|(_, state)| !self.is_as_in(state, &identity));
+        if start.resumed.is_none() || forced || self.run.read_manifest().is_err() {
             self.describe(parameters, &identity)?;
         }
         let first_step = start.resumed.as_ref().map(|(_, state)| state.step);
@@ -309,6 +318,13 @@ impl Session {
         })
     }
 
+    /// Whether a checkpoint has this run's settings, tokenizer and data.
+    fn is_as_in(&self, state: &TrainState, identity: &Identity) -> bool {
+        state.config == self.job.config
+            && state.tokenizer == identity.tokenizer
+            && state.data == identity.data
+    }
+
     /// Training batches, and held-out ones if there are any.
     fn sources(&self) -> Result<(BatchSource, Option<BatchSource>)> {
         let config = &self.job.config;
@@ -330,7 +346,8 @@ impl Session {
         }
         // As many rows as training puts through the networks at once; without gradients they take
         // less memory.
-        let rows = config.micro_batch().min(held_out).max(1);
+        let most = held_out.min(config.eval_examples);
+        let rows = config.micro_batch().min(most).max(1);
         let validation = source(Split::Validation, config.seed ^ 1, rows)?;
         Ok((train, Some(validation)))
     }

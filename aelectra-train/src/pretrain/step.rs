@@ -5,6 +5,7 @@ use std::time::Instant;
 use aelectra_data::pretrain::PretrainBatch;
 use aelectra_data::run::DeviceSeconds;
 use aelectra_model::ElectraPretrainer;
+use aelectra_model::kernels;
 use aelectra_model::tally::{Counts, Tally};
 use aelectra_model::transfer::receive_all;
 use burn::tensor::Tensor;
@@ -57,7 +58,13 @@ pub(super) fn update(
 ) -> (ElectraPretrainer, StepRecord) {
     let started = Instant::now();
     let learning_rate = config.schedule().at(step);
-    let (model, grad_norm) = optimizer.step(model, found.gradients, found.loss, learning_rate);
+    let device = found.loss.device();
+    // Those of the passes: Muon multiplies too. That the device has them was seen before the first step.
+    let kernels =
+        kernels::for_training(&device, config.precision).unwrap_or_else(|_| kernels::of(&device));
+    let (model, grad_norm) = kernels::using(kernels, || {
+        optimizer.step(model, found.gradients, found.loss, learning_rate)
+    });
     let [forward, backward] = found.seconds;
     let record = StepRecord {
         tally: found.tally.if_taken(&grad_norm),

@@ -129,10 +129,18 @@ impl<'a> Trainer<'a> {
                 checkpoint: Some(relative(&options.run, &path)),
             }));
             last_checkpoint = Some(resumed.step);
+            let forced_onto_other_data = resumed.data != options.identity.data
+                || resumed.tokenizer != options.identity.tokenizer;
             state = TrainState {
                 config: options.config.clone(),
+                tokenizer: options.identity.tokenizer.clone(),
+                data: options.identity.data.clone(),
                 ..resumed
             };
+            if forced_onto_other_data {
+                // Losses of other held-out text are no measure for these.
+                (state.best_loss, state.held_out) = (None, None);
+            }
         }
         let trainer = Self {
             options,
@@ -160,13 +168,17 @@ impl<'a> Trainer<'a> {
         let (model, end) = trainer.train(model, started)?;
         trainer.report_steps();
         let step = trainer.state.step;
-        if end.reason != EndReason::Nonfinite
-            && trainer.last_evaluation.as_ref().map(|e| e.0) != Some(step)
-        {
-            trainer.evaluate(&model)?;
-        }
+        // Before an evaluation, which takes longer than whoever stops a process may wait.
         if trainer.last_checkpoint != Some(step) || trainer.improved() {
             trainer.checkpoint(&model)?;
+        }
+        let hurries = matches!(end.reason, EndReason::Nonfinite | EndReason::Interrupted);
+        if !hurries && !trainer.is_evaluated() {
+            trainer.evaluate(&model)?;
+            if trainer.is_evaluated() {
+                // With what was measured.
+                trainer.checkpoint(&model)?;
+            }
         }
         let metrics = trainer
             .last_evaluation
@@ -188,6 +200,24 @@ impl<'a> Trainer<'a> {
             state: trainer.state,
             summary,
         })
+    }
+
+    /// Whether the weights of this step were measured.
+    fn is_evaluated(&self) -> bool {
+        self.last_evaluation
+            .is_some_and(|(step, _)| step == self.state.step)
+    }
+
+    /// A checkpoint before the run ends with an error. The weights are those of the last step still; where
+    /// it was their own device that failed they may be gone.
+    fn keep(&mut self, model: &ElectraPretrainer) {
+        let step = self.state.step;
+        if self.last_checkpoint == Some(step) {
+            return;
+        }
+        if let Err(lost) = survived("the checkpoint", || self.checkpoint(model)) {
+            self.bus.warn(lost.to_string(), Some(step));
+        }
     }
 
     fn last_step(&self) -> u64 {
@@ -214,14 +244,26 @@ impl<'a> Trainer<'a> {
             if let Some(end) = self.interrupted(started, last_step) {
                 return Ok((model, end));
             }
-            if let Some(end) = self.obey_control(&model)? {
-                return Ok((model, end));
+            match self.obey_control(&model) {
+                Ok(None) => {}
+                Ok(Some(end)) => return Ok((model, end)),
+                Err(error) => {
+                    self.keep(&model);
+                    return Err(error);
+                }
             }
             let before = Instant::now();
-            let Some(batch) = batches.next() else {
-                return Err(TrainError::failed("the data loader stopped"));
+            let next = batches
+                .next()
+                .ok_or_else(|| TrainError::failed("the data loader stopped"))
+                .and_then(|batch| Ok(batch?));
+            let batch = match next {
+                Ok(batch) => batch,
+                Err(error) => {
+                    self.keep(&model);
+                    return Err(error);
+                }
             };
-            let batch = batch?;
             self.waited += before.elapsed().as_secs_f64();
 
             let (config, step) = (&self.options.config, self.state.step);
@@ -229,17 +271,7 @@ impl<'a> Trainer<'a> {
             let found = match replicas::gradients(&model, config, &batch, step, devices) {
                 Ok(found) => found,
                 Err(error) => {
-                    // The weights are those of the last step still; where it was their own device that
-                    // failed they may be gone.
-                    let kept = survived("the checkpoint", || {
-                        if self.last_checkpoint == Some(step) {
-                            return Ok(());
-                        }
-                        self.checkpoint(&model)
-                    });
-                    if let Err(lost) = kept {
-                        self.bus.warn(lost.to_string(), Some(step));
-                    }
+                    self.keep(&model);
                     return Err(error);
                 }
             };
@@ -265,13 +297,17 @@ impl<'a> Trainer<'a> {
                     return Ok((model, end::event(EndReason::Nonfinite, 1)));
                 }
             }
-            if every(step, self.options.config.eval_every) {
-                self.evaluate_and_keep(&model)?;
+            if every(step, self.options.config.eval_every)
+                && let Err(error) = self.evaluate_and_keep(&model)
+            {
+                self.keep(&model);
+                return Err(error);
             }
             if every(step, self.options.config.checkpoint_every)
                 && self.last_checkpoint != Some(step)
             {
-                self.checkpoint_or_warn(&model);
+                // What went wrong has been told, and the run goes on.
+                let _ = self.checkpoint_or_warn(&model);
             }
         }
     }
@@ -306,22 +342,41 @@ impl<'a> Trainer<'a> {
     fn obey_control(&mut self, model: &ElectraPretrainer) -> Result<Option<EndEvent>> {
         let requests = Requests::new(&self.options.run, self.bus);
         let step = self.state.step;
-        let mut paused = false;
+        let (mut paused, mut stops) = (false, false);
         loop {
             for request in requests.take(step) {
-                let answer = |status| requests.answer(&request, status, step, None);
-                answer(ControlStatus::Acknowledged);
-                match request.0 {
+                let answer = |status, message| requests.answer(&request, status, step, message);
+                answer(ControlStatus::Acknowledged, None);
+                let done = match request.0 {
+                    _ if stops => Err("the run stops".to_owned()),
                     ControlRequest::Stop => {
-                        answer(ControlStatus::Done);
-                        return Ok(Some(end::event(EndReason::Stopped, 0)));
+                        stops = true;
+                        Ok(())
                     }
                     ControlRequest::Checkpoint => self.checkpoint_or_warn(model),
-                    ControlRequest::Evaluate => self.evaluate_and_keep(model)?,
-                    ControlRequest::Pause => paused = true,
-                    ControlRequest::Resume => paused = false,
+                    ControlRequest::Evaluate if self.options.validation.is_none() => {
+                        Err("there is no held-out data".to_owned())
+                    }
+                    ControlRequest::Evaluate => {
+                        self.evaluate_and_keep(model)?;
+                        Ok(())
+                    }
+                    ControlRequest::Pause => {
+                        paused = true;
+                        Ok(())
+                    }
+                    ControlRequest::Resume => {
+                        paused = false;
+                        Ok(())
+                    }
+                };
+                match done {
+                    Ok(()) => answer(ControlStatus::Done, None),
+                    Err(why) => answer(ControlStatus::Refused, Some(&why)),
                 }
-                answer(ControlStatus::Done);
+            }
+            if stops {
+                return Ok(Some(end::event(EndReason::Stopped, 0)));
             }
             if !paused || self.options.stop.requested().is_some() {
                 return Ok(None);
@@ -416,7 +471,8 @@ impl<'a> Trainer<'a> {
     fn evaluate_and_keep(&mut self, model: &ElectraPretrainer) -> Result<()> {
         self.evaluate(model)?;
         if self.options.config.checkpoint_every > 0 && self.improved() {
-            self.checkpoint_or_warn(model);
+            // What went wrong has been told, and the run goes on.
+            let _ = self.checkpoint_or_warn(model);
         }
         Ok(())
     }
@@ -436,12 +492,13 @@ impl<'a> Trainer<'a> {
     }
 
     /// A checkpoint during the run: when the disk is full the run goes on with a warning, and the
-    /// checkpoints there are stay whole.
-    fn checkpoint_or_warn(&mut self, model: &ElectraPretrainer) {
-        if let Err(error) = self.checkpoint(model) {
+    /// checkpoints there are stay whole. Returns what it warned of.
+    fn checkpoint_or_warn(&mut self, model: &ElectraPretrainer) -> std::result::Result<(), String> {
+        self.checkpoint(model).map_err(|error| {
             let message = format!("no checkpoint at step {}: {error}", self.state.step);
-            self.bus.warn(message, Some(self.state.step));
-        }
+            self.bus.warn(message.clone(), Some(self.state.step));
+            message
+        })
     }
 
     fn checkpoint(&mut self, model: &ElectraPretrainer) -> Result<()> {

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use aelectra_data::hub::{self, HubOptions};
 use aelectra_data::rng;
 use aelectra_data::vocab::WordPieceTokenizer;
-use aelectra_model::ElectraPretrainer;
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::init::Initializer;
+use aelectra_model::{ElectraConfig, ElectraPretrainer};
 use burn::tensor::Device;
 
 use crate::config::pretrain::{EmbeddingSharing, PretrainConfig};
@@ -76,6 +76,19 @@ impl InitialModels {
         }
     }
 
+    /// Those that are directories of this machine.
+    pub(crate) fn directories(&self, hub: &HubOptions) -> Vec<PathBuf> {
+        let given = [
+            (&self.generator, Part::Generator),
+            (&self.discriminator, Part::Discriminator),
+        ];
+        let local = given.into_iter().filter_map(|(model, part)| {
+            let model = model.as_deref().filter(|model| Path::new(model).is_dir())?;
+            located(model, part, hub).ok()
+        });
+        local.collect()
+    }
+
     /// Downloads what this machine lacks, so that loading them needs no network.
     pub(crate) fn fetch(&self, hub: &HubOptions) -> Result<()> {
         for model in self.generator.iter().chain(&self.discriminator) {
@@ -90,13 +103,22 @@ impl InitialModels {
     pub(crate) fn load_into(
         &self,
         mut pair: ElectraPretrainer,
+        [wanted_generator, wanted_discriminator]: [&ElectraConfig; 2],
         tokenizer: &WordPieceTokenizer,
         hub: &HubOptions,
         device: &Device,
     ) -> Result<ElectraPretrainer> {
         let open = |model: &str, part: Part| -> Result<ModelDir> {
             let path = located(model, part, hub)?;
-            let dir = ModelDir::open(&path)?;
+            let mut dir = ModelDir::open(&path)?;
+            let wanted = match part {
+                Part::Generator => wanted_generator,
+                Part::Discriminator => wanted_discriminator,
+            };
+            refuse_other_shape(model, &dir.config, wanted)?;
+            // Dropout is the run's, not what the model was made with.
+            dir.config.hidden_dropout_prob = wanted.hidden_dropout_prob;
+            dir.config.attention_probs_dropout_prob = wanted.attention_probs_dropout_prob;
             let theirs = load_tokenizer(&path, &dir.config)?;
             if theirs.fingerprint() != tokenizer.fingerprint() {
                 return Err(TrainError::config(format!(
@@ -124,12 +146,45 @@ impl InitialModels {
     }
 }
 
+/// The run's checkpoints and models are of the recipe's shape, so an initial model must be too.
+fn refuse_other_shape(model: &str, found: &ElectraConfig, wanted: &ElectraConfig) -> Result<()> {
+    let shape = |config: &ElectraConfig| {
+        [
+            ("embedding_size", config.embedding_size),
+            ("hidden_size", config.hidden_size),
+            ("num_hidden_layers", config.num_hidden_layers),
+            ("num_attention_heads", config.num_attention_heads),
+            ("intermediate_size", config.intermediate_size),
+            ("max_position_embeddings", config.max_position_embeddings),
+        ]
+    };
+    let mut differences: Vec<String> = shape(found)
+        .into_iter()
+        .zip(shape(wanted))
+        .filter(|(found, wanted)| found != wanted)
+        .map(|((name, found), (_, wanted))| format!("  {name}: {found}, the recipe has {wanted}"))
+        .collect();
+    if found.layer_norm_eps != wanted.layer_norm_eps {
+        let (found, wanted) = (found.layer_norm_eps, wanted.layer_norm_eps);
+        differences.push(format!(
+            "  layer_norm_eps: {found:e}, here it is {wanted:e}"
+        ));
+    }
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(TrainError::config(format!(
+        "`{model}` is of another shape than this run:\n{}",
+        differences.join("\n")
+    ))
+    .with_hint("give the recipe the model was made with, or `--set` these keys (`model.…`, `generator_size`)"))
+}
+
 /// The directory of an initial model. A run stands for its network of that part, and not for the one that
 /// is fine-tuned.
 fn located(model: &str, part: Part, hub: &HubOptions) -> Result<PathBuf> {
-    let has_model = |directory: &Path| directory.join("config.json").is_file();
     let (given, own) = (Path::new(model), Path::new(model).join(part.name()));
-    if has_model(&own) && !has_model(given) {
+    if hub::is_model(&own) && !hub::is_model(given) {
         return Ok(own);
     }
     Ok(hub::resolve(model, hub)?)
@@ -142,9 +197,15 @@ mod tests {
     #[test]
     fn a_run_gives_each_half_its_own_network() {
         let run = tempfile::tempdir().expect("a directory");
+        let write = |directory: &Path, name: &str| {
+            std::fs::create_dir_all(directory).expect("writable");
+            std::fs::write(directory.join(name), "{}").expect("writable");
+        };
+        // A run has a configuration too.
+        write(run.path(), "config.json");
         for part in ["generator", "discriminator"] {
-            std::fs::create_dir(run.path().join(part)).expect("writable");
-            std::fs::write(run.path().join(part).join("config.json"), "{}").expect("writable");
+            write(&run.path().join(part), "config.json");
+            write(&run.path().join(part), "model.safetensors");
         }
         let given = run.path().to_string_lossy().into_owned();
         let hub = HubOptions::from_env(|_| None);
@@ -152,7 +213,7 @@ mod tests {
             let found = located(&given, part, &hub).expect("it is there");
             assert_eq!(found, run.path().join(part.name()));
         }
-        std::fs::write(run.path().join("config.json"), "{}").expect("writable");
+        write(run.path(), "model.safetensors");
         let found = located(&given, Part::Generator, &hub).expect("it is there");
         assert_eq!(found, run.path(), "a model itself");
     }

@@ -145,15 +145,22 @@ impl NerStore {
         order
     }
 
-    /// The best development F1 of all seeds; of the rates on trial while there are no others.
-    pub(crate) fn best_f1(&self) -> Option<f64> {
+    /// Epoch and F1 of the best evaluation on dev of all seeds; of the rates on trial while there are no
+    /// others.
+    pub(crate) fn best(&self) -> Option<(u64, f64)> {
         let best = |of_trials: bool| {
             let tracks = self.tracks.iter();
             let tracks = tracks.filter(|track| track.trial.is_some() == of_trials);
-            let best = tracks.filter_map(|track| track.best()?.micro_f1);
-            best.max_by(f64::total_cmp)
+            let evals = tracks.filter_map(|track| track.best());
+            let best = evals.filter_map(|eval| Some((eval.epoch, eval.micro_f1?)));
+            best.max_by(|a, b| a.1.total_cmp(&b.1))
         };
         best(false).or_else(|| best(true))
+    }
+
+    /// The F1 of [`Self::best`].
+    pub(crate) fn best_f1(&self) -> Option<f64> {
+        self.best().map(|(_, f1)| f1)
     }
 }
 

@@ -92,11 +92,7 @@ pub(crate) fn f1_chart(state: &State, focus: bool, buffer: &mut Buffer, area: Re
         });
     }
     let star = theme.pick("★", "*");
-    let best = tracks
-        .iter()
-        .filter_map(|track| track.best())
-        .filter_map(|eval| Some((eval.epoch, eval.micro_f1?)))
-        .max_by(|a, b| a.1.total_cmp(&b.1));
+    let best = run.ner.best();
     let stars = best.iter().map(|(epoch, f1)| (*epoch as f64, *f1));
     let best = best.map_or(String::new(), |(epoch, f1)| {
         format!("  {star} {} at epoch {epoch}", Unit::Share.write(f1))

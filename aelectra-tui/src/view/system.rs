@@ -1,4 +1,4 @@
-//! The machine: processor, memory, GPU, and where the time of a step goes.
+//! The machine: processor, memory, and where the time of a step goes.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

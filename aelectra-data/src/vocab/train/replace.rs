@@ -26,7 +26,11 @@ const FILES: [&str; 4] = [
 /// When the directory holds a model.
 pub fn refuse_model(dir: &Path) -> Result<()> {
     const MODEL: [&str; 3] = ["config.json", "model.safetensors", "pytorch_model.bin"];
-    match MODEL.iter().map(|file| dir.join(file)).find(|path| path.exists()) {
+    match MODEL
+        .iter()
+        .map(|file| dir.join(file))
+        .find(|path| path.exists())
+    {
         Some(found) => Err(DataError::invalid(format!(
             "`{}` belongs to a model, which another tokenizer beside it would make useless",
             found.display()

@@ -122,7 +122,14 @@ impl Product {
             return;
         }
         let ((result, to), (a, from_a), (b, from_b)) = (result, a, b);
-        assert!(k > 0, "an empty sum");
+        if k == 0 {
+            // Sums of nothing.
+            if !self.accumulate {
+                let places = (0..m).flat_map(|i| (0..n).map(move |j| i * to.row + j * to.column));
+                places.for_each(|at| result[to.start + at] = 0.0);
+            }
+            return;
+        }
         assert!(!to.overlaps_itself(m, n), "a result that overlaps itself");
         assert!(to.needs(m, n) <= result.len(), "the result is too short");
         assert!(from_a.needs(m, k) <= a.len(), "the left side is too short");
@@ -215,8 +222,9 @@ impl Product {
 
 /// Rows up to which [`linear`] leaves the weight where it is.
 const FEW_ROWS: usize = 64;
-/// Outputs below which a task is not worth handing to another thread.
-const LEAST_OUTPUTS: usize = 64;
+/// Outputs in a task. `gemm` chooses by a product's sizes how it parts the sums, so that they may not follow
+/// the number of threads.
+const BLOCK_OUTPUTS: usize = 128;
 
 /// `rows` `[n, inputs]` times the transposed `weight` `[outputs, inputs]`, into `result`.
 ///
@@ -231,6 +239,9 @@ pub(super) fn linear(
     [n, inputs, outputs]: [usize; 3],
     threads: usize,
 ) {
+    if n == 0 {
+        return;
+    }
     let from = View::rows(inputs);
     if n > FEW_ROWS || arithmetic.brain {
         Product::new(arithmetic, n, outputs, inputs)
@@ -247,15 +258,18 @@ pub(super) fn linear(
             (weight, from.transposed()),
         );
     };
-    if threads > 1 && outputs >= 2 * LEAST_OUTPUTS {
-        let block = outputs.div_ceil(threads).max(LEAST_OUTPUTS);
+    let (block, part) = (BLOCK_OUTPUTS * n, (BLOCK_OUTPUTS * inputs).max(1));
+    if threads > 1 && outputs > BLOCK_OUTPUTS {
         turned
-            .par_chunks_mut(block * n)
-            .zip(weight.par_chunks(block * inputs))
+            .par_chunks_mut(block)
+            .zip(weight.par_chunks(part))
             .with_max_len(1)
             .for_each(product);
     } else {
-        product((&mut turned, weight));
+        turned
+            .chunks_mut(block)
+            .zip(weight.chunks(part))
+            .for_each(product);
     }
     for row in 0..n {
         let start = to.start + row * to.row;
@@ -301,6 +315,44 @@ mod tests {
                         "{isa:?} {row} {column}"
                     );
                 }
+            }
+        }
+    }
+
+    /// `gemm` sums 768 factors in one way where a task has 64 outputs and in another where it has more.
+    #[test]
+    fn few_rows_are_the_same_on_any_number_of_threads() {
+        let value = |at: usize| ((at * 7919 % 2003) as f32 - 1001.0) / 500.0;
+        let size @ [n, inputs, outputs] = [50, 768, 300];
+        let rows: Vec<f32> = (0..n * inputs).map(value).collect();
+        let weight: Vec<f32> = (0..outputs * inputs).map(|at| value(at + 5)).collect();
+        for &isa in Isa::all() {
+            let arithmetic = Arithmetic { isa, brain: false };
+            let on = |threads| {
+                let mut result = vec![0.0; n * outputs];
+                let to = (&mut result[..], View::rows(outputs));
+                linear(arithmetic, to, &rows, &weight, size, threads);
+                result
+            };
+            let one = on(1);
+            assert!([2, 3, 12, 48].iter().all(|&threads| on(threads) == one));
+        }
+    }
+
+    #[test]
+    fn no_rows_and_sums_of_nothing() {
+        for &isa in Isa::all() {
+            for brain in [false, true] {
+                let arithmetic = Arithmetic { isa, brain };
+                let nothing = (&mut [][..], View::rows(3));
+                linear(arithmetic, nothing, &[], &[1.0; 6], [0, 2, 3], 2);
+                let mut result = [1.0; 6];
+                Product::new(arithmetic, 2, 3, 0).run(
+                    (&mut result, View::rows(3)),
+                    (&[], View::rows(0)),
+                    (&[], View::rows(3)),
+                );
+                assert_eq!(result, [0.0; 6]);
             }
         }
     }

@@ -52,11 +52,14 @@ impl LinearInt8 {
         let mut blocks = vec![empty; outputs.div_ceil(COLUMNS)];
         for (output, row) in weight.chunks_exact(inputs).enumerate() {
             let greatest = row.iter().fold(0.0f32, |greatest, v| greatest.max(v.abs()));
-            let scale = if greatest > 0.0 {
-                greatest / 127.0
-            } else {
-                1.0
-            };
+            // A weight that is no number is no 0 either: 0 for a row of numbers, else not a number.
+            let spoilt: f32 = row.iter().map(|value| value * 0.0).sum();
+            let scale = spoilt
+                + if greatest > 0.0 {
+                    greatest / 127.0
+                } else {
+                    1.0
+                };
             let (block, column) = (&mut blocks[output / COLUMNS], output % COLUMNS);
             let mut sum = 0;
             for (input, value) in row.iter().enumerate() {
@@ -304,6 +307,14 @@ mod tests {
                 };
                 let scales = Rounded::new(*isa, rows, 20).scales;
                 assert!(scales[0].is_finite() && scales[1].is_nan(), "{scales:?}");
+                if let Some(int8) = isa.int8() {
+                    let weight = Dense {
+                        weight: &values[..],
+                        bias: &[0.0, 0.0][..],
+                    };
+                    let scales = LinearInt8::new(*isa, int8, weight).blocks[0].scales;
+                    assert!(scales[0].is_finite() && scales[1].is_nan(), "{scales:?}");
+                }
             }
         }
     }

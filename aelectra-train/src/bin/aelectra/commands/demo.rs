@@ -306,8 +306,8 @@ fn report(
         let sd = output::percent(summary.f1_sd, 1);
         let rate = summary.runs.first().map_or(0.0, |run| run.learning_rate);
         format!(
-            "{:.1} % ± {sd} ({} seeds, lr {rate:e})",
-            100.0 * summary.f1_mean,
+            "{} % ± {sd} ({} seeds, lr {rate:e})",
+            output::percent(summary.f1_mean, 1),
             summary.runs.len()
         )
     };

@@ -124,7 +124,9 @@ fn refuse_same_place(from: &Path, out: &Path) -> anyhow::Result<()> {
 /// A directory with something else than a model must not get one on top.
 fn refuse_other_files(out: &Path) -> anyhow::Result<()> {
     let mut entries = std::fs::read_dir(out).into_iter().flatten();
-    if entries.next().is_some() && !out.join("config.json").is_file() {
+    let has = |name: &str| out.join(name).is_file();
+    // A run's directory has a configuration too.
+    if entries.next().is_some() && (!has("config.json") || has("events.jsonl")) {
         return Err(output::usage(
             format!("`{}` holds other files than a model's", out.display()),
             "give a directory of its own",

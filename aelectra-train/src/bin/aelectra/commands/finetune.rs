@@ -49,7 +49,8 @@ pub(crate) struct FinetuneArgs {
     /// from random ones, as curve.md, curve.json and curve.svg. Every seed draws its own sentences.
     #[arg(long, value_name = "N,N,…", value_delimiter = ',')]
     pub train_sentences: Vec<usize>,
-    /// Start from random weights instead of the model's: the baseline without pretraining.
+    /// Start from random weights instead of the model's: the baseline without pretraining. Without
+    /// layer-wise decay, unless --set gives it.
     #[arg(long)]
     pub random_init: bool,
     /// Precision of training's products: f32, or bf16 (faster with AVX-512 BF16 or AMX); dev and test
@@ -82,6 +83,10 @@ pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
     };
     let read = args.read.options(&[])?;
     config.map_label.extend(args.read.map_label.iter().cloned());
+    if args.random_init && !sets(&args.set, FLAT) {
+        // Layers that know nothing have nothing to be kept.
+        config.layerwise_decay = 1.0;
+    }
     for (name, other) in [("--dev", &args.dev), ("--test", &args.test)] {
         if other.as_ref().is_some_and(|other| is_same(train, other)) {
             output::note(&format!(
@@ -125,6 +130,17 @@ pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
     Ok(finished.end.exit_code as u8)
 }
 
+/// What training from random weights wants, where nothing else is asked for.
+pub(crate) const FLAT: &str = "layerwise_decay=1.0";
+
+/// Whether assignments set the key of another one.
+pub(crate) fn sets(assignments: &[String], other: &str) -> bool {
+    fn key(assignment: &str) -> &str {
+        assignment.split('=').next().unwrap_or_default().trim()
+    }
+    assignments.iter().any(|given| key(given) == key(other))
+}
+
 fn describe(summary: &SeriesSummary, out: &Path) -> String {
     let mut text = String::new();
     for seed in &summary.runs {
@@ -144,14 +160,30 @@ fn describe(summary: &SeriesSummary, out: &Path) -> String {
             summary.runs.len()
         );
     }
-    text + &format!(
-        "{} micro-F1 {:.2} % ± {} (min {:.2}, max {:.2}; {} seeds)\n{}",
-        summary.split,
-        100.0 * summary.f1_mean,
-        output::percent(summary.f1_sd, 2),
-        100.0 * summary.f1_min,
-        100.0 * summary.f1_max,
-        summary.runs.len(),
-        out.display()
-    )
+    match &summary.split {
+        Some(split) => {
+            text += &format!(
+                "{split} micro-F1 {} % ± {} (min {}, max {}; {} seeds)\n",
+                output::percent(summary.f1_mean, 2),
+                output::percent(summary.f1_sd, 2),
+                output::percent(summary.f1_min, 2),
+                output::percent(summary.f1_max, 2),
+                summary.runs.len(),
+            );
+        }
+        None => text += "not scored: neither --dev nor --test was given\n",
+    }
+    text + &out.display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_was_set_is_known_by_its_name() {
+        let given = ["epochs=1".to_owned(), " learning_rates =[2e-3]".to_owned()];
+        assert!(sets(&given, "learning_rates=[1e-3]"));
+        assert!(!sets(&given, FLAT) && !sets(&[], FLAT));
+    }
 }

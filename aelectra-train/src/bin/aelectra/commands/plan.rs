@@ -412,12 +412,19 @@ impl Basis {
             aelectra_train::system::total_memory()
         };
         Ok(Self {
-            text: format!(
-                "measured: {:.0} GFLOP/s in products, {:.1} GB/s in the update, at {}×{length}",
-                speed.flops_per_second / 1e9,
-                speed.optimizer_bytes_per_second / 1e9,
-                config.batch_size
-            ),
+            text: match on_gpu {
+                true => format!(
+                    "measured: {:.0} GFLOP/s over whole steps, at {}×{length}",
+                    speed.flops_per_second / 1e9,
+                    config.batch_size
+                ),
+                false => format!(
+                    "measured: {:.0} GFLOP/s in products, {:.1} GB/s in the update, at {}×{length}",
+                    speed.flops_per_second / 1e9,
+                    speed.optimizer_bytes_per_second / 1e9,
+                    config.batch_size
+                ),
+            },
             on: name,
             speed,
             memory: memory.map(|bytes| bytes as f64),

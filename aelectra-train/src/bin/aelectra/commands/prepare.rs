@@ -50,7 +50,7 @@ pub(crate) struct PrepareArgs {
     /// JSON report to write (default: OUT.report.json, beside the shards).
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Delete shards that were prepared with other options instead of refusing.
+    /// Delete the shards that are there and begin anew, whatever they were prepared from.
     #[arg(long)]
     restart: bool,
 }

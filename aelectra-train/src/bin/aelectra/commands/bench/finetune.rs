@@ -2,7 +2,7 @@
 
 use aelectra_data::rng::KeyedRng;
 use aelectra_model::init::Initializer;
-use aelectra_model::{ElectraConfig, ElectraForTokenClassification, kernels, parameters};
+use aelectra_model::{ElectraConfig, ElectraForTokenClassification, HeadInit, kernels, parameters};
 use aelectra_train::config::finetune::FinetuneConfig;
 use aelectra_train::finetune::single::NerSteps;
 use aelectra_train::optimizer::Adam;
@@ -39,7 +39,8 @@ pub(super) fn run(args: &FinetuneBenchArgs, global: Global) -> anyhow::Result<u8
     let (model, config) = match args.model.open(global)? {
         Some(dir) => {
             // The classes of the directory do not matter to the time, so the head is always new.
-            let (model, _) = dir.with_new_classifier(args.labels, SEED, &device)?;
+            let (model, _) =
+                dir.with_new_classifier(args.labels, HeadInit::default(), SEED, &device)?;
             (model, dir.config)
         }
         None => {

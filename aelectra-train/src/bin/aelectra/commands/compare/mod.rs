@@ -2,27 +2,26 @@
 //! memory is the model's and one model's warm caches are no other's.
 
 mod args;
+mod child;
 mod table;
 mod timing;
 
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-
 use aelectra_data::lock::Lock;
-use aelectra_data::ner::{Mode, Resampling, bootstrap, paired_bootstrap, paired_randomization};
+use aelectra_data::ner::{
+    Mode, Resampling, bootstrap, paired_bootstrap, paired_randomization, read_ner,
+};
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_train::config::finetune::FinetuneConfig;
 use aelectra_train::finetune::{SeriesSummary, test_tags};
 use aelectra_train::ner::load_tokenizer;
-use anyhow::Context;
-use serde::de::DeserializeOwned;
 
-use super::finetune::{self, FinetuneArgs};
+use super::finetune::{self, FLAT, FinetuneArgs, sets};
 use crate::common::{configuration, read_labelled, resolve_model};
 use crate::global::Global;
 use crate::output;
 pub(crate) use args::CompareArgs;
 use args::{BERT_BASE, Entry, entries};
+use child::{Children, Ended};
 use table::{Comparison, ModelRow, Pair};
 use timing::Timing;
 
@@ -37,18 +36,26 @@ pub(crate) fn run(args: &CompareArgs, global: Global) -> anyhow::Result<u8> {
     if args.child_timing.or(args.child_finetune).is_some() {
         return run_child(args, &entries, global);
     }
-    // A wrong key is told before the first child starts, and the tags that are compared are those
-    // the children see.
+    // What is wrong is told before the first child starts, and the tags that are compared are those the
+    // children see.
     let (config, _): (FinetuneConfig, _) =
         configuration(&args.recipe, &args.set, &[args.precision()])?;
-    let test = read_labelled(&args.test, &args.read.options(&config.map_label)?)?;
+    let read = args.read.options(&config.map_label)?;
+    let test = read_labelled(&args.test, &read)?;
     for entry in &entries {
-        check(entry, global)?;
+        check(args, entry, global)?;
+    }
+    if !args.timing_only {
+        for labelled in std::iter::once(&args.train).chain(&args.dev) {
+            // Only whether it can be read: the children tell what is odd in it.
+            read_ner(labelled, &read)?;
+        }
     }
     std::fs::create_dir_all(&args.out)
         .map_err(aelectra_data::DataError::io("create", &args.out))?;
     let _lock = Lock::acquire(&args.out.join("lock"), "aelectra compare")?;
     let gold = test.tags();
+    let children = Children::new()?;
 
     let mut rows = Vec::new();
     let mut predictions: Vec<Option<Vec<Vec<Vec<String>>>>> = Vec::new();
@@ -56,14 +63,28 @@ pub(crate) fn run(args: &CompareArgs, global: Global) -> anyhow::Result<u8> {
         if !global.quiet {
             output::note(&format!("{}: timing", entry.name));
         }
-        let timing: Timing = child("--child-timing", at, entry.name)?;
+        let timing: Timing = match children.run("--child-timing", at, entry, None)? {
+            Ended::Done(timing) => timing,
+            Ended::Stopped(code) => return Ok(code),
+        };
         let mut row = ModelRow::new(entry.name, &timing);
         let mut tags = None;
         if !args.timing_only {
             if !global.quiet {
                 output::note(&format!("{}: fine-tuning {} seeds", entry.name, args.seeds));
             }
-            let trained: SeriesSummary = child("--child-finetune", at, entry.name)?;
+            let folder = Some(entry.folder.as_path());
+            let trained: SeriesSummary =
+                match children.run("--child-finetune", at, entry, folder)? {
+                    Ended::Done(trained) => trained,
+                    Ended::Stopped(code) => return Ok(code),
+                };
+            let seeds = trained.runs.len() as u64;
+            if seeds < args.seeds {
+                // Somebody asked this model's run to stop.
+                note_stopped(entry, &format!("after {seeds} of {} seeds", args.seeds));
+                return Ok(0);
+            }
             row.add_training(&trained);
             let arm = entry.random.then_some("random_init");
             let seeds = trained.runs.iter().map(|run| run.seed);
@@ -116,21 +137,36 @@ pub(crate) fn run(args: &CompareArgs, global: Global) -> anyhow::Result<u8> {
     })
 }
 
-/// A model that is not there, or has no tokenizer, is told before hours of training others.
-fn check(entry: &Entry<'_>, global: Global) -> anyhow::Result<()> {
+/// A model that is not there or has no tokenizer, or a wrong key, is told before hours of training others.
+fn check(args: &CompareArgs, entry: &Entry<'_>, global: Global) -> anyhow::Result<()> {
     if entry.model != BERT_BASE {
         let path = resolve_model(entry.model, global)?;
         load_tokenizer(&path, &ModelDir::open(&path)?.config)?;
     }
+    let epochs = ("epochs", args.epochs.map(Into::into));
+    let set = assignments(args, entry);
+    configuration::<FinetuneConfig>(&args.recipe, &set, &[epochs, args.precision()])?;
     Ok(())
 }
 
-/// Whether assignments set the key of another one.
-fn sets(assignments: &[String], other: &str) -> bool {
-    fn key(assignment: &str) -> &str {
-        assignment.split('=').next().unwrap_or_default().trim()
+/// The keys that are set for a model.
+fn assignments(args: &CompareArgs, entry: &Entry<'_>) -> Vec<String> {
+    let mut set = args.set.clone();
+    if entry.random {
+        let own = [FLAT, RANDOM_INIT_RATES].into_iter();
+        // What was said for every model holds for this one.
+        set.extend(own.filter(|own| !sets(&args.set, own)).map(str::to_owned));
+        set.extend(args.set_random.iter().cloned());
     }
-    assignments.iter().any(|given| key(given) == key(other))
+    set
+}
+
+/// Says that a model's part is not done, and what to do.
+fn note_stopped(entry: &Entry<'_>, when: &str) {
+    output::note(&format!(
+        "{}: stopped {when}; the same command goes on there",
+        entry.name
+    ));
 }
 
 /// What a child process prints for its parent.
@@ -141,13 +177,7 @@ fn run_child(args: &CompareArgs, entries: &[Entry<'_>], global: Global) -> anyho
     let Some(entry) = args.child_finetune.and_then(|at| entries.get(at)) else {
         return Err(output::usage("no model at that place", "run `compare`"));
     };
-    let mut set = args.set.clone();
-    if entry.random {
-        let own = ["layerwise_decay=1.0", RANDOM_INIT_RATES].into_iter();
-        // What was said for every model holds for this one.
-        set.extend(own.filter(|own| !sets(&args.set, own)).map(str::to_owned));
-        set.extend(args.set_random.iter().cloned());
-    }
+    let set = assignments(args, entry);
     let args = FinetuneArgs {
         model: Some(entry.model.to_owned()),
         train: Some(args.train.clone()),
@@ -169,36 +199,4 @@ fn run_child(args: &CompareArgs, entries: &[Entry<'_>], global: Global) -> anyho
     };
     let json = true;
     finetune::run(&args, Global { json, ..global })
-}
-
-/// Runs this command as a child for one part of one model, and reads the JSON it prints; its progress
-/// goes to our standard error.
-fn child<T: DeserializeOwned>(part: &str, at: usize, model: &str) -> anyhow::Result<T> {
-    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("aelectra"));
-    let mut command = Command::new(program);
-    command.args(std::env::args_os().skip(1));
-    command.args([part, &at.to_string()]);
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot start this program again")?;
-    if !output.status.success() {
-        return Err(output::usage(
-            format!("the process for `{model}` ended with {}", output.status),
-            "see the error above; once its cause is gone the same command goes on where it stopped",
-        ));
-    }
-    serde_json::from_slice(&output.stdout).context("a child process printed no JSON")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_that_was_set_is_known_by_its_name() {
-        let given = ["epochs=1".to_owned(), " learning_rates =[2e-3]".to_owned()];
-        assert!(sets(&given, RANDOM_INIT_RATES));
-        assert!(!sets(&given, "layerwise_decay=1.0") && !sets(&[], RANDOM_INIT_RATES));
-    }
 }

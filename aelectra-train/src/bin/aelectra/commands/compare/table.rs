@@ -82,7 +82,7 @@ impl ModelRow {
 
     /// Takes the figures of its fine-tuning.
     pub(super) fn add_training(&mut self, trained: &SeriesSummary) {
-        self.f1_mean = Some(trained.f1_mean);
+        self.f1_mean = trained.f1_mean;
         self.f1_sd = trained.f1_sd;
         self.f1_no_misc_mean = trained.f1_no_misc_mean;
         self.learning_rate = trained.runs.first().map(|run| run.learning_rate);

@@ -7,7 +7,8 @@ use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::init::Initializer;
 use aelectra_model::{
-    ElectraConfig, ElectraForTokenClassification, PreparedTokenClassifier, kernels, parameters,
+    ElectraConfig, ElectraForTokenClassification, HeadInit, PreparedTokenClassifier, kernels,
+    parameters,
 };
 use aelectra_train::config::finetune::FinetuneConfig;
 use aelectra_train::finetune::batches::epoch_batches;
@@ -133,7 +134,8 @@ fn open(
     let model = if entry.random {
         fresh(&dir.config)
     } else {
-        dir.with_new_classifier(labels, SEED, device)?.0
+        dir.with_new_classifier(labels, HeadInit::default(), SEED, device)?
+            .0
     };
     Ok((model, dir.config, tokenizer))
 }

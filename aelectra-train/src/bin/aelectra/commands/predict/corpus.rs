@@ -1,21 +1,23 @@
 //! Tagging many files: `predict --input 'corpus/**' --out tagged`. One output for each file, whole or not
 //! at all; what is there and was made of the same content is not done again.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use aelectra_data::DataError;
 use aelectra_data::corpus::Progress;
-use aelectra_data::files::{replace_file, replace_json, sha256};
+use aelectra_data::files::{replace_file, replace_json, sha256, sha256_of_all};
 use aelectra_data::lock::Lock;
 use aelectra_data::ner::Documents;
 use aelectra_data::vocab::UnknownPieces;
+use aelectra_model::checkpoint::ModelDir;
 use aelectra_train::ner::{OutputFormat, Renderer, Tagger, tag_texts};
 use aelectra_train::stop::StopFlag;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::done::Done;
+use super::files::{Found, find};
 use crate::global::Global;
 use crate::output;
 use crate::progress::StageBar;
@@ -34,6 +36,9 @@ const NAMED: usize = 5;
 struct Made {
     /// Hash of the model's weights.
     weights: String,
+    /// Of its tokenizer, and of the configuration, which names the classes and the windows.
+    tokenizer: String,
+    config: String,
     format: String,
     precision: String,
     redact: bool,
@@ -64,7 +69,7 @@ struct Report {
 pub(super) struct Job<'a> {
     pub input: &'a str,
     pub out: &'a Path,
-    pub model: &'a Path,
+    pub model: &'a ModelDir,
     pub precision: String,
     pub format: OutputFormat,
     pub tagger: &'a Tagger,
@@ -92,7 +97,11 @@ struct Tagged<'a> {
 /// Tags every file that has no output yet.
 pub(super) fn run(job: &Job<'_>, global: Global) -> anyhow::Result<u8> {
     let started = Instant::now();
-    let (root, files, passed_over) = files(job.input, job.out)?;
+    let Found {
+        root,
+        files,
+        passed_over,
+    } = find(job.input, job.out)?;
     std::fs::create_dir_all(job.out).map_err(DataError::io("create", job.out))?;
     let _lock = Lock::of_directory(job.out, "aelectra predict")?;
     check_made(job)?;
@@ -138,11 +147,11 @@ pub(super) fn run(job: &Job<'_>, global: Global) -> anyhow::Result<u8> {
             report.hardly_read
         ));
     }
-    let outputs: Vec<PathBuf> = files
+    let outputs: Vec<String> = files
         .iter()
         .map(|file| below(&destination(&root, file, job), job.out))
         .collect();
-    let others = made.others(outputs.iter().map(PathBuf::as_path));
+    let others = made.others(outputs.iter().map(String::as_str));
     if others > 0 {
         output::note(&format!(
             "note: `{}` also has the outputs of {others} files that are not among these",
@@ -158,75 +167,10 @@ pub(super) fn run(job: &Job<'_>, global: Global) -> anyhow::Result<u8> {
     })
 }
 
-/// The files of a pattern, a directory or a name, sorted, the directory their names are taken from, and how
-/// much was passed over. What is hidden below it is left out, and so is `out`, which may lie among them.
-fn files(input: &str, out: &Path) -> anyhow::Result<(PathBuf, Vec<PathBuf>, usize)> {
-    let path = Path::new(input);
-    if path.is_file() {
-        let root = path.parent().unwrap_or(Path::new("")).to_path_buf();
-        return Ok((root, vec![path.to_path_buf()], 0));
-    }
-    let pattern = if path.is_dir() {
-        let name = input.trim_end_matches('/');
-        format!("{}/**/*", glob::Pattern::escape(name))
-    } else if input.ends_with("**") {
-        // By itself it names directories only, where all below them is meant.
-        format!("{input}/*")
-    } else {
-        input.to_owned()
-    };
-    let found = glob::glob(&pattern)
-        .map_err(|error| output::usage(format!("`{input}` is no pattern: {error}"), "quote it"))?;
-    let mut files = Vec::new();
-    let mut passed_over = 0;
-    for entry in found {
-        let entry = entry?;
-        if entry.is_file() {
-            files.push(entry);
-        } else if !entry.is_dir() {
-            // A link that leads nowhere, a pipe.
-            passed_over += 1;
-        }
-    }
-    files.sort();
-    files.dedup();
-    // What comes before the first sign of a pattern.
-    let fixed: PathBuf = if path.is_dir() {
-        path.to_path_buf()
-    } else {
-        let plain =
-            |part: &Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
-        path.components().take_while(plain).collect()
-    };
-    let out = out.canonicalize().ok();
-    let is_hidden = |path: &Path| {
-        let below = path.strip_prefix(&fixed).unwrap_or(path);
-        below
-            .components()
-            .any(|part| matches!(part, Component::Normal(name) if name.to_string_lossy().starts_with('.')))
-    };
-    let is_output = |path: &Path| {
-        let whole = path.canonicalize().ok();
-        whole
-            .zip(out.as_ref())
-            .is_some_and(|(path, out)| path.starts_with(out))
-    };
-    files.retain(|path| !is_output(path));
-    let before = files.len();
-    files.retain(|path| !is_hidden(path));
-    passed_over += before - files.len();
-    if files.is_empty() {
-        return Err(output::usage(
-            format!("no file matches `{input}`"),
-            "give a directory, or a pattern such as 'corpus/**/*.txt' in quotes",
-        ));
-    }
-    Ok((fixed, files, passed_over))
-}
-
-/// An output's path below the directory of outputs.
-fn below(output: &Path, out: &Path) -> PathBuf {
-    output.strip_prefix(out).unwrap_or(output).to_path_buf()
+/// An output's name below the directory of outputs, as it is noted.
+fn below(output: &Path, out: &Path) -> String {
+    let name = output.strip_prefix(out).unwrap_or(output);
+    name.to_string_lossy().into_owned()
 }
 
 /// `out/a/b.txt.jsonl` for `root/a/b.txt`.
@@ -249,7 +193,9 @@ fn size(file: &Path) -> u64 {
 /// Refuses a directory whose outputs were made otherwise.
 fn check_made(job: &Job<'_>) -> anyhow::Result<()> {
     let now = Made {
-        weights: sha256(job.model)?,
+        weights: sha256_of_all(job.model.weights.files())?,
+        tokenizer: job.tagger.tokenizer.fingerprint(),
+        config: sha256(&job.model.path.join("config.json"))?,
         format: format!("{:?}", job.format).to_lowercase(),
         precision: job.precision.clone(),
         redact: job.renderer.redact,
@@ -260,7 +206,7 @@ fn check_made(job: &Job<'_>) -> anyhow::Result<()> {
         Some(Ok(before)) if before == now => Ok(()),
         Some(_) => Err(output::usage(
             format!(
-                "`{}` holds what another model, format or setting gave",
+                "`{}` holds what another model, tokenizer, format or setting gave",
                 job.out.display()
             ),
             "give another --out, or delete that directory",

@@ -16,8 +16,8 @@ const NAME: &str = "predict.done";
 /// An output, and what it was made of.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Line {
-    /// Below the directory.
-    output: PathBuf,
+    /// Below the directory; what of a name is not UTF-8 is replaced.
+    output: String,
     /// SHA-256 of the file it was made of.
     input: String,
 }
@@ -26,7 +26,7 @@ struct Line {
 #[derive(Debug)]
 pub(super) struct Done {
     path: PathBuf,
-    inputs: HashMap<PathBuf, String>,
+    inputs: HashMap<String, String>,
     file: Option<File>,
 }
 
@@ -56,12 +56,12 @@ impl Done {
     }
 
     /// The content an output was made of, where that is known.
-    pub(super) fn input_of(&self, output: &Path) -> Option<&str> {
+    pub(super) fn input_of(&self, output: &str) -> Option<&str> {
         self.inputs.get(output).map(String::as_str)
     }
 
     /// Outputs of earlier runs that are none of these.
-    pub(super) fn others<'a>(&self, outputs: impl Iterator<Item = &'a Path>) -> usize {
+    pub(super) fn others<'a>(&self, outputs: impl Iterator<Item = &'a str>) -> usize {
         let now = outputs
             .filter(|output| self.inputs.contains_key(*output))
             .count();
@@ -69,7 +69,7 @@ impl Done {
     }
 
     /// Notes an output that has been written.
-    pub(super) fn note(&mut self, output: PathBuf, input: String) -> anyhow::Result<()> {
+    pub(super) fn note(&mut self, output: String, input: String) -> anyhow::Result<()> {
         let line = Line { output, input };
         let text = serde_json::to_string(&line)? + "\n";
         let file = match &mut self.file {
@@ -95,17 +95,20 @@ mod tests {
     fn a_line_that_was_cut_off_is_forgotten() {
         let dir = tempfile::tempdir().expect("a directory");
         let mut done = Done::read(dir.path()).expect("reads");
-        done.note("a.jsonl".into(), "1".to_owned()).expect("writes");
-        done.note("b.jsonl".into(), "2".to_owned()).expect("writes");
+        done.note("a.jsonl".to_owned(), "1".to_owned())
+            .expect("writes");
+        done.note("b.jsonl".to_owned(), "2".to_owned())
+            .expect("writes");
         let path = dir.path().join(NAME);
         let whole = std::fs::read(&path).expect("is there");
         std::fs::write(&path, &whole[..whole.len() - 5]).expect("writes");
         let mut done = Done::read(dir.path()).expect("reads");
-        assert_eq!(done.input_of(Path::new("a.jsonl")), Some("1"));
-        assert_eq!(done.input_of(Path::new("b.jsonl")), None);
-        done.note("b.jsonl".into(), "2".to_owned()).expect("writes");
+        assert_eq!(done.input_of("a.jsonl"), Some("1"));
+        assert_eq!(done.input_of("b.jsonl"), None);
+        done.note("b.jsonl".to_owned(), "2".to_owned())
+            .expect("writes");
         assert_eq!(std::fs::read(&path).expect("is there"), whole);
-        let now = [Path::new("b.jsonl"), Path::new("c.jsonl")];
+        let now = ["b.jsonl", "c.jsonl"];
         assert_eq!(done.others(now.into_iter()), 1);
     }
 }

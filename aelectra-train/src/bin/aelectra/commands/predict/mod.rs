@@ -2,6 +2,7 @@
 
 mod corpus;
 mod done;
+mod files;
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -103,7 +104,7 @@ pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
         let job = corpus::Job {
             input: &input.to_string_lossy(),
             out,
-            model: opened.weights.path(),
+            model: &opened,
             precision: args.tagger.precision().to_string(),
             format,
             tagger: &tagger,
