@@ -72,7 +72,7 @@ impl OwnRun {
         folders: &[&str],
         inputs: &[PathBuf],
     ) -> Result<()> {
-        let is_run = self.dir.manifest().is_file();
+        let is_run = self.dir.manifest().is_file() || self.dir.events().is_file();
         for folder in folders.iter().map(|name| self.dir.path().join(name)) {
             let Ok(whole) = folder.canonicalize() else {
                 continue;

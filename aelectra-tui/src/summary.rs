@@ -197,7 +197,7 @@ mod tests {
             })
         };
         // Longer than a piece, so that it is found in the second one from the end.
-        let steps = 20_000;
+        let steps = 30_000;
         write(0.0, start(u32::MAX));
         for step in 1..=steps {
             if step == steps / 4 {

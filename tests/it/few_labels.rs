@@ -159,6 +159,8 @@ fn a_curve_over_more_sentences_than_there_are_is_refused() {
                 &model,
                 "--train",
                 &train,
+                "--test",
+                &train,
                 "--train-sentences",
                 sizes,
             ],

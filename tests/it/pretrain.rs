@@ -170,6 +170,72 @@ fn a_resumed_run_needs_its_initial_models_no_more() {
     assert_eq!(resumed.expect("resumed")["step"], 2);
 }
 
+/// Checkpoints and exports are of the recipe's shape, so weights of another one must not train in it.
+#[test]
+fn initial_models_have_the_shape_of_the_run() {
+    let scene = Scene::new();
+    pretrain(&scene, "first", "2", &[]);
+    let (data, tokenizer) = (scene.at("shards"), scene.at("tokenizer"));
+    let (first, out) = (scene.at("first"), scene.at("second"));
+    let given = ["--data", &data, "--tokenizer", &tokenizer, "--out", &out];
+    let command = [
+        "pretrain",
+        "--recipe",
+        "demo",
+        "--init-discriminator",
+        &first,
+    ];
+    let other = ["--set", "model.num_hidden_layers=1"];
+    let (_, told) = expect_code(&[&command[..], &given, &other].concat(), 2);
+    assert!(told.contains("num_hidden_layers: "), "{told}");
+    // Dropout is the run's.
+    let more = [
+        "--init-discriminator",
+        &first,
+        "--init-generator",
+        &first,
+        "--set",
+        "model.hidden_dropout_prob=0.25",
+    ];
+    pretrain(&scene, "third", "2", &more);
+    let config = std::fs::read_to_string(scene.path("third/discriminator/config.json"));
+    assert!(
+        config
+            .expect("a model")
+            .contains("\"hidden_dropout_prob\": 0.25")
+    );
+}
+
+/// What is forced holds from then on, in the checkpoint and in what the run says of itself.
+#[test]
+fn a_run_that_was_forced_onto_other_data_is_a_run_on_those() {
+    let scene = Scene::new();
+    pretrain(&scene, "run", "2", &[]);
+    let text = "Mette Lindholm bor i Aarhus og arbejder i Roskilde Kommune.\n\n".repeat(300);
+    std::fs::write(scene.path("new.txt"), text).expect("writable");
+    let (new, tokenizer, shards) = (scene.at("new.txt"), scene.at("tokenizer"), scene.at("new"));
+    let prepare = [
+        "prepare",
+        "--quiet",
+        "--input",
+        &new,
+        "--tokenizer",
+        &tokenizer,
+    ];
+    expect_code(
+        &[&prepare[..], &["--out", &shards, "--max-length", "32"]].concat(),
+        0,
+    );
+    // In place of those it was begun on.
+    std::fs::rename(scene.path("shards"), scene.path("old")).expect("movable");
+    std::fs::rename(&shards, scene.path("shards")).expect("movable");
+    let manifest = || std::fs::read_to_string(scene.path("run/manifest.json")).expect("a manifest");
+    let before = manifest();
+    pretrain(&scene, "run", "4", &["--resume", "auto", "--force"]);
+    assert_ne!(manifest(), before);
+    pretrain(&scene, "run", "6", &["--resume", "auto"]);
+}
+
 /// Everything that departs from the reference at once: it resumes exactly, and its models can be taken
 /// out of a checkpoint.
 #[test]

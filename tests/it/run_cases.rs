@@ -320,6 +320,90 @@ fn a_comparison_has_one_set_of_data() {
     assert_eq!(series.read("table/table.json"), table, "the table stays");
 }
 
+/// A signal to the comparison alone, as a container's end sends it, stops the training of its child too.
+#[cfg(unix)]
+#[test]
+fn a_comparison_that_is_stopped_stops_its_child() {
+    let series = Series::new();
+    let more = ["--seeds", "3", "--epochs", "100000"];
+    let mut parent = series.start("compare", "table", &more);
+    let folder = || {
+        std::fs::read_dir(series.path("table"))
+            .into_iter()
+            .flatten()
+            .flatten()
+    };
+    let events = || {
+        let mut runs = folder().map(|entry| entry.path().join("events.jsonl"));
+        runs.find(|path| path.is_file())
+    };
+    let trains =
+        |path: &PathBuf| std::fs::read_to_string(path).is_ok_and(|t| t.contains("ner_step"));
+    wait_for("step", || events().is_some_and(|path| trains(&path)));
+    let pid = parent.id().to_string();
+    let sent = std::process::Command::new("kill")
+        .args(["-TERM", &pid])
+        .status();
+    assert!(sent.expect("`kill` runs").success());
+    assert_eq!(parent.wait().expect("it ends").code(), Some(143));
+    let text = std::fs::read_to_string(events().expect("there")).expect("readable");
+    let last = text.lines().last().expect("a line");
+    assert!(
+        last.contains("\"kind\":\"end\""),
+        "the child goes on: {last}"
+    );
+}
+
+#[test]
+fn what_a_series_reads_is_not_what_it_writes() {
+    let series = Series::new();
+    crate::survival::copy_dir(
+        &PathBuf::from(asset("golden/tiny-electra/ner")),
+        &series.path("work/model"),
+    );
+    let (model, out) = (series.at("work/model"), series.at("work"));
+    let train = series.at("train.conllu");
+    let before = std::fs::read(series.path("work/model/config.json")).expect("a model");
+    let arguments = |model: &str| {
+        let given = [
+            "finetune", "--model", model, "--train", &train, "--out", &out,
+        ];
+        expect_code(&[&given[..], &["--epochs", "1"]].concat(), 2).1
+    };
+    let other = asset("golden/tiny-electra/ner");
+    for model in [model.as_str(), other.as_str()] {
+        let told = arguments(model);
+        assert!(told.contains("would be overwritten"), "{told}");
+    }
+    assert_eq!(
+        std::fs::read(series.path("work/model/config.json")).expect("a model"),
+        before
+    );
+}
+
+/// There is a model all the same, and both ways of output say where.
+#[test]
+fn a_training_that_nothing_scores_says_where_its_model_is() {
+    let series = Series::new();
+    let (train, out) = (series.at("train.conllu"), series.at("run"));
+    let model = asset("golden/tiny-electra/ner");
+    let given = [
+        "finetune", "--quiet", "--model", &model, "--train", &train, "--out", &out,
+    ];
+    let (text, _) = expect_code(&[&given[..], &["--epochs", "1"]].concat(), 0);
+    assert!(
+        text.contains("not scored") && text.trim_end().ends_with(&out),
+        "{text}"
+    );
+    let (text, _) = expect_code(&[&given[..], &["--epochs", "1", "--json"]].concat(), 0);
+    let json: Value = serde_json::from_str(&text).expect("JSON");
+    assert!(
+        json["f1_mean"].is_null() && json["runs"][0]["seed"] == 42,
+        "{json}"
+    );
+    assert!(json["model"].is_string(), "{json}");
+}
+
 /// A run of an earlier version knew neither how labels were read nor hashes, and no precision.
 #[test]
 fn a_series_of_an_earlier_version_continues_with_a_warning() {

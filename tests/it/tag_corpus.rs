@@ -91,7 +91,7 @@ fn every_file_has_what_it_would_have_alone() {
 
     let (_, told) = predict(&["--redact"], 2);
     assert!(
-        told.contains("what another model, format or setting gave"),
+        told.contains("what another model, tokenizer, format or setting gave"),
         "{told}"
     );
     let (_, told) = predict(&[], 2);
@@ -138,6 +138,37 @@ fn what_has_changed_is_tagged_again() {
     let (counts, told) = predict();
     assert_eq!(counts, [2, 0, 0, 1]);
     assert!(told.contains("outputs of 1 files"), "{told}");
+}
+
+/// A tokenizer that was mended gives other words, and a configuration other classes.
+#[test]
+fn outputs_of_another_tokenizer_are_not_kept() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    crate::survival::copy_dir(Path::new(&model()), &folder.path().join("model"));
+    std::fs::write(folder.path().join("a.txt"), "Åse bor i Århus.\n").expect("writable");
+    let (model, input, out) = (path("model"), path("a.txt"), path("out"));
+    let predict = |code| {
+        let arguments = [
+            "predict", "--model", &model, "--input", &input, "--out", &out, "--format", "jsonl",
+        ];
+        expect_code(&arguments, code)
+    };
+    predict(0);
+    predict(0);
+    let settings = folder.path().join("model/tokenizer_config.json");
+    let text = std::fs::read_to_string(&settings).expect("a configuration");
+    let mut json: Value = serde_json::from_str(&text).expect("JSON");
+    json["do_lower_case"] = (json["do_lower_case"] != true).into();
+    std::fs::write(&settings, json.to_string()).expect("writable");
+    std::fs::remove_file(folder.path().join("model/tokenizer.json")).ok();
+    assert!(predict(2).1.contains("tokenizer"));
+    std::fs::write(&settings, text).expect("writable");
+    predict(0);
+    let config = folder.path().join("model/config.json");
+    let text = std::fs::read_to_string(&config).expect("a configuration");
+    std::fs::write(&config, text.replace("B-PER", "B-PERSON")).expect("writable");
+    predict(2);
 }
 
 #[test]

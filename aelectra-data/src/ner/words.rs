@@ -428,8 +428,8 @@ mod tests {
                 "Brøndby|IF|.|Kampen|,|vandt|EM|.|Nu|,|kl.|3|i|KL|.|Nr.|2|.",
             ),
             (
-                "sagde Jan. Mette så Mia. Den 3. jan. Bo, 2 mia. Og 5. Jan. 2020.",
-                "sagde|Jan|.|Mette|så|Mia|.|Den|3.|jan.|Bo|,|2|mia.|Og|5.|Jan.|2020|.",
+                "sagde Jan. Mette så Mia. Den 3. jan. Bo, 2 mia. Og i Jan. 2020.",
+                "sagde|Jan|.|Mette|så|Mia|.|Den|3.|jan.|Bo|,|2|mia.|Og|i|Jan.|2020|.",
             ),
             (
                 "Lampen var rød og bilen red. Han kom sen. Ib (red.) og red. Bo, gas el. vand",

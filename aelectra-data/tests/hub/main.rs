@@ -39,12 +39,15 @@ fn a_run_is_taken_for_its_model() {
     let hub = HubOptions::from_env(|_| None);
     let run = folder.path().to_str().unwrap();
     assert_eq!(resolve(run, &hub).unwrap(), folder.path());
+    // A run has a configuration too, that of its training.
+    fs::write(folder.path().join("config.json"), "{}").unwrap();
     for name in ["discriminator", "model"] {
         fs::create_dir(folder.path().join(name)).unwrap();
         fs::write(folder.path().join(name).join("config.json"), "{}").unwrap();
+        fs::write(folder.path().join(name).join("model.safetensors"), "").unwrap();
         assert_eq!(resolve(run, &hub).unwrap(), folder.path().join(name));
     }
-    fs::write(folder.path().join("config.json"), "{}").unwrap();
+    fs::write(folder.path().join("model.safetensors"), "").unwrap();
     assert_eq!(resolve(run, &hub).unwrap(), folder.path());
 }
 
@@ -100,7 +103,11 @@ fn a_download_has_the_standard_layout_and_only_needed_files() {
     );
     assert_eq!(
         names(&repo(&cache).join(".no_exist").join(COMMIT)),
-        ["special_tokens_map.json", "tokenizer.json"]
+        [
+            "added_tokens.json",
+            "special_tokens_map.json",
+            "tokenizer.json"
+        ]
     );
     assert_eq!(
         names(&repo(&cache).join("blobs")).len(),
