@@ -30,7 +30,7 @@ pub struct AdamConfig {
     pub epsilon: f64,
     /// Decoupled decay, not applied to biases and LayerNorm.
     pub weight_decay: f64,
-    /// Gradients are scaled down to this norm over all parameters together.
+    /// Gradients are scaled down to this norm over all parameters together; they are left alone where 0.
     pub max_grad_norm: f64,
     /// Kingma and Ba's bias correction, which ELECTRA leaves out and `transformers` has.
     pub bias_correction: bool,

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use aelectra_data::DataError;
-use aelectra_data::run::{Envelope, RunDir};
+use aelectra_data::run::{Envelope, RunDir, RunEvent};
 use serde::Serialize;
 
 use crate::error::Result;
@@ -18,11 +18,13 @@ use crate::store::{Metric, RunStore, process_exists, status};
 const HEAD: u64 = 64 * 1024;
 const TAIL: u64 = 256 * 1024;
 /// How far back from there the latest start is looked for, and in what pieces.
-const REACH: u64 = 256 << 20;
+const REACH: u64 = 64 << 20;
 const PIECE: u64 = 1 << 20;
 /// What a line that starts a process has; its longest is far below the second.
 const START: &[u8] = br#""kind":"start""#;
 const LINE: u64 = 64 * 1024;
+/// What the last line of a run that has ended has.
+const END: &[u8] = br#""kind":"end""#;
 
 /// A run in a line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -110,13 +112,17 @@ fn head_and_tail(path: &Path) -> std::io::Result<Vec<Envelope>> {
         file.read_to_end(&mut text)?;
     } else {
         Read::by_ref(&mut file).take(HEAD).read_to_end(&mut text)?;
-        // A run that was resumed is another process since, whose start may lie in between.
         text.push(b'\n');
-        text.extend(last_start(&mut file, HEAD..length - TAIL)?);
-        text.push(b'\n');
+        let mut tail = Vec::new();
         file.seek(SeekFrom::Start(length - TAIL))?;
+        file.read_to_end(&mut tail)?;
+        if !knows_its_process(&text, &tail) {
+            // It may have been resumed since, by a process whose start lies in between.
+            text.extend(last_start(&mut file, HEAD..length - TAIL)?);
+            text.push(b'\n');
+        }
         // The lines that were cut on both sides of the gap are no events.
-        file.read_to_end(&mut text)?;
+        text.extend(tail);
     }
     let whole = text
         .iter()
@@ -126,6 +132,24 @@ fn head_and_tail(path: &Path) -> std::io::Result<Vec<Envelope>> {
         .split(|&byte| byte == b'\n')
         .filter_map(|line| Envelope::from_json(line).ok())
         .collect())
+}
+
+/// Whether the ends of a file say whether its run is alive: it has ended or was started in the tail, or the
+/// process of its head is still there or out of sight.
+fn knows_its_process(head: &[u8], tail: &[u8]) -> bool {
+    let has = |part: &[u8], what: &[u8]| part.windows(what.len()).any(|found| found == what);
+    let last = tail.trim_ascii_end().rsplit(|&byte| byte == b'\n').next();
+    if has(tail, START) || last.is_some_and(|line| has(line, END)) {
+        return true;
+    }
+    let events = head.split(|&byte| byte == b'\n').rev();
+    let start = events
+        .filter_map(|line| Envelope::from_json(line).ok())
+        .find_map(|envelope| match envelope.event {
+            RunEvent::Start(start) => Some(start),
+            _ => None,
+        });
+    start.is_some_and(|start| process_exists(&start) != Some(false))
 }
 
 /// The last line of a part of a file that starts a process, if there is one.
@@ -176,7 +200,7 @@ pub fn summaries(root: &Path, now: f64) -> Result<Vec<RunSummary>> {
 #[cfg(test)]
 mod tests {
     use aelectra_data::run::{
-        EndEvent, EndReason, EventWriter, PretrainMetrics, RunEvent, StartEvent, StepEvent,
+        EndEvent, EndReason, EventWriter, PretrainMetrics, StartEvent, StepEvent,
     };
 
     use super::*;

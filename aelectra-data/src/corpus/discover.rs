@@ -195,11 +195,14 @@ fn is_notice(path: &Path) -> bool {
         .unwrap_or_default()
         .to_string_lossy()
         .to_lowercase();
-    // `LICENSE-MIT` and `readme.md` too, but not `licenser.txt`, and of directories not `metadata-tekster`.
+    // `LICENSE-MIT`, `LICENSES` and `COPYING3` too, but not `licenser.txt`, and of directories not
+    // `metadata-tekster`.
     let is_dir = path.is_dir();
     NOTICES.iter().any(|notice| {
         let rest = name.strip_prefix(notice);
         rest.is_some_and(|rest| {
+            let rest = rest.strip_prefix('s').unwrap_or(rest);
+            let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
             rest.is_empty() || !is_dir && !rest.starts_with(char::is_alphanumeric)
         })
     })

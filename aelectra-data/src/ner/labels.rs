@@ -89,7 +89,7 @@ impl LabelMap {
         let there: Vec<String> = classes.into_iter().map(quoted).collect();
         (!unused.is_empty()).then(|| {
             format!(
-                "there is no class {} to rename (`--map-label`); the classes are {}",
+                "there is no class {} to rename (`map_label`); the classes are {}",
                 unused.join(", "),
                 if there.is_empty() {
                     "none".to_owned()

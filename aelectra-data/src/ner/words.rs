@@ -267,12 +267,8 @@ impl<'a> Chunk<'a, '_> {
         if is_in(&KEEPING, word) && (!shouted || next_digit) {
             return true;
         }
-        let goes_on = next.is_some_and(|c| c.is_lowercase()) || next_digit;
-        if is_in(&KEEPING_UNLESS_NAMES, word) && (capitals == 0 || goes_on) {
-            return true;
-        }
         // In brackets, as in `(red.)`, nothing begins after it.
-        if is_in(&KEEPING_WITHIN, word) && (goes_on || !at_end) {
+        if keeps_where_it_goes_on(word, next, !at_end) {
             return true;
         }
         if next_digit && is_in(&KEEPING_BEFORE_DIGITS, word) {
@@ -302,8 +298,10 @@ impl<'a> Chunk<'a, '_> {
                 "." | "-" if run > 1 => false,
                 "." => {
                     // A single capital is an initial: `P.G.` stays whole.
+                    let word = self.slice(from..i + 1);
                     let abbreviated = (i > from + 1 || before == before.to_lowercase())
-                        && is_in(&KEEPING, self.slice(from..i + 1));
+                        && (is_in(&KEEPING, word)
+                            || keeps_where_it_goes_on(word, after.chars().next(), false));
                     let starts = after.chars().next().is_some_and(char::is_uppercase);
                     if abbreviated && (starts || is_digit(after)) {
                         self.emit(from..i + 1);
@@ -331,6 +329,14 @@ impl<'a> Chunk<'a, '_> {
         }
         self.emit(from..end);
     }
+}
+
+/// Whether an abbreviation that is also a word or a name keeps its period before `next`.
+fn keeps_where_it_goes_on(word: &str, next: Option<char>, in_brackets: bool) -> bool {
+    let goes_on = next.is_some_and(|c| c.is_lowercase() || c.is_numeric());
+    let is_name = word.starts_with(char::is_uppercase);
+    is_in(&KEEPING_UNLESS_NAMES, word) && (!is_name || goes_on)
+        || is_in(&KEEPING_WITHIN, word) && (goes_on || in_brackets)
 }
 
 fn is_email(text: &str) -> bool {
@@ -415,8 +421,8 @@ mod tests {
                 "vent|...|nej|--|jo|…|bil|(|er|)|osv.",
             ),
             (
-                "kl.12.30 i kap. 3 og et kap.",
-                "kl.|12.30|i|kap.|3|og|et|kap|.",
+                "kl.12.30 i kap. 3 og et kap. i jan.2020, sagde Jan.Mette",
+                "kl.|12.30|i|kap.|3|og|et|kap|.|i|jan.|2020|,|sagde|Jan|.|Mette",
             ),
             ("d. 20. august, A/S B&W, C#", "d.|20.|august|,|A/S|B&W|,|C#"),
             (

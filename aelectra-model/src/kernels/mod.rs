@@ -306,7 +306,7 @@ pub fn of(device: &Device) -> &'static dyn Kernels {
 /// | sums of those products, so also logits | 32 bits |
 /// | layers of fewer than 64 outputs (classes, the replaced-token logit) | 32 bits (TF32 on a card) |
 /// | embeddings, residuals, LayerNorm, GELU, softmax, dropout, losses | 32 bits |
-/// | parameters, their gradients, moments and the update | 32 bits |
+/// | parameters, their gradients, moments and the update | 32 bits; products of Muon's directions are rounded |
 ///
 /// # Errors
 /// When the device has no kernels that train in the precision.

@@ -66,8 +66,8 @@ pub(super) fn optimizes(optimizer: &AdamConfig) -> [Expectation<'_>; 6] {
         (
             "optimizer.max_grad_norm",
             max_grad_norm,
-            *max_grad_norm > 0.0,
-            above_zero,
+            amount(*max_grad_norm),
+            at_least_zero,
         ),
         ("optimizer.muon", muon, amount(*muon), at_least_zero),
     ]

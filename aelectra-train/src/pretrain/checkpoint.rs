@@ -46,6 +46,9 @@ pub struct TrainState {
 /// Version of [`TrainState`].
 pub(crate) const FORMAT: u32 = 1;
 
+/// The file of [`TrainState`], written last.
+const STATE: &str = "state.json";
+
 /// What the names of checkpoints begin with that are not whole.
 const PARTIAL: &str = ".partial-";
 
@@ -78,6 +81,21 @@ pub(crate) fn save(
     written.map(|()| path)
 }
 
+/// Whether the run has a checkpoint of this step.
+pub(crate) fn is_there(run: &RunDir, step: u64) -> bool {
+    run.checkpoint(step).join(STATE).is_file()
+}
+
+/// Says something else of a checkpoint that is there: its tensors are those of the step.
+///
+/// # Errors
+/// When it cannot be written; what was there before is untouched.
+pub(crate) fn restate(run: &RunDir, state: &TrainState) -> Result<PathBuf> {
+    let path = run.checkpoint(state.step);
+    replace_json(&path.join(STATE), state)?;
+    Ok(path)
+}
+
 fn write(
     dir: &Path,
     model: &ElectraPretrainer,
@@ -94,7 +112,7 @@ fn write(
     })?;
     save_tensors(&dir.join("model.safetensors"), &tensors)?;
     save_tensors(&dir.join("optimizer.safetensors"), &optimizer.state(model))?;
-    Ok(replace_json(&dir.join("state.json"), state)?)
+    Ok(replace_json(&dir.join(STATE), state)?)
 }
 
 /// Reads weights and moments into a model of the right architecture and its optimizer.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aelectra_data::files::replace_json;
-use aelectra_data::hub::HubOptions;
+use aelectra_data::hub::{HubOptions, is_model};
 use aelectra_data::pretrain::{BatchSource, MaskingPolicy, ShardSet, Split, WordStarts};
 use aelectra_data::run::{ResumedEvent, RunDir, RunEvent, StartEvent, clear_control};
 use aelectra_data::vocab::WordPieceTokenizer;
@@ -133,6 +133,13 @@ impl Session {
                 run.refuse_occupied()?;
             }
             refuse_other_task(&run)?;
+            if is_model(run.path()) {
+                return Err(TrainError::config(format!(
+                    "`{}` is a model, whose configuration would be overwritten",
+                    run.path().display()
+                ))
+                .with_hint("give an `--out` of its own"));
+            }
             let inputs = job.init.directories(&job.hub);
             run.refuse_models_of_others(&["discriminator", "generator"], &inputs)?;
             let begins = match job.resume {

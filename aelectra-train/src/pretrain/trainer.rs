@@ -142,6 +142,8 @@ impl<'a> Trainer<'a> {
                 (state.best_loss, state.held_out) = (None, None);
             }
         }
+        // A run that had ended is not measured again because it is looked at.
+        let measured = state.held_out.filter(|(step, _)| *step == state.step);
         let trainer = Self {
             options,
             bus,
@@ -151,7 +153,7 @@ impl<'a> Trainer<'a> {
             waited: 0.0,
             window: Window::default(),
             last_checkpoint,
-            last_evaluation: None,
+            last_evaluation: measured,
             last_training: PretrainMetrics::default(),
             trained_seconds: 0.0,
             trained_tokens: 0,
@@ -238,6 +240,11 @@ impl<'a> Trainer<'a> {
         if warms_up {
             self.tell(first_step_note());
         }
+        let step = self.state.step;
+        if step > 0 && every(step, self.options.config.eval_every) && !self.is_evaluated() {
+            // What an interruption after this checkpoint left out.
+            self.evaluate_and_keep(&model)?;
+        }
         let mut batches =
             BatchLoader::start(Arc::clone(&self.options.train), self.state.step, PREFETCH);
         loop {
@@ -297,17 +304,17 @@ impl<'a> Trainer<'a> {
                     return Ok((model, end::event(EndReason::Nonfinite, 1)));
                 }
             }
+            // Before an evaluation, which may outlast the patience of whoever stops the process.
+            if every(step, self.options.config.checkpoint_every) {
+                // What went wrong has been told, and the run goes on.
+                let _ = self.checkpoint_or_warn(&model);
+            }
             if every(step, self.options.config.eval_every)
+                && self.options.stop.requested().is_none()
                 && let Err(error) = self.evaluate_and_keep(&model)
             {
                 self.keep(&model);
                 return Err(error);
-            }
-            if every(step, self.options.config.checkpoint_every)
-                && self.last_checkpoint != Some(step)
-            {
-                // What went wrong has been told, and the run goes on.
-                let _ = self.checkpoint_or_warn(&model);
             }
         }
     }
@@ -470,7 +477,8 @@ impl<'a> Trainer<'a> {
     /// configuration wants no checkpoint before the end.
     fn evaluate_and_keep(&mut self, model: &ElectraPretrainer) -> Result<()> {
         self.evaluate(model)?;
-        if self.options.config.checkpoint_every > 0 && self.improved() {
+        let wanted = self.options.config.checkpoint_every > 0 && self.improved();
+        if wanted || self.last_checkpoint == Some(self.state.step) {
             // What went wrong has been told, and the run goes on.
             let _ = self.checkpoint_or_warn(model);
         }
@@ -513,7 +521,13 @@ impl<'a> Trainer<'a> {
         if best {
             self.state.best_loss = self.measured_loss();
         }
-        let path = match checkpoint::save(run, model, &self.optimizer, &self.state) {
+        // The weights of a step are written once, however much more is learnt of them.
+        let again = self.last_checkpoint == Some(step) && checkpoint::is_there(run, step);
+        let saved = match again {
+            true => checkpoint::restate(run, &self.state),
+            false => checkpoint::save(run, model, &self.optimizer, &self.state),
+        };
+        let path = match saved {
             Ok(path) => path,
             Err(error) => {
                 // Nothing was kept, so the next good evaluation must still count as the best.
@@ -534,6 +548,9 @@ impl<'a> Trainer<'a> {
             run.write_pointer(Pointer::Best, &target)?;
         }
         self.last_checkpoint = Some(step);
+        if again && !best {
+            return Ok(());
+        }
         self.bus.emit(RunEvent::Checkpoint(CheckpointEvent {
             step,
             path: relative(run, &path),

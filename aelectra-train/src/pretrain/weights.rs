@@ -177,7 +177,9 @@ fn refuse_other_shape(model: &str, found: &ElectraConfig, wanted: &ElectraConfig
         "`{model}` is of another shape than this run:\n{}",
         differences.join("\n")
     ))
-    .with_hint("give the recipe the model was made with, or `--set` these keys (`model.…`, `generator_size`)"))
+    .with_hint(
+        "give the recipe that the model was made with, or `--set` its sizes (`model.…`, `generator_size`)",
+    ))
 }
 
 /// The directory of an initial model. A run stands for its network of that part, and not for the one that

@@ -76,17 +76,18 @@ pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
     let seed = ("seed", args.seed.map(Into::into));
     let epochs = ("epochs", args.epochs.map(Into::into));
     let precision = ("precision", args.precision.map(|p| p.to_string().into()));
+    let mut set = args.set.clone();
+    if args.random_init && std::env::var_os("AELECTRA_LAYERWISE_DECAY").is_none() {
+        // Layers that know nothing have nothing to be kept. What is given itself comes later, and counts.
+        set.insert(0, FLAT.to_owned());
+    }
     let (mut config, layers): (FinetuneConfig, _) =
-        configuration(&args.recipe, &args.set, &[seed, epochs, precision])?;
+        configuration(&args.recipe, &set, &[seed, epochs, precision])?;
     let (Some(model), Some(train), false) = (&args.model, &args.train, args.print_config) else {
         return output::line(layers.render().trim_end()).map(|()| 0);
     };
     let read = args.read.options(&[])?;
     config.map_label.extend(args.read.map_label.iter().cloned());
-    if args.random_init && !sets(&args.set, FLAT) {
-        // Layers that know nothing have nothing to be kept.
-        config.layerwise_decay = 1.0;
-    }
     for (name, other) in [("--dev", &args.dev), ("--test", &args.test)] {
         if other.as_ref().is_some_and(|other| is_same(train, other)) {
             output::note(&format!(

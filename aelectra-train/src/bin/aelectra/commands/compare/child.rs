@@ -55,6 +55,7 @@ impl Children {
         let mut child = Command::new(program)
             .args(std::env::args_os().skip(1))
             .args([part, &at.to_string()])
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
             .context("cannot start this program again")?;
@@ -116,7 +117,8 @@ impl Children {
                 asked = Some(Instant::now());
                 let run = run.and_then(|run| RunDir::open(run).ok());
                 match run {
-                    Some(run) => drop(request_control(&run.control(), ControlRequest::Stop)?),
+                    // Where it cannot be written, it is tried again.
+                    Some(run) => drop(request_control(&run.control(), ControlRequest::Stop)),
                     // Nothing is lost with it.
                     None => child.kill()?,
                 }

@@ -73,16 +73,30 @@ impl Found {
             return Ok(());
         }
         let out = out.canonicalize().ok();
-        // Links to directories are not followed: they may lead back.
         let is_output = |entry: &DirEntry| {
             entry.file_type().is_dir() && out.is_some() && entry.path().canonicalize().ok() == out
         };
-        let mut walk = WalkDir::new(start).sort_by_file_name();
-        if let Some(levels) = pattern.and_then(|pattern| levels(pattern, &self.root)) {
-            walk = walk.max_depth(levels);
+        let levels = pattern.map_or_else(Vec::new, |pattern| levels(pattern, &self.root));
+        let mut walk = WalkDir::new(start).follow_links(true).sort_by_file_name();
+        if pattern.is_some_and(|pattern| !pattern.as_str().contains("**")) {
+            walk = walk.max_depth(levels.len());
         }
-        for entry in walk.into_iter().filter_entry(|entry| !is_output(entry)) {
-            let entry = entry?;
+        // What a pattern excludes is not even opened.
+        let leads_on = |entry: &DirEntry| {
+            let level = entry.depth().checked_sub(1).and_then(|at| levels.get(at));
+            let name = entry.file_name().to_string_lossy();
+            level.is_none_or(|level| level.matches(&name))
+        };
+        let walk = walk.into_iter();
+        for entry in walk.filter_entry(|entry| !is_output(entry) && leads_on(entry)) {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) if leads_nowhere(&error) => {
+                    self.passed_over += 1;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             let below = entry.path().strip_prefix(start).unwrap_or(entry.path());
             let named = self.root.join(below);
             let is_meant = pattern.is_none_or(|pattern| matches(pattern, &named));
@@ -112,12 +126,22 @@ fn matches(pattern: &glob::Pattern, path: &Path) -> bool {
     pattern.matches_with(&path.to_string_lossy(), options)
 }
 
-/// How far below its fixed part a pattern reaches, unless any distance will do.
-fn levels(pattern: &glob::Pattern, root: &Path) -> Option<usize> {
-    let text = Path::new(pattern.as_str());
-    let deep = pattern.as_str().contains("**");
-    let parts = |path: &Path| path.components().count();
-    (!deep).then(|| parts(text).saturating_sub(parts(root)))
+/// A link back to where the walk has come from, or to what is not there.
+fn leads_nowhere(error: &walkdir::Error) -> bool {
+    let is_link = error.path().is_some_and(Path::is_symlink);
+    let missing = error.io_error().map(std::io::Error::kind) == Some(std::io::ErrorKind::NotFound);
+    error.loop_ancestor().is_some() || is_link && missing
+}
+
+/// The patterns of the names below a pattern's fixed part, level by level, up to one for any distance.
+fn levels(pattern: &glob::Pattern, root: &Path) -> Vec<glob::Pattern> {
+    let parts = Path::new(pattern.as_str()).components();
+    let below = parts.skip(root.components().count());
+    let names = below.map(|part| part.as_os_str().to_string_lossy().into_owned());
+    names
+        .take_while(|name| !name.contains("**"))
+        .map_while(|name| glob::Pattern::new(&name).ok())
+        .collect()
 }
 
 #[cfg(test)]
@@ -166,6 +190,42 @@ mod tests {
         assert_eq!(found(&format!("{whole}/.hidden"), &out).0, ["d.txt"]);
         assert!(find(&format!("{whole}/*.csv"), &out).is_err());
         assert!(find(&format!("{whole}/none/*.txt"), &out).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_other_folders_left_alone() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+
+        let dir = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| dir.path().join(name);
+        for name in ["elsewhere/a.txt", "archive/b.txt", "closed/c.txt"] {
+            std::fs::create_dir_all(at(name).parent().expect("a parent")).expect("created");
+            std::fs::write(at(name), "x").expect("written");
+        }
+        symlink(at("elsewhere"), at("archive/2024")).expect("linked");
+        symlink(at("archive"), at("archive/back")).expect("linked");
+        symlink(at("nothing"), at("archive/broken")).expect("linked");
+        let whole = dir.path().to_string_lossy().into_owned();
+        let out = at("out");
+        let both = ["2024/a.txt", "b.txt"];
+        assert_eq!(
+            found(&format!("{whole}/archive"), &out),
+            (both.map(str::to_owned).to_vec(), 2)
+        );
+        assert_eq!(found(&format!("{whole}/archive/**/*.txt"), &out).0, both);
+        assert_eq!(
+            found(&format!("{whole}/archive/*/a.txt"), &out).0,
+            both[..1]
+        );
+        let close = |mode| {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(at("closed"), mode).expect("changed");
+        };
+        close(0);
+        let (names, _) = found(&format!("{whole}/arch*/*.txt"), &out);
+        close(0o700);
+        assert_eq!(names, ["archive/b.txt"]);
     }
 
     /// As in an archive from before UTF-8.
