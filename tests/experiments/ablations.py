@@ -1,4 +1,4 @@
-"""Ablations of the recipe `cpu-small` (rows `now…`) and of what it was before: one change at a time, the same budget of processor time for each.
+"""Ablations of the recipe `cpu-small` (rows `now…`, with Adam unless they say Muon) and of what it was before: one change at a time, the same budget of processor time for each.
 
     python tests/experiments/ablations.py --aelectra target/release/aelectra --text train-modern.jsonl.zst \\
         --ner danplus-ddt-4 --out ablations [--minutes 10] [--jobs 2] [ROW ...]
@@ -35,7 +35,7 @@ class Row:
 
 
 def now(seed: int = 1, vocabulary: int = 16000, mixture: str = "plain", **set) -> Row:
-    return Row(set, vocabulary, mixture, seed, "cpu-small")
+    return Row({"optimizer.muon": 0.0} | set, vocabulary, mixture, seed, "cpu-small")
 
 
 def shape(hidden: int, layers: int = 3, **others) -> dict:
