@@ -251,6 +251,31 @@ fn long_texts_are_cut_between_words_and_characters() {
     assert_eq!(report.sources[0].invalid_utf8, 0, "characters stay whole");
 }
 
+/// A directory that is left out is said, and one that only begins like a notice is read.
+#[test]
+fn notices_are_left_out_and_said() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in [
+        "LICENSES/MIT.txt",
+        "COPYING3",
+        "metadata_rige/a.txt",
+        "licenser.txt",
+    ] {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "Noget tekst.").unwrap();
+    }
+    let found = discover(&corpus(&[dir.path()])).unwrap();
+    let names = found.sources.iter().map(|source| source.path.file_name());
+    let names: Vec<_> = names.map(|name| name.unwrap().to_str().unwrap()).collect();
+    assert_eq!(names, ["licenser.txt", "a.txt"]);
+    let notes = found.notes.join("\n");
+    assert!(
+        notes.contains("2 files left out") && notes.contains("LICENSES"),
+        "{notes}"
+    );
+}
+
 #[test]
 fn gigaword_directories_keep_texts_and_skip_metadata() {
     let dir = tempfile::tempdir().unwrap();

@@ -170,6 +170,21 @@ fn a_curve_over_more_sentences_than_there_are_is_refused() {
     }
 }
 
+/// A word that is a zero-width space has no piece, so a batch of it alone has nothing to learn from.
+#[test]
+fn a_batch_without_a_labelled_piece_is_a_step_like_any_other() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let text = "Mette\tB-PER\nbor\tO\n\n\u{200b}\tO\n\nAarhus\tB-LOC\n";
+    std::fs::write(folder.path().join("train.tsv"), text).expect("writable");
+    let at = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let (train, out, model) = (at("train.tsv"), at("run"), asset("golden/tiny-electra/ner"));
+    let given = [
+        "finetune", "--quiet", "--model", &model, "--train", &train, "--out", &out,
+    ];
+    let more = ["--set", "batch_size=1", "--epochs", "2"];
+    expect_code(&[&given[..], &more].concat(), 0);
+}
+
 #[test]
 fn a_tagger_of_nothing_is_told_while_it_trains_and_at_the_end() {
     let folder = tempfile::tempdir().expect("a temporary directory");

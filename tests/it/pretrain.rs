@@ -188,6 +188,11 @@ fn initial_models_have_the_shape_of_the_run() {
     let other = ["--set", "model.num_hidden_layers=1"];
     let (_, told) = expect_code(&[&command[..], &given, &other].concat(), 2);
     assert!(told.contains("num_hidden_layers: "), "{told}");
+    // Nor does a model's own directory become a run.
+    let model = scene.at("first/discriminator");
+    let given = ["--data", &data, "--tokenizer", &tokenizer, "--out", &model];
+    let (_, told) = expect_code(&[&command[..3], &given].concat(), 2);
+    assert!(told.contains("is a model"), "{told}");
     // Dropout is the run's, not what the model was made with.
     let losses = |out: &str, dropout: &str| {
         let init = ["--init-discriminator", &first, "--init-generator", &first];

@@ -162,6 +162,32 @@ pub(super) mod tests {
             .collect()
     }
 
+    /// `å` as `a` and a ring, as macOS writes it; what a vocabulary knows stays as it is.
+    #[test]
+    fn decomposed_letters_are_composed_where_they_are_unknown() {
+        let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
+        let with = |more: &[&str]| {
+            let tokens = special.iter().chain(more).map(|&token| token.to_owned());
+            WordPieceTokenizer::from_tokens(tokens.collect(), TokenizerOptions::default())
+                .expect("a vocabulary")
+        };
+        let pieces = |tokenizer: &WordPieceTokenizer, word: &str| {
+            let windows = align(tokenizer, [&[word][..]], 8, 1).expect("aligns");
+            windows.input_ids[0].clone()
+        };
+        let (composed, decomposed) = ("\u{c5}se", "A\u{30a}se");
+        let tokenizer = with(&["\u{c5}", "##s", "##e"]);
+        assert_eq!(pieces(&tokenizer, composed), [2, 5, 6, 7, 3]);
+        assert_eq!(pieces(&tokenizer, decomposed), [2, 5, 6, 7, 3]);
+        assert_eq!(
+            pieces(&tokenizer, "X\u{30a}"),
+            [2, 1, 3],
+            "unknown either way"
+        );
+        let other = with(&["A", "##\u{30a}", "##s", "##e", "\u{c5}"]);
+        assert_eq!(pieces(&other, decomposed), [2, 5, 6, 7, 8, 3]);
+    }
+
     #[test]
     fn parts_append_to_the_whole() {
         let sentences = [

@@ -224,6 +224,17 @@ mod tests {
         assert_eq!(left.len(), 3, "no temporary file stays: {left:?}");
     }
 
+    /// Somebody lists the run instead of the folder it is in.
+    #[test]
+    fn a_run_is_not_a_folder_of_its_own_files() {
+        let root = tempfile::tempdir().expect("temporary directory");
+        let run = RunDir::create_at(&root.path().join("a")).expect("created");
+        fs::write(run.events(), "").expect("written");
+        fs::write(run.manifest(), "{}").expect("written");
+        assert_eq!(RunDir::list(run.path()).expect("listed"), []);
+        assert_eq!(RunDir::list(root.path()).expect("listed"), [run]);
+    }
+
     #[test]
     fn the_latest_run_is_the_one_written_last() {
         let root = tempfile::tempdir().expect("temporary directory");

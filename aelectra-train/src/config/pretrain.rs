@@ -374,6 +374,33 @@ mod tests {
     }
 
     #[test]
+    fn constants_that_would_give_no_numbers_are_refused() {
+        let with = |optimizer: AdamConfig| {
+            let config = PretrainConfig {
+                optimizer,
+                ..PretrainConfig::default()
+            };
+            config.validate()
+        };
+        let ours = AdamConfig::default();
+        for wrong in [
+            AdamConfig {
+                epsilon: 0.0,
+                ..ours
+            },
+            AdamConfig { beta2: 1.0, ..ours },
+            AdamConfig { muon: -1.0, ..ours },
+        ] {
+            assert!(with(wrong).is_err(), "{wrong:?}");
+        }
+        let unclipped = AdamConfig {
+            max_grad_norm: 0.0,
+            ..ours
+        };
+        assert!(with(unclipped).is_ok(), "0 is no clipping");
+    }
+
+    #[test]
     fn the_temperature_changes_by_a_constant_factor() {
         let config = PretrainConfig {
             sampling_temperature: 2.0,

@@ -1,7 +1,8 @@
 //! Inference with the factors of the linear layers in 16-bit brain floats.
 //!
 //! Weights are rounded once, activations at every product; sums, biases, GELU and LayerNorm stay in
-//! 32-bit floats, and so does attention over fewer than 64 tokens (`super::attention`). This is for processors that multiply brain floats; for others
+//! 32-bit floats, and so does attention over fewer than 64 tokens (`super::attention`). This is for
+//! processors that multiply brain floats; for others
 //! there is `LinearF32::of_brain_floats`.
 
 use std::ops::Range;
