@@ -9,6 +9,14 @@
 typedef int Result; /* CUresult: 0 is success */
 typedef unsigned long long Pointer; /* CUdeviceptr */
 enum { NOT_FOUND = 500 };
+/* The emulator has neither the copy engine nor the barriers of Hopper. */
+#ifdef EMULATED
+enum { CAPABILITY = 8 };
+#define NAME "emulated (as an A100)"
+#else
+enum { CAPABILITY = 9 };
+#define NAME "no card (as an H100)"
+#endif
 
 /* What stands for a context, stream, event, module or function. */
 static void *handle(void) { return calloc(1, 64); }
@@ -17,7 +25,7 @@ Result cuInit(unsigned flags) { return 0; }
 Result cuDriverGetVersion(int *version) { *version = 13000; return 0; }
 Result cuDeviceGetCount(int *count) { *count = 1; return 0; }
 Result cuDeviceGet(int *device, int ordinal) { *device = ordinal; return 0; }
-Result cuDeviceGetName(char *name, int length, int device) { snprintf(name, length, "no card (as an H100)"); return 0; }
+Result cuDeviceGetName(char *name, int length, int device) { snprintf(name, length, NAME); return 0; }
 Result cuDeviceGetPCIBusId(char *id, int length, int device) { snprintf(id, length, "0000:00:00.0"); return 0; }
 Result cuDeviceTotalMem_v2(size_t *bytes, int device) { *bytes = 80ull << 30; return 0; }
 Result cuGetExportTable(const void **table, const void *id) { return NOT_FOUND; }
@@ -34,7 +42,7 @@ Result cuDeviceGetAttribute(int *value, int attribute, int device) {
     case 8: *value = 49152; break; /* shared memory of a block */
     case 10: *value = 32; break; /* warp */
     case 16: *value = 132; break; /* multiprocessors */
-    case 75: *value = 9; break; /* compute capability 9.0 */
+    case 75: *value = CAPABILITY; break; /* compute capability */
     case 76: *value = 0; break;
     case 97: *value = 232448; break; /* shared memory of a block that asks for it */
     default: *value = 1;
@@ -58,11 +66,17 @@ Result cuEventElapsedTime(float *milliseconds, void *from, void *to) { *millisec
 Result cuEventElapsedTime_v2(float *milliseconds, void *from, void *to) { *milliseconds = 1; return 0; }
 Result cuEventDestroy_v2(void *event) { free(event); return 0; }
 
-Result cuMemAlloc_v2(Pointer *at, size_t bytes) { *at = (Pointer)calloc(1, bytes); return 0; }
+/* Aligned as a card's, zeroed. */
+static void *memory(size_t bytes) {
+  void *at = NULL;
+  if (posix_memalign(&at, 512, bytes ? bytes : 1)) return NULL;
+  return memset(at, 0, bytes);
+}
+Result cuMemAlloc_v2(Pointer *at, size_t bytes) { *at = (Pointer)memory(bytes); return *at ? 0 : 2; }
 Result cuMemAllocAsync(Pointer *at, size_t bytes, void *stream) { return cuMemAlloc_v2(at, bytes); }
 Result cuMemFree_v2(Pointer at) { free((void *)at); return 0; }
 Result cuMemFreeAsync(Pointer at, void *stream) { return cuMemFree_v2(at); }
-Result cuMemAllocHost_v2(void **at, size_t bytes) { *at = calloc(1, bytes); return 0; }
+Result cuMemAllocHost_v2(void **at, size_t bytes) { *at = memory(bytes); return *at ? 0 : 2; }
 Result cuMemFreeHost(void *at) { free(at); return 0; }
 Result cuMemcpyHtoDAsync_v2(Pointer to, const void *from, size_t bytes, void *stream) { memcpy((void *)to, from, bytes); return 0; }
 Result cuMemcpyDtoHAsync_v2(void *to, Pointer from, size_t bytes, void *stream) { memcpy(to, (void *)from, bytes); return 0; }
@@ -88,14 +102,16 @@ Result cuMemcpy2DAsync_v2(const Copy *copy, void *stream) {
   return 0;
 }
 
-Result cuModuleLoadData(void **module, const void *image) { *module = handle(); return 0; }
-Result cuModuleGetFunction(void **function, void *module, const char *name) { *function = handle(); return 0; }
-Result cuModuleUnload(void *module) { free(module); return 0; }
 Result cuFuncSetAttribute(void *function, int attribute, int value) { return 0; }
 Result cuTensorMapEncodeTiled(void *map, int type, unsigned rank, void *at, const void *dims, const void *strides,
                               const void *box, const void *steps, int interleave, int swizzle, int promotion, int fill) {
   return 0;
 }
+
+#ifndef EMULATED /* emulator/emulator.cpp loads and runs kernels. */
+Result cuModuleLoadData(void **module, const void *image) { *module = handle(); return 0; }
+Result cuModuleGetFunction(void **function, void *module, const char *name) { *function = handle(); return 0; }
+Result cuModuleUnload(void *module) { free(module); return 0; }
 
 static long launches;
 Result cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
@@ -110,3 +126,4 @@ Result cuLaunchKernelEx(const void *config, void *function, void **arguments, vo
 __attribute__((destructor)) static void report(void) {
   if (getenv("FAKE_DRIVER_LAUNCHES")) fprintf(stderr, "%ld launches\n", launches);
 }
+#endif

@@ -3,7 +3,8 @@
 use crate::binary::aelectra;
 
 /// Variables that have another use than to set a key.
-const OTHERS: [(&str, &str); 6] = [
+const OTHERS: [(&str, &str); 7] = [
+    ("AELECTRA_ATTENTION", "composed"),
     ("AELECTRA_DEVICE", "flex"),
     ("AELECTRA_FUSED", "1"),
     ("AELECTRA_SIMD", "portable"),

@@ -1,8 +1,10 @@
 //! `aelectra pretrain`: which checkpoints it keeps, and models it continues from.
 
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
-use crate::binary::expect_code;
+use crate::binary::{aelectra, expect_code};
 use crate::survival::Scene;
 
 /// A few steps into `out`, evaluated between checkpoints.
@@ -104,9 +106,8 @@ fn a_discriminator_is_exported_in_other_sizes() {
     expect_code(&[&export[..], &["--rescale", "0.1"]].concat(), 0);
 }
 
-/// A single document cannot be held out, which both commands say.
-#[test]
-fn a_training_without_held_out_examples_says_so() {
+/// A scene whose shards are of one document, of which nothing can be held out; what `prepare` told of it.
+fn nothing_held_out() -> (Scene, String) {
     let scene = Scene::new();
     let text = "Mette Lindholm bor i Aarhus og arbejder i Roskilde Kommune. ".repeat(200);
     std::fs::write(scene.path("one.txt"), text).expect("writable");
@@ -125,16 +126,101 @@ fn a_training_without_held_out_examples_says_so() {
         &shards,
     ];
     let (_, told) = expect_code(&[&prepare[..], &["--max-length", "32"]].concat(), 0);
-    assert!(told.contains("none was held out"), "{told}");
     // In place of those it trains on.
     std::fs::rename(scene.path("shards"), scene.path("others")).expect("movable");
     std::fs::rename(&shards, scene.path("shards")).expect("movable");
+    (scene, told)
+}
+
+/// A single document cannot be held out, which both commands say.
+#[test]
+fn a_training_without_held_out_examples_says_so() {
+    let (scene, told) = nothing_held_out();
+    assert!(told.contains("none was held out"), "{told}");
     pretrain(&scene, "run", "2", &[]);
     let told = scene.events("run").into_iter().any(|event| {
         event["kind"] == "log"
             && (event["message"].as_str()).is_some_and(|m| m.contains("no examples for validation"))
     });
     assert!(told, "nothing says that nothing is held out");
+}
+
+/// A request that cannot be met is answered with the reason, and the run goes on.
+#[test]
+fn a_request_that_cannot_be_met_is_refused() {
+    let (scene, _) = nothing_held_out();
+    let mut arguments = scene.arguments("run", 1);
+    let limit = arguments.iter().position(|flag| flag == "--max-steps");
+    arguments[limit.expect("a limit") + 1] = "1000000".to_owned();
+    arguments.extend(["--set", "schedule_steps=1000000"].map(str::to_owned));
+    arguments.extend(["--set", "checkpoint_every=0"].map(str::to_owned));
+    let mut child = aelectra()
+        .args(arguments)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    let mut wait_for = |what: &dyn Fn(&serde_json::Value) -> bool| {
+        for _ in 0..3000 {
+            if let Some(event) = scene.events("run").into_iter().find(what) {
+                return event;
+            }
+            let ended = child.try_wait().expect("a state");
+            assert!(ended.is_none(), "it ended: {ended:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = child.kill();
+        panic!("no such event came");
+    };
+    let ask = |request: &str| {
+        let control = scene.path("run/control");
+        std::fs::write(control.join(request), "").expect("asked");
+    };
+    wait_for(&|event| event["kind"] == "step");
+    ask("evaluate");
+    let answer = wait_for(&|event| event["kind"] == "control" && event["status"] == "refused");
+    assert_eq!(answer["request"], "evaluate");
+    assert_eq!(answer["message"], "there is no held-out data");
+    let step = answer["step"].as_u64().expect("a step");
+    wait_for(&|event| event["kind"] == "step" && event["step"].as_u64() > Some(step));
+    ask("stop");
+    let ended = child.wait().expect("ended");
+    assert_eq!(ended.code(), Some(0));
+}
+
+/// An interruption between a checkpoint and its evaluation leaves weights that nobody measured.
+#[test]
+fn what_an_interruption_left_unmeasured_is_measured_on_resume() {
+    let scene = Scene::new();
+    let more = [
+        "--set",
+        "eval_every=4",
+        "--set",
+        "checkpoint_every=4",
+        "--resume",
+        "auto",
+    ];
+    pretrain(&scene, "run", "4", &more);
+    let evaluations = || {
+        let events = scene.events("run").into_iter();
+        events
+            .filter(|event| event["kind"] == "eval" && event["step"] == 4)
+            .map(|event| event["loss"].as_f64().expect("a loss"))
+            .collect::<Vec<_>>()
+    };
+    let [measured] = evaluations()[..] else {
+        panic!("measured once: {:?}", evaluations())
+    };
+    let state = scene.newest("run").1.join("state.json");
+    let text = std::fs::read_to_string(&state).expect("a state");
+    let mut parsed: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert!(parsed["held_out"].is_array(), "{text}");
+    parsed["held_out"] = serde_json::Value::Null;
+    std::fs::write(&state, parsed.to_string()).expect("written");
+    pretrain(&scene, "run", "5", &more);
+    assert_eq!(evaluations(), [measured, measured]);
+    // What was measured is not measured again.
+    pretrain(&scene, "run", "6", &more);
+    assert_eq!(evaluations().len(), 2);
 }
 
 /// The models a run began with are read once: what they held is in its checkpoints.

@@ -234,6 +234,39 @@ fn assert_survives(scene: &Scene, wanted: usize) {
     assert!(resumed > 0, "the last run began anew after {kills} kills");
 }
 
+/// Also where the run was killed while somebody watched it.
+#[test]
+fn what_copies_a_run_s_events_ends_with_its_process() {
+    let scene = Scene::new();
+    let mut run = scene.start("run");
+    while !(scene.events("run").iter()).any(|event| event["kind"] == "step") {
+        let ended = run.try_wait().expect("a state");
+        assert!(ended.is_none(), "it ended before it was killed");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let watcher = aelectra()
+        .args(["dashboard", "--json", &scene.at("run")])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    run.kill().expect("killed");
+    run.wait().expect("reaped");
+    let (sender, ended) = std::sync::mpsc::channel();
+    let id = watcher.id();
+    std::thread::spawn(move || sender.send(watcher.wait_with_output()));
+    let Ok(output) = ended.recv_timeout(Duration::from_secs(60)) else {
+        let _ = Command::new("kill").arg(id.to_string()).status();
+        panic!("it goes on watching a process that is gone");
+    };
+    let output = output.expect("it ended");
+    assert_eq!(output.status.code(), Some(0));
+    let copied = String::from_utf8(output.stdout)
+        .expect("text")
+        .lines()
+        .count();
+    assert_eq!(copied, scene.events("run").len());
+}
+
 #[test]
 fn seeds_repeat_and_differ() {
     let scene = Scene::new();

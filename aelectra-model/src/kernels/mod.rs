@@ -232,6 +232,9 @@ pub const TUNE: &str = "AELECTRA_TUNE";
 /// The environment variable that, set to `0`, keeps a GPU's products of 32-bit factors from rounding them
 /// to TF32, as its tensor cores want them: exact as on the processor, and several times slower.
 pub const TF32: &str = "AELECTRA_TF32";
+/// The environment variable that, set to `composed`, has a GPU make attention of products and a softmax
+/// also where one kernel on tensor cores could do it all.
+pub const ATTENTION: &str = "AELECTRA_ATTENTION";
 /// Instruction sets by name, the narrowest first.
 pub const SIMD_LEVELS: [&str; 4] = ["portable", "avx2", "avx512", "amx"];
 
@@ -245,6 +248,7 @@ pub fn check_environment() -> Result<()> {
         (SWITCH, &["0", "1"]),
         (TUNE, &["0", "1"]),
         (TF32, &["0", "1"]),
+        (ATTENTION, &["composed", "fused"]),
     ] {
         if let Some(value) = std::env::var_os(name)
             && !values.iter().any(|known| value == *known)

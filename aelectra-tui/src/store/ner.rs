@@ -202,4 +202,17 @@ mod tests {
         let names: Vec<String> = names.collect();
         assert_eq!(names, ["seed 1", "lr 1e-4 seed 1", "lr 3e-4 seed 1"]);
     }
+    #[test]
+    fn the_best_of_all_is_none_of_the_rates_on_trial_while_there_are_others() {
+        let mut store = NerStore::default();
+        let on_trial = |epoch, f1| NerEvalEvent {
+            trial: Some(3e-4),
+            ..eval(1, epoch, f1)
+        };
+        store.eval(on_trial(3, 0.9));
+        assert_eq!(store.best(), Some((3, 0.9)));
+        store.eval(eval(1, 1, 0.5));
+        store.eval(eval(2, 2, 0.6));
+        assert_eq!(store.best(), Some((2, 0.6)));
+    }
 }

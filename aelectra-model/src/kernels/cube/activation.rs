@@ -70,6 +70,62 @@ pub(super) fn with_bias(
 
 /// Sizes are in vectors.
 #[cube(launch)]
+#[allow(clippy::too_many_arguments, reason = "the arguments of a kernel")]
+fn three_biases<T: Float, N: Size>(
+    rows: &[Vector<f32, N>],
+    first: &[Vector<f32, N>],
+    second: &[Vector<f32, N>],
+    third: &[Vector<f32, N>],
+    out: &mut [Vector<T, N>],
+    width: usize,
+    count: usize,
+    #[define(T)] _type: ElemType,
+) {
+    let at = ABSOLUTE_POS;
+    if at < count {
+        let column = at % width;
+        let part = (at / width) % 3;
+        let mut bias = first[column];
+        if part == 1 {
+            bias = second[column];
+        }
+        if part == 2 {
+            bias = third[column];
+        }
+        out[at] = Vector::cast_from(rows[at] + bias);
+    }
+}
+
+/// Rows `[n, 3 · width]` of three matrices side by side, each with its bias `[width]`, in a type.
+pub(super) fn with_biases(
+    rows: &CubeTensor,
+    [first, second, third]: [&CubeTensor; 3],
+    dtype: DType,
+) -> CubeTensor {
+    let [count, three_widths] = rows.shape().dims();
+    let out = empty(rows, [count, three_widths], dtype);
+    let size = vector_size(three_widths / 3);
+    let (width, count) = (three_widths / 3 / size, count * three_widths / size);
+    let (cubes, dim) = elementwise(&rows.client, count);
+    three_biases::launch(
+        &rows.client,
+        cubes,
+        dim,
+        size,
+        argument(rows),
+        argument(first),
+        argument(second),
+        argument(third),
+        argument(&out),
+        width,
+        count,
+        element(&out),
+    );
+    out
+}
+
+/// Sizes are in vectors.
+#[cube(launch)]
 fn gelu_slope<T: Float, N: Size>(
     gradient: &[Vector<f32, N>],
     rows: &[Vector<f32, N>],

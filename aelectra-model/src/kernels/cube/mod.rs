@@ -10,8 +10,8 @@
 //! | `layer/` | a whole transformer layer, forward and backward |
 //! | `op.rs` | the smaller operations with their gradients |
 //! | `product.rs` | matrix products in a precision |
-//! | `norm.rs`, `softmax.rs`, `activation.rs` | LayerNorm with dropout and residual, attention probabilities, bias with GELU |
-//! | `heads.rs` | between rows and attention heads |
+//! | `attention/` | attention in one kernel on tensor cores, or from products and a softmax |
+//! | `norm.rs`, `activation.rs` | LayerNorm with dropout and residual, bias with GELU |
 //! | `vocabulary.rs` | cross-entropy, samples and best guesses |
 //! | `detection.rs` | the loss of replaced-token detection |
 //! | `gather.rs`, `sort.rs` | rows of a table by number, and the sum of their gradients |
@@ -23,9 +23,9 @@
 
 mod activation;
 mod adam;
+mod attention;
 mod detection;
 mod gather;
-mod heads;
 mod layer;
 #[cfg(test)]
 mod measure;
@@ -34,7 +34,6 @@ mod norm;
 mod op;
 mod product;
 mod reduce;
-mod softmax;
 mod sort;
 mod sums;
 mod tensor;

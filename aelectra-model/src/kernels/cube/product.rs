@@ -108,7 +108,7 @@ fn parts(count: usize, out: usize, width: usize) -> usize {
 }
 
 /// Whether factors of 32 bits may be rounded to TF32, as tensor cores want them.
-fn may_round() -> bool {
+pub(super) fn may_round() -> bool {
     static ROUNDS: LazyLock<bool> =
         LazyLock::new(|| std::env::var(super::super::TF32).map_or(true, |value| value != "0"));
     *ROUNDS

@@ -6,7 +6,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_cubecl::tensor::CubeTensor;
 
-use super::heads::{Sizes, view_by_head};
+use super::attention::{Sizes, view_by_head};
 use super::norm::Before;
 use super::product::{factor, product, product_over_rows};
 use super::tensor::{contiguous, transposed};

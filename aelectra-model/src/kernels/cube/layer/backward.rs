@@ -7,8 +7,8 @@ use super::{Settings, State};
 use crate::kernels::cube::norm::{self, NormGradients};
 use crate::kernels::cube::product::{product, product_over_rows};
 use crate::kernels::cube::sums::sum_rows;
-use crate::kernels::cube::tensor::{add, cast, contiguous, part, transposed};
-use crate::kernels::cube::{activation, heads, softmax};
+use crate::kernels::cube::tensor::{add, cast, part};
+use crate::kernels::cube::{activation, attention};
 use crate::kernels::{Dense, LayerWeights, Norm};
 
 /// Gradients of the layer's input and of its parameters, from that of its output, `[n, hidden]`.
@@ -19,7 +19,6 @@ pub(super) fn backward(
     state: State,
 ) -> (CubeTensor, LayerWeights<CubeTensor>) {
     let [_, width] = gradient.shape().dims();
-    let sizes = settings.sizes(width);
     let dtype = settings.factors();
     let [_, projection_dropout, output_dropout] = settings.options.dropout;
     // Of a product's rows.
@@ -75,22 +74,8 @@ pub(super) fn backward(
         bias,
     };
     let context = cast(of_rows(&dropped, state.projection), dtype);
-    let context = contiguous(heads::view_by_head(context, sizes));
-
-    let [query, key, value] = state.heads;
-    let scores = product(query.clone(), transposed(key.clone()));
-    let slopes = product(context.clone(), transposed(value));
-    let attention = settings.attention(sizes);
-    let (probabilities, slopes) =
-        softmax::backward(&scores, &state.log_sums, &slopes, &attention, dtype);
-    drop(scores);
-    let parts = [
-        product(slopes.clone(), key),
-        product(transposed(slopes), query),
-        product(transposed(probabilities), context),
-    ];
-    let qkv = heads::merge_three(&parts, sizes, dtype);
-    drop(parts);
+    let attention = settings.attention(width);
+    let qkv = attention::backward(state.attention, &state.context, &context, &attention);
     let weight = product_over_rows(&qkv, &state.input);
     let bias = sum_rows(&qkv);
     let input = product(qkv, state.joined);

@@ -7,7 +7,7 @@ use super::{Settings, State};
 use crate::kernels::cube::norm::Before;
 use crate::kernels::cube::product::product;
 use crate::kernels::cube::tensor::{cast, join, transposed};
-use crate::kernels::cube::{activation, heads, norm, softmax};
+use crate::kernels::cube::{activation, attention, norm};
 use crate::kernels::{Dense, LayerWeights};
 
 /// `input` `[n, hidden]` to the layer's output and what the gradients need.
@@ -17,7 +17,6 @@ pub(super) fn forward(
     weights: &LayerWeights<CubeTensor>,
 ) -> (CubeTensor, State) {
     let [_, width] = input.shape().dims();
-    let sizes = settings.sizes(width);
     let dtype = settings.factors();
     let eps = settings.options.eps;
     let [_, projection_dropout, output_dropout] = settings.options.dropout;
@@ -30,13 +29,8 @@ pub(super) fn forward(
     let joined = join(parts.map(|dense| &dense.weight), dtype);
     let qkv = product(input_factor.clone(), transposed(joined.clone()));
     let biases = parts.map(|dense| &dense.bias);
-    let [query, key, value] = heads::split(&qkv, biases, sizes, dtype);
+    let (context, attention) = attention::forward(&qkv, biases, &settings.attention(width), dtype);
     drop(qkv);
-    let scores = product(query.clone(), transposed(key.clone()));
-    let (probabilities, log_sums) = softmax::forward(&scores, &settings.attention(sizes), dtype);
-    drop(scores);
-    let context = product(probabilities, value.clone());
-    let context = heads::merge(&context, sizes, dtype);
 
     let projection = factor(&weights.projection);
     let projected = linear(&context, &projection);
@@ -67,8 +61,7 @@ pub(super) fn forward(
     let state = State {
         input: input_factor,
         joined,
-        heads: [query, key, value],
-        log_sums,
+        attention,
         projection,
         intermediate,
         outer: outer_weight,

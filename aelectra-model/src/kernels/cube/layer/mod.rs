@@ -11,10 +11,9 @@ pub(super) use op::layer;
 use burn::backend::DType;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::heads::Sizes;
+use super::attention::{self, Attention, Sizes};
 use super::norm::NormState;
 use super::product::factors;
-use super::softmax::Attention;
 use crate::kernels::LayerOptions;
 use crate::precision::Precision;
 
@@ -36,10 +35,7 @@ struct State {
     input: CubeTensor,
     /// The weights of query, key and value as one factor: `T [3 · hidden, hidden]`.
     joined: CubeTensor,
-    /// Query, key and value: `T [batch, heads, length, size]`.
-    heads: [CubeTensor; 3],
-    /// `[batch · heads · length]`.
-    log_sums: CubeTensor,
+    attention: attention::State,
     /// The weights of the other products as factors.
     projection: CubeTensor,
     intermediate: CubeTensor,
@@ -57,17 +53,16 @@ struct State {
 }
 
 impl Settings {
-    fn sizes(&self, width: usize) -> Sizes {
-        Sizes {
+    /// Of rows of a width.
+    fn attention(&self, width: usize) -> Attention {
+        let sizes = Sizes {
             batch: self.batch,
             length: self.length,
             heads: self.options.heads,
             size: width / self.options.heads,
-        }
-    }
-
-    fn attention(&self, sizes: Sizes) -> Attention {
+        };
         Attention {
+            sizes,
             scale: 1.0 / (sizes.size as f32).sqrt(),
             padding: self.padding.clone(),
             dropout: self.options.dropout[0],

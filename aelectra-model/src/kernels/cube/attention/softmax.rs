@@ -7,21 +7,10 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
-use super::noise::{Draw, factor};
-use super::reduce::{Lanes, max_lanes, row_of_unit, sum_lanes};
-use super::tensor::{argument, element, empty};
-use crate::noise::Dropout;
-
-/// What is done to scores besides the softmax.
-#[derive(Clone, Debug)]
-pub(super) struct Attention {
-    /// `1 / √size`.
-    pub scale: f32,
-    /// True (not 0) on padding, `[batch, length]`.
-    pub padding: Option<CubeTensor>,
-    /// On the probabilities; elements are numbered as in `[batch, heads, length, length]`.
-    pub dropout: Option<Dropout>,
-}
+use super::Attention;
+use crate::kernels::cube::noise::{Draw, factor};
+use crate::kernels::cube::reduce::{Lanes, max_lanes, row_of_unit, sum_lanes};
+use crate::kernels::cube::tensor::{argument, element, empty};
 
 /// A score as the softmax takes it.
 #[cube]
@@ -237,12 +226,12 @@ pub(super) fn backward(
 }
 
 /// The mask, or something in its place that the kernel does not read.
-fn padding_or(attention: &Attention, other: &CubeTensor) -> CubeTensor {
+pub(super) fn padding_or(attention: &Attention, other: &CubeTensor) -> CubeTensor {
     attention.padding.clone().unwrap_or_else(|| other.clone())
 }
 
 /// The type of the mask's elements.
-fn mask_element(padding: &CubeTensor, attention: &Attention) -> ElemType {
+pub(super) fn mask_element(padding: &CubeTensor, attention: &Attention) -> ElemType {
     if attention.padding.is_some() {
         element(padding)
     } else {

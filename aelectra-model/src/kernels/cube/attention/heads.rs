@@ -5,30 +5,8 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
-use super::tensor::{argument, element, elementwise, empty, reshape, vector_size};
-
-/// The sizes of attention over a padded batch.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sizes {
-    pub batch: usize,
-    pub length: usize,
-    pub heads: usize,
-    pub size: usize,
-}
-
-impl Sizes {
-    pub(super) const fn width(&self) -> usize {
-        self.heads * self.size
-    }
-
-    const fn rows(&self) -> usize {
-        self.batch * self.length
-    }
-
-    pub(super) const fn by_head(&self) -> [usize; 4] {
-        [self.batch, self.heads, self.length, self.size]
-    }
-}
+use super::Sizes;
+use crate::kernels::cube::tensor::{argument, element, elementwise, empty, reshape, vector_size};
 
 /// Where element `at` of rows is among heads.
 #[cube]
@@ -170,7 +148,7 @@ fn merge_parts(
 }
 
 /// Rows `[batch · length, width]` as a view by head.
-pub(super) fn view_by_head(rows: CubeTensor, sizes: Sizes) -> CubeTensor {
+pub(in crate::kernels::cube) fn view_by_head(rows: CubeTensor, sizes: Sizes) -> CubeTensor {
     let shape = [sizes.batch, sizes.length, sizes.heads, sizes.size];
     let rows = reshape(rows, shape);
     burn_cubecl::ops::permute(rows, &[0, 2, 1, 3])

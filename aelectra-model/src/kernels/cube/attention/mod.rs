@@ -1,0 +1,115 @@
+//! Multi-head attention of a layer over the padded rows of a batch, forward and backward: `fused.rs`
+//! where the card has tensor cores for the factors, `composed.rs` from products and a softmax elsewhere.
+
+mod composed;
+mod fused;
+mod heads;
+mod softmax;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::LazyLock;
+
+use burn::backend::{DType, TensorMetadata};
+use burn_cubecl::tensor::CubeTensor;
+
+use super::activation;
+use crate::kernels::ATTENTION;
+use crate::noise::Dropout;
+
+#[cfg(test)]
+pub(super) use heads::view_by_head;
+
+/// The sizes of attention over a padded batch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    pub batch: usize,
+    pub length: usize,
+    pub heads: usize,
+    pub size: usize,
+}
+
+impl Sizes {
+    const fn width(&self) -> usize {
+        self.heads * self.size
+    }
+
+    const fn rows(&self) -> usize {
+        self.batch * self.length
+    }
+
+    const fn by_head(&self) -> [usize; 4] {
+        [self.batch, self.heads, self.length, self.size]
+    }
+}
+
+/// What is done to scores besides the softmax.
+#[derive(Clone, Debug)]
+pub(super) struct Attention {
+    pub sizes: Sizes,
+    /// `1 / √size`.
+    pub scale: f32,
+    /// True (not 0) on padding, `[batch, length]`.
+    pub padding: Option<CubeTensor>,
+    /// On the probabilities; elements are numbered as in `[batch, heads, length, length]`.
+    pub dropout: Option<Dropout>,
+}
+
+/// What the gradients need of a forward pass; `T` is the type of factors.
+#[derive(Debug)]
+pub(super) enum State {
+    /// Query, key and value, `T [batch, heads, length, size]`, and the logarithms of every row's sum of
+    /// exponentials, `[batch · heads · length]`.
+    Composed([CubeTensor; 3], CubeTensor),
+    /// Query, key and value side by side, `T [n, 3 · width]`, and the same logarithms.
+    Fused(CubeTensor, CubeTensor),
+}
+
+/// Whether one kernel may do it all.
+fn is_fused() -> bool {
+    static FUSED: LazyLock<bool> =
+        LazyLock::new(|| std::env::var(ATTENTION).map_or(true, |value| value != "composed"));
+    *FUSED
+}
+
+/// Rows `[n, 3 · width]` of query, key and value and their biases to the context as factors of a type,
+/// `[n, width]`.
+pub(super) fn forward(
+    qkv: &CubeTensor,
+    biases: [&CubeTensor; 3],
+    attention: &Attention,
+    factors: DType,
+) -> (CubeTensor, State) {
+    let form = fused::form(&qkv.client, attention.sizes, factors);
+    if let Some(form) = form.filter(|_| is_fused()) {
+        let qkv = activation::with_biases(qkv, biases, factors);
+        let (context, log_sums) = fused::forward(&qkv, attention, form);
+        (context, State::Fused(qkv, log_sums))
+    } else {
+        let (context, heads, log_sums) = composed::forward(qkv, biases, attention, factors);
+        (context, State::Composed(heads, log_sums))
+    }
+}
+
+/// From the context and its gradient, `[n, width]` as factors, to the gradient of query, key and value,
+/// `[n, 3 · width]` as factors.
+pub(super) fn backward(
+    state: State,
+    context: &CubeTensor,
+    gradient: &CubeTensor,
+    attention: &Attention,
+) -> CubeTensor {
+    let factors = gradient.dtype();
+    match state {
+        State::Composed(heads, log_sums) => {
+            composed::backward(heads, &log_sums, gradient, attention, factors)
+        }
+        State::Fused(qkv, log_sums) => {
+            let Some(form) = fused::form(&qkv.client, attention.sizes, factors) else {
+                unreachable!("the forward pass had a form");
+            };
+            fused::backward(&qkv, &log_sums, context, gradient, attention, form)
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Checkpoints of a run: when, which is the best, which go.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use aelectra_data::run::{CheckpointEvent, Pointer, RunDir, RunEvent};
+use aelectra_model::ElectraPretrainer;
+
+use super::Trainer;
+use crate::error::{Result, TrainError};
+use crate::pretrain::checkpoint;
+use crate::survive::survived;
+
+impl Trainer<'_> {
+    /// A checkpoint before the run ends with an error. The weights are those of the last step still; where
+    /// it was their own device that failed they may be gone.
+    pub(super) fn keep(&mut self, model: &ElectraPretrainer) {
+        let step = self.state.step;
+        if self.last_checkpoint == Some(step) {
+            return;
+        }
+        if let Err(lost) = survived("the checkpoint", || self.checkpoint(model)) {
+            self.bus.warn(lost.to_string(), Some(step));
+        }
+    }
+
+    /// The held-out loss of the weights of this step, if they were measured.
+    pub(super) fn measured_loss(&self) -> Option<f64> {
+        let (_, metrics) = self
+            .last_evaluation
+            .filter(|(at, _)| *at == self.state.step)?;
+        metrics.loss
+    }
+
+    /// Whether the weights of this step were measured and are the best so far.
+    pub(super) fn improved(&self) -> bool {
+        self.measured_loss()
+            .is_some_and(|loss| self.state.best_loss.is_none_or(|best| loss < best))
+    }
+
+    /// A checkpoint during the run: when the disk is full the run goes on with a warning, and the
+    /// checkpoints there are stay whole. Returns what it warned of.
+    pub(super) fn checkpoint_or_warn(
+        &mut self,
+        model: &ElectraPretrainer,
+    ) -> std::result::Result<(), String> {
+        self.checkpoint(model).map_err(|error| {
+            let message = format!("no checkpoint at step {}: {error}", self.state.step);
+            self.bus.warn(message.clone(), Some(self.state.step));
+            message
+        })
+    }
+
+    pub(super) fn checkpoint(&mut self, model: &ElectraPretrainer) -> Result<()> {
+        // Counters of skipped steps must be true in the checkpoint.
+        self.report_steps();
+        let started = Instant::now();
+        self.bus.flush();
+        let run = &self.options.run;
+        let step = self.state.step;
+        let best = self.improved();
+        let before = self.state.best_loss;
+        if best {
+            self.state.best_loss = self.measured_loss();
+        }
+        // The weights of a step are written once, however much more is learnt of them.
+        let again = self.last_checkpoint == Some(step) && checkpoint::is_there(run, step);
+        let saved = match again {
+            true => checkpoint::restate(run, &self.state),
+            false => checkpoint::save(run, model, &self.optimizer, &self.state),
+        };
+        let path = match saved {
+            Ok(path) => path,
+            Err(error) => {
+                // Nothing was kept, so the next good evaluation must still count as the best.
+                self.state.best_loss = before;
+                let left = match self.last_checkpoint {
+                    Some(step) => format!("the checkpoint of step {step} is untouched"),
+                    None => "there is no earlier one".to_owned(),
+                };
+                return Err(TrainError::failed(format!(
+                    "the checkpoint of step {step} cannot be written: {error}; {left}"
+                ))
+                .with_hint("make room, then continue with `--resume auto`"));
+            }
+        };
+        let target = PathBuf::from(relative(run, &path));
+        run.write_pointer(Pointer::Last, &target)?;
+        if best {
+            run.write_pointer(Pointer::Best, &target)?;
+        }
+        self.last_checkpoint = Some(step);
+        if again && !best {
+            return Ok(());
+        }
+        self.bus.emit(RunEvent::Checkpoint(CheckpointEvent {
+            step,
+            path: relative(run, &path),
+            best,
+            bytes: Some(directory_bytes(&path)),
+            seconds: Some(started.elapsed().as_secs_f64()),
+        }));
+        self.drop_old_checkpoints();
+        Ok(())
+    }
+
+    pub(super) fn drop_old_checkpoints(&self) {
+        let run = &self.options.run;
+        let config = &self.options.config;
+        let steps: Vec<u64> = checkpoint::list(run).iter().map(|c| c.0).collect();
+        let best = run.read_pointer(Pointer::Best).ok().flatten();
+        let best = best.and_then(|path| checkpoint::step_of(&path));
+        for step in checkpoint::expendable(&steps, config.keep_checkpoints, config.keep_every, best)
+        {
+            let path = run.checkpoint(step);
+            if let Err(error) = std::fs::remove_dir_all(&path) {
+                let message = format!("cannot delete `{}`: {error}", path.display());
+                self.bus.warn(message, Some(self.state.step));
+            }
+        }
+    }
+}
+
+pub(super) fn relative(run: &RunDir, path: &Path) -> String {
+    path.strip_prefix(run.path())
+        .unwrap_or(path)
+        .display()
+        .to_string()
+}
+
+fn directory_bytes(path: &Path) -> u64 {
+    std::fs::read_dir(path)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.metadata().ok())
+        .map(|metadata| metadata.len())
+        .sum()
+}

@@ -1,0 +1,1 @@
+/* In device.h. */
