@@ -14,15 +14,15 @@ namespace emulator {
 struct Place { unsigned x, y, z; };
 
 /* What lanes of a warp do together. */
-enum Kind { SYNC, SHUFFLE, VOTE };
+enum Kind { SYNC, SHUFFLE, VOTE, GATHER };
 
 /* What the emulator offers a kernel. */
 struct Runtime {
   Place thread, block, block_size, grid_size;
   char *shared;
   void (*wait_block)();
-  /* Waits for the other lanes of the warp. A shuffle gives the value (16 bytes at most) of lane `from`; a vote,
-   * one bit for every lane whose value is not 0. */
+  /* Waits for the other lanes of the warp. A shuffle gives the value (32 bytes at most) of lane `from`; a vote,
+   * one bit for every lane whose value is not 0; a gathering, the values of all 32, which must all be there. */
   void (*wait_warp)(Kind kind, const void *value, unsigned from, void *result, unsigned bytes);
   unsigned (*lane)();
   void (*unknown)(const char *instruction);
@@ -30,7 +30,7 @@ struct Runtime {
 static Runtime *runtime;
 
 template <class T> T shuffle(T value, unsigned from) {
-  static_assert(sizeof(T) <= 16 && std::is_trivially_copyable_v<T>);
+  static_assert(sizeof(T) <= 32 && std::is_trivially_copyable_v<T>);
   T result;
   runtime->wait_warp(SHUFFLE, &value, from, &result, sizeof(T));
   return result;
@@ -219,57 +219,49 @@ void mma_sync(fragment<accumulator, m, n, k, D> &out, const fragment<matrix_a, m
 /* Instructions written as PTX: `asm("text" : outputs : inputs)` is rewritten to `emulator::ptx("text",
  * std::tie(outputs), std::make_tuple(inputs))` before compilation. */
 namespace emulator {
-/* A warp's shared view of one register per lane. */
-inline void gather(unsigned own, unsigned (&all)[32]) {
-  for (unsigned lane = 0; lane < 32; lane++) all[lane] = shuffle(own, lane);
-}
 inline float low(unsigned pair) { pair <<= 16; float value; memcpy(&value, &pair, 4); return value; }
 inline float high(unsigned pair) { pair &= 0xffff0000u; float value; memcpy(&value, &pair, 4); return value; }
+template <class T> unsigned word(T value) {
+  static_assert(sizeof(value) == 4);
+  unsigned word;
+  memcpy(&word, &value, 4);
+  return word;
+}
 
-/* `mma.m16n8k16` of brain floats and `mma.m16n8k8` of TF32, with the places of PTX's documentation. */
+/* `mma.m16n8k16` of brain floats and `mma.m16n8k8` of TF32, with the places of PTX's documentation: the left
+ * factor's registers 0 and 2 are of row `lane / 4`, 1 and 3 of the row 8 behind, 2 and 3 of the second half of the
+ * neighbours; the right's are of column `lane / 4`. */
 template <bool brain, class Out, class In> void multiply(Out out, const In &in) {
-  constexpr int per = brain ? 2 : 1, k = 8 * per;
+  struct Factors { unsigned left[4], right[2]; } own = {
+      {word(std::get<0>(in)), word(std::get<1>(in)), word(std::get<2>(in)), word(std::get<3>(in))},
+      {word(std::get<4>(in)), word(std::get<5>(in))}}, all[32];
+  runtime->wait_warp(GATHER, &own, 0, all, sizeof own);
   unsigned group = runtime->lane() / 4, within = runtime->lane() % 4;
-  float left[16][16] = {}, right[16][8] = {};
-  auto place = [&](unsigned lane, unsigned word, auto &&put, int column) {
-    int inner = (lane % 4) * per + column;
-    if constexpr (brain) { put(inner, low(word)); put(inner + 1, high(word)); }
-    else { float value; memcpy(&value, &word, 4); put(inner, nvcuda::wmma::__float_to_tf32(value)); }
+  auto product = [](unsigned left, unsigned right) {
+    if constexpr (brain) return low(left) * low(right) + high(left) * high(right);
+    float a, b;
+    memcpy(&a, &left, 4);
+    memcpy(&b, &right, 4);
+    return nvcuda::wmma::__float_to_tf32(a) * nvcuda::wmma::__float_to_tf32(b);
   };
-  auto bits = [](auto value) { unsigned word; static_assert(sizeof(value) == 4); memcpy(&word, &value, 4); return word; };
-  unsigned all[32];
-  auto take_left = [&](unsigned own, int row, int column) {
-    gather(own, all);
-    for (unsigned lane = 0; lane < 32; lane++)
-      place(lane, all[lane], [&](int inner, float value) { left[lane / 4 + row][inner] = value; }, column);
-  };
-  auto take_right = [&](unsigned own, int column) {
-    gather(own, all);
-    for (unsigned lane = 0; lane < 32; lane++)
-      place(lane, all[lane], [&](int inner, float value) { right[inner][lane / 4] = value; }, column);
-  };
-  take_left(bits(std::get<0>(in)), 0, 0);
-  take_left(bits(std::get<1>(in)), 8, 0);
-  take_left(bits(std::get<2>(in)), 0, k / 2);
-  take_left(bits(std::get<3>(in)), 8, k / 2);
-  take_right(bits(std::get<4>(in)), 0);
-  take_right(bits(std::get<5>(in)), k / 2);
-  auto sum = [&](int row, int column, float add) {
+  auto sum = [&](int second_row, int column, float add) {
     float sum = 0;
-    for (int inner = 0; inner < k; inner++) sum += left[row][inner] * right[inner][column];
+    for (int half = 0; half < 2; half++)
+      for (int place = 0; place < 4; place++)
+        sum += product(all[4 * group + place].left[2 * half + second_row], all[4 * column + place].right[half]);
     return add + sum;
   };
-  std::get<0>(out) = sum(group, 2 * within, std::get<6>(in));
-  std::get<1>(out) = sum(group, 2 * within + 1, std::get<7>(in));
-  std::get<2>(out) = sum(group + 8, 2 * within, std::get<8>(in));
-  std::get<3>(out) = sum(group + 8, 2 * within + 1, std::get<9>(in));
+  std::get<0>(out) = sum(0, 2 * within, std::get<6>(in));
+  std::get<1>(out) = sum(0, 2 * within + 1, std::get<7>(in));
+  std::get<2>(out) = sum(1, 2 * within, std::get<8>(in));
+  std::get<3>(out) = sum(1, 2 * within + 1, std::get<9>(in));
 }
 
 /* `ldmatrix`: lane `8 i + row` names row `row` of matrix `i`; lane `l` is given the pair `2 (l % 4)` of row
  * `l / 4` of each, or of its transpose. */
 template <int count, bool transposed, class Out, class In> void load_matrices(Out out, const In &in) {
-  unsigned rows[32], lane = runtime->lane();
-  gather(std::get<0>(in), rows);
+  unsigned own = std::get<0>(in), rows[32], lane = runtime->lane();
+  runtime->wait_warp(GATHER, &own, 0, rows, sizeof own);
   auto element = [&](int matrix, int row, int column) {
     uint16_t value;
     memcpy(&value, runtime->shared + rows[8 * matrix + row] + 2 * column, 2);
@@ -304,7 +296,12 @@ template <class... Out, class... In> void ptx(std::string_view text, std::tuple<
   }
   if constexpr (outs == 1 && ins == 2) {
     if constexpr (std::is_pointer_v<std::tuple_element_t<0, std::tuple<In...>>>) {
-      if (begins(text, "atom.relaxed.add.")) { std::get<0>(out) = atomicAdd(std::get<0>(in), std::get<1>(in)); return; }
+      /* CubeCL takes what only instructions write to for constant. */
+      using Element = std::remove_const_t<std::remove_pointer_t<std::tuple_element_t<0, std::tuple<In...>>>>;
+      if (begins(text, "atom.relaxed.add.")) {
+        std::get<0>(out) = atomicAdd(const_cast<Element *>(std::get<0>(in)), (Element)std::get<1>(in));
+        return;
+      }
     }
   }
   runtime->unknown(text.data());

@@ -55,7 +55,7 @@ struct Thread {
   Place place;
   Kind kind;
   unsigned from, bytes;
-  unsigned char value[16];
+  unsigned char value[32];
   void *result;
 };
 
@@ -106,10 +106,10 @@ void resume(unsigned at) {
 void release_warp(unsigned first, unsigned end) {
   unsigned vote = 0;
   Kind kind = emulator::SYNC;
-  bool found = false, all = true;
+  bool found = false, all = true, ended = false;
   for (unsigned at = first; at < end; at++) {
     Thread &thread = threads[at];
-    if (thread.state == DONE) continue;
+    if (thread.state == DONE) { ended = true; continue; }
     if (thread.state != AT_WARP || (found && thread.kind != kind)) { all = false; continue; }
     kind = thread.kind;
     found = true;
@@ -120,6 +120,11 @@ void release_warp(unsigned first, unsigned end) {
     Thread &thread = threads[at];
     if (thread.state != AT_WARP || thread.kind != kind) continue;
     if (kind == emulator::VOTE) memcpy(thread.result, &vote, sizeof(vote));
+    if (kind == emulator::GATHER) {
+      if (!all || ended || end - first != LANES) fail("tensor cores want all lanes of a warp");
+      for (unsigned lane = 0; lane < LANES; lane++)
+        memcpy((char *)thread.result + lane * thread.bytes, threads[first + lane].value, thread.bytes);
+    }
     if (kind == emulator::SHUFFLE) {
       unsigned source = first + thread.from;
       const Thread &other = threads[source];

@@ -2,29 +2,33 @@
 
 use burn::backend::{DType, TensorMetadata};
 use burn_cubecl::tensor::CubeTensor;
+use cubecl::cmma::MmaDefinition;
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
-use super::tile::{
-    add_products, bias, first_column, first_row, left_rows, multiply_rows, of_row, row_of_tile,
-    take_biases, take_block, write_sums, zero_sums,
+use super::registers::{
+    Pair, add_step, as_left, bias, first_column, first_row, left_rows, multiply_rows, row_of,
+    sum_of_row, take_biases, take_block, write_row, zeros,
 };
-use super::{Attention, BLOCK, Form, HALF, PLANES, STAGE, TILE, launch};
+use super::{Attention, BLOCK, COLUMNS, Form, TILE, launch};
 use crate::kernels::cube::attention::softmax::{mask_element, padding_or};
 use crate::kernels::cube::noise::{Draw, factor};
 use crate::kernels::cube::tensor::{argument, element, empty};
+
+/// The logarithm of a sum of which nothing is left.
+const EVERYTHING: f32 = 3.0e38;
 
 /// The gradient of a block of queries, and the sum over each of their rows of probability times
 /// gradient.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments, reason = "the arguments of a kernel")]
-fn query_gradient<In: Float, T: Float, M: Int, N: Size>(
+fn query_gradient<In: Float, T: Float, M: Int, N: Size, W: Size>(
     qkv: &[Vector<In, N>],
     padding: &[M],
     log_sums: &[f32],
     context: &[Vector<In, N>],
     gradient: &[Vector<In, N>],
-    out: &mut [In],
+    out: &mut [Vector<In, Const<2>>],
     row_sums: &mut [f32],
     draw: Draw,
     scale: f32,
@@ -38,16 +42,10 @@ fn query_gradient<In: Float, T: Float, M: Int, N: Size>(
     #[define(M)] _mask: ElemType,
 ) {
     let room = comptime!(BLOCK * form.pitch());
-    let mut queries = Shared::<[Vector<T, N>]>::new_aligned_slice(room, 32usize);
-    let mut slopes_out = Shared::<[Vector<T, N>]>::new_aligned_slice(room, 32usize);
-    let mut keys = Shared::<[Vector<T, N>]>::new_aligned_slice(room, 32usize);
-    let mut values = Shared::<[Vector<T, N>]>::new_aligned_slice(room, 32usize);
-    let slopes_room = comptime!(BLOCK * form.block_stride());
-    let mut slopes = Shared::<[T]>::new_aligned_slice(slopes_room, 32usize);
-    let tiles_room = comptime!(PLANES * TILE * STAGE);
-    let mut scores = Shared::<[f32]>::new_aligned_slice(tiles_room, 32usize);
-    let mut products = Shared::<[f32]>::new_aligned_slice(tiles_room, 32usize);
+    let mut keys = Shared::<[Vector<T, N>]>::new_aligned_slice(room, 16usize);
+    let mut values = Shared::<[Vector<T, N>]>::new_aligned_slice(room, 16usize);
     let mut biases = Shared::<[f32]>::new_slice(BLOCK);
+    let product = MmaDefinition::<T, T, f32>::new(TILE, COLUMNS, comptime!(form.depth));
 
     let head = CUBE_POS_Y as usize;
     let start = CUBE_POS_Z as usize * length;
@@ -56,68 +54,63 @@ fn query_gradient<In: Float, T: Float, M: Int, N: Size>(
     let width = heads * vectors;
     let column = head * vectors;
     let stride = 3 * width;
-    let real_rows = length - first;
-    take_block(
-        qkv,
-        &mut queries,
-        start + first,
-        real_rows,
-        stride,
-        column,
-        form,
-    );
+    let real = length - first;
+    // What this block's own rows are taken through.
+    take_block(qkv, &mut keys, start + first, real, stride, column, form);
     take_block(
         gradient,
-        &mut slopes_out,
+        &mut values,
         start + first,
-        real_rows,
+        real,
         width,
         column,
         form,
     );
     sync_cube();
-    let query_rows = left_rows(&queries, first_row(), form);
-    let gradient_rows = left_rows(&slopes_out, first_row(), form);
+    let query_rows = left_rows::<T, N, W>(&product, &keys, first_row(), form);
+    let gradient_rows = left_rows::<T, N, W>(&product, &values, first_row(), form);
 
-    let query = first + first_row() + row_of_tile();
-    let real = query < length;
-    let row = (CUBE_POS_Z as usize * heads + head) * length + query;
-    let mut partial = 0.0f32;
-    let mut log_sum = 0.0f32;
-    if real {
-        log_sum = log_sums[row];
-        let from = (start + query) * width + column;
-        let mut at = UNIT_POS_X as usize % 2;
-        while at < vectors {
-            let given = Vector::<f32, N>::cast_from(gradient[from + at]);
-            let product = given * Vector::<f32, N>::cast_from(context[from + at]);
-            #[unroll]
-            for within in 0..comptime!(form.vector) {
-                partial += product.extract(within);
+    let first_of_plane = first + first_row();
+    let first_of_head = (CUBE_POS_Z as usize * heads + head) * length;
+    let mut row_log_sums = Array::<f32>::new(2usize);
+    let mut means = Array::<f32>::new(2usize);
+    #[unroll]
+    for pair in 0..2usize {
+        let query = first_of_plane + row_of(pair);
+        let mut partial = 0.0f32;
+        let mut log_sum = f32::new(EVERYTHING);
+        if query < length {
+            log_sum = log_sums[first_of_head + query];
+            let from = (start + query) * width + column;
+            let mut at = UNIT_POS_X as usize % 4;
+            while at < vectors {
+                let given = Vector::<f32, N>::cast_from(gradient[from + at]);
+                let weighed = given * Vector::<f32, N>::cast_from(context[from + at]);
+                #[unroll]
+                for within in 0..comptime!(form.vector) {
+                    partial += weighed.extract(within);
+                }
+                at += 4;
             }
-            at += 2;
         }
-    }
-    let row_sum = of_row(partial);
-    if real && first_column() == 0 {
-        row_sums[row] = row_sum;
+        let mean = sum_of_row(partial);
+        if query < length && first_column() == 0 {
+            row_sums[first_of_head + query] = mean;
+        }
+        row_log_sums[pair] = log_sum;
+        means[pair] = mean;
     }
 
-    let tile_start = UNIT_POS_Y as usize * comptime!(TILE * STAGE);
-    let tile_end = tile_start + comptime!(TILE * STAGE);
-    let score_tile = &mut scores[tile_start..tile_end];
-    let product_tile = &mut products[tile_start..tile_end];
-    let from = row_of_tile() * STAGE + first_column();
-    let sums = zero_sums(form);
+    let mut sums = zeros(comptime!(form.size / COLUMNS));
     let mut block = 0usize.runtime();
     while block < length {
         sync_cube();
-        let real_rows = length - block;
+        let real = length - block;
         take_block(
             qkv,
             &mut keys,
             start + block,
-            real_rows,
+            real,
             stride,
             column + width,
             form,
@@ -126,7 +119,7 @@ fn query_gradient<In: Float, T: Float, M: Int, N: Size>(
             qkv,
             &mut values,
             start + block,
-            real_rows,
+            real,
             stride,
             column + 2 * width,
             form,
@@ -134,49 +127,59 @@ fn query_gradient<In: Float, T: Float, M: Int, N: Size>(
         take_biases(padding, &mut biases, start, block, length, padded);
         sync_cube();
         #[unroll]
-        for at in 0..PLANES {
-            multiply_rows(&query_rows, &keys, comptime!(at * TILE), score_tile, form);
-            multiply_rows(
-                &gradient_rows,
-                &values,
-                comptime!(at * TILE),
-                product_tile,
-                form,
-            );
-            sync_plane();
-            let to = (first_row() + row_of_tile()) * comptime!(form.block_stride())
-                + first_column()
-                + comptime!(at * TILE);
+        for step in 0..comptime!(BLOCK / form.depth) {
+            let mut slopes = Sequence::<Array<Pair<f32>>>::new();
             #[unroll]
-            for within in 0..HALF {
-                let key = comptime!(at * TILE + within) + first_column();
-                let score = score_tile[from + within] * scale + biases[key];
-                let probability = (score - log_sum).exp();
-                let mut given = product_tile[from + within];
-                if comptime!(dropped) {
-                    given *= factor(&draw, (row * length + block + key) as u32);
+            for tile in 0..comptime!(form.tiles()) {
+                let from = comptime!(step * form.depth + tile * COLUMNS);
+                let rows = from.runtime();
+                let scores = multiply_rows::<T, N, W>(&product, &query_rows, &keys, rows, form);
+                let given = multiply_rows::<T, N, W>(&product, &gradient_rows, &values, rows, form);
+                let key = comptime!(from) + first_column();
+                let mut slope = Array::<Pair<f32>>::new(2usize);
+                #[unroll]
+                for pair in 0..2usize {
+                    let row = first_of_head + first_of_plane + row_of(pair);
+                    let mut both = Pair::<f32>::empty();
+                    #[unroll]
+                    for next in 0..2usize {
+                        let score = scores[pair].extract(next) * scale + biases[key + next];
+                        let probability = (score - row_log_sums[pair]).exp();
+                        let mut given = given[pair].extract(next);
+                        if comptime!(dropped) {
+                            given *= factor(&draw, (row * length + block + key + next) as u32);
+                        }
+                        both.insert(next, probability * (given - means[pair]) * scale);
+                    }
+                    slope[pair] = both;
                 }
-                slopes[to + within] = T::cast_from(probability * (given - row_sum) * scale);
+                slopes.push(slope);
             }
-            sync_plane();
+            let left = as_left::<T, W>(&slopes, form);
+            add_step::<T, N, W>(&product, &left, &keys, &mut sums, step, form);
         }
-        add_products(&slopes, first_row(), &keys, &sums, form);
         block += BLOCK;
     }
-    let to = ((start + query) * 3 * heads + head) * comptime!(form.size);
-    write_sums(&sums, score_tile, out, to, real, form);
+    #[unroll]
+    for pair in 0..2usize {
+        let query = first_of_plane + row_of(pair);
+        if query < length {
+            let to = ((start + query) * 3 * heads + head) * comptime!(form.size / 2);
+            write_row(&sums, out, to, 1.0f32, pair, form);
+        }
+    }
 }
 
-/// The gradients of a block of keys and of their values: tiles are turned, a row is a key.
+/// The gradients of a block of keys and of their values: results are turned, a row is a key.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments, reason = "the arguments of a kernel")]
-fn key_gradient<In: Float, T: Float, M: Int, N: Size>(
+fn key_gradient<In: Float, T: Float, M: Int, N: Size, W: Size>(
     qkv: &[Vector<In, N>],
     padding: &[M],
     log_sums: &[f32],
     row_sums: &[f32],
     gradient: &[Vector<In, N>],
-    out: &mut [In],
+    out: &mut [Vector<In, Const<2>>],
     draw: Draw,
     scale: f32,
     length: usize,
@@ -189,18 +192,11 @@ fn key_gradient<In: Float, T: Float, M: Int, N: Size>(
     #[define(M)] _mask: ElemType,
 ) {
     let room = comptime!(BLOCK * form.pitch());
-    let mut queries = Shared::<[Vector<T, N>]>::new_aligned_slice(room, 32usize);
-    let mut slopes_out = Shared::<[Vector<T, N>]>::new_aligned_slice(room, 32usize);
-    let mut keys = Shared::<[Vector<T, N>]>::new_aligned_slice(room, 32usize);
-    let mut values = Shared::<[Vector<T, N>]>::new_aligned_slice(room, 32usize);
-    let factors_room = comptime!(BLOCK * form.block_stride());
-    let mut probabilities = Shared::<[T]>::new_aligned_slice(factors_room, 32usize);
-    let mut slopes = Shared::<[T]>::new_aligned_slice(factors_room, 32usize);
-    let tiles_room = comptime!(PLANES * TILE * STAGE);
-    let mut scores = Shared::<[f32]>::new_aligned_slice(tiles_room, 32usize);
-    let mut products = Shared::<[f32]>::new_aligned_slice(tiles_room, 32usize);
+    let mut queries = Shared::<[Vector<T, N>]>::new_aligned_slice(room, 16usize);
+    let mut gradients = Shared::<[Vector<T, N>]>::new_aligned_slice(room, 16usize);
     let mut query_log_sums = Shared::<[f32]>::new_slice(BLOCK);
-    let mut query_row_sums = Shared::<[f32]>::new_slice(BLOCK);
+    let mut query_means = Shared::<[f32]>::new_slice(BLOCK);
+    let product = MmaDefinition::<T, T, f32>::new(TILE, COLUMNS, comptime!(form.depth));
 
     let head = CUBE_POS_Y as usize;
     let start = CUBE_POS_Z as usize * length;
@@ -209,113 +205,125 @@ fn key_gradient<In: Float, T: Float, M: Int, N: Size>(
     let width = heads * vectors;
     let column = head * vectors;
     let stride = 3 * width;
-    let real_rows = length - first;
+    let real = length - first;
+    // What this block's own rows are taken through.
     take_block(
         qkv,
-        &mut keys,
+        &mut queries,
         start + first,
-        real_rows,
+        real,
         stride,
         column + width,
         form,
     );
     take_block(
         qkv,
-        &mut values,
+        &mut gradients,
         start + first,
-        real_rows,
+        real,
         stride,
         column + 2 * width,
         form,
     );
     sync_cube();
-    let key_rows = left_rows(&keys, first_row(), form);
-    let value_rows = left_rows(&values, first_row(), form);
+    let key_rows = left_rows::<T, N, W>(&product, &queries, first_row(), form);
+    let value_rows = left_rows::<T, N, W>(&product, &gradients, first_row(), form);
 
-    let key = first + first_row() + row_of_tile();
-    let real = key < length;
-    let bias = bias(padding, start, key, length, padded);
+    let first_of_plane = first + first_row();
     let first_of_head = (CUBE_POS_Z as usize * heads + head) * length;
-    let tile_start = UNIT_POS_Y as usize * comptime!(TILE * STAGE);
-    let tile_end = tile_start + comptime!(TILE * STAGE);
-    let score_tile = &mut scores[tile_start..tile_end];
-    let product_tile = &mut products[tile_start..tile_end];
-    let from = row_of_tile() * STAGE + first_column();
-    let key_sums = zero_sums(form);
-    let value_sums = zero_sums(form);
+    let mut biases = Array::<f32>::new(2usize);
+    #[unroll]
+    for pair in 0..2usize {
+        biases[pair] = bias(
+            padding,
+            start,
+            first_of_plane + row_of(pair),
+            length,
+            padded,
+        );
+    }
+    let mut key_sums = zeros(comptime!(form.size / COLUMNS));
+    let mut value_sums = zeros(comptime!(form.size / COLUMNS));
     let mut block = 0usize.runtime();
     while block < length {
         sync_cube();
-        let real_rows = length - block;
-        take_block(
-            qkv,
-            &mut queries,
-            start + block,
-            real_rows,
-            stride,
-            column,
-            form,
-        );
+        let real = length - block;
+        take_block(qkv, &mut queries, start + block, real, stride, column, form);
         take_block(
             gradient,
-            &mut slopes_out,
+            &mut gradients,
             start + block,
-            real_rows,
+            real,
             width,
             column,
             form,
         );
         let unit = UNIT_POS as usize;
         if unit < BLOCK {
-            // No probability is left of a query behind the end.
-            let mut log_sum = f32::new(3.0e38);
-            let mut row_sum = 0.0f32;
-            if unit < real_rows {
+            let mut log_sum = f32::new(EVERYTHING);
+            let mut mean = 0.0f32;
+            if unit < real {
                 log_sum = log_sums[first_of_head + block + unit];
-                row_sum = row_sums[first_of_head + block + unit];
+                mean = row_sums[first_of_head + block + unit];
             }
             query_log_sums[unit] = log_sum;
-            query_row_sums[unit] = row_sum;
+            query_means[unit] = mean;
         }
         sync_cube();
         #[unroll]
-        for at in 0..PLANES {
-            multiply_rows(&key_rows, &queries, comptime!(at * TILE), score_tile, form);
-            multiply_rows(
-                &value_rows,
-                &slopes_out,
-                comptime!(at * TILE),
-                product_tile,
-                form,
-            );
-            sync_plane();
-            let to = (first_row() + row_of_tile()) * comptime!(form.block_stride())
-                + first_column()
-                + comptime!(at * TILE);
+        for step in 0..comptime!(BLOCK / form.depth) {
+            let mut weights = Sequence::<Array<Pair<f32>>>::new();
+            let mut slopes = Sequence::<Array<Pair<f32>>>::new();
             #[unroll]
-            for within in 0..HALF {
-                let query = comptime!(at * TILE + within) + first_column();
-                let score = score_tile[from + within] * scale + bias;
-                let probability = (score - query_log_sums[query]).exp();
-                let mut kept = 1.0f32;
-                if comptime!(dropped) {
-                    let row = first_of_head + block + query;
-                    kept = factor(&draw, (row * length + key) as u32);
+            for tile in 0..comptime!(form.tiles()) {
+                let from = comptime!(step * form.depth + tile * COLUMNS);
+                let rows = from.runtime();
+                let scores = multiply_rows::<T, N, W>(&product, &key_rows, &queries, rows, form);
+                let given = multiply_rows::<T, N, W>(&product, &value_rows, &gradients, rows, form);
+                let query = comptime!(from) + first_column();
+                let mut weight = Array::<Pair<f32>>::new(2usize);
+                let mut slope = Array::<Pair<f32>>::new(2usize);
+                #[unroll]
+                for pair in 0..2usize {
+                    let key = first_of_plane + row_of(pair);
+                    let mut both_weights = Pair::<f32>::empty();
+                    let mut both_slopes = Pair::<f32>::empty();
+                    #[unroll]
+                    for next in 0..2usize {
+                        let score = scores[pair].extract(next) * scale + biases[pair];
+                        let probability = (score - query_log_sums[query + next]).exp();
+                        let mut kept = 1.0f32;
+                        if comptime!(dropped) {
+                            let row = first_of_head + block + query + next;
+                            kept = factor(&draw, (row * length + key) as u32);
+                        }
+                        let given = kept * given[pair].extract(next) - query_means[query + next];
+                        both_weights.insert(next, probability * kept);
+                        both_slopes.insert(next, probability * given * scale);
+                    }
+                    weight[pair] = both_weights;
+                    slope[pair] = both_slopes;
                 }
-                probabilities[to + within] = T::cast_from(probability * kept);
-                let slope = kept * product_tile[from + within] - query_row_sums[query];
-                slopes[to + within] = T::cast_from(probability * slope * scale);
+                weights.push(weight);
+                slopes.push(slope);
             }
-            sync_plane();
+            let left = as_left::<T, W>(&weights, form);
+            add_step::<T, N, W>(&product, &left, &gradients, &mut value_sums, step, form);
+            let left = as_left::<T, W>(&slopes, form);
+            add_step::<T, N, W>(&product, &left, &queries, &mut key_sums, step, form);
         }
-        add_products(&probabilities, first_row(), &slopes_out, &value_sums, form);
-        add_products(&slopes, first_row(), &queries, &key_sums, form);
         block += BLOCK;
     }
-    let size = comptime!(form.size);
-    let to = (start + key) * 3 * heads * size + (heads + head) * size;
-    write_sums(&key_sums, score_tile, out, to, real, form);
-    write_sums(&value_sums, score_tile, out, to + heads * size, real, form);
+    #[unroll]
+    for pair in 0..2usize {
+        let key = first_of_plane + row_of(pair);
+        if key < length {
+            let half = comptime!(form.size / 2);
+            let to = ((start + key) * 3 * heads + heads + head) * half;
+            write_row(&key_sums, out, to, 1.0f32, pair, form);
+            write_row(&value_sums, out, to + heads * half, 1.0f32, pair, form);
+        }
+    }
 }
 
 /// As [`backward`](super::super::backward), from rows `[n, 3 · width]` and the logarithms of their sums.
@@ -338,6 +346,7 @@ pub(in crate::kernels::cube::attention) fn backward(
         count.clone(),
         dim,
         form.vector,
+        form.word(),
         argument(qkv),
         argument(&padding),
         argument(log_sums),
@@ -361,6 +370,7 @@ pub(in crate::kernels::cube::attention) fn backward(
         count,
         dim,
         form.vector,
+        form.word(),
         argument(qkv),
         argument(&padding),
         argument(log_sums),

@@ -2,24 +2,25 @@
 
 use burn::backend::{DType, TensorMetadata};
 use burn_cubecl::tensor::CubeTensor;
+use cubecl::cmma::MmaDefinition;
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
-use super::tile::{
-    NOTHING, add_products, first_column, first_row, left_rows, multiply_rows, row_of_tile,
-    take_biases, take_block, write_sums, zero_sums,
+use super::registers::{
+    NOTHING, add_step, as_left, first_column, first_row, greatest_of_row, left_rows, multiply_rows,
+    row_of, sum_of_row, take_biases, take_block, write_row, zeros,
 };
-use super::{Attention, BLOCK, Form, HALF, PLANES, STAGE, TILE, launch};
+use super::{Attention, BLOCK, COLUMNS, Form, TILE, launch};
 use crate::kernels::cube::attention::softmax::{mask_element, padding_or};
 use crate::kernels::cube::noise::{Draw, factor};
 use crate::kernels::cube::tensor::{argument, element, empty};
 
 #[cube(launch)]
 #[allow(clippy::too_many_arguments, reason = "the arguments of a kernel")]
-fn attend<In: Float, T: Float, M: Int, N: Size>(
+fn attend<In: Float, T: Float, M: Int, N: Size, W: Size>(
     qkv: &[Vector<In, N>],
     padding: &[M],
-    context: &mut [In],
+    context: &mut [Vector<In, Const<2>>],
     log_sums: &mut [f32],
     draw: Draw,
     scale: f32,
@@ -33,132 +34,141 @@ fn attend<In: Float, T: Float, M: Int, N: Size>(
     #[define(M)] _mask: ElemType,
 ) {
     let room = comptime!(BLOCK * form.pitch());
-    let mut queries = Shared::<[Vector<T, N>]>::new_aligned_slice(room, 32usize);
-    let mut keys = Shared::<[Vector<T, N>]>::new_aligned_slice(room, 32usize);
-    let mut values = Shared::<[Vector<T, N>]>::new_aligned_slice(room, 32usize);
-    let probabilities_room = comptime!(BLOCK * form.block_stride());
-    let mut probabilities = Shared::<[T]>::new_aligned_slice(probabilities_room, 32usize);
-    let mut tiles = Shared::<[f32]>::new_aligned_slice(comptime!(PLANES * TILE * STAGE), 32usize);
+    let mut keys = Shared::<[Vector<T, N>]>::new_aligned_slice(room, 16usize);
+    let mut values = Shared::<[Vector<T, N>]>::new_aligned_slice(room, 16usize);
     let mut biases = Shared::<[f32]>::new_slice(BLOCK);
+    let product = MmaDefinition::<T, T, f32>::new(TILE, COLUMNS, comptime!(form.depth));
 
     let head = CUBE_POS_Y as usize;
     let start = CUBE_POS_Z as usize * length;
     let first = CUBE_POS_X as usize * BLOCK;
     let vectors = comptime!(form.vectors());
     let width = heads * vectors;
-    let query_column = head * vectors;
+    let column = head * vectors;
     let stride = 3 * width;
     take_block(
         qkv,
-        &mut queries,
+        &mut keys,
         start + first,
         length - first,
         stride,
-        query_column,
+        column,
         form,
     );
     sync_cube();
-    let rows = left_rows(&queries, first_row(), form);
-    let query = first + first_row() + row_of_tile();
-    let row = (CUBE_POS_Z as usize * heads + head) * length + query;
-    let tile_start = UNIT_POS_Y as usize * comptime!(TILE * STAGE);
-    let tile = &mut tiles[tile_start..tile_start + comptime!(TILE * STAGE)];
-    let from = row_of_tile() * STAGE + first_column();
+    let rows = left_rows::<T, N, W>(&product, &keys, first_row(), form);
+    let first_of_plane = first + first_row();
+    let first_of_head = (CUBE_POS_Z as usize * heads + head) * length;
 
-    let mut greatest = f32::new(NOTHING);
-    let mut sum = 0.0f32;
+    let mut greatest = Array::<f32>::new(2usize);
+    let mut totals = Array::<f32>::new(2usize);
+    #[unroll]
+    for pair in 0..2usize {
+        greatest[pair] = f32::new(NOTHING);
+        totals[pair] = 0.0f32;
+    }
+    let mut sums = zeros(comptime!(form.size / COLUMNS));
     let mut block = 0usize.runtime();
     while block < length {
         sync_cube();
+        let real = length - block;
         take_block(
             qkv,
             &mut keys,
             start + block,
-            length - block,
+            real,
             stride,
-            query_column + width,
-            form,
-        );
-        take_biases(padding, &mut biases, start, block, length, padded);
-        sync_cube();
-        #[unroll]
-        for at in 0..PLANES {
-            multiply_rows(&rows, &keys, comptime!(at * TILE), tile, form);
-            sync_plane();
-            let mut most = greatest;
-            #[unroll]
-            for column in 0..HALF {
-                let bias = biases[comptime!(at * TILE + column) + first_column()];
-                most = max(most, tile[from + column] * scale + bias);
-            }
-            sum *= (greatest - most).exp();
-            #[unroll]
-            for column in 0..HALF {
-                let bias = biases[comptime!(at * TILE + column) + first_column()];
-                sum += (tile[from + column] * scale + bias - most).exp();
-            }
-            greatest = most;
-            sync_plane();
-        }
-        block += BLOCK;
-    }
-    let other = plane_shuffle_xor(greatest, 1u32);
-    let most = max(greatest, other);
-    let sum = sum * (greatest - most).exp();
-    let log_sum = most + (sum + plane_shuffle_xor(sum, 1u32)).ln();
-    let real = query < length;
-    if real && first_column() == 0 {
-        log_sums[row] = log_sum;
-    }
-
-    let sums = zero_sums(form);
-    block = 0usize;
-    while block < length {
-        sync_cube();
-        take_block(
-            qkv,
-            &mut keys,
-            start + block,
-            length - block,
-            stride,
-            query_column + width,
+            column + width,
             form,
         );
         take_block(
             qkv,
             &mut values,
             start + block,
-            length - block,
+            real,
             stride,
-            query_column + 2 * width,
+            column + 2 * width,
             form,
         );
         take_biases(padding, &mut biases, start, block, length, padded);
         sync_cube();
+        let mut scores = Sequence::<Array<Vector<f32, Const<2>>>>::new();
         #[unroll]
-        for at in 0..PLANES {
-            multiply_rows(&rows, &keys, comptime!(at * TILE), tile, form);
-            sync_plane();
-            let to = (first_row() + row_of_tile()) * comptime!(form.block_stride())
-                + first_column()
-                + comptime!(at * TILE);
+        for tile in 0..comptime!(BLOCK / COLUMNS) {
+            let first = comptime!(tile * COLUMNS).runtime();
+            let mut score = multiply_rows::<T, N, W>(&product, &rows, &keys, first, form);
+            let at = comptime!(tile * COLUMNS) + first_column();
+            let mut bias = Vector::<f32, Const<2>>::empty();
+            bias.insert(0usize, biases[at]);
+            bias.insert(1usize, biases[at + 1]);
             #[unroll]
-            for column in 0..HALF {
-                let key = comptime!(at * TILE + column) + first_column();
-                let score = tile[from + column] * scale + biases[key];
-                let mut probability = (score - log_sum).exp();
-                if comptime!(dropped) {
-                    probability *= factor(&draw, (row * length + block + key) as u32);
-                }
-                probabilities[to + column] = T::cast_from(probability);
+            for pair in 0..2usize {
+                score[pair] = score[pair] * Vector::new(scale) + bias;
             }
-            sync_plane();
+            scores.push(score);
         }
-        add_products(&probabilities, first_row(), &values, &sums, form);
+        #[unroll]
+        for pair in 0..2usize {
+            let mut most = greatest[pair];
+            #[unroll]
+            for tile in 0..comptime!(BLOCK / COLUMNS) {
+                let score = scores[tile][pair];
+                most = max(most, max(score.extract(0usize), score.extract(1usize)));
+            }
+            let most = greatest_of_row(most);
+            let kept = (greatest[pair] - most).exp();
+            greatest[pair] = most;
+            let mut total = totals[pair] * kept;
+            #[unroll]
+            for tile in 0..comptime!(form.size / COLUMNS) {
+                let sum = sums.index_mut(tile);
+                sum[pair] = sum[pair] * Vector::new(kept);
+            }
+            let row = first_of_head + first_of_plane + row_of(pair);
+            #[unroll]
+            for tile in 0..comptime!(BLOCK / COLUMNS) {
+                let score = scores.index_mut(tile);
+                let mut weights = (score[pair] - Vector::new(most)).exp();
+                total += weights.extract(0usize) + weights.extract(1usize);
+                if comptime!(dropped) {
+                    let at = row * length + block + comptime!(tile * COLUMNS) + first_column();
+                    let mut factors = Vector::<f32, Const<2>>::empty();
+                    factors.insert(0usize, factor(&draw, at as u32));
+                    factors.insert(1usize, factor(&draw, (at + 1) as u32));
+                    weights = weights * factors;
+                }
+                score[pair] = weights;
+            }
+            totals[pair] = total;
+        }
+        #[unroll]
+        for step in 0..comptime!(BLOCK / form.depth) {
+            let mut results = Sequence::<Array<Vector<f32, Const<2>>>>::new();
+            #[unroll]
+            for tile in 0..comptime!(form.tiles()) {
+                let score = &scores[comptime!(step * form.tiles() + tile)];
+                let mut result = Array::<Vector<f32, Const<2>>>::new(2usize);
+                result[0] = score[0];
+                result[1] = score[1];
+                results.push(result);
+            }
+            let left = as_left::<T, W>(&results, form);
+            add_step::<T, N, W>(&product, &left, &values, &mut sums, step, form);
+        }
         block += BLOCK;
     }
-    let to = (start + query) * heads * comptime!(form.size) + head * comptime!(form.size);
-    write_sums(&sums, tile, context, to, real, form);
+    #[unroll]
+    for pair in 0..2usize {
+        let total = sum_of_row(totals[pair]);
+        let query = first_of_plane + row_of(pair);
+        if query < length {
+            if first_column() == 0 {
+                log_sums[first_of_head + query] = greatest[pair] + total.ln();
+            }
+            let to = ((start + query) * heads + head) * comptime!(form.size / 2);
+            write_row(&sums, context, to, 1.0f32 / total, pair, form);
+        }
+    }
 }
 
 /// Rows `[n, 3 · width]` as factors to the context, `[n, width]` as factors, and the logarithm of every
@@ -178,6 +188,7 @@ pub(in crate::kernels::cube::attention) fn forward(
         count,
         dim,
         form.vector,
+        form.word(),
         argument(qkv),
         argument(&padding),
         argument(&context),

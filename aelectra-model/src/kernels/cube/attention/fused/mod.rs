@@ -1,19 +1,19 @@
 //! Attention in one kernel forward and two backward, on tensor cores: scores and probabilities stay in
-//! shared memory, and rows are read and written where the products around need them, so nothing is
-//! split or merged by head.
+//! registers, and rows are read and written where the products around need them, so nothing is split or
+//! merged by head.
 //!
-//! A cube works on [`BLOCK`] positions of one head, a plane on [`TILE`] of them. It walks over the other
-//! positions block by block and over a block tile by tile: a tile of scores is multiplied, stored beside
-//! the plane, and taken from there by its units, two a row. The forward pass walks twice, for the
-//! logarithm of every row's sum of exponentials and for the context, instead of rescaling sums; the
-//! backward pass computes scores again, once for the gradient of queries and once for those of keys and
-//! values, so that every sum has a fixed order and needs no atomics. The slope of the softmax needs the
-//! sum over a row of probability times gradient, which is the context times its gradient (Dao et al.,
-//! FlashAttention, 2022, section 3).
+//! A cube works on [`BLOCK`] positions of one head, a plane on [`TILE`] of them, and walks over the
+//! other positions block by block. What comes out of one product is, register by register, the left
+//! factor of the next, so that between them are only the softmax, padding and dropout. Forward, the
+//! greatest score so far scales what was summed, and a row is divided by its sum at the end; the
+//! logarithm of that sum is kept, and gradients compute probabilities from it again, once for queries
+//! and once for keys and values, so that every sum has a fixed order and needs no atomics. The slope of
+//! the softmax needs the sum over a row of probability times gradient, which is the context times its
+//! gradient (Dao et al., FlashAttention, 2022, section 3; the registers: FlashAttention-2, 2023).
 
 mod backward;
 mod forward;
-mod tile;
+mod registers;
 
 pub(super) use backward::backward;
 pub(super) use forward::forward;
@@ -29,15 +29,14 @@ use crate::kernels::cube::product::may_round;
 
 /// Positions that a cube works on, and takes of the others at once.
 const BLOCK: usize = 64;
-/// Edge of a tile.
+/// Rows of a product, and its columns.
 const TILE: usize = 16;
+const COLUMNS: usize = 8;
+/// The widest head whose sums the registers of a unit hold.
+const WIDEST: usize = 128;
 /// Planes of a cube, and units of a plane.
 const PLANES: usize = BLOCK / TILE;
 const UNITS: usize = 32;
-/// Values of a tile that a unit takes: half a row.
-const HALF: usize = TILE * TILE / UNITS;
-/// From row to row of a tile beside its plane; more than its edge, so that rows lie in different banks.
-const STAGE: usize = TILE + 4;
 
 /// How a head lies in shared memory and in the matrices of tensor cores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,20 +62,24 @@ impl Form {
         self.vectors() + 1
     }
 
-    /// Values from row to row of a block, and of a block of probabilities.
+    /// Values from row to row of a block.
     const fn stride(self) -> usize {
         self.pitch() * self.vector
     }
 
-    const fn block_stride(self) -> usize {
-        BLOCK + self.vector
+    /// Neighbours that a register holds.
+    const fn word(self) -> usize {
+        self.vector / 4
     }
 
-    /// Of the kernel that wants most: four blocks of rows, two of probabilities, two tiles a plane.
+    /// Results of products that are, side by side, a factor of the next.
+    const fn tiles(self) -> usize {
+        self.depth / COLUMNS
+    }
+
+    /// What a cube wants of shared memory.
     const fn shared_bytes(self) -> usize {
-        let bytes = 16 / self.vector;
-        let blocks = 4 * BLOCK * self.stride() + 2 * BLOCK * self.block_stride();
-        blocks * bytes + (2 * PLANES * TILE * STAGE + 3 * BLOCK) * 4
+        2 * BLOCK * self.pitch() * 16 + 2 * BLOCK * 4
     }
 }
 
@@ -100,13 +103,18 @@ pub(super) fn form(client: &Client, sizes: Sizes, factors: DType) -> Option<Form
         b_type: ElemType::Float(factor),
         cd_type: ElemType::Float(FloatKind::F32),
         m: TILE as u32,
-        n: TILE as u32,
+        n: COLUMNS as u32,
         k: depth as u32,
     };
-    let fits = sizes.size.is_multiple_of(TILE)
+    let matmul = &properties.features.matmul;
+    // Two steps of a product over the width of a head are loaded at once.
+    let fits = sizes.size <= WIDEST
+        && sizes.size.is_multiple_of(2 * depth)
+        && sizes.size.is_multiple_of(2 * COLUMNS)
         && form.shared_bytes() <= hardware.max_shared_memory_size
         && [hardware.plane_size_min, hardware.plane_size_max] == [UNITS as u32; 2]
-        && properties.features.matmul.cmma.contains(&wanted);
+        && matmul.mma.contains(&wanted)
+        && matmul.ldmatrix.contains(&ElemType::Float(FloatKind::BF16));
     fits.then_some(form)
 }
 

@@ -1,0 +1,288 @@
+//! Blocks of rows in shared memory, and their products in registers.
+//!
+//! A product of tensor cores multiplies [`TILE`] rows by [`COLUMNS`] columns over `depth` neighbours. Its
+//! registers are words of 32 bits, spread over a plane as PTX's documentation of `mma` draws it: of a
+//! result, the unit with number `4 · group + place` holds columns `2 · place` and the next of rows
+//! `group` and `group + 8`. Of a factor it holds word `place` of row `group` of each matrix of 8 rows by
+//! 4 words, which is what `ldmatrix` loads, whatever a word is.
+
+use cubecl::cmma::{MatrixIdent, MmaDefinition};
+use cubecl::prelude::*;
+
+use super::{BLOCK, COLUMNS, Form, TILE};
+
+/// What a position behind the end adds to its scores: none is left of its exponential.
+pub(super) const NOTHING: f32 = -3.0e38;
+/// What padding adds (modeling.py); a row of nothing but padding stays finite.
+pub(super) const PADDING: f32 = -10000.0;
+
+/// A result's two rows of two columns that a unit holds.
+pub(super) type Pair<T> = Vector<T, Const<2>>;
+
+/// The first row of this plane within a block.
+#[cube]
+pub(super) fn first_row() -> usize {
+    UNIT_POS_Y as usize * TILE
+}
+
+/// The row of a result that this unit holds in its pair number `pair`.
+#[cube]
+pub(super) fn row_of(#[comptime] pair: usize) -> usize {
+    UNIT_POS_X as usize / 4 + comptime!(pair * 8)
+}
+
+/// The first of the two neighbouring columns of a result that this unit holds.
+#[cube]
+pub(super) fn first_column() -> usize {
+    (UNIT_POS_X as usize % 4) * 2
+}
+
+/// The sum over the units that share a row, known to each.
+#[cube]
+pub(super) fn sum_of_row(value: f32) -> f32 {
+    let sum = value + plane_shuffle_xor(value, 1u32);
+    sum + plane_shuffle_xor(sum, 2u32)
+}
+
+/// The greatest over the units that share a row, known to each.
+#[cube]
+pub(super) fn greatest_of_row(value: f32) -> f32 {
+    let greatest = max(value, plane_shuffle_xor(value, 1u32));
+    max(greatest, plane_shuffle_xor(greatest, 2u32))
+}
+
+/// Copies a head of [`BLOCK`] rows from row `first` on; zeros from `real` rows on. `stride` and `column`
+/// are in vectors. Every unit of the cube must come here.
+#[cube]
+pub(super) fn take_block<In: Float, T: Float, N: Size>(
+    rows: &[Vector<In, N>],
+    block: &mut [Vector<T, N>],
+    first: usize,
+    real: usize,
+    stride: usize,
+    column: usize,
+    #[comptime] form: Form,
+) {
+    let vectors = comptime!(form.vectors());
+    let pitch = comptime!(form.pitch());
+    let mut at = UNIT_POS as usize;
+    while at < BLOCK * vectors {
+        let row = at / vectors;
+        let within = at % vectors;
+        let mut value = Vector::<T, N>::cast_from(Vector::<f32, N>::new(0.0f32));
+        if row < real {
+            value = Vector::cast_from(rows[(first + row) * stride + column + within]);
+        }
+        block[row * pitch + within] = value;
+        at += CUBE_DIM as usize;
+    }
+}
+
+/// What a position of a sequence of `length` that begins at `start` adds to its scores.
+#[cube]
+pub(super) fn bias<M: Int>(
+    padding: &[M],
+    start: usize,
+    position: usize,
+    length: usize,
+    #[comptime] padded: bool,
+) -> f32 {
+    let mut bias = f32::new(NOTHING);
+    if position < length {
+        bias = 0.0f32;
+        if comptime!(padded) {
+            if padding[start + position] != M::from_int(0) {
+                bias = f32::new(PADDING);
+            }
+        }
+    }
+    bias
+}
+
+/// What each position of a block, from position `first` on, adds to its scores. Every unit of the cube
+/// must come here.
+#[cube]
+pub(super) fn take_biases<M: Int>(
+    padding: &[M],
+    biases: &mut [f32],
+    start: usize,
+    first: usize,
+    length: usize,
+    #[comptime] padded: bool,
+) {
+    let at = UNIT_POS as usize;
+    if at < BLOCK {
+        biases[at] = bias(padding, start, first + at, length, padded);
+    }
+}
+
+/// Sums of a number of products, zero.
+#[cube]
+pub(super) fn zeros(#[comptime] count: usize) -> Sequence<Array<Pair<f32>>> {
+    let mut sums = Sequence::new();
+    #[unroll]
+    for _ in 0..count {
+        let mut sum = Array::<Pair<f32>>::new(2usize);
+        sum[0] = Vector::new(0.0f32);
+        sum[1] = Vector::new(0.0f32);
+        sums.push(sum);
+    }
+    sums
+}
+
+/// [`TILE`] rows of a block from row `first` on, as left factors over the width of a head.
+#[cube]
+pub(super) fn left_rows<T: Float, N: Size, W: Size>(
+    product: &MmaDefinition<T, T, f32>,
+    block: &[Vector<T, N>],
+    first: usize,
+    #[comptime] form: Form,
+) -> Sequence<Array<Vector<T, W>>> {
+    let lane = UNIT_POS_X as usize;
+    let mut factors = Sequence::new();
+    #[unroll]
+    for step in 0..comptime!(form.size / form.depth) {
+        let at = (first + lane % TILE) * comptime!(form.pitch())
+            + comptime!(2 * step)
+            + lane / comptime!(TILE);
+        let row = &block[at..at + 1];
+        factors.push(product.load_matrix::<_, W>(row, MatrixIdent::A, 4usize, false));
+    }
+    factors
+}
+
+/// The first or the second half of four registers, as a right factor.
+#[cube]
+fn half<T: Float, W: Size>(
+    registers: &Array<Vector<T, W>>,
+    #[comptime] half: usize,
+) -> Array<Vector<T, W>> {
+    let mut factor = Array::<Vector<T, W>>::new(2usize);
+    factor[0] = registers[comptime!(2 * half)];
+    factor[1] = registers[comptime!(2 * half + 1)];
+    factor
+}
+
+/// The products of rows with [`COLUMNS`] rows of a block from row `first` on.
+#[cube]
+pub(super) fn multiply_rows<T: Float, N: Size, W: Size>(
+    product: &MmaDefinition<T, T, f32>,
+    rows: &Sequence<Array<Vector<T, W>>>,
+    block: &[Vector<T, N>],
+    first: usize,
+    #[comptime] form: Form,
+) -> Array<Pair<f32>> {
+    let lane = UNIT_POS_X as usize;
+    let mut sum = Array::<Pair<f32>>::new(2usize);
+    sum[0] = Vector::new(0.0f32);
+    sum[1] = Vector::new(0.0f32);
+    #[unroll]
+    for pair in 0..comptime!(form.size / (2 * form.depth)) {
+        let at = (first + lane % COLUMNS) * comptime!(form.pitch())
+            + comptime!(4 * pair)
+            + lane / comptime!(COLUMNS);
+        let row = &block[at..at + 1];
+        let both = product.load_matrix::<_, W>(row, MatrixIdent::B, 4usize, false);
+        #[unroll]
+        for step in 0..2usize {
+            let columns = half::<T, W>(&both, step);
+            product.execute_inplace(&rows[comptime!(2 * pair + step)], &columns, &mut sum);
+        }
+    }
+    sum
+}
+
+/// What the results of a step's [`COLUMNS`] and more are as its left factor. Where a word is one value,
+/// the places of a factor hold every other neighbour, and [`columns_of_step`] puts the rows in the same order.
+#[cube]
+pub(super) fn as_left<T: Float, W: Size>(
+    results: &Sequence<Array<Pair<f32>>>,
+    #[comptime] form: Form,
+) -> Array<Vector<T, W>> {
+    let mut left = Array::<Vector<T, W>>::new(4usize);
+    if comptime!(form.tiles() == 2) {
+        left[0] = Vector::cast_from(results[0][0]);
+        left[1] = Vector::cast_from(results[0][1]);
+        left[2] = Vector::cast_from(results[1][0]);
+        left[3] = Vector::cast_from(results[1][1]);
+    } else {
+        left[0] = Vector::cast_from(results[0][0].extract(0usize));
+        left[1] = Vector::cast_from(results[0][1].extract(0usize));
+        left[2] = Vector::cast_from(results[0][0].extract(1usize));
+        left[3] = Vector::cast_from(results[0][1].extract(1usize));
+    }
+    left
+}
+
+/// Two right factors of a step's rows of a block: their columns from `2 · pair` times [`COLUMNS`] on.
+#[cube]
+fn columns_of_step<T: Float, N: Size, W: Size>(
+    product: &MmaDefinition<T, T, f32>,
+    block: &[Vector<T, N>],
+    #[comptime] step: usize,
+    #[comptime] pair: usize,
+    #[comptime] form: Form,
+) -> Array<Vector<T, W>> {
+    let lane = UNIT_POS_X as usize;
+    if comptime!(form.tiles() == 2) {
+        let at = (comptime!(step * form.depth) + lane % TILE) * comptime!(form.pitch())
+            + comptime!(2 * pair)
+            + lane / comptime!(TILE);
+        product.load_matrix::<_, W>(&block[at..at + 1], MatrixIdent::B, 4usize, true)
+    } else {
+        // `ldmatrix` turns no words of one value.
+        let values = block.with_vector_size::<W>();
+        let row = comptime!(step * form.depth) + 2 * (lane % 4);
+        let column = comptime!(2 * pair * COLUMNS) + lane / 4;
+        let stride = comptime!(form.stride());
+        let mut both = Array::<Vector<T, W>>::new(4usize);
+        #[unroll]
+        for tile in 0..2usize {
+            #[unroll]
+            for next in 0..2usize {
+                both[comptime!(2 * tile + next)] =
+                    values[(row + next) * stride + column + comptime!(tile * COLUMNS)];
+            }
+        }
+        both
+    }
+}
+
+/// Adds the products of a step's left factor with its rows of a block.
+#[cube]
+pub(super) fn add_step<T: Float, N: Size, W: Size>(
+    product: &MmaDefinition<T, T, f32>,
+    left: &Array<Vector<T, W>>,
+    block: &[Vector<T, N>],
+    sums: &mut Sequence<Array<Pair<f32>>>,
+    #[comptime] step: usize,
+    #[comptime] form: Form,
+) {
+    #[unroll]
+    for pair in 0..comptime!(form.size / (2 * COLUMNS)) {
+        let both = columns_of_step::<T, N, W>(product, block, step, pair, form);
+        #[unroll]
+        for tile in 0..2usize {
+            let columns = half::<T, W>(&both, tile);
+            let sum = sums.index_mut(comptime!(2 * pair + tile));
+            product.execute_inplace(left, &columns, sum);
+        }
+    }
+}
+
+/// Writes the sums of one of this unit's rows, times a factor, from pair `to` on.
+#[cube]
+pub(super) fn write_row<Out: Float>(
+    sums: &Sequence<Array<Pair<f32>>>,
+    out: &mut [Pair<Out>],
+    to: usize,
+    factor: f32,
+    #[comptime] pair: usize,
+    #[comptime] form: Form,
+) {
+    #[unroll]
+    for tile in 0..comptime!(form.size / COLUMNS) {
+        let at = to + comptime!(tile * COLUMNS / 2) + first_column() / 2;
+        out[at] = Vector::cast_from(sums[tile][pair] * Vector::new(factor));
+    }
+}
