@@ -248,7 +248,7 @@ Kernel *load(const std::string &source) {
   if (access(library.c_str(), R_OK)) {
     std::string text = base + ".cpp", fresh = base + "." + std::to_string(getpid()) + ".so";
     std::ofstream(text) << for_the_host(source);
-    std::string command = "c++ -std=c++20 -O2 -march=native -ffp-contract=fast -fno-strict-aliasing -w -shared -fPIC -I'" +
+    std::string command = "c++ -std=c++20 -O1 -march=native -ffp-contract=fast -fno-strict-aliasing -w -shared -fPIC -I'" +
                           include + "/include' -include '" + include + "/device.h' -o '" + fresh + "' '" + text + "' 1>&2";
     if (system(command.c_str())) fail("the host's compiler refuses " + text);
     if (rename(fresh.c_str(), library.c_str())) fail("cannot name " + library + ": " + strerror(errno));

@@ -69,11 +69,21 @@ pub(super) fn take_block<In: Float, T: Float, N: Size>(
     while at < BLOCK * vectors {
         let row = at / vectors;
         let within = at % vectors;
-        let mut value = Vector::<T, N>::cast_from(Vector::<f32, N>::new(0.0f32));
-        if row < real {
-            value = Vector::cast_from(rows[(first + row) * stride + column + within]);
+        let from = (first + row) * stride + column + within;
+        if comptime!(form.word() == 2) {
+            // Copied by words, since a compiler takes vectors of halves apart.
+            let mut words = Vector::<u32, Const<4>>::new(0u32);
+            if row < real {
+                words = Vector::<u32, Const<4>>::reinterpret(rows[from]);
+            }
+            block[row * pitch + within] = Vector::<T, N>::reinterpret(words);
+        } else {
+            let mut value = Vector::<T, N>::cast_from(Vector::<f32, N>::new(0.0f32));
+            if row < real {
+                value = Vector::cast_from(rows[from]);
+            }
+            block[row * pitch + within] = value;
         }
-        block[row * pitch + within] = value;
         at += CUBE_DIM as usize;
     }
 }
