@@ -139,7 +139,7 @@ fn cases() -> Vec<Case> {
         case(sizes(2, 40, 2, 32), Some(vec![40, 7]), true),
         case(sizes(1, 64, 1, 64), None, true),
         case(sizes(3, 130, 2, 32), Some(vec![130, 100, 1]), true),
-        case(sizes(2, 1, 3, 16), None, false),
+        case(sizes(2, 1, 3, 32), None, false),
         case(sizes(1, 70, 1, 96), None, true),
         case(sizes(1, 200, 1, 64), None, false),
     ]

@@ -32,6 +32,8 @@ const BLOCK: usize = 64;
 /// Rows of a product, and its columns.
 const TILE: usize = 16;
 const COLUMNS: usize = 8;
+/// What divides the width of a head: two steps of a product are loaded at once.
+const WIDTHS: usize = 32;
 /// The widest head whose sums the registers of a unit hold.
 const WIDEST: usize = 128;
 /// Planes of a cube, and units of a plane.
@@ -107,10 +109,8 @@ pub(super) fn form(client: &Client, sizes: Sizes, factors: DType) -> Option<Form
         k: depth as u32,
     };
     let matmul = &properties.features.matmul;
-    // Two steps of a product over the width of a head are loaded at once.
-    let fits = sizes.size <= WIDEST
-        && sizes.size.is_multiple_of(2 * depth)
-        && sizes.size.is_multiple_of(2 * COLUMNS)
+    let fits = sizes.size.is_multiple_of(WIDTHS)
+        && sizes.size <= WIDEST
         && form.shared_bytes() <= hardware.max_shared_memory_size
         && [hardware.plane_size_min, hardware.plane_size_max] == [UNITS as u32; 2]
         && matmul.mma.contains(&wanted)
