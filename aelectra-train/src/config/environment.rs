@@ -5,7 +5,8 @@ const PREFIX: &str = "AELECTRA_";
 
 /// Variables that are read elsewhere in this project and set no key, without their prefix. Those of
 /// command-line flags are not here: whoever parses the command line knows them.
-const ELSEWHERE: [&str; 6] = [
+const ELSEWHERE: [&str; 7] = [
+    "ATTENTION",
     "FUSED",
     "GIT_COMMIT",
     "SIMD",
