@@ -38,7 +38,7 @@ pub(super) fn on<const D: usize>(device: &Device, values: &[f32], shape: [usize;
     primitive(Tensor::<D>::from_data(data, device))
 }
 
-fn ids(device: &Device, values: &[i32]) -> CubeTensor {
+pub(super) fn ids(device: &Device, values: &[i32]) -> CubeTensor {
     let data = TensorData::new(values.to_vec(), [values.len()]);
     integers(Tensor::<1, Int>::from_data(data, device))
 }

@@ -3,13 +3,13 @@
 #![allow(clippy::print_stderr, reason = "says what it compared and measured")]
 
 use burn::backend::DType;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::Device;
 
 use super::{Attention, Sizes, composed, fused};
 use crate::kernels::cube::activation::with_biases;
 use crate::kernels::cube::tensor::cast;
-use crate::kernels::cube::tests::{device, numbers, on, read};
-use crate::kernels::cube::{CubeTensor, has_brain_floats, integers};
+use crate::kernels::cube::tests::{device, ids, numbers, on, read};
+use crate::kernels::cube::{CubeTensor, has_brain_floats};
 use crate::noise::{Dropout, Noise};
 
 /// What attention takes, as brain floats hold it, so that either type of factors is exact.
@@ -93,10 +93,7 @@ impl Case {
             let mask: Vec<i32> = (0..batch * length)
                 .map(|at| i32::from(at % length >= real[at / length]))
                 .collect();
-            integers(Tensor::<2, Int>::from_data(
-                TensorData::new(mask, [batch, length]),
-                device,
-            ))
+            ids(device, &mask)
         });
         Attention {
             sizes: self.sizes,
