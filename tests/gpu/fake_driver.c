@@ -66,11 +66,16 @@ Result cuEventElapsedTime(float *milliseconds, void *from, void *to) { *millisec
 Result cuEventElapsedTime_v2(float *milliseconds, void *from, void *to) { *milliseconds = 1; return 0; }
 Result cuEventDestroy_v2(void *event) { free(event); return 0; }
 
-/* Aligned as a card's, zeroed. */
+/* Aligned as a card's. Kernels that run must not count on zeros. */
+#ifdef EMULATED
+enum { FILLING = 0xff };
+#else
+enum { FILLING = 0 };
+#endif
 static void *memory(size_t bytes) {
   void *at = NULL;
   if (posix_memalign(&at, 512, bytes ? bytes : 1)) return NULL;
-  return memset(at, 0, bytes);
+  return memset(at, FILLING, bytes);
 }
 Result cuMemAlloc_v2(Pointer *at, size_t bytes) { *at = (Pointer)memory(bytes); return *at ? 0 : 2; }
 Result cuMemAllocAsync(Pointer *at, size_t bytes, void *stream) { return cuMemAlloc_v2(at, bytes); }

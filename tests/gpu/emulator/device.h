@@ -62,6 +62,7 @@ template <class... Arguments> void call(void (*kernel)(Arguments...), void **arg
 #define __grid_constant__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
+/* Before the instructions for the least and the greatest with NaN, which are not here. */
 #define __CUDA_ARCH__ 700
 #define threadIdx (emulator::runtime->thread)
 #define blockIdx (emulator::runtime->block)
@@ -156,6 +157,7 @@ struct col_major;
 namespace precision { struct tf32; }
 enum layout_t { mem_row_major, mem_col_major };
 inline float __float_to_tf32(float value) {
+  if (value != value) return value;
   uint32_t bits;
   memcpy(&bits, &value, 4);
   bits = (bits + 0x1000) & 0xffffe000u;

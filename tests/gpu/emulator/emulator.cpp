@@ -137,7 +137,10 @@ void release_warp(unsigned first, unsigned end) {
     if (threads[at].state == AT_WARP && threads[at].kind == kind) threads[at].state = READY;
 }
 
+/* A block, every other one backwards, so that what nobody waited for is missed in one order or the other. */
 void run_block(unsigned count) {
+  const bool backwards = blocks % 2;
+  const unsigned warps = (count + LANES - 1) / LANES;
   for (unsigned at = 0; at < count; at++) {
     void **top = (void **)(stacks + (at + 1) * STACK - 64);
     *--top = nullptr; /* the return address of `run`, and its alignment */
@@ -149,12 +152,15 @@ void run_block(unsigned count) {
   }
   for (;;) {
     unsigned waiting = 0;
-    for (unsigned first = 0; first < count; first += LANES) {
+    for (unsigned warp = 0; warp < warps; warp++) {
+      unsigned first = (backwards ? warps - 1 - warp : warp) * LANES;
       unsigned end = std::min<unsigned>(first + LANES, count);
       for (bool again = true; again;) {
         again = false;
-        for (unsigned at = first; at < end; at++)
+        for (unsigned lane = 0; lane < end - first; lane++) {
+          unsigned at = backwards ? end - 1 - lane : first + lane;
           if (threads[at].state == READY) resume(at);
+        }
         for (unsigned at = first; at < end; at++) again |= threads[at].state == AT_WARP;
         if (again) release_warp(first, end);
       }
@@ -167,6 +173,8 @@ void run_block(unsigned count) {
 }
 
 /* Kernels. */
+std::mutex device;
+
 struct Kernel {
   void (*entry)(void **);
 };
@@ -240,18 +248,22 @@ std::string for_the_host(std::string source) {
 Kernel *load(const std::string &source) {
   std::string include = getenv("CUDA_EMULATOR_SOURCE") ? getenv("CUDA_EMULATOR_SOURCE") : "";
   if (include.empty()) fail("CUDA_EMULATOR_SOURCE names no directory with device.h");
-  std::ifstream device(include + "/device.h");
-  std::string header((std::istreambuf_iterator<char>(device)), std::istreambuf_iterator<char>());
+  std::ifstream file(include + "/device.h");
+  std::string header((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const std::string text = for_the_host(source);
+  std::string command = "c++ -std=c++20 -O1 -march=native -ffp-contract=fast -fno-strict-aliasing -w -shared -fPIC -I'" +
+                        include + "/include' -include '" + include + "/device.h'";
   char name[64];
-  snprintf(name, sizeof name, "/%016zx%016zx", std::hash<std::string>()(source), std::hash<std::string>()(header));
+  snprintf(name, sizeof name, "/%016zx%016zx", std::hash<std::string>()(text), std::hash<std::string>()(header + command));
   std::string base = directory() + name, library = base + ".so";
+  std::lock_guard<std::mutex> alone(device);
   if (access(library.c_str(), R_OK)) {
-    std::string text = base + ".cpp", fresh = base + "." + std::to_string(getpid()) + ".so";
-    std::ofstream(text) << for_the_host(source);
-    std::string command = "c++ -std=c++20 -O1 -march=native -ffp-contract=fast -fno-strict-aliasing -w -shared -fPIC -I'" +
-                          include + "/include' -include '" + include + "/device.h' -o '" + fresh + "' '" + text + "' 1>&2";
-    if (system(command.c_str())) fail("the host's compiler refuses " + text);
-    if (rename(fresh.c_str(), library.c_str())) fail("cannot name " + library + ": " + strerror(errno));
+    std::string fresh = base + "." + std::to_string(getpid());
+    std::ofstream(fresh + ".cpp") << text;
+    command += " -o '" + fresh + ".so' '" + fresh + ".cpp' 1>&2";
+    if (system(command.c_str())) fail("the host's compiler refuses " + fresh + ".cpp");
+    for (std::string end : {".cpp", ".so"})
+      if (rename((fresh + end).c_str(), (base + end).c_str())) fail("cannot name " + base + end + ": " + strerror(errno));
   }
   void *handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle) fail(dlerror());
@@ -259,7 +271,6 @@ Kernel *load(const std::string &source) {
   return new Kernel{(void (*)(void **))dlsym(handle, "emulator_call")};
 }
 
-std::mutex device;
 std::map<void *, std::string> programs;
 
 void launch(const Kernel *kernel, Place grid, Place block, unsigned bytes, void **given) {

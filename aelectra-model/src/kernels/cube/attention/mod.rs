@@ -1,4 +1,4 @@
-//! Multi-head attention of a layer over the padded rows of a batch, forward and backward: `fused.rs`
+//! Multi-head attention of a layer over the padded rows of a batch, forward and backward: `fused/`
 //! where the card has tensor cores for the factors, `composed.rs` from products and a softmax elsewhere.
 
 mod composed;

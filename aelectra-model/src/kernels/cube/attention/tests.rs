@@ -138,6 +138,7 @@ fn cases() -> Vec<Case> {
         case(sizes(3, 130, 2, 32), Some(vec![130, 100, 1]), true),
         case(sizes(2, 1, 3, 32), None, false),
         case(sizes(1, 70, 1, 96), None, true),
+        case(sizes(1, 70, 1, 128), None, true),
         case(sizes(1, 200, 1, 64), None, false),
     ]
 }

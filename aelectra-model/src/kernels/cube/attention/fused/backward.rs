@@ -15,7 +15,7 @@ use crate::kernels::cube::attention::softmax::{mask_element, padding_or};
 use crate::kernels::cube::noise::{Draw, factor};
 use crate::kernels::cube::tensor::{argument, element, empty};
 
-/// The logarithm of a sum of which nothing is left.
+/// In place of the logarithm of a sum behind the end: no probability is left.
 const EVERYTHING: f32 = 3.0e38;
 
 /// The gradient of a block of queries, and the sum over each of their rows of probability times
@@ -55,7 +55,7 @@ fn query_gradient<In: Float, T: Float, M: Int, N: Size, W: Size>(
     let column = head * vectors;
     let stride = 3 * width;
     let real = length - first;
-    // What this block's own rows are taken through.
+    // Queries and gradients at first, for this block's own rows.
     take_block(qkv, &mut keys, start + first, real, stride, column, form);
     take_block(
         gradient,
@@ -93,12 +93,21 @@ fn query_gradient<In: Float, T: Float, M: Int, N: Size, W: Size>(
                 at += 4;
             }
         }
-        let mean = sum_of_row(partial);
-        if query < length && first_column() == 0 {
-            row_sums[first_of_head + query] = mean;
-        }
         row_log_sums[pair] = log_sum;
-        means[pair] = mean;
+        means[pair] = partial;
+    }
+    sync_plane();
+    // Before any branch, behind which units of a plane need not be together.
+    #[unroll]
+    for pair in 0..2usize {
+        means[pair] = sum_of_row(means[pair]);
+    }
+    #[unroll]
+    for pair in 0..2usize {
+        let query = first_of_plane + row_of(pair);
+        if query < length && first_column() == 0 {
+            row_sums[first_of_head + query] = means[pair];
+        }
     }
 
     let mut sums = zeros(comptime!(form.size / COLUMNS));
@@ -206,7 +215,7 @@ fn key_gradient<In: Float, T: Float, M: Int, N: Size, W: Size>(
     let column = head * vectors;
     let stride = 3 * width;
     let real = length - first;
-    // What this block's own rows are taken through.
+    // Keys and values at first, for this block's own rows.
     take_block(
         qkv,
         &mut queries,

@@ -95,8 +95,8 @@ fn attend<In: Float, T: Float, M: Int, N: Size, W: Size>(
         let mut scores = Sequence::<Array<Vector<f32, Const<2>>>>::new();
         #[unroll]
         for tile in 0..comptime!(BLOCK / COLUMNS) {
-            let first = comptime!(tile * COLUMNS).runtime();
-            let mut score = multiply_rows::<T, N, W>(&product, &rows, &keys, first, form);
+            let from = comptime!(tile * COLUMNS).runtime();
+            let mut score = multiply_rows::<T, N, W>(&product, &rows, &keys, from, form);
             let at = comptime!(tile * COLUMNS) + first_column();
             let mut bias = Vector::<f32, Const<2>>::empty();
             bias.insert(0usize, biases[at]);
@@ -157,9 +157,14 @@ fn attend<In: Float, T: Float, M: Int, N: Size, W: Size>(
         }
         block += BLOCK;
     }
+    // Before any branch, behind which units of a plane need not be together.
     #[unroll]
     for pair in 0..2usize {
-        let total = sum_of_row(totals[pair]);
+        totals[pair] = sum_of_row(totals[pair]);
+    }
+    #[unroll]
+    for pair in 0..2usize {
+        let total = totals[pair];
         let query = first_of_plane + row_of(pair);
         if query < length {
             if first_column() == 0 {

@@ -33,9 +33,9 @@ const BLOCK: usize = 64;
 const TILE: usize = 16;
 const COLUMNS: usize = 8;
 /// What divides the width of a head: two steps of a product are loaded at once.
-const WIDTHS: usize = 32;
-/// The widest head whose sums the registers of a unit hold.
-const WIDEST: usize = 128;
+const WIDTH_STEP: usize = 32;
+/// The widest head, in words of its factors: sums and factors of wider ones are too much for registers.
+const WIDEST: usize = 64;
 /// Planes of a cube, and units of a plane.
 const PLANES: usize = BLOCK / TILE;
 const UNITS: usize = 32;
@@ -109,8 +109,10 @@ pub(super) fn form(client: &Client, sizes: Sizes, factors: DType) -> Option<Form
         k: depth as u32,
     };
     let matmul = &properties.features.matmul;
-    let fits = sizes.size.is_multiple_of(WIDTHS)
-        && sizes.size <= WIDEST
+    let fits = sizes.size.is_multiple_of(WIDTH_STEP)
+        && sizes.size <= WIDEST * form.word()
+        && sizes.heads as u32 <= hardware.max_cube_count.1
+        && sizes.batch as u32 <= hardware.max_cube_count.2
         && form.shared_bytes() <= hardware.max_shared_memory_size
         && [hardware.plane_size_min, hardware.plane_size_max] == [UNITS as u32; 2]
         && matmul.mma.contains(&wanted)

@@ -16,7 +16,7 @@ pub(super) const NOTHING: f32 = -3.0e38;
 /// What padding adds (modeling.py); a row of nothing but padding stays finite.
 pub(super) const PADDING: f32 = -10000.0;
 
-/// A result's two rows of two columns that a unit holds.
+/// Two neighbouring columns of a row of a result; a unit holds two such rows.
 pub(super) type Pair<T> = Vector<T, Const<2>>;
 
 /// The first row of this plane within a block.
