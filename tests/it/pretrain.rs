@@ -1,11 +1,10 @@
 //! `aelectra pretrain`: which checkpoints it keeps, and models it continues from.
 
 use std::path::Path;
-use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use crate::binary::{aelectra, expect_code};
-use crate::survival::Scene;
+use crate::binary::expect_code;
+use crate::survival::{KilledAtTheEnd, Scene};
 
 /// A few steps into `out`, evaluated between checkpoints.
 fn pretrain(scene: &Scene, out: &str, steps: &str, more: &[&str]) {
@@ -149,17 +148,7 @@ fn a_training_without_held_out_examples_says_so() {
 #[test]
 fn a_request_that_cannot_be_met_is_refused() {
     let (scene, _) = nothing_held_out();
-    let mut arguments = scene.arguments("run", 1);
-    let limit = arguments.iter().position(|flag| flag == "--max-steps");
-    arguments[limit.expect("a limit") + 1] = "1000000".to_owned();
-    arguments.extend(["--set", "schedule_steps=1000000"].map(str::to_owned));
-    arguments.extend(["--set", "checkpoint_every=0"].map(str::to_owned));
-    let child = aelectra()
-        .args(arguments)
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("the binary runs");
-    let mut child = KilledAtTheEnd(child);
+    let mut child = KilledAtTheEnd(scene.start_without_end("run"));
     let mut wait_for = |what: &dyn Fn(&serde_json::Value) -> bool| {
         for _ in 0..3000 {
             if let Some(event) = scene.events("run").into_iter().find(what) {
@@ -188,17 +177,6 @@ fn a_request_that_cannot_be_met_is_refused() {
         child.0.try_wait().expect("a state")
     });
     assert_eq!(ended.expect("it stops").code(), Some(0));
-}
-
-/// A process that a failed assertion leaves behind no more than one that holds.
-struct KilledAtTheEnd(Child);
-
-impl Drop for KilledAtTheEnd {
-    fn drop(&mut self) {
-        // Has ended by itself where all went well.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// An interruption between a checkpoint and its evaluation leaves weights that nobody measured.

@@ -120,6 +120,21 @@ impl Scene {
             .expect("the binary runs")
     }
 
+    /// A run that ends when it is told or killed.
+    pub(crate) fn start_without_end(&self, out: &str) -> Child {
+        let mut arguments = self.arguments(out, 1);
+        let limit = arguments.iter().position(|flag| flag == "--max-steps");
+        arguments[limit.expect("a limit") + 1] = "1000000".to_owned();
+        for setting in ["schedule_steps=1000000", "checkpoint_every=0"] {
+            arguments.extend(["--set", setting].map(str::to_owned));
+        }
+        aelectra()
+            .args(arguments)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the binary runs")
+    }
+
     pub(crate) fn events(&self, run: &str) -> Vec<Value> {
         // A kill may tear the last line; the next process mends it.
         std::fs::read_to_string(self.path(run).join("events.jsonl"))
@@ -159,6 +174,17 @@ impl Scene {
             })
             .max()
             .expect("a checkpoint")
+    }
+}
+
+/// A process that a failed assertion leaves behind no more than one that holds.
+pub(crate) struct KilledAtTheEnd(pub(crate) Child);
+
+impl Drop for KilledAtTheEnd {
+    fn drop(&mut self) {
+        // Has ended by itself where all went well.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -239,9 +265,9 @@ fn assert_survives(scene: &Scene, wanted: usize) {
 #[test]
 fn what_copies_a_run_s_events_ends_with_its_process() {
     let scene = Scene::new();
-    let mut run = scene.start("run");
+    let mut run = KilledAtTheEnd(scene.start_without_end("run"));
     while !(scene.events("run").iter()).any(|event| event["kind"] == "step") {
-        let ended = run.try_wait().expect("a state");
+        let ended = run.0.try_wait().expect("a state");
         assert!(ended.is_none(), "it ended before it was killed");
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -253,8 +279,9 @@ fn what_copies_a_run_s_events_ends_with_its_process() {
     let mut copied = BufReader::new(watcher.stdout.take().expect("piped")).lines();
     // It watches.
     copied.next().expect("a line").expect("text");
-    run.kill().expect("killed");
-    run.wait().expect("reaped");
+    run.0.kill().expect("killed");
+    let ended = run.0.wait().expect("reaped");
+    assert_eq!(ended.code(), None, "it ended before it was killed");
     let (sender, ended) = std::sync::mpsc::channel();
     std::thread::spawn(move || sender.send(copied.map_while(Result::ok).count()));
     let Ok(more) = ended.recv_timeout(Duration::from_secs(60)) else {

@@ -96,8 +96,8 @@ fn query_gradient<In: Float, T: Float, M: Int, N: Size, W: Size>(
         row_log_sums[pair] = log_sum;
         means[pair] = partial;
     }
+    // Units of a plane need not be together behind a branch, so there is none between these two.
     sync_plane();
-    // Before any branch, behind which units of a plane need not be together.
     #[unroll]
     for pair in 0..2usize {
         means[pair] = sum_of_row(means[pair]);
