@@ -6,9 +6,10 @@ use cubecl::cmma::MmaDefinition;
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
+use super::place::{CONTEXT, KEY, QUERY, VALUE, place, plane_row};
 use super::registers::{
-    Pair, add_step, as_left, bias, first_column, first_row, left_rows, multiply_rows, row_of,
-    sum_of_row, take_biases, take_block, write_row, zeros,
+    Pair, add_step, as_left, first_column, left_rows, multiply_rows, row_of, sum_of_row, write_row,
+    zeros,
 };
 use super::{Attention, BLOCK, COLUMNS, Form, TILE, launch};
 use crate::kernels::cube::attention::softmax::{mask_element, padding_or};
@@ -41,47 +42,32 @@ fn query_gradient<In: Float, T: Float, M: Int, N: Size, W: Size>(
     #[define(T)] _factors: ElemType,
     #[define(M)] _mask: ElemType,
 ) {
-    let room = comptime!(BLOCK * form.pitch());
+    let room = comptime!(form.room());
     let mut keys = Shared::<[Vector<T, N>]>::new_aligned_slice(room, 16usize);
     let mut values = Shared::<[Vector<T, N>]>::new_aligned_slice(room, 16usize);
     let mut biases = Shared::<[f32]>::new_slice(BLOCK);
     let product = MmaDefinition::<T, T, f32>::new(TILE, COLUMNS, comptime!(form.depth));
 
-    let head = CUBE_POS_Y as usize;
-    let start = CUBE_POS_Z as usize * length;
-    let first = CUBE_POS_X as usize * BLOCK;
-    let vectors = comptime!(form.vectors());
-    let width = heads * vectors;
-    let column = head * vectors;
-    let stride = 3 * width;
-    let real = length - first;
-    // Queries and gradients at first, for this block's own rows.
-    take_block(qkv, &mut keys, start + first, real, stride, column, form);
-    take_block(
-        gradient,
-        &mut values,
-        start + first,
-        real,
-        width,
-        column,
-        form,
-    );
-    sync_cube();
-    let query_rows = left_rows::<T, N, W>(&product, &keys, first_row(), form);
-    let gradient_rows = left_rows::<T, N, W>(&product, &values, first_row(), form);
+    let place = place(length, heads);
 
-    let first_of_plane = first + first_row();
-    let first_of_head = (CUBE_POS_Z as usize * heads + head) * length;
+    // In place of keys and values at first, this block's own queries and gradients.
+    place.take_block(qkv, &mut keys, place.block, QUERY, form);
+    place.take_block(gradient, &mut values, place.block, CONTEXT, form);
+    sync_cube();
+    let query_rows = left_rows::<T, N, W>(&product, &keys, plane_row(), form);
+    let gradient_rows = left_rows::<T, N, W>(&product, &values, plane_row(), form);
+
     let mut row_log_sums = Array::<f32>::new(2usize);
     let mut means = Array::<f32>::new(2usize);
     #[unroll]
-    for pair in 0..2usize {
-        let query = first_of_plane + row_of(pair);
+    for half in 0..2usize {
+        let query = place.position(row_of(half));
         let mut partial = 0.0f32;
         let mut log_sum = f32::new(EVERYTHING);
         if query < length {
-            log_sum = log_sums[first_of_head + query];
-            let from = (start + query) * width + column;
+            log_sum = log_sums[place.value_at(query)];
+            let vectors = comptime!(form.vectors());
+            let from = place.row_at(query, CONTEXT, vectors);
             let mut at = UNIT_POS_X as usize % 4;
             while at < vectors {
                 let given = Vector::<f32, N>::cast_from(gradient[from + at]);
@@ -93,20 +79,20 @@ fn query_gradient<In: Float, T: Float, M: Int, N: Size, W: Size>(
                 at += 4;
             }
         }
-        row_log_sums[pair] = log_sum;
-        means[pair] = partial;
+        row_log_sums[half] = log_sum;
+        means[half] = partial;
     }
     // Units of a plane need not be together behind a branch, so there is none between these two.
     sync_plane();
     #[unroll]
-    for pair in 0..2usize {
-        means[pair] = sum_of_row(means[pair]);
+    for half in 0..2usize {
+        means[half] = sum_of_row(means[half]);
     }
     #[unroll]
-    for pair in 0..2usize {
-        let query = first_of_plane + row_of(pair);
+    for half in 0..2usize {
+        let query = place.position(row_of(half));
         if query < length && first_column() == 0 {
-            row_sums[first_of_head + query] = means[pair];
+            row_sums[place.value_at(query)] = means[half];
         }
     }
 
@@ -114,26 +100,9 @@ fn query_gradient<In: Float, T: Float, M: Int, N: Size, W: Size>(
     let mut block = 0usize.runtime();
     while block < length {
         sync_cube();
-        let real = length - block;
-        take_block(
-            qkv,
-            &mut keys,
-            start + block,
-            real,
-            stride,
-            column + width,
-            form,
-        );
-        take_block(
-            qkv,
-            &mut values,
-            start + block,
-            real,
-            stride,
-            column + 2 * width,
-            form,
-        );
-        take_biases(padding, &mut biases, start, block, length, padded);
+        place.take_block(qkv, &mut keys, block, KEY, form);
+        place.take_block(qkv, &mut values, block, VALUE, form);
+        place.take_biases(padding, &mut biases, block, padded);
         sync_cube();
         #[unroll]
         for step in 0..comptime!(BLOCK / form.depth) {
@@ -147,20 +116,20 @@ fn query_gradient<In: Float, T: Float, M: Int, N: Size, W: Size>(
                 let key = comptime!(from) + first_column();
                 let mut slope = Array::<Pair<f32>>::new(2usize);
                 #[unroll]
-                for pair in 0..2usize {
-                    let row = first_of_head + first_of_plane + row_of(pair);
+                for half in 0..2usize {
+                    let row = place.value_at(place.position(row_of(half)));
                     let mut both = Pair::<f32>::empty();
                     #[unroll]
                     for next in 0..2usize {
-                        let score = scores[pair].extract(next) * scale + biases[key + next];
-                        let probability = (score - row_log_sums[pair]).exp();
-                        let mut given = given[pair].extract(next);
+                        let score = scores[half].extract(next) * scale + biases[key + next];
+                        let probability = (score - row_log_sums[half]).exp();
+                        let mut given = given[half].extract(next);
                         if comptime!(dropped) {
                             given *= factor(&draw, (row * length + block + key + next) as u32);
                         }
-                        both.insert(next, probability * (given - means[pair]) * scale);
+                        both.insert(next, probability * (given - means[half]) * scale);
                     }
-                    slope[pair] = both;
+                    slope[half] = both;
                 }
                 slopes.push(slope);
             }
@@ -170,11 +139,11 @@ fn query_gradient<In: Float, T: Float, M: Int, N: Size, W: Size>(
         block += BLOCK;
     }
     #[unroll]
-    for pair in 0..2usize {
-        let query = first_of_plane + row_of(pair);
+    for half in 0..2usize {
+        let query = place.position(row_of(half));
         if query < length {
-            let to = ((start + query) * 3 * heads + head) * comptime!(form.size / 2);
-            write_row(&sums, out, to, 1.0f32, pair, form);
+            let to = place.row_at(query, QUERY, comptime!(form.size / 2));
+            write_row(&sums, out, to, 1.0f32, half, form);
         }
     }
 }
@@ -200,80 +169,42 @@ fn key_gradient<In: Float, T: Float, M: Int, N: Size, W: Size>(
     #[define(T)] _factors: ElemType,
     #[define(M)] _mask: ElemType,
 ) {
-    let room = comptime!(BLOCK * form.pitch());
+    let room = comptime!(form.room());
     let mut queries = Shared::<[Vector<T, N>]>::new_aligned_slice(room, 16usize);
     let mut gradients = Shared::<[Vector<T, N>]>::new_aligned_slice(room, 16usize);
     let mut query_log_sums = Shared::<[f32]>::new_slice(BLOCK);
     let mut query_means = Shared::<[f32]>::new_slice(BLOCK);
     let product = MmaDefinition::<T, T, f32>::new(TILE, COLUMNS, comptime!(form.depth));
 
-    let head = CUBE_POS_Y as usize;
-    let start = CUBE_POS_Z as usize * length;
-    let first = CUBE_POS_X as usize * BLOCK;
-    let vectors = comptime!(form.vectors());
-    let width = heads * vectors;
-    let column = head * vectors;
-    let stride = 3 * width;
-    let real = length - first;
-    // Keys and values at first, for this block's own rows.
-    take_block(
-        qkv,
-        &mut queries,
-        start + first,
-        real,
-        stride,
-        column + width,
-        form,
-    );
-    take_block(
-        qkv,
-        &mut gradients,
-        start + first,
-        real,
-        stride,
-        column + 2 * width,
-        form,
-    );
-    sync_cube();
-    let key_rows = left_rows::<T, N, W>(&product, &queries, first_row(), form);
-    let value_rows = left_rows::<T, N, W>(&product, &gradients, first_row(), form);
+    let place = place(length, heads);
 
-    let first_of_plane = first + first_row();
-    let first_of_head = (CUBE_POS_Z as usize * heads + head) * length;
+    // In place of queries and gradients at first, this block's own keys and values.
+    place.take_block(qkv, &mut queries, place.block, KEY, form);
+    place.take_block(qkv, &mut gradients, place.block, VALUE, form);
+    sync_cube();
+    let key_rows = left_rows::<T, N, W>(&product, &queries, plane_row(), form);
+    let value_rows = left_rows::<T, N, W>(&product, &gradients, plane_row(), form);
+
     let mut biases = Array::<f32>::new(2usize);
     #[unroll]
-    for pair in 0..2usize {
-        biases[pair] = bias(
-            padding,
-            start,
-            first_of_plane + row_of(pair),
-            length,
-            padded,
-        );
+    for half in 0..2usize {
+        biases[half] = place.bias(padding, place.position(row_of(half)), padded);
     }
     let mut key_sums = zeros(comptime!(form.size / COLUMNS));
     let mut value_sums = zeros(comptime!(form.size / COLUMNS));
     let mut block = 0usize.runtime();
     while block < length {
         sync_cube();
-        let real = length - block;
-        take_block(qkv, &mut queries, start + block, real, stride, column, form);
-        take_block(
-            gradient,
-            &mut gradients,
-            start + block,
-            real,
-            width,
-            column,
-            form,
-        );
+        place.take_block(qkv, &mut queries, block, QUERY, form);
+        place.take_block(gradient, &mut gradients, block, CONTEXT, form);
         let unit = UNIT_POS as usize;
         if unit < BLOCK {
             let mut log_sum = f32::new(EVERYTHING);
             let mut mean = 0.0f32;
-            if unit < real {
-                log_sum = log_sums[first_of_head + block + unit];
-                mean = row_sums[first_of_head + block + unit];
+            if block + unit < length {
+                let at = place.value_at(block + unit);
+                log_sum = log_sums[at];
+                mean = row_sums[at];
             }
             query_log_sums[unit] = log_sum;
             query_means[unit] = mean;
@@ -293,25 +224,25 @@ fn key_gradient<In: Float, T: Float, M: Int, N: Size, W: Size>(
                 let mut weight = Array::<Pair<f32>>::new(2usize);
                 let mut slope = Array::<Pair<f32>>::new(2usize);
                 #[unroll]
-                for pair in 0..2usize {
-                    let key = first_of_plane + row_of(pair);
+                for half in 0..2usize {
+                    let key = place.position(row_of(half));
                     let mut both_weights = Pair::<f32>::empty();
                     let mut both_slopes = Pair::<f32>::empty();
                     #[unroll]
                     for next in 0..2usize {
-                        let score = scores[pair].extract(next) * scale + biases[pair];
+                        let score = scores[half].extract(next) * scale + biases[half];
                         let probability = (score - query_log_sums[query + next]).exp();
                         let mut kept = 1.0f32;
                         if comptime!(dropped) {
-                            let row = first_of_head + block + query + next;
+                            let row = place.value_at(block + query + next);
                             kept = factor(&draw, (row * length + key) as u32);
                         }
-                        let given = kept * given[pair].extract(next) - query_means[query + next];
+                        let given = kept * given[half].extract(next) - query_means[query + next];
                         both_weights.insert(next, probability * kept);
                         both_slopes.insert(next, probability * given * scale);
                     }
-                    weight[pair] = both_weights;
-                    slope[pair] = both_slopes;
+                    weight[half] = both_weights;
+                    slope[half] = both_slopes;
                 }
                 weights.push(weight);
                 slopes.push(slope);
@@ -324,13 +255,14 @@ fn key_gradient<In: Float, T: Float, M: Int, N: Size, W: Size>(
         block += BLOCK;
     }
     #[unroll]
-    for pair in 0..2usize {
-        let key = first_of_plane + row_of(pair);
+    for half in 0..2usize {
+        let key = place.position(row_of(half));
         if key < length {
-            let half = comptime!(form.size / 2);
-            let to = ((start + key) * 3 * heads + heads + head) * half;
-            write_row(&key_sums, out, to, 1.0f32, pair, form);
-            write_row(&value_sums, out, to + heads * half, 1.0f32, pair, form);
+            let pairs = comptime!(form.size / 2);
+            let to = place.row_at(key, KEY, pairs);
+            write_row(&key_sums, out, to, 1.0f32, half, form);
+            let to = place.row_at(key, VALUE, pairs);
+            write_row(&value_sums, out, to, 1.0f32, half, form);
         }
     }
 }

@@ -6,9 +6,10 @@ use cubecl::cmma::MmaDefinition;
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
+use super::place::{CONTEXT, KEY, NOTHING, QUERY, VALUE, place, plane_row};
 use super::registers::{
-    NOTHING, add_step, as_left, first_column, first_row, greatest_of_row, left_rows, multiply_rows,
-    row_of, sum_of_row, take_biases, take_block, write_row, zeros,
+    Pair, add_step, as_left, first_column, greatest_of_row, left_rows, multiply_rows, row_of,
+    sum_of_row, write_row, zeros,
 };
 use super::{Attention, BLOCK, COLUMNS, Form, TILE, launch};
 use crate::kernels::cube::attention::softmax::{mask_element, padding_or};
@@ -33,121 +34,89 @@ fn attend<In: Float, T: Float, M: Int, N: Size, W: Size>(
     #[define(T)] _factors: ElemType,
     #[define(M)] _mask: ElemType,
 ) {
-    let room = comptime!(BLOCK * form.pitch());
+    let room = comptime!(form.room());
     let mut keys = Shared::<[Vector<T, N>]>::new_aligned_slice(room, 16usize);
     let mut values = Shared::<[Vector<T, N>]>::new_aligned_slice(room, 16usize);
     let mut biases = Shared::<[f32]>::new_slice(BLOCK);
     let product = MmaDefinition::<T, T, f32>::new(TILE, COLUMNS, comptime!(form.depth));
+    let place = place(length, heads);
 
-    let head = CUBE_POS_Y as usize;
-    let start = CUBE_POS_Z as usize * length;
-    let first = CUBE_POS_X as usize * BLOCK;
-    let vectors = comptime!(form.vectors());
-    let width = heads * vectors;
-    let column = head * vectors;
-    let stride = 3 * width;
-    take_block(
-        qkv,
-        &mut keys,
-        start + first,
-        length - first,
-        stride,
-        column,
-        form,
-    );
+    // In place of keys at first, this block's own queries.
+    place.take_block(qkv, &mut keys, place.block, QUERY, form);
     sync_cube();
-    let rows = left_rows::<T, N, W>(&product, &keys, first_row(), form);
-    let first_of_plane = first + first_row();
-    let first_of_head = (CUBE_POS_Z as usize * heads + head) * length;
+    let rows = left_rows::<T, N, W>(&product, &keys, plane_row(), form);
 
     let mut greatest = Array::<f32>::new(2usize);
     let mut totals = Array::<f32>::new(2usize);
     #[unroll]
-    for pair in 0..2usize {
-        greatest[pair] = f32::new(NOTHING);
-        totals[pair] = 0.0f32;
+    for half in 0..2usize {
+        greatest[half] = f32::new(NOTHING);
+        totals[half] = 0.0f32;
     }
     let mut sums = zeros(comptime!(form.size / COLUMNS));
     let mut block = 0usize.runtime();
     while block < length {
         sync_cube();
-        let real = length - block;
-        take_block(
-            qkv,
-            &mut keys,
-            start + block,
-            real,
-            stride,
-            column + width,
-            form,
-        );
-        take_block(
-            qkv,
-            &mut values,
-            start + block,
-            real,
-            stride,
-            column + 2 * width,
-            form,
-        );
-        take_biases(padding, &mut biases, start, block, length, padded);
+        place.take_block(qkv, &mut keys, block, KEY, form);
+        place.take_block(qkv, &mut values, block, VALUE, form);
+        place.take_biases(padding, &mut biases, block, padded);
         sync_cube();
-        let mut scores = Sequence::<Array<Vector<f32, Const<2>>>>::new();
+        let mut scores = Sequence::<Array<Pair<f32>>>::new();
         #[unroll]
         for tile in 0..comptime!(BLOCK / COLUMNS) {
             let from = comptime!(tile * COLUMNS).runtime();
             let mut score = multiply_rows::<T, N, W>(&product, &rows, &keys, from, form);
             let at = comptime!(tile * COLUMNS) + first_column();
-            let mut bias = Vector::<f32, Const<2>>::empty();
+            let mut bias = Pair::<f32>::empty();
             bias.insert(0usize, biases[at]);
             bias.insert(1usize, biases[at + 1]);
             #[unroll]
-            for pair in 0..2usize {
-                score[pair] = score[pair] * Vector::new(scale) + bias;
+            for half in 0..2usize {
+                score[half] = score[half] * Vector::new(scale) + bias;
             }
             scores.push(score);
         }
         #[unroll]
-        for pair in 0..2usize {
-            let mut most = greatest[pair];
+        for half in 0..2usize {
+            let mut most = greatest[half];
             #[unroll]
             for tile in 0..comptime!(BLOCK / COLUMNS) {
-                let score = scores[tile][pair];
+                let score = scores[tile][half];
                 most = max(most, max(score.extract(0usize), score.extract(1usize)));
             }
             let most = greatest_of_row(most);
-            let kept = (greatest[pair] - most).exp();
-            greatest[pair] = most;
-            let mut total = totals[pair] * kept;
+            let kept = (greatest[half] - most).exp();
+            greatest[half] = most;
+            let mut total = totals[half] * kept;
             #[unroll]
             for tile in 0..comptime!(form.size / COLUMNS) {
                 let sum = sums.index_mut(tile);
-                sum[pair] = sum[pair] * Vector::new(kept);
+                sum[half] = sum[half] * Vector::new(kept);
             }
-            let row = first_of_head + first_of_plane + row_of(pair);
+            let row = place.value_at(place.position(row_of(half)));
             #[unroll]
             for tile in 0..comptime!(BLOCK / COLUMNS) {
                 let score = scores.index_mut(tile);
-                let mut weights = (score[pair] - Vector::new(most)).exp();
+                let mut weights = (score[half] - Vector::new(most)).exp();
                 total += weights.extract(0usize) + weights.extract(1usize);
                 if comptime!(dropped) {
                     let at = row * length + block + comptime!(tile * COLUMNS) + first_column();
-                    let mut factors = Vector::<f32, Const<2>>::empty();
+                    let mut factors = Pair::<f32>::empty();
                     factors.insert(0usize, factor(&draw, at as u32));
                     factors.insert(1usize, factor(&draw, (at + 1) as u32));
                     weights = weights * factors;
                 }
-                score[pair] = weights;
+                score[half] = weights;
             }
-            totals[pair] = total;
+            totals[half] = total;
         }
         #[unroll]
         for step in 0..comptime!(BLOCK / form.depth) {
-            let mut results = Sequence::<Array<Vector<f32, Const<2>>>>::new();
+            let mut results = Sequence::<Array<Pair<f32>>>::new();
             #[unroll]
             for tile in 0..comptime!(form.tiles()) {
                 let score = &scores[comptime!(step * form.tiles() + tile)];
-                let mut result = Array::<Vector<f32, Const<2>>>::new(2usize);
+                let mut result = Array::<Pair<f32>>::new(2usize);
                 result[0] = score[0];
                 result[1] = score[1];
                 results.push(result);
@@ -159,19 +128,19 @@ fn attend<In: Float, T: Float, M: Int, N: Size, W: Size>(
     }
     // Before any branch, behind which units of a plane need not be together.
     #[unroll]
-    for pair in 0..2usize {
-        totals[pair] = sum_of_row(totals[pair]);
+    for half in 0..2usize {
+        totals[half] = sum_of_row(totals[half]);
     }
     #[unroll]
-    for pair in 0..2usize {
-        let total = totals[pair];
-        let query = first_of_plane + row_of(pair);
+    for half in 0..2usize {
+        let total = totals[half];
+        let query = place.position(row_of(half));
         if query < length {
             if first_column() == 0 {
-                log_sums[first_of_head + query] = greatest[pair] + total.ln();
+                log_sums[place.value_at(query)] = greatest[half] + total.ln();
             }
-            let to = ((start + query) * heads + head) * comptime!(form.size / 2);
-            write_row(&sums, context, to, 1.0f32 / total, pair, form);
+            let to = place.row_at(query, CONTEXT, comptime!(form.size / 2));
+            write_row(&sums, context, to, 1.0f32 / total, half, form);
         }
     }
 }

@@ -13,6 +13,7 @@
 
 mod backward;
 mod forward;
+mod place;
 mod registers;
 
 pub(super) use backward::backward;
@@ -64,6 +65,11 @@ impl Form {
         self.vectors() + 1
     }
 
+    /// Vectors of a block in shared memory.
+    const fn room(self) -> usize {
+        BLOCK * self.pitch()
+    }
+
     /// Values from row to row of a block.
     const fn stride(self) -> usize {
         self.pitch() * self.vector
@@ -81,7 +87,7 @@ impl Form {
 
     /// What a cube wants of shared memory.
     const fn shared_bytes(self) -> usize {
-        2 * BLOCK * self.pitch() * 16 + 2 * BLOCK * 4
+        2 * self.room() * 16 + 2 * BLOCK * 4
     }
 }
 

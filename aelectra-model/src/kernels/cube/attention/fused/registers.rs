@@ -1,4 +1,4 @@
-//! Blocks of rows in shared memory, and their products in registers.
+//! Products of blocks of rows, in registers.
 //!
 //! A product of tensor cores multiplies [`TILE`] rows by [`COLUMNS`] columns over `depth` neighbours. Its
 //! registers are words of 32 bits, spread over a plane as PTX's documentation of `mma` draws it: of a
@@ -9,26 +9,15 @@
 use cubecl::cmma::{MatrixIdent, MmaDefinition};
 use cubecl::prelude::*;
 
-use super::{BLOCK, COLUMNS, Form, TILE};
+use super::{COLUMNS, Form, TILE};
 
-/// What a position behind the end adds to its scores: none is left of its exponential.
-pub(super) const NOTHING: f32 = -3.0e38;
-/// What padding adds (modeling.py); a row of nothing but padding stays finite.
-pub(super) const PADDING: f32 = -10000.0;
-
-/// Two neighbouring columns of a row of a result; a unit holds two such rows.
+/// Two neighbouring columns of a row of a result; a unit holds one such row in either half of 8 rows.
 pub(super) type Pair<T> = Vector<T, Const<2>>;
 
-/// The first row of this plane within a block.
+/// The row that this unit holds of a half of a result.
 #[cube]
-pub(super) fn first_row() -> usize {
-    UNIT_POS_Y as usize * TILE
-}
-
-/// The row of a result that this unit holds in its pair number `pair`.
-#[cube]
-pub(super) fn row_of(#[comptime] pair: usize) -> usize {
-    UNIT_POS_X as usize / 4 + comptime!(pair * 8)
+pub(super) fn row_of(#[comptime] half: usize) -> usize {
+    UNIT_POS_X as usize / 4 + comptime!(half * 8)
 }
 
 /// The first of the two neighbouring columns of a result that this unit holds.
@@ -49,81 +38,6 @@ pub(super) fn sum_of_row(value: f32) -> f32 {
 pub(super) fn greatest_of_row(value: f32) -> f32 {
     let greatest = max(value, plane_shuffle_xor(value, 1u32));
     max(greatest, plane_shuffle_xor(greatest, 2u32))
-}
-
-/// Copies a head of [`BLOCK`] rows from row `first` on; zeros from `real` rows on. `stride` and `column`
-/// are in vectors. Every unit of the cube must come here.
-#[cube]
-pub(super) fn take_block<In: Float, T: Float, N: Size>(
-    rows: &[Vector<In, N>],
-    block: &mut [Vector<T, N>],
-    first: usize,
-    real: usize,
-    stride: usize,
-    column: usize,
-    #[comptime] form: Form,
-) {
-    let vectors = comptime!(form.vectors());
-    let pitch = comptime!(form.pitch());
-    let mut at = UNIT_POS as usize;
-    while at < BLOCK * vectors {
-        let row = at / vectors;
-        let within = at % vectors;
-        let from = (first + row) * stride + column + within;
-        if comptime!(form.word() == 2) {
-            // Copied by words, since a compiler takes vectors of halves apart.
-            let mut words = Vector::<u32, Const<4>>::new(0u32);
-            if row < real {
-                words = Vector::<u32, Const<4>>::reinterpret(rows[from]);
-            }
-            block[row * pitch + within] = Vector::<T, N>::reinterpret(words);
-        } else {
-            let mut value = Vector::<T, N>::cast_from(Vector::<f32, N>::new(0.0f32));
-            if row < real {
-                value = Vector::cast_from(rows[from]);
-            }
-            block[row * pitch + within] = value;
-        }
-        at += CUBE_DIM as usize;
-    }
-}
-
-/// What a position of a sequence of `length` that begins at `start` adds to its scores.
-#[cube]
-pub(super) fn bias<M: Int>(
-    padding: &[M],
-    start: usize,
-    position: usize,
-    length: usize,
-    #[comptime] padded: bool,
-) -> f32 {
-    let mut bias = f32::new(NOTHING);
-    if position < length {
-        bias = 0.0f32;
-        if comptime!(padded) {
-            if padding[start + position] != M::from_int(0) {
-                bias = f32::new(PADDING);
-            }
-        }
-    }
-    bias
-}
-
-/// What each position of a block, from position `first` on, adds to its scores. Every unit of the cube
-/// must come here.
-#[cube]
-pub(super) fn take_biases<M: Int>(
-    padding: &[M],
-    biases: &mut [f32],
-    start: usize,
-    first: usize,
-    length: usize,
-    #[comptime] padded: bool,
-) {
-    let at = UNIT_POS as usize;
-    if at < BLOCK {
-        biases[at] = bias(padding, start, first + at, length, padded);
-    }
 }
 
 /// Sums of a number of products, zero.
@@ -161,15 +75,15 @@ pub(super) fn left_rows<T: Float, N: Size, W: Size>(
     factors
 }
 
-/// The first or the second half of four registers, as a right factor.
+/// One of two right factors that four registers hold.
 #[cube]
-fn half<T: Float, W: Size>(
-    registers: &Array<Vector<T, W>>,
-    #[comptime] half: usize,
+fn right<T: Float, W: Size>(
+    both: &Array<Vector<T, W>>,
+    #[comptime] which: usize,
 ) -> Array<Vector<T, W>> {
     let mut factor = Array::<Vector<T, W>>::new(2usize);
-    factor[0] = registers[comptime!(2 * half)];
-    factor[1] = registers[comptime!(2 * half + 1)];
+    factor[0] = both[comptime!(2 * which)];
+    factor[1] = both[comptime!(2 * which + 1)];
     factor
 }
 
@@ -195,7 +109,7 @@ pub(super) fn multiply_rows<T: Float, N: Size, W: Size>(
         let both = product.load_matrix::<_, W>(row, MatrixIdent::B, 4usize, false);
         #[unroll]
         for step in 0..2usize {
-            let columns = half::<T, W>(&both, step);
+            let columns = right::<T, W>(&both, step);
             product.execute_inplace(&rows[comptime!(2 * pair + step)], &columns, &mut sum);
         }
     }
@@ -273,26 +187,26 @@ pub(super) fn add_step<T: Float, N: Size, W: Size>(
         let both = columns_of_step::<T, N, W>(product, block, step, pair, form);
         #[unroll]
         for tile in 0..2usize {
-            let columns = half::<T, W>(&both, tile);
+            let columns = right::<T, W>(&both, tile);
             let sum = sums.index_mut(comptime!(2 * pair + tile));
             product.execute_inplace(left, &columns, sum);
         }
     }
 }
 
-/// Writes the sums of one of this unit's rows, times a factor, from pair `to` on.
+/// Writes the sums of this unit's row of a half, times a factor, from pair `to` on.
 #[cube]
 pub(super) fn write_row<Out: Float>(
     sums: &Sequence<Array<Pair<f32>>>,
     out: &mut [Pair<Out>],
     to: usize,
     factor: f32,
-    #[comptime] pair: usize,
+    #[comptime] half: usize,
     #[comptime] form: Form,
 ) {
     #[unroll]
     for tile in 0..comptime!(form.size / COLUMNS) {
         let at = to + comptime!(tile * COLUMNS / 2) + first_column() / 2;
-        out[at] = Vector::cast_from(sums[tile][pair] * Vector::new(factor));
+        out[at] = Vector::cast_from(sums[tile][half] * Vector::new(factor));
     }
 }
