@@ -4,13 +4,13 @@ use crate::binary::aelectra;
 
 /// Variables that have another use than to set a key.
 const OTHERS: [(&str, &str); 7] = [
-    ("AELECTRA_ATTENTION", "composed"),
     ("AELECTRA_DEVICE", "flex"),
     ("AELECTRA_FUSED", "1"),
     ("AELECTRA_SIMD", "portable"),
     ("AELECTRA_TEST_DEVICE", "flex"),
     ("AELECTRA_TF32", "0"),
     ("AELECTRA_TUNE", "0"),
+    ("AELECTRA_WITHOUT", "attention,epilogues"),
 ];
 
 /// Exit code, standard output and standard error in an environment.

@@ -232,31 +232,47 @@ pub const TUNE: &str = "AELECTRA_TUNE";
 /// The environment variable that, set to `0`, keeps a GPU's products of 32-bit factors from rounding them
 /// to TF32, as its tensor cores want them: exact as on the processor, and several times slower.
 pub const TF32: &str = "AELECTRA_TF32";
-/// The environment variable that, set to `composed`, has a GPU make attention of products and a softmax
-/// also where one kernel on tensor cores could do it all.
-pub const ATTENTION: &str = "AELECTRA_ATTENTION";
+/// The environment variable that has a GPU do without some of [`PARTS`], separated by commas: to find out
+/// what is wrong, or what is gained.
+pub const WITHOUT: &str = "AELECTRA_WITHOUT";
+/// What a GPU can do without: attention in one kernel, what follows a product in the product's kernel,
+/// products that the copy engine feeds.
+pub const PARTS: [&str; 3] = [ATTENTION, EPILOGUES, COPY_ENGINE];
+const ATTENTION: &str = "attention";
+const EPILOGUES: &str = "epilogues";
+const COPY_ENGINE: &str = "copy-engine";
 /// Instruction sets by name, the narrowest first.
 pub const SIMD_LEVELS: [&str; 4] = ["portable", "avx2", "avx512", "amx"];
+
+/// Whether the environment lets a GPU use one of [`PARTS`].
+#[cfg(feature = "cube")]
+pub(crate) fn may_use(part: &str) -> bool {
+    !std::env::var(WITHOUT).is_ok_and(|value| value.split(',').any(|named| named == part))
+}
 
 /// Checks what the environment asks of the kernels.
 ///
 /// # Errors
-/// When [`SIMD`] names no instruction set, or [`SWITCH`] is neither 0 nor 1.
+/// When a variable has a value that it does not know.
 pub fn check_environment() -> Result<()> {
-    for (name, values) in [
-        (SIMD, &SIMD_LEVELS[..]),
-        (SWITCH, &["0", "1"]),
-        (TUNE, &["0", "1"]),
-        (TF32, &["0", "1"]),
-        (ATTENTION, &["composed", "fused"]),
+    for (name, values, several) in [
+        (SIMD, &SIMD_LEVELS[..], false),
+        (SWITCH, &["0", "1"], false),
+        (TUNE, &["0", "1"], false),
+        (TF32, &["0", "1"], false),
+        (WITHOUT, &PARTS, true),
     ] {
-        if let Some(value) = std::env::var_os(name)
-            && !values.iter().any(|known| value == *known)
-        {
-            let value = value.display();
+        let Some(value) = std::env::var_os(name) else {
+            continue;
+        };
+        let value = value.to_string_lossy();
+        let known = |one: &str| values.contains(&one);
+        let fits = known(&value) || several && value.split(',').all(known);
+        if !fits {
+            let hint = if several { "some" } else { "one" };
             return Err(
                 ModelError::invalid(format!("environment variable {name} is `{value}`")).with_hint(
-                    format!("unset it, or set it to one of {}", values.join(", ")),
+                    format!("unset it, or set it to {hint} of {}", values.join(", ")),
                 ),
             );
         }

@@ -6,12 +6,12 @@ const PREFIX: &str = "AELECTRA_";
 /// Variables that are read elsewhere in this project and set no key, without their prefix. Those of
 /// command-line flags are not here: whoever parses the command line knows them.
 const ELSEWHERE: [&str; 7] = [
-    "ATTENTION",
     "FUSED",
     "GIT_COMMIT",
     "SIMD",
     "TF32",
     "TUNE",
+    "WITHOUT",
     "WORKER_TOKEN",
 ];
 

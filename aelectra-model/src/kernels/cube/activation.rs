@@ -19,6 +19,19 @@ fn cumulative<N: Size>(x: Vector<f32, N>) -> Vector<f32, N> {
     Vector::new(0.5f32) * (Vector::new(1.0f32) + Erf::erf(scaled))
 }
 
+/// GELU in its exact form.
+#[cube]
+pub(super) fn gelu<N: Size>(x: Vector<f32, N>) -> Vector<f32, N> {
+    x * cumulative::<N>(x)
+}
+
+/// Its slope.
+#[cube]
+pub(super) fn slope_of_gelu<N: Size>(x: Vector<f32, N>) -> Vector<f32, N> {
+    let density = (x * x * Vector::new(-0.5f32)).exp() * Vector::new(DENSITY);
+    cumulative::<N>(x) + x * density
+}
+
 /// Sizes are in vectors.
 #[cube(launch)]
 fn bias_gelu<T: Float, N: Size>(
@@ -27,14 +40,14 @@ fn bias_gelu<T: Float, N: Size>(
     out: &mut [Vector<T, N>],
     width: usize,
     count: usize,
-    #[comptime] gelu: bool,
+    #[comptime] activated: bool,
     #[define(T)] _type: ElemType,
 ) {
     let at = ABSOLUTE_POS;
     if at < count {
         let mut value = rows[at] + bias[at % width];
-        if comptime!(gelu) {
-            value *= cumulative::<N>(value);
+        if comptime!(activated) {
+            value = gelu::<N>(value);
         }
         out[at] = Vector::cast_from(value);
     }
@@ -70,77 +83,20 @@ pub(super) fn with_bias(
 
 /// Sizes are in vectors.
 #[cube(launch)]
-#[allow(clippy::too_many_arguments, reason = "the arguments of a kernel")]
-fn three_biases<T: Float, N: Size>(
-    rows: &[Vector<f32, N>],
-    first: &[Vector<f32, N>],
-    second: &[Vector<f32, N>],
-    third: &[Vector<f32, N>],
-    out: &mut [Vector<T, N>],
-    width: usize,
-    count: usize,
-    #[define(T)] _type: ElemType,
-) {
-    let at = ABSOLUTE_POS;
-    if at < count {
-        let column = at % width;
-        let part = (at / width) % 3;
-        let mut bias = first[column];
-        if part == 1 {
-            bias = second[column];
-        }
-        if part == 2 {
-            bias = third[column];
-        }
-        out[at] = Vector::cast_from(rows[at] + bias);
-    }
-}
-
-/// Rows `[n, 3 · width]` of three matrices side by side, each with its bias `[width]`, in a type.
-pub(super) fn with_biases(
-    rows: &CubeTensor,
-    [first, second, third]: [&CubeTensor; 3],
-    dtype: DType,
-) -> CubeTensor {
-    let [count, three_widths] = rows.shape().dims();
-    let out = empty(rows, [count, three_widths], dtype);
-    let size = vector_size(three_widths / 3);
-    let (width, count) = (three_widths / 3 / size, count * three_widths / size);
-    let (cubes, dim) = elementwise(&rows.client, count);
-    three_biases::launch(
-        &rows.client,
-        cubes,
-        dim,
-        size,
-        argument(rows),
-        argument(first),
-        argument(second),
-        argument(third),
-        argument(&out),
-        width,
-        count,
-        element(&out),
-    );
-    out
-}
-
-/// Sizes are in vectors.
-#[cube(launch)]
-fn gelu_slope<T: Float, N: Size>(
+fn gelu_gradient<R: Float, T: Float, N: Size>(
     gradient: &[Vector<f32, N>],
-    rows: &[Vector<f32, N>],
+    rows: &[Vector<R, N>],
     bias: &[Vector<f32, N>],
     out: &mut [Vector<T, N>],
     width: usize,
     count: usize,
+    #[define(R)] _rows: ElemType,
     #[define(T)] _type: ElemType,
 ) {
     let at = ABSOLUTE_POS;
     if at < count {
-        let value = rows[at] + bias[at % width];
-        let density = (value * value * Vector::new(-0.5f32)).exp() * Vector::new(DENSITY);
-        let slope = cumulative::<N>(value) + value * density;
-        out[at] = Vector::cast_from(gradient[at] * slope);
+        let value = Vector::cast_from(rows[at]) + bias[at % width];
+        out[at] = Vector::cast_from(gradient[at] * slope_of_gelu::<N>(value));
     }
 }
 
@@ -156,7 +112,7 @@ pub(super) fn gelu_backward(
     let size = vector_size(width);
     let (width, count) = (width / size, count * width / size);
     let (cubes, dim) = elementwise(&rows.client, count);
-    gelu_slope::launch(
+    gelu_gradient::launch(
         &rows.client,
         cubes,
         dim,
@@ -167,6 +123,7 @@ pub(super) fn gelu_backward(
         argument(&out),
         width,
         count,
+        element(rows),
         element(&out),
     );
     out

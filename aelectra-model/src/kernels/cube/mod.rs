@@ -9,7 +9,7 @@
 //! | --- | --- |
 //! | `layer/` | a whole transformer layer, forward and backward |
 //! | `op.rs` | the smaller operations with their gradients |
-//! | `product.rs` | matrix products in a precision |
+//! | `product/` | matrix products in a precision, and what follows each of their values |
 //! | `attention/` | attention in one kernel on tensor cores, or from products and a softmax |
 //! | `norm.rs`, `activation.rs` | LayerNorm with dropout and residual, bias with GELU |
 //! | `vocabulary.rs` | cross-entropy, samples and best guesses |

@@ -14,7 +14,9 @@ use burn_cubecl::tensor::CubeTensor;
 
 use super::detection::Detection;
 use super::norm::NormState;
-use super::product::{factor, factors, product, product_over_rows};
+use super::product::{
+    factor, factors, product, product_over_rows, product_with_bias, product_with_gelu,
+};
 use super::tensor::{cast, contiguous, transposed, writable};
 use super::{activation, detection, gather, norm, sums, vocabulary};
 use crate::kernels::{Dense, Norm};
@@ -165,9 +167,14 @@ fn linear_forward(
     Linear { precision, gelu }: Linear,
 ) -> (CubeTensor, LinearState) {
     let (rows, weight) = (factor(rows, precision), factor(weight, precision));
-    let before = product(rows.clone(), transposed(weight.clone()));
-    let output = activation::with_bias(&before, &bias, gelu, burn::backend::DType::F32);
-    let before = gelu.then_some(before);
+    let turned = transposed(weight.clone());
+    let dtype = burn::backend::DType::F32;
+    let (before, output) = if gelu {
+        let (before, output) = product_with_gelu(&rows, &turned, &bias, dtype);
+        (Some(before), output)
+    } else {
+        (None, product_with_bias(&rows, &turned, &bias, dtype))
+    };
     let state = LinearState {
         rows,
         weight,

@@ -3,6 +3,7 @@
 
 #![allow(clippy::print_stderr, reason = "says what is skipped")]
 
+use burn::backend::DType;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_cubecl::tensor::CubeTensor;
 
@@ -33,6 +34,15 @@ pub(super) fn numbers(count: usize, seed: u64) -> Vec<f32> {
     (0..count as u32).map(|at| spread(at) * 4.0 - 2.0).collect()
 }
 
+/// Numbers that a brain float holds.
+pub(super) fn brain_floats(count: usize, seed: u64) -> Vec<f32> {
+    let numbers = numbers(count, seed);
+    numbers
+        .into_iter()
+        .map(|v| half::bf16::from_f32(v).to_f32())
+        .collect()
+}
+
 pub(super) fn on<const D: usize>(device: &Device, values: &[f32], shape: [usize; D]) -> CubeTensor {
     let data = TensorData::new(values.to_vec(), shape);
     primitive(Tensor::<D>::from_data(data, device))
@@ -51,6 +61,31 @@ pub(super) fn read<const D: usize>(tensor: &CubeTensor) -> Vec<f32> {
 fn read_ids(tensor: &CubeTensor) -> Vec<i64> {
     let tensor = Tensor::<1, Int>::from_primitive::<super::CubeBackend>(tensor.clone());
     tensor.into_data().iter::<i64>().collect()
+}
+
+/// Every value is near what is expected, by a share of the largest.
+pub(super) fn assert_near(what: &str, ours: &CubeTensor, expected: &[f64], share: f64) {
+    let ours = read::<2>(ours);
+    assert_eq!(ours.len(), expected.len(), "{what}");
+    let largest = expected
+        .iter()
+        .fold(0.0, |most: f64, value| most.max(value.abs()));
+    for (at, (ours, expected)) in ours.iter().zip(expected).enumerate() {
+        let apart = (f64::from(*ours) - expected).abs();
+        assert!(
+            apart < share * largest,
+            "{what}: {at}: {ours} is not {expected} (of at most {largest})"
+        );
+    }
+}
+
+/// Types of factors, and by what share of the largest they may be apart.
+pub(super) fn types(device: &Device) -> Vec<(DType, f64)> {
+    let mut types = vec![(DType::F32, 1e-3)];
+    if has_brain_floats(device) {
+        types.push((DType::BF16, 1e-2));
+    }
+    types
 }
 
 fn assert_close(what: &str, ours: &[f32], expected: &[f64]) {

@@ -14,8 +14,9 @@ use std::sync::LazyLock;
 use burn::backend::{DType, TensorMetadata};
 use burn_cubecl::tensor::CubeTensor;
 
-use super::activation;
-use crate::kernels::ATTENTION;
+use super::product::{product, product_with_bias};
+use super::tensor::{join, reshape, transposed};
+use crate::kernels::{ATTENTION, may_use};
 use crate::noise::Dropout;
 
 #[cfg(test)]
@@ -68,26 +69,31 @@ pub(super) enum State {
 
 /// Whether one kernel may do it all.
 fn is_fused() -> bool {
-    static FUSED: LazyLock<bool> =
-        LazyLock::new(|| std::env::var(ATTENTION).map_or(true, |value| value != "composed"));
+    static FUSED: LazyLock<bool> = LazyLock::new(|| may_use(ATTENTION));
     *FUSED
 }
 
-/// Rows `[n, 3 · width]` of query, key and value and their biases to the context as factors of a type,
-/// `[n, width]`.
+/// Rows `[n, hidden]`, the weights of query, key and value one below the other, `[3 · width, hidden]`, both
+/// as factors of a type, and their biases to the context, `[n, width]` in that type.
 pub(super) fn forward(
-    qkv: &CubeTensor,
+    rows: &CubeTensor,
+    weight: &CubeTensor,
     biases: [&CubeTensor; 3],
     attention: &Attention,
-    factors: DType,
 ) -> (CubeTensor, State) {
-    let form = fused::form(&qkv.client, attention.sizes, factors);
+    let factors = rows.dtype;
+    let form = fused::form(&rows.client, attention.sizes, factors);
+    let weight = transposed(weight.clone());
     if let Some(form) = form.filter(|_| is_fused()) {
-        let qkv = activation::with_biases(qkv, biases, factors);
+        let width = attention.sizes.width();
+        let biases = biases.map(|bias| reshape(bias.clone(), [1, width]));
+        let bias = reshape(join(biases.each_ref(), DType::F32), [3 * width]);
+        let qkv = product_with_bias(rows, &weight, &bias, factors);
         let (context, log_sums) = fused::forward(&qkv, attention, form);
         (context, State::Fused(qkv, log_sums))
     } else {
-        let (context, heads, log_sums) = composed::forward(qkv, biases, attention, factors);
+        let qkv = product(rows.clone(), weight);
+        let (context, heads, log_sums) = composed::forward(&qkv, biases, attention, factors);
         (context, State::Composed(heads, log_sums))
     }
 }

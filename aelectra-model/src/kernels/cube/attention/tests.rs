@@ -6,10 +6,8 @@ use burn::backend::DType;
 use burn::tensor::Device;
 
 use super::{Attention, Sizes, composed, fused};
-use crate::kernels::cube::activation::with_biases;
 use crate::kernels::cube::tensor::cast;
-use crate::kernels::cube::tests::{device, ids, numbers, on, read};
-use crate::kernels::cube::{CubeTensor, has_brain_floats};
+use crate::kernels::cube::tests::{assert_near, brain_floats, device, ids, on, types};
 use crate::noise::{Dropout, Noise};
 
 /// What attention takes, as brain floats hold it, so that either type of factors is exact.
@@ -104,15 +102,6 @@ impl Case {
     }
 }
 
-/// Numbers that a brain float holds.
-fn brain_floats(count: usize, seed: u64) -> Vec<f32> {
-    let numbers = numbers(count, seed);
-    numbers
-        .into_iter()
-        .map(|v| half::bf16::from_f32(v).to_f32())
-        .collect()
-}
-
 fn case(sizes: Sizes, real: Option<Vec<usize>>, dropped: bool) -> Case {
     let wide = |values: Vec<f32>| values.into_iter().map(f64::from).collect();
     let dropout = Noise::keyed(5).next_dropout(0.2, sizes.heads * sizes.rows() * sizes.length);
@@ -141,30 +130,6 @@ fn cases() -> Vec<Case> {
         case(sizes(1, 70, 1, 128), None, true),
         case(sizes(1, 200, 1, 64), None, false),
     ]
-}
-
-fn assert_near(what: &str, ours: &CubeTensor, expected: &[f64], share: f64) {
-    let ours = read::<2>(ours);
-    assert_eq!(ours.len(), expected.len(), "{what}");
-    let largest = expected
-        .iter()
-        .fold(0.0, |most: f64, value| most.max(value.abs()));
-    for (at, (ours, expected)) in ours.iter().zip(expected).enumerate() {
-        let apart = (f64::from(*ours) - expected).abs();
-        assert!(
-            apart < share * largest,
-            "{what}: {at}: {ours} is not {expected} (of at most {largest})"
-        );
-    }
-}
-
-/// Types of factors, and by what share of the largest they may be apart.
-fn types(device: &Device) -> Vec<(DType, f64)> {
-    let mut types = vec![(DType::F32, 1e-3)];
-    if has_brain_floats(device) {
-        types.push((DType::BF16, 1e-2));
-    }
-    types
 }
 
 fn narrow(values: &[f64]) -> Vec<f32> {
@@ -203,14 +168,13 @@ fn fused_attention_is_that_of_plain_rust() {
         let (rows, width) = (case.sizes.rows(), heads * size);
         let qkv = on(&device, &narrow(&case.qkv), [rows, 3 * width]);
         let gradient = on(&device, &narrow(&case.gradient), [rows, width]);
-        let zeros = on(&device, &vec![0.0; width], [width]);
         let attention = case.attention(&device);
         for (dtype, share) in types(&device) {
             let Some(form) = fused::form(&qkv.client, case.sizes, dtype) else {
                 continue;
             };
             let what = format!("{:?} in {dtype:?}", case.sizes);
-            let factors = with_biases(&qkv, [&zeros; 3], dtype);
+            let factors = cast(qkv.clone(), dtype);
             let (ours, log_sums) = fused::forward(&factors, &attention, form);
             assert_near(&what, &cast(ours.clone(), DType::F32), &context, share);
             let gradient = cast(gradient.clone(), dtype);
@@ -271,11 +235,11 @@ fn attention_by_way() {
                 line += &format!(" | composed {} {each:.0}", pass(at));
             }
             if let Some(form) = fused::form(&qkv.client, sizes, dtype) {
-                let factors = with_biases(&qkv, [&zeros; 3], dtype);
+                let factors = cast(qkv.clone(), dtype);
                 let (context, log_sums) = fused::forward(&factors, &attention, form);
                 let fused = [
                     timed(&|| {
-                        let factors = with_biases(&qkv, [&zeros; 3], dtype);
+                        let factors = cast(qkv.clone(), dtype);
                         drop(fused::forward(&factors, &attention, form));
                     }),
                     timed(&|| {

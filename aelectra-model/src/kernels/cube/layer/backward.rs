@@ -4,11 +4,13 @@ use burn::backend::TensorMetadata;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::{Settings, State};
+use crate::kernels::cube::attention;
 use crate::kernels::cube::norm::{self, NormGradients};
-use crate::kernels::cube::product::{product, product_over_rows};
+use crate::kernels::cube::product::{
+    product_in, product_over_rows, product_plus, product_with_gelu_slope,
+};
 use crate::kernels::cube::sums::sum_rows;
-use crate::kernels::cube::tensor::{add, cast, part};
-use crate::kernels::cube::{activation, attention};
+use crate::kernels::cube::tensor::part;
 use crate::kernels::{Dense, LayerWeights, Norm};
 
 /// Gradients of the layer's input and of its parameters, from that of its output, `[n, hidden]`.
@@ -21,8 +23,6 @@ pub(super) fn backward(
     let [_, width] = gradient.shape().dims();
     let dtype = settings.factors();
     let [_, projection_dropout, output_dropout] = settings.options.dropout;
-    // Of a product's rows.
-    let of_rows = |gradient: &CubeTensor, weight: CubeTensor| product(gradient.clone(), weight);
 
     let NormGradients {
         rows: residual,
@@ -43,15 +43,13 @@ pub(super) fn backward(
         weight: product_over_rows(&dropped, &state.activated),
         bias,
     };
-    let activated = of_rows(&dropped, state.outer);
     let bias = &weights.intermediate.bias;
-    let inner = activation::gelu_backward(&activated, &state.inner, bias, dtype);
-    drop(activated);
+    let inner = product_with_gelu_slope(&dropped, &state.outer, &state.inner, bias, dtype);
     let intermediate = Dense {
         weight: product_over_rows(&inner, &state.attended),
         bias: sum_rows(&inner),
     };
-    let attended = add(of_rows(&inner, state.intermediate), residual);
+    let attended = product_plus(&inner, &state.intermediate, residual);
     drop(inner);
 
     let NormGradients {
@@ -73,13 +71,12 @@ pub(super) fn backward(
         weight: product_over_rows(&dropped, &state.context),
         bias,
     };
-    let context = cast(of_rows(&dropped, state.projection), dtype);
+    let context = product_in(&dropped, &state.projection, dtype);
     let attention = settings.attention(width);
     let qkv = attention::backward(state.attention, &state.context, &context, &attention);
     let weight = product_over_rows(&qkv, &state.input);
     let bias = sum_rows(&qkv);
-    let input = product(qkv, state.joined);
-    let input = add(input, residual);
+    let input = product_plus(&qkv, &state.joined, residual);
 
     let third = |at: usize| Dense {
         weight: part(&weight, at * width, width),

@@ -5,9 +5,9 @@ use burn_cubecl::tensor::CubeTensor;
 
 use super::{Settings, State};
 use crate::kernels::cube::norm::Before;
-use crate::kernels::cube::product::product;
+use crate::kernels::cube::product::{product, product_with_gelu};
 use crate::kernels::cube::tensor::{cast, join, transposed};
-use crate::kernels::cube::{activation, attention, norm};
+use crate::kernels::cube::{attention, norm};
 use crate::kernels::{Dense, LayerWeights};
 
 /// `input` `[n, hidden]` to the layer's output and what the gradients need.
@@ -27,10 +27,9 @@ pub(super) fn forward(
     let input_factor = cast(input.clone(), dtype);
     let parts = [&weights.query, &weights.key, &weights.value];
     let joined = join(parts.map(|dense| &dense.weight), dtype);
-    let qkv = product(input_factor.clone(), transposed(joined.clone()));
     let biases = parts.map(|dense| &dense.bias);
-    let (context, attention) = attention::forward(&qkv, biases, &settings.attention(width), dtype);
-    drop(qkv);
+    let (context, attention) =
+        attention::forward(&input_factor, &joined, biases, &settings.attention(width));
 
     let projection = factor(&weights.projection);
     let projected = linear(&context, &projection);
@@ -48,8 +47,12 @@ pub(super) fn forward(
     drop(projected);
     let attended_factor = cast(attended.output.clone(), dtype);
     let intermediate = factor(&weights.intermediate);
-    let inner = linear(&attended_factor, &intermediate);
-    let activated = activation::with_bias(&inner, &weights.intermediate.bias, true, dtype);
+    let (inner, activated) = product_with_gelu(
+        &attended_factor,
+        &transposed(intermediate.clone()),
+        &weights.intermediate.bias,
+        dtype,
+    );
     let outer_weight = factor(&weights.output);
     let outer = linear(&activated, &outer_weight);
     let before = Before {

@@ -1,5 +1,5 @@
 //! Matrix products with sums in 32 bits, by routines of CubeK that are known to be fast;
-//! [`TUNE`](super::super::TUNE) has it measure all it has instead.
+//! [`TUNE`](TUNE) has it measure all it has instead.
 
 use std::sync::LazyLock;
 
@@ -19,8 +19,18 @@ use cubek::matmul::routine::BlueprintStrategy;
 use cubek::matmul::strategy::Strategy as Routine;
 use cubek::std::InputBinding;
 
+mod epilogue;
+mod fused;
+#[cfg(test)]
+mod tests;
+
+pub(super) use epilogue::{
+    product_in, product_plus, product_with_bias, product_with_gelu, product_with_gelu_slope,
+};
+
 use super::sums::add_parts;
 use super::tensor::{cast, element, empty, reshape, transposed};
+use crate::kernels::{COPY_ENGINE, TF32, TUNE, may_use};
 use crate::precision::Precision;
 
 /// The type of the factors of products in a precision.
@@ -52,7 +62,7 @@ pub(super) fn product(left: CubeTensor, right: CubeTensor) -> CubeTensor {
     let routines = if exact {
         vec![PLAIN]
     } else {
-        routines(&out.client)
+        routines(&out.client, out.shape()[rank - 1])
     };
     let mut refusals = Vec::new();
     for routine in routines {
@@ -110,8 +120,17 @@ fn parts(count: usize, out: usize, width: usize) -> usize {
 /// Whether factors of 32 bits may be rounded to TF32, as tensor cores want them.
 pub(super) fn may_round() -> bool {
     static ROUNDS: LazyLock<bool> =
-        LazyLock::new(|| std::env::var(super::super::TF32).map_or(true, |value| value != "0"));
+        LazyLock::new(|| std::env::var(TF32).map_or(true, |value| value != "0"));
     *ROUNDS
+}
+
+/// Columns that a product has at least for the copy engine: a head's few are not worth it.
+const COPIED_COLUMNS: usize = 16;
+
+/// Whether a product of so many columns may be fed by a card's copy engine, of Hopper and later.
+fn has_copy_engine(client: &Client, columns: usize) -> bool {
+    static ALLOWED: LazyLock<bool> = LazyLock::new(|| may_use(COPY_ENGINE));
+    *ALLOWED && columns >= COPIED_COLUMNS && client.properties().features.tma.contains(Tma::Base)
 }
 
 /// A routine that uses no tensor core, and so rounds nothing.
@@ -125,11 +144,10 @@ const PLAIN: Strategy =
 /// On an H100 the first was within 5 % of the fastest for 17 of 21 products of a step, and up to 8 times
 /// faster than what CubeK takes by itself; the others are so short that launching them takes longer
 /// (EXPERIMENTS.md, 2026-11-27).
-fn routines(client: &Client) -> Vec<Strategy> {
+fn routines(client: &Client, columns: usize) -> Vec<Strategy> {
     let features = &client.properties().features;
     let mut routines = Vec::new();
-    if features.tma.contains(Tma::Base) {
-        // The copy engine of Hopper and later feeds the tensor cores.
+    if has_copy_engine(client, columns) {
         routines.push(Strategy::SpecializedTmaMma(BlueprintStrategy::Inferred(
             ().into(),
         )));
@@ -173,7 +191,7 @@ pub(super) fn by(
 /// Whether all of CubeK's routines are measured for every product, and the fastest kept.
 fn is_measured() -> bool {
     static MEASURED: LazyLock<bool> =
-        LazyLock::new(|| std::env::var(super::super::TUNE).is_ok_and(|value| value == "1"));
+        LazyLock::new(|| std::env::var(TUNE).is_ok_and(|value| value == "1"));
     *MEASURED
 }
 
