@@ -23,16 +23,53 @@ pub fn replace_file(path: &Path, content: &[u8]) -> Result<()> {
     })
 }
 
+/// Writes a file that somebody named: as [`replace_file`], but through links, and into what is no regular
+/// file, such as a pipe or `/dev/stdout`.
+///
+/// # Errors
+/// As [`replace_file`]; `-` is no file.
+pub fn write_named(path: &Path, content: &[u8]) -> Result<()> {
+    if path == Path::new("-") {
+        let error = DataError::invalid("`-` is no name for a file to write");
+        return Err(error.with_hint("name a file; `/dev/stdout` is standard output"));
+    }
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() && !found.is_dir() => File::options()
+            .write(true)
+            .open(path)
+            .and_then(|mut file| file.write_all(content))
+            .map_err(DataError::io("write", path)),
+        Ok(_) => replace_file(
+            &path.canonicalize().map_err(DataError::io("find", path))?,
+            content,
+        ),
+        Err(_) => replace_file(path, content),
+    }
+}
+
 /// [`replace_file`] with a value as indented JSON.
 ///
 /// # Errors
 /// As [`replace_file`], or if the value has no form in JSON.
 pub fn replace_json<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<()> {
+    replace_file(path, json(path, value)?.as_bytes())
+}
+
+/// [`write_named`] with a value as indented JSON.
+///
+/// # Errors
+/// As [`write_named`], or if the value has no form in JSON.
+#[cfg(feature = "text")]
+pub(crate) fn write_json_named<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<()> {
+    write_named(path, json(path, value)?.as_bytes())
+}
+
+fn json<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<String> {
     let mut text = serde_json::to_string_pretty(value).map_err(|error| {
         DataError::invalid(format!("cannot write `{}`: {error}", path.display()))
     })?;
     text.push('\n');
-    replace_file(path, text.as_bytes())
+    Ok(text)
 }
 
 /// Reads a file of JSON, which is `expected` as the error says it.
@@ -115,6 +152,31 @@ fn sync_directory_of(_: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_named_file_is_written_through_a_link_and_into_a_device() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        fs::write(&file, "old").expect("writes");
+        std::os::unix::fs::symlink(&file, &link).expect("links");
+        write_named(&link, b"new").expect("writes");
+        assert!(link.is_symlink());
+        assert_eq!(fs::read_to_string(&file).expect("is there"), "new");
+        // Not a device of the machine: whoever breaks this as root would lose one.
+        let pipe = dir.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.is_ok_and(|status| status.success()), "no mkfifo");
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read_to_string(pipe)
+        });
+        write_named(&pipe, b"through").expect("writes");
+        let read = reader.join().expect("reads").expect("reads");
+        assert_eq!(read, "through");
+        assert!(!fs::metadata(&pipe).expect("is there").is_file());
+        assert!(write_named(Path::new("-"), b"").is_err());
+    }
 
     #[test]
     fn a_refused_write_keeps_the_old_file_and_leaves_no_other() {

@@ -35,6 +35,10 @@ fn add_detection(metrics: &mut PretrainMetrics, counts: &Counts, generator: f64,
     let rtd_loss = counts.rtd_loss_sum / tokens;
     metrics.loss = Some(generator + rtd_loss * rtd_weight);
     metrics.rtd_loss = Some(rtd_loss);
+    if !rtd_loss.is_finite() {
+        // What was called replaced says nothing then.
+        return;
+    }
     metrics.rtd_accuracy = ratio(tokens - replaced - falsely + found, tokens);
     metrics.rtd_baseline = ratio(tokens - replaced, tokens);
     metrics.rtd_precision = ratio(found, found + falsely);

@@ -38,6 +38,7 @@ impl OwnRun {
             let message = format!("`{}` is a file", path.display());
             return Err(TrainError::config(message).with_hint("give a directory as `--out`"));
         }
+        refuse_foreign(&path)?;
         std::fs::create_dir_all(&path).map_err(TrainError::io("create", &path))?;
         let lock = Lock::acquire(&path.join("lock"), &format!("aelectra {task}"))?;
         Ok(Self {
@@ -117,6 +118,18 @@ impl Deref for OwnRun {
     fn deref(&self) -> &RunDir {
         &self.dir
     }
+}
+
+/// A run's manifest must not replace another file of that name.
+fn refuse_foreign(path: &Path) -> Result<()> {
+    if path.join("manifest.json").is_file() && RunDir::open(path).is_err() {
+        return Err(TrainError::config(format!(
+            "`{}` holds something else than a run, whose manifest.json would be overwritten",
+            path.display()
+        ))
+        .with_hint("give an `--out` of its own"));
+    }
+    Ok(())
 }
 
 fn holds_files(folder: &Path) -> bool {

@@ -55,7 +55,6 @@ pub use summary::{RunSummary, summaries};
 pub use terminal::restore;
 pub use theme::ThemeName;
 
-use aelectra_data::DataError;
 use ratatui::buffer::Buffer;
 use terminal::Output;
 
@@ -76,7 +75,7 @@ pub fn run(source: &Source, options: &Options) -> Result<Exit> {
     source::check(source)?;
     if let Some(file) = &options.svg {
         let content = svg::curves(&app::load(source, options)?);
-        std::fs::write(file, content).map_err(DataError::io("write", file))?;
+        aelectra_data::files::write_named(file, content.as_bytes())?;
         return Ok(Exit::Quit);
     }
     let mut stdout = std::io::stdout().lock();

@@ -17,27 +17,49 @@ length=${LENGTH:-128} bench_flags=${BENCH_FLAGS:-}
 rows=$out/rows.jsonl; : > "$rows"
 step() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
 
+# The card's memory in use, MB, again and again.
+watch_memory() { exec nvidia-smi --query-gpu=memory.used --format=csv,noheader,nounits --loop-ms=100 2> /dev/null; }
+
 # measure WHO WORKLOAD BATCH SECONDS ARGUMENTS…: one row, whatever happens.
 measure() {
   local who=$1 workload=$2 batch=$3 limit=$4; shift 4
+  local name=${who// /-}-$workload-$batch
+  watch_memory > "$out/memory" & local watching=$!
   timeout "$limit" "$aelectra" bench "$@" --batch "$batch" --length "$length" --steps "$steps" --warmup 3 --json \
-    > "$out/last.json" 2> "$out/last.err"
+    > "$out/last.json" 2> "$out/$name.err"
   local rc=$?
-  python3 - "$who" "$workload" "$batch" "$length" "$rc" "$out" >> "$rows" <<'PY'
+  kill "$watching" 2> /dev/null; wait "$watching" 2> /dev/null
+  python3 - "$who" "$workload" "$batch" "$length" "$rc" "$out" "$name" >> "$rows" <<'PY'
 import json, sys
-who, workload, batch, length, rc, out = sys.argv[1:]
+who, workload, batch, length, rc, out, name = sys.argv[1:]
 row = {"who": who, "workload": workload, "batch": int(batch), "length": int(length)}
+memory = [int(line) for line in open(f"{out}/memory").read().split() if line.isdigit()]
+if memory:
+    # Others on the card, which are there before, are not ours.
+    row["peak_bytes"] = (max(memory) - memory[0]) * 2**20
 try:
     row |= json.load(open(f"{out}/last.json"))
     row["workload"] = workload
 except ValueError:
-    row["error"] = (open(f"{out}/last.err").read().strip().splitlines() or [f"exit code {rc}"])[-1][:300]
+    said = open(f"{out}/{name}.err").read().strip().splitlines()
+    wrong = [line for line in said if "panicked" in line or line.startswith("error")] or said[-1:]
+    what = "ran out of time" if rc in ("124", "137") else f"exit code {rc}"
+    row["error"] = ": ".join([what, *wrong[:1]])[:300]
 print(json.dumps(row))
 PY
   tail -n 1 "$rows" | cut -c 1-300
 }
 
+# compiled BATCH: torch.compile takes a minute to begin, so it begins with everything else and waits.
+compiled() {
+  timeout 400 python3 "$here/torch_steps.py" --torch-device "$torch" --workload pretrain --batch "$1" \
+    --length "$length" --steps "$steps" --variants compile-bf16 --wait-for "$out/go" > "$out/compiled.jsonl" 2> "$out/compiled.err" &
+  compiling=$!
+}
+
 main() {
+  rm -f "$out/go"
+  [ "$torch" = none ] || compiled "${sizes##* }"
   step "card"
   nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2> /dev/null || echo "no nvidia-smi"
   step "doctor"
@@ -76,7 +98,8 @@ PY
     step "$device: kernels of a step"
     largest=${sizes##* }; precision=f32; case $device in cuda*) precision=bf16 ;; esac
     timeout 90 "$aelectra" bench pretrain --device "$device" --precision $precision --batch "$largest" --length "$length" \
-      --steps 3 --warmup 2 --profile $bench_flags | tee "$out/profile-$device.txt" | head -n 24
+      --steps 3 --warmup 2 --profile $bench_flags > "$out/profile-$device.txt" 2>&1
+    head -n 36 "$out/profile-$device.txt"
     if [ "$form" = full ]; then
       step "$device: NER step and inference"
       measure "$device f32" finetune 32 90 finetune --device "$device"
@@ -87,12 +110,16 @@ PY
     for batch in $sizes; do
       step "PyTorch, pretraining step $batch × $length"
       timeout 150 python3 "$here/torch_steps.py" --torch-device "$torch" --workload pretrain --batch "$batch" \
-        --length "$length" --steps "$steps" | tee -a "$rows"
+        --length "$length" --steps "$steps" --variants f32 bf16 | tee -a "$rows"
     done
+    step "PyTorch, compiled"
+    touch "$out/go"
+    wait "$compiling"
+    tee -a "$rows" < "$out/compiled.jsonl"
     if [ "$form" = full ]; then
       for pair in "finetune 32" "inference 128"; do
         timeout 90 python3 "$here/torch_steps.py" --torch-device "$torch" --workload ${pair% *} --batch ${pair#* } \
-          --length "$length" --steps "$steps" | tee -a "$rows"
+          --length "$length" --steps "$steps" --variants f32 bf16 | tee -a "$rows"
       done
     fi
   fi

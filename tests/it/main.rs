@@ -10,6 +10,7 @@ mod errors;
 mod few_labels;
 mod guides;
 mod help;
+mod kept;
 mod label_cases;
 mod mixture;
 mod model_cases;

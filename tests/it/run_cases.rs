@@ -18,12 +18,12 @@ fn asset(name: &str) -> String {
 }
 
 /// Labelled sentences, a model that takes milliseconds a step, and room for runs.
-struct Series {
+pub(crate) struct Series {
     dir: tempfile::TempDir,
 }
 
 impl Series {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let series = Self {
             dir: tempfile::tempdir().expect("a temporary directory"),
         };
@@ -36,15 +36,15 @@ impl Series {
         series
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn at(&self, name: &str) -> String {
+    pub(crate) fn at(&self, name: &str) -> String {
         self.path(name).to_string_lossy().into_owned()
     }
 
-    fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).expect("readable")
     }
 
@@ -77,7 +77,7 @@ impl Series {
     }
 
     /// Standard error of a run of these arguments.
-    fn run(&self, verb: &str, out: &str, more: &[&str], code: i32) -> String {
+    pub(crate) fn run(&self, verb: &str, out: &str, more: &[&str], code: i32) -> String {
         let arguments = self.arguments(verb, out, more);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         expect_code(&arguments, code).1

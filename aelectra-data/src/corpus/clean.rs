@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
+use crate::error::{DataError, Result};
+
 /// Which filters to apply. All are off by default: what a corpus holds is what is trained on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -26,6 +28,22 @@ pub struct CleanOptions {
 }
 
 impl CleanOptions {
+    /// Refuses limits that no document can meet.
+    pub(crate) fn check(&self) -> Result<()> {
+        let share = self.min_letter_share;
+        if !(0.0..=1.0).contains(&share) {
+            let error = DataError::invalid(format!("the least share of letters is {share}"));
+            return Err(error.with_hint("give a share from 0 to 1, such as 0.6"));
+        }
+        if self.max_chars > 0 && self.max_chars < self.min_chars {
+            return Err(DataError::invalid(format!(
+                "no document has {} characters at least and {} at most",
+                self.min_chars, self.max_chars
+            )));
+        }
+        Ok(())
+    }
+
     /// These options with every filter on, under a limit that catches what is hardly text where it
     /// has none: what a report of cleaning tries.
     pub(crate) fn or_suggested(&self) -> Self {

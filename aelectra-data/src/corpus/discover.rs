@@ -28,6 +28,7 @@ pub struct Discovery {
 /// When a path does not exist, a glob is malformed, a file named in full is no corpus, or nothing
 /// is found.
 pub fn discover(options: &CorpusOptions) -> Result<Discovery> {
+    options.clean.check()?;
     let mut named = BTreeSet::new();
     let mut walk = Walk::default();
     let mut sources = Vec::new();

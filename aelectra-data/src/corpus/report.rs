@@ -103,6 +103,11 @@ pub(crate) fn no_text(sources: &[SourceReport], message: &str) -> DataError {
             "{message}: {skipped} records were skipped, the first at {fault}"
         ))
         .with_hint("name the field of the text with --text-field, or mend the records"),
+        None if sources.iter().any(|source| source.documents > 0) => {
+            let read: u64 = sources.iter().map(|source| source.documents).sum();
+            DataError::invalid(format!("{message}: of {read} documents nothing is left"))
+                .with_hint("loosen what leaves text out, such as --min-letter-share or --weight")
+        }
         None => DataError::invalid(message)
             .with_hint("the files are empty or hold nothing but white space"),
     }

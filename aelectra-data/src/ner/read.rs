@@ -68,6 +68,10 @@ pub struct ReadOptions {
 /// If the file cannot be read, a line is not what the format asks for (see the table of rules in
 /// [the module](super)), or there is no sentence in it. Of many wrong lines the first ten are told.
 pub fn read_ner(path: &Path, options: &ReadOptions) -> Result<NerDataset> {
+    if path == Path::new("-") {
+        let error = DataError::invalid("labelled sentences are read from files, and `-` is none");
+        return Err(error.with_hint("name a file; `/dev/stdin` is standard input"));
+    }
     let meaning = options.scheme.map_or(Meaning::Find, Meaning::Given);
     read_file(path, options, meaning)
 }

@@ -20,11 +20,11 @@ use super::packing::{Packer, Packing};
 use super::shard::{Example, HEADER_BYTES, Header, ShardBuilder, Split};
 use crate::corpus::{
     Chunk, CleaningCounts, CleaningReport, CorpusOptions, DuplicateIndex, Format, ReadCounter,
-    SourceReport, discover, documents, find_duplicates, for_each_sentence, no_text, ordered,
-    read_chunks, report_cleaning,
+    Source, SourceReport, discover, documents, find_duplicates, for_each_sentence, no_text,
+    ordered, read_chunks, report_cleaning,
 };
 use crate::error::{DataError, Result};
-use crate::files::{if_there, replace_file, replace_json};
+use crate::files::{if_there, replace_file, replace_json, write_json_named};
 use crate::lock::Lock;
 use crate::rng::{KeyedRng, mix64};
 use crate::vocab::{Encoder, UnknownPieces, WordPieceTokenizer};
@@ -182,6 +182,9 @@ pub fn prepare(
         )
         .with_hint("write the text to a file first"));
     }
+    if let Some(report) = &options.report {
+        refuse_a_source(report, &plan.sources)?;
+    }
     let finished = open_directory(&options.out, &plan, options.restart)?;
     let wanted = options.report_cleaning.then_some(&options.corpus);
     let cleaning = wanted
@@ -231,7 +234,7 @@ pub fn prepare(
         chunks,
     };
     let mut report = report(&manifest);
-    if report.documents == 0 {
+    if report.examples == 0 {
         remove_plan(&options.out)?;
         return Err(no_text(
             &report.sources,
@@ -247,9 +250,23 @@ pub fn prepare(
     report.cleaning = cleaning;
     report.notes = found.notes;
     if let Some(path) = &options.report {
-        replace_json(path, &report)?;
+        write_json_named(path, &report)?;
     }
     Ok(report)
+}
+
+/// The report must not replace what is read.
+fn refuse_a_source(report: &Path, sources: &[Source]) -> Result<()> {
+    let whole = |path: &Path| path.canonicalize().ok();
+    let own = whole(report);
+    if own.is_some() && sources.iter().any(|source| whole(&source.path) == own) {
+        return Err(DataError::invalid(format!(
+            "the report would replace `{}`, which is read",
+            report.display()
+        ))
+        .with_hint("give the report a file of its own"));
+    }
+    Ok(())
 }
 
 /// Removes what only an unfinished directory has.

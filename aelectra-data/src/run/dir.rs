@@ -38,7 +38,7 @@ impl RunDir {
         Ok(run)
     }
 
-    /// A run that exists: a directory with `events.jsonl` or `manifest.json`, or either file.
+    /// A run that exists: a directory with `events.jsonl` or a run's `manifest.json`, or either file.
     ///
     /// # Errors
     /// When there is neither.
@@ -50,11 +50,11 @@ impl RunDir {
             _ => path.to_path_buf(),
         };
         let run = Self { path };
-        if run.events().is_file() || run.manifest().is_file() {
+        if run.events().is_file() || run.read_manifest().is_ok_and(|it| it.is_of_a_run()) {
             return Ok(run);
         }
         let error = DataError::invalid(format!(
-            "`{}` is not a run directory: it holds neither events.jsonl nor manifest.json",
+            "`{}` is not a run directory: it holds neither events.jsonl nor a run's manifest.json",
             run.path.display()
         ));
         Err(error.with_hint("give a directory below runs/; `aelectra runs list` names them"))
@@ -222,6 +222,18 @@ mod tests {
             .flatten()
             .collect();
         assert_eq!(left.len(), 3, "no temporary file stays: {left:?}");
+    }
+
+    /// Shards have a file of that name, and are no run.
+    #[test]
+    fn other_manifests_make_no_run() {
+        let root = tempfile::tempdir().expect("temporary directory");
+        let path = root.path().join("manifest.json");
+        fs::write(&path, r#"{"version":1,"shards":[]}"#).expect("written");
+        let error = RunDir::open(root.path()).expect_err("no run").to_string();
+        assert!(error.contains("a run's manifest.json"), "{error}");
+        fs::write(&path, r#"{"task":"pretrain"}"#).expect("written");
+        RunDir::open(root.path()).expect("a run");
     }
 
     /// Somebody lists the run instead of the folder it is in.

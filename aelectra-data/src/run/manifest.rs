@@ -52,6 +52,12 @@ impl Manifest {
         read_json(path, "a run manifest")
     }
 
+    /// Whether a run wrote it: other files of this name, such as that of shards, tell no task.
+    #[must_use]
+    pub const fn is_of_a_run(&self) -> bool {
+        !self.task.is_empty()
+    }
+
     /// Writes it whole: a temporary file beside it, then a rename.
     ///
     /// # Errors

@@ -93,7 +93,7 @@ pub struct PretrainConfig {
     pub keep_checkpoints: usize,
     /// Additionally keep every checkpoint whose step is a multiple of this; 0 for none.
     pub keep_every: u64,
-    /// Steps without a finite gradient in a row after which the run fails.
+    /// Steps without a finite gradient in a row after which the run fails; looked at where steps are logged.
     pub max_skipped_steps: u64,
 }
 
@@ -282,7 +282,8 @@ impl PretrainConfig {
     }
 
     /// Weight of the discriminator's loss in the total, which the MLM baseline does not have.
-    pub(crate) fn effective_rtd_weight(&self) -> f64 {
+    #[must_use]
+    pub fn effective_rtd_weight(&self) -> f64 {
         match self.objective {
             Objective::Electra => self.rtd_weight,
             Objective::Mlm => 0.0,
@@ -303,7 +304,15 @@ impl Configuration for PretrainConfig {
         let end_share = self.mask_prob_end.unwrap_or(self.mask_prob);
         let end_temperature = self.sampling_temperature_end.unwrap_or(1.0);
         let positive = |value: f64| value.is_finite() && value > 0.0;
-        expect(&[("batch_size", &0, self.batch_size > 0, "at least 1")])?;
+        expect(&[
+            ("batch_size", &0, self.batch_size > 0, "at least 1"),
+            (
+                "max_skipped_steps",
+                &0,
+                self.max_skipped_steps > 0,
+                "at least 1",
+            ),
+        ])?;
         if micro == 0 || !self.batch_size.is_multiple_of(micro) {
             return Err(TrainError::config(format!(
                 "`micro_batch_size` {micro} does not divide `batch_size` {}",

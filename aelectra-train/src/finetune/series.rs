@@ -75,11 +75,25 @@ pub fn run_series(
         interrupted: false,
         model: None,
     };
-    let done: Vec<Option<SeedResult>> = (0..options.seeds)
+    let next = result_path(&folder, config.seed + options.seeds);
+    if next.is_file() {
+        return Err(TrainError::config(format!(
+            "`{}` holds more seeds than {}, and its model may be of one of those",
+            options.run.path().display(),
+            options.seeds
+        ))
+        .with_hint("give as many `--seeds` as it has, or another `--out`"));
+    }
+    let mut done: Vec<Option<SeedResult>> = (0..options.seeds)
         .map(|offset| read_result(&result_path(&folder, config.seed + offset)))
         .collect();
-    let rate = match done.iter().flatten().next() {
-        Some(result) => Some(result.learning_rate),
+    let known_rate = done.iter().flatten().next().map(|one| one.learning_rate);
+    if options.save_model && !model_dir.join("config.json").is_file() {
+        again(&mut done, options);
+    }
+    say_what_is_cut(encoder, data, config, options);
+    let rate = match known_rate {
+        Some(rate) => Some(rate),
         None => choose_rate(encoder, data, config, options)?,
     };
     let Some(rate) = rate else {
@@ -137,6 +151,43 @@ pub fn run_series(
         series.model = Some(model_dir);
     }
     Ok(series)
+}
+
+/// A length that somebody chose and the model cannot have.
+fn say_what_is_cut(
+    encoder: &Encoder<'_>,
+    data: &Data,
+    config: &FinetuneConfig,
+    options: &SeriesOptions<'_>,
+) {
+    let longest = data.longest(encoder);
+    let chosen = config.max_length != FinetuneConfig::default().max_length;
+    if chosen && config.max_length > longest {
+        options.bus.warn(
+            format!(
+                "`max_length` {} is more than the model and its tokenizer were made for: windows have \
+                 {longest} word pieces",
+                config.max_length
+            ),
+            None,
+        );
+    }
+}
+
+/// The best seed is trained once more where its model is gone.
+fn again(done: &mut [Option<SeedResult>], options: &SeriesOptions<'_>) {
+    let Some(best) = best_of(done.iter().flatten()).map(|best| best.seed) else {
+        return;
+    };
+    options.bus.warn(
+        format!("the model of seed {best}, the best so far, is gone: it is trained again"),
+        None,
+    );
+    for result in done {
+        if result.as_ref().is_some_and(|result| result.seed == best) {
+            *result = None;
+        }
+    }
 }
 
 /// The learning rate with the best dev F1 on the first seed; without a choice, the only one.

@@ -109,6 +109,15 @@ pub struct Data {
     pub tokenizer: WordPieceTokenizer,
 }
 
+impl Data {
+    /// Word pieces of the longest window, as the saved model will be read: a tokenizer made for shorter
+    /// examples limits windows to the positions that pretraining has seen.
+    pub(crate) fn longest(&self, encoder: &Encoder<'_>) -> usize {
+        let positions = encoder.config().max_position_embeddings;
+        positions.min(self.tokenizer.options().model_max_length)
+    }
+}
+
 /// What one seed ended with; the keys are those of `aelectra finetune --json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SeedResult {
@@ -186,18 +195,12 @@ pub(crate) fn train_seed(
         ..
     } = *context;
     let bus = series.bus;
-    // As the saved model will be read: a tokenizer made for shorter examples limits windows to the
-    // positions that pretraining has seen.
-    let longest = encoder
-        .config()
-        .max_position_embeddings
-        .min(data.tokenizer.options().model_max_length);
     let settings = TaggerSettings {
         alignment: config.alignment,
         max_length: config.max_length,
         stride: config.stride,
     }
-    .within(longest);
+    .within(data.longest(encoder));
     let drawn = series
         .sentences
         .or(config.sentences)

@@ -79,24 +79,42 @@ impl Renderer {
     }
 
     fn pretty(&self, found: &TaggedText<'_>, out: &mut impl Write) -> io::Result<()> {
+        let shown = visible(found.text);
         let marked = if self.colour {
-            replace(found.text, &found.entities, |e| {
-                let (text, label, colour) = (&e.text, &e.label, colour(&e.label));
+            replace(&shown, &found.entities, |e| {
+                let (text, label, colour) = (visible(&e.text), &e.label, colour(&e.label));
                 format!("\x1b[1;{colour}m{text}\x1b[0m\x1b[2m {label}\x1b[0m")
             })
         } else {
-            inline(found.text, &found.entities)
+            inline(&shown, &found.entities)
         };
         writeln!(out, "{}", marked.trim_end())?;
         for entity in &found.entities {
             writeln!(
                 out,
                 "  {:<5} {:>5}–{:<5} {:.2}  {}",
-                entity.label, entity.start, entity.end, entity.score, entity.text
+                entity.label,
+                entity.start,
+                entity.end,
+                entity.score,
+                visible(&entity.text)
             )?;
         }
         Ok(())
     }
+}
+
+/// A text as a terminal may be given it: what would steer the terminal is a sign of as many bytes, so that
+/// places in the text stay.
+fn visible(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\t' | '\r' => c,
+            _ if c.is_ascii_control() => '?',
+            _ if c.is_control() => '¿',
+            _ => c,
+        })
+        .collect()
 }
 
 /// ANSI colours told apart also by the colour-blind; the label is written beside them.
@@ -152,6 +170,14 @@ mod tests {
         OutputFormat::Conll,
         OutputFormat::Inline,
     ];
+
+    #[test]
+    fn what_steers_a_terminal_is_not_given_to_it() {
+        let text = "a\u{1b}[2Jb\u{9b}c\td\n";
+        let shown = visible(text);
+        assert_eq!(shown, "a?[2Jb¿c\td\n");
+        assert_eq!(shown.len(), text.len());
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]

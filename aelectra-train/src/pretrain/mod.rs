@@ -27,6 +27,8 @@ pub struct PretrainSummary {
     /// Metrics on held-out data at the end, or of the last training steps where there is none.
     #[serde(flatten)]
     pub metrics: PretrainMetrics,
+    /// Whether the metrics are of held-out data.
+    pub is_held_out: bool,
     /// MLM loss of guessing by word frequency alone, nats.
     pub unigram_entropy: Option<f64>,
     /// Real tokens a second while this process trained.

@@ -262,7 +262,7 @@ fn seconds_of(
 }
 
 /// A panic where a device is lost is an error of the step.
-fn survived<R>(device: &NamedDevice, work: impl FnOnce() -> Result<R>) -> Result<R> {
+pub(super) fn survived<R>(device: &NamedDevice, work: impl FnOnce() -> Result<R>) -> Result<R> {
     survive::survived(&format!("device `{}`", device.name), work).map_err(|error| match error {
         TrainError::Failed { hint: None, .. } => error.with_hint(HINT),
         other => other,

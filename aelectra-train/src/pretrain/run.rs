@@ -128,18 +128,18 @@ impl Session {
     /// directory, or it already holds a run that is not to be continued.
     pub fn open(job: Job) -> Result<Self> {
         Self::read(job, |job| {
+            if let Some(model) = job.out.as_deref().filter(|out| is_model(out)) {
+                return Err(TrainError::config(format!(
+                    "`{}` is a model, whose configuration would be overwritten",
+                    model.display()
+                ))
+                .with_hint("give an `--out` of its own"));
+            }
             let run = OwnRun::open(job.out.as_deref(), "pretrain")?;
             if job.resume == Resume::No {
                 run.refuse_occupied()?;
             }
             refuse_other_task(&run)?;
-            if is_model(run.path()) {
-                return Err(TrainError::config(format!(
-                    "`{}` is a model, whose configuration would be overwritten",
-                    run.path().display()
-                ))
-                .with_hint("give an `--out` of its own"));
-            }
             let inputs = job.init.directories(&job.hub);
             run.refuse_models_of_others(&["discriminator", "generator"], &inputs)?;
             let begins = match job.resume {
@@ -438,7 +438,7 @@ fn refuse_other_task(run: &RunDir) -> Result<()> {
     }
 }
 
-/// A hash of what the shards were made from and how.
+/// What the shards were made from: a hash of their sources' digests, how many examples, their length.
 fn plan_hash(shards: &ShardSet) -> Result<String> {
     let plan = serde_json::to_vec(&shards.manifest().digests)
         .map_err(|error| TrainError::failed(format!("cannot hash the shards' plan: {error}")))?;

@@ -31,10 +31,13 @@ impl DeviceArgs {
 
     /// The devices as they were named, or the default one.
     pub(crate) fn list(&self) -> anyhow::Result<DeviceList> {
-        Ok(match &self.device {
-            Some(names) => names.parse()?,
-            None => DeviceSpec::compiled_default()?.into(),
-        })
+        // A variable that is set to nothing means what one means that is not set.
+        Ok(
+            match self.device.as_ref().filter(|names| !names.is_empty()) {
+                Some(names) => names.parse()?,
+                None => DeviceSpec::compiled_default()?.into(),
+            },
+        )
     }
 
     /// The device as it was named, or the default one.

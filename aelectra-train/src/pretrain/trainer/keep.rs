@@ -34,8 +34,9 @@ impl Trainer<'_> {
 
     /// Whether the weights of this step were measured and are the best so far.
     pub(super) fn improved(&self) -> bool {
+        let best = self.state.best_loss.filter(|best| best.is_finite());
         self.measured_loss()
-            .is_some_and(|loss| self.state.best_loss.is_none_or(|best| loss < best))
+            .is_some_and(|loss| loss.is_finite() && best.is_none_or(|best| loss < best))
     }
 
     /// A checkpoint during the run: when the disk is full the run goes on with a warning, and the
@@ -53,7 +54,7 @@ impl Trainer<'_> {
 
     pub(super) fn checkpoint(&mut self, model: &ElectraPretrainer) -> Result<()> {
         // Counters of skipped steps must be true in the checkpoint.
-        self.report_steps();
+        self.report_steps()?;
         let started = Instant::now();
         self.bus.flush();
         let run = &self.options.run;

@@ -6,6 +6,7 @@ use aelectra_model::ElectraPretrainer;
 use super::Trainer;
 use crate::error::Result;
 use crate::pretrain::evaluate::{evaluate, sample_event};
+use crate::pretrain::replicas::survived;
 
 impl Trainer<'_> {
     pub(super) fn evaluate(&mut self, model: &ElectraPretrainer) -> Result<()> {
@@ -14,17 +15,17 @@ impl Trainer<'_> {
         };
         let options = &self.options;
         let step = self.state.step;
-        let event = evaluate(model, &options.config, source, step, options.device())?;
+        let own = &options.devices[0];
+        let event = survived(own, || {
+            evaluate(model, &options.config, source, step, &own.device)
+        })?;
         let metrics = event.metrics;
         self.bus.emit(RunEvent::Eval(event));
-        self.bus.emit(RunEvent::Sample(sample_event(
-            model,
-            &options.config,
-            source,
-            &options.tokenizer,
-            step,
-            options.device(),
-        )?));
+        let sample = survived(own, || {
+            let (config, tokenizer) = (&options.config, &options.tokenizer);
+            sample_event(model, config, source, tokenizer, step, &own.device)
+        })?;
+        self.bus.emit(RunEvent::Sample(sample));
         self.state.held_out = Some((step, metrics));
         self.last_evaluation = Some((step, metrics));
         Ok(())

@@ -13,7 +13,6 @@ use aelectra_data::run::{EndEvent, EndReason, PretrainMetrics, ResumedEvent, Run
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::ElectraPretrainer;
 use aelectra_model::device::is_gpu;
-use burn::tensor::Device;
 
 use crate::config::pretrain::PretrainConfig;
 use crate::end;
@@ -53,13 +52,6 @@ pub(crate) struct TrainerOptions {
     pub identity: Identity,
     /// Set by signals.
     pub stop: StopFlag,
-}
-
-impl TrainerOptions {
-    /// The device that has the weights.
-    fn device(&self) -> &Device {
-        &self.devices[0].device
-    }
 }
 
 /// The result of a run: the networks and the summary.
@@ -166,8 +158,8 @@ impl<'a> Trainer<'a> {
     pub(crate) fn run(options: TrainerOptions, bus: &'a EventBus, start: Start) -> Result<Outcome> {
         let started = Instant::now();
         let (mut trainer, model) = Self::new(options, bus, start);
-        let (model, end) = trainer.train(model, started)?;
-        trainer.report_steps();
+        let (model, mut end) = trainer.train(model, started)?;
+        trainer.report_steps()?;
         let step = trainer.state.step;
         // Before an evaluation, which takes longer than whoever stops a process may wait.
         if trainer.last_checkpoint != Some(step) || trainer.improved() {
@@ -181,12 +173,19 @@ impl<'a> Trainer<'a> {
                 trainer.checkpoint(&model)?;
             }
         }
-        let metrics = trainer
-            .last_evaluation
-            .map_or(trainer.last_training, |(_, metrics)| metrics);
+        let held_out = trainer.last_evaluation.map(|(_, metrics)| metrics);
+        let metrics = held_out.unwrap_or(trainer.last_training);
+        if !hurries && metrics.loss.is_some_and(|loss| !loss.is_finite()) {
+            trainer.bus.warn(
+                "the loss is not a number at the end: these weights are of no use".to_owned(),
+                Some(step),
+            );
+            end = end::event(EndReason::Nonfinite, 1);
+        }
         let summary = PretrainSummary {
             steps: step,
             metrics,
+            is_held_out: held_out.is_some(),
             unigram_entropy: None,
             tokens_per_second: trainer.trained_tokens as f64 / trainer.trained_seconds.max(1e-9),
             peak_rss_bytes: resident_memory().1,
@@ -280,8 +279,17 @@ impl<'a> Trainer<'a> {
 
             let step = self.state.step;
             if every(step, self.options.config.log_every) || step == last_step {
-                self.report_steps();
-                if self.state.skipped_in_a_row >= self.options.config.max_skipped_steps {
+                if let Err(error) = self.report_steps() {
+                    self.keep(&model);
+                    return Err(error);
+                }
+                let skipped = self.state.skipped_in_a_row;
+                if skipped >= self.options.config.max_skipped_steps {
+                    let message = format!(
+                        "{skipped} steps in a row had no finite gradient (`max_skipped_steps`): a \
+                         smaller `learning_rate` may help"
+                    );
+                    self.bus.warn(message, Some(step));
                     return Ok((model, end::event(EndReason::Nonfinite, 1)));
                 }
             }

@@ -6,7 +6,9 @@ use aelectra_data::run::{LogEvent, LogLevel, RunEvent, StepEvent, StepSeconds, S
 use aelectra_model::device::kernel_cache;
 
 use super::{Trainer, Window};
+use crate::error::Result;
 use crate::metrics::pretrain_metrics;
+use crate::pretrain::replicas::survived;
 use crate::system::resident_memory;
 
 impl Trainer<'_> {
@@ -20,15 +22,18 @@ impl Trainer<'_> {
     }
 
     /// Reads the metrics of the steps since the last report and tells them.
-    pub(super) fn report_steps(&mut self) {
+    ///
+    /// # Errors
+    /// When the device that has them is lost.
+    pub(super) fn report_steps(&mut self) -> Result<()> {
         if self.steps.is_empty() {
-            return;
+            return Ok(());
         }
         let taken = std::mem::take(&mut self.steps);
         let steps = taken.len() as f64;
         // Reading waits for an asynchronous device, so it belongs to the time of the steps.
         let reading = Instant::now();
-        let read = taken.read();
+        let read = survived(&self.options.devices[0], || Ok(taken.read()))?;
         self.window.seconds += reading.elapsed().as_secs_f64();
 
         for norm in &read.grad_norms {
@@ -76,6 +81,7 @@ impl Trainer<'_> {
         self.window = Window::default();
         self.waited = 0.0;
         self.last_training = metrics;
+        Ok(())
     }
 }
 

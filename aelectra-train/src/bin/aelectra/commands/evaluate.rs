@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use aelectra_data::files::replace_file;
+use aelectra_data::files::write_named;
 use aelectra_data::ner::{
     ClassScore, EntityText, ErrorKind, ErrorTable, Evaluation, Interval, Mode, NerSentence,
     Novelty, Resampling, error_table, novelty,
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
     let resampling = Some(Resampling::default());
     let tagger = evaluate(&tagger, &data.sentences, args.mode, resampling)?;
     if let Some(path) = &args.predictions {
-        replace_file(path, columns(&data.sentences, &tagger.tags)?.as_bytes())?;
+        write_named(path, columns(&data.sentences, &tagger.tags)?.as_bytes())?;
     }
     let errors = errors(&data.sentences, &tagger.tags, args.mode, args.errors)?;
     let novelty = match &args.train {

@@ -132,7 +132,38 @@ fn refuse_other_files(out: &Path) -> anyhow::Result<()> {
             "give a directory of its own",
         ));
     }
+    let parent = out.canonicalize().ok();
+    let parent = parent.as_deref().and_then(Path::parent);
+    if let Some(run) = parent.filter(|parent| RunDir::open(parent).is_ok()) {
+        return Err(output::usage(
+            format!(
+                "`{}` is the model of the run `{}`",
+                out.display(),
+                run.display()
+            ),
+            "give a directory outside of runs",
+        ));
+    }
     Ok(())
+}
+
+/// A model of another kind must not be lost: what is there was a tagger, say, and this is none.
+fn refuse_other_head(out: &Path, architecture: &str) -> anyhow::Result<()> {
+    let Ok(there) = ModelDir::open(out) else {
+        return Ok(());
+    };
+    let there = &there.config.architectures;
+    if there.is_empty() || there.iter().any(|one| one == architecture) {
+        return Ok(());
+    }
+    Err(output::usage(
+        format!(
+            "`{}` holds another kind of model, {}, and this is {architecture}",
+            out.display(),
+            there.join(", ")
+        ),
+        "give a directory of its own",
+    ))
 }
 
 /// Most that `layer_norm_eps` may be, seen from embeddings that are divided: some thousandth of their variance,
@@ -206,6 +237,14 @@ fn newest(path: &Path, best: bool) -> anyhow::Result<Option<PathBuf>> {
         return Ok(None);
     };
     let newest = checkpoint::list(&run).into_iter().next();
+    let pretrains = run.read_manifest().is_ok_and(|it| it.task == "pretrain");
+    if newest.is_none() && pretrains && !path.join("discriminator").is_dir() {
+        return Err(output::usage(
+            format!("`{}` has no checkpoint yet", path.display()),
+            "wait for its first (`checkpoint_every`), or ask for one: \
+             `aelectra runs checkpoint RUN`",
+        ));
+    }
     if newest.is_none() || !best {
         return Ok(newest.map(|(_, path)| path));
     }
@@ -275,6 +314,7 @@ fn from_training(
     card.licence.clone_from(&args.licence);
     card.facts.extend(rescaled_fact(args));
     let tokenizer = settled(tokenizer, args.keep_accents)?;
+    refuse_other_head(&args.out, part.architecture())?;
     let start = state.config.model.attention_start;
     let out = &args.out;
     let parameters = match part {
@@ -323,7 +363,18 @@ fn from_model(
         Some(dir) => WordPieceTokenizer::from_dir(dir)?,
         None => load_tokenizer(&path, &dir.config)?,
     };
+    if tokenizer.vocab_size() > dir.config.vocab_size {
+        return Err(output::usage(
+            format!(
+                "the tokenizer has {} pieces and the model {}",
+                tokenizer.vocab_size(),
+                dir.config.vocab_size
+            ),
+            "give the one that the model was made with: --tokenizer DIR",
+        ));
+    }
     let tokenizer = settled(tokenizer, args.keep_accents)?;
+    refuse_other_head(&args.out, architecture)?;
     let (out, config) = (&args.out, &dir.config);
     let parameters = match head {
         Head::None => save(out, config, architecture, &dir.encoder(device)?.0)?,

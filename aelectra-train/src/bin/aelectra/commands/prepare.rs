@@ -35,7 +35,7 @@ pub(crate) struct PrepareArgs {
     /// Share of documents held out for validation.
     #[arg(long, default_value_t = 0.01, value_name = "SHARE")]
     validation: f64,
-    /// Random seed of the packing.
+    /// Random seed of `--packing electra`; `full` draws nothing.
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// How much a source counts: 2 packs its documents twice, 0.2 a fifth of them, 0 none; SOURCE is a

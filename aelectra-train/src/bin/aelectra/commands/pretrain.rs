@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aelectra_data::run::EndReason;
 use aelectra_model::Precision;
 use aelectra_train::config::pretrain::PretrainConfig;
 use aelectra_train::pretrain::{InitialModels, Job, Resume, Session};
@@ -113,13 +114,27 @@ pub(crate) fn run(args: &PretrainArgs, global: Global) -> anyhow::Result<u8> {
     }
     output::show(global, &value, || {
         format!(
-            "{} steps, {:.0} tokens/s: {}\n{}",
+            "{} steps, {:.0} tokens/s{}: {}\n{}",
             summary.steps,
             summary.tokens_per_second,
+            if summary.is_held_out {
+                ""
+            } else {
+                ", on the last of the training data"
+            },
             console::metrics(&summary.metrics),
             summary.run.display()
         )
     })?;
+    if summary.reason == EndReason::Nonfinite {
+        output::error(
+            &format!(
+                "the loss or its gradient was not a finite number ({} of {} steps were skipped)",
+                summary.skipped_steps, summary.steps
+            ),
+            Some("try a smaller `learning_rate`, or go on from an earlier checkpoint"),
+        );
+    }
     Ok(summary.exit_code as u8)
 }
 

@@ -5,6 +5,7 @@ mod report;
 mod runs;
 mod verb;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -27,6 +28,22 @@ fn told(error: TuiError) -> anyhow::Error {
             None => other.into(),
         },
     }
+}
+
+/// A page or picture must not replace what a run is made of.
+fn refuse_run_files(out: &Path, runs: &[PathBuf], extension: &str) -> anyhow::Result<()> {
+    let is_page = out.extension().is_some_and(|given| given == extension);
+    let (Ok(whole), false) = (out.canonicalize(), is_page) else {
+        return Ok(());
+    };
+    let inside = |run: &PathBuf| run.canonicalize().is_ok_and(|run| whole.starts_with(run));
+    if whole.is_file() && runs.iter().any(inside) {
+        return Err(crate::output::usage(
+            format!("`{}` is a file of the run", out.display()),
+            format!("name a file that ends in .{extension}"),
+        ));
+    }
+    Ok(())
 }
 
 /// The dashboard over a run that this process trains.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use aelectra_data::files::replace_file;
+use aelectra_data::files::write_named;
 use aelectra_tui::Source;
 use clap::Args;
 
@@ -28,7 +28,8 @@ pub(crate) fn run(args: &ReportArgs, global: Global) -> anyhow::Result<u8> {
     let page = aelectra_tui::report(&Source::Runs(vec![args.run.clone()])).map_err(told)?;
     let out = args.out.clone();
     let out = out.unwrap_or_else(|| args.run.join("report.html"));
-    replace_file(&out, page.as_bytes())?;
+    super::refuse_run_files(&out, std::slice::from_ref(&args.run), "html")?;
+    write_named(&out, page.as_bytes())?;
     output::show(global, &serde_json::json!({ "report": out }), || {
         out.display().to_string()
     })

@@ -95,8 +95,13 @@ fn find(run: Option<&Path>) -> anyhow::Result<RunDir> {
 fn list(root: &Path, global: Global) -> anyhow::Result<u8> {
     let runs = if root.is_dir() {
         summaries(root, unix_time())?
-    } else {
+    } else if root == Path::new("runs") {
         Vec::new()
+    } else {
+        return Err(output::usage(
+            format!("there is no directory `{}`", root.display()),
+            "give the one that runs are in",
+        ));
     };
     if global.json {
         return output::json(&runs).map(|()| 0);

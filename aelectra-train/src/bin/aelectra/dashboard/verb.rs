@@ -84,6 +84,9 @@ pub(crate) fn run(args: &DashboardArgs, global: Global) -> anyhow::Result<u8> {
     } else {
         Source::Runs(args.run.clone())
     };
+    if let Some(svg) = &args.svg {
+        super::refuse_run_files(svg, &args.run, "svg")?;
+    }
     let options = Options {
         once: args.once,
         read_only: args.read_only,

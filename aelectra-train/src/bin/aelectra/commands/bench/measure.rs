@@ -37,6 +37,16 @@ pub(super) struct Measured {
     /// Kernels of one repetition on a GPU.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<Launches>,
+    /// What the last step computed: a fast step that computes nonsense must not look like one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<LastStep>,
+}
+
+/// Loss and gradient norm of a step; `None` where it is not a number.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct LastStep {
+    pub loss: Option<f64>,
+    pub grad_norm: Option<f64>,
 }
 
 /// What one repetition launched on a GPU.
@@ -148,6 +158,7 @@ pub(super) fn measure(
         parameters: workload.parameters,
         first_ms: first,
         profile: None,
+        last: None,
     })
 }
 
@@ -187,10 +198,16 @@ impl Measured {
             self.sequences_per_second,
             self.peak_rss_bytes as f64 / 1e6,
         );
-        match &self.profile {
-            None => text,
-            Some(profile) => format!("{text}\n{}", profile.describe()),
-        }
+        let last = self.last.map(|last| {
+            let (loss, norm) = (
+                output::number(last.loss, 4),
+                output::number(last.grad_norm, 3),
+            );
+            format!("last step: loss {loss}, gradient norm {norm}")
+        });
+        let profile = self.profile.as_ref().map(Launches::describe);
+        let lines: Vec<String> = std::iter::once(text).chain(last).chain(profile).collect();
+        lines.join("\n")
     }
 
     /// As JSON or for people.

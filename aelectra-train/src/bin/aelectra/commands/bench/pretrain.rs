@@ -6,14 +6,15 @@ use aelectra_model::device::profile;
 use aelectra_model::parameters;
 use aelectra_train::config::Configuration;
 use aelectra_train::config::pretrain::PretrainConfig;
+use aelectra_train::metrics::pretrain_metrics;
 use aelectra_train::optimizer::Adam;
 use aelectra_train::pretrain::replicas::NamedDevice;
-use aelectra_train::pretrain::step::{Steps, train_step};
+use aelectra_train::pretrain::step::{Steps, StepsSummary, train_step};
 use aelectra_train::pretrain::weights::fresh_model;
 use clap::Args;
 
 use super::args::{MeasureArgs, tell_what_multiplies};
-use super::measure::{Launches, Workload, measure_steps};
+use super::measure::{LastStep, Launches, Workload, measure_steps};
 use crate::common::configuration;
 use crate::global::Global;
 use crate::output;
@@ -84,10 +85,11 @@ pub(super) fn run(args: &PretrainBenchArgs, global: Global) -> anyhow::Result<u8
         sequences: batch.batch_size,
         parameters: Some(parameters::count(&model) as u64),
     };
+    let mut read = StepsSummary::default();
     let mut take = |model, step| {
         let (model, record) = train_step(model, &mut optimizer, &config, &batch, step, &devices)?;
         // Waits for asynchronous devices, and is what a run does at its log interval.
-        std::hint::black_box(Steps::of(record).read());
+        read = Steps::of(record).read();
         Ok(model)
     };
     let (model, mut measured) = measure_steps(workload, &args.measure, model, &mut take)?;
@@ -99,6 +101,12 @@ pub(super) fn run(args: &PretrainBenchArgs, global: Global) -> anyhow::Result<u8
         taken?;
         measured.profile = Some(Launches::of(profile));
     }
+    let weights = (config.mlm_weight, config.effective_rtd_weight());
+    let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
+    measured.last = Some(LastStep {
+        loss: finite(pretrain_metrics(&read.counts, weights.0, weights.1).loss),
+        grad_norm: finite(read.grad_norms.last().copied()),
+    });
     measured.print(global)
 }
 

@@ -1,0 +1,228 @@
+//! What is there is not lost: outputs that lead to somebody's files, series whose model is another's, losses
+//! that are no numbers.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::binary::expect_code;
+use crate::run_cases::Series;
+use crate::survival::Scene;
+
+fn asset(name: &str) -> String {
+    format!("{}/../assets/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file below a folder, with its content.
+fn files(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("listed").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.push((path.clone(), std::fs::read(path).expect("read")));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn refused(arguments: &[&str], part: &str) {
+    let (_, told) = expect_code(arguments, 2);
+    assert!(told.contains(part), "{arguments:?}: {told}");
+    assert!(told.contains("hint: "), "{told}");
+}
+
+/// Runs of the scene's recipe, of six steps, with these words more.
+fn pretrain(scene: &Scene, out: &str, more: &[&str], code: i32) -> (String, String) {
+    let mut arguments = scene.arguments(out, 1);
+    for word in &mut arguments {
+        if *word == crate::survival::STEPS.to_string() {
+            "6".clone_into(word);
+        }
+    }
+    arguments.extend(more.iter().map(|&word| word.to_owned()));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    expect_code(&arguments, code)
+}
+
+#[test]
+fn a_run_is_not_written_over_shards_or_a_model() {
+    let scene = Scene::new();
+    let shards = files(&scene.path("shards"));
+    let (_, told) = pretrain(&scene, "shards", &[], 2);
+    assert!(told.contains("something else than a run"), "{told}");
+    assert_eq!(files(&scene.path("shards")), shards);
+    // Nor are they taken for a run.
+    let (listed, _) = expect_code(&["runs", "list", &scene.at(""), "--json"], 0);
+    assert_eq!(listed.trim(), "[]");
+    refused(
+        &["runs", "stop", &scene.at("shards")],
+        "not a run directory",
+    );
+    refused(&["runs", "list", &scene.at("none")], "no directory");
+
+    let model = scene.path("model");
+    std::fs::create_dir(&model).expect("made");
+    for file in ["config.json", "model.safetensors"] {
+        let golden = asset(&format!("golden/tiny-electra/ner/{file}"));
+        std::fs::copy(golden, model.join(file)).expect("copied");
+    }
+    let before = files(&model);
+    pretrain(&scene, "model", &[], 2);
+    assert_eq!(files(&model), before);
+    assert!(!model.join("checkpoints").exists());
+}
+
+#[test]
+fn an_export_replaces_no_model_of_another_kind() {
+    let series = Series::new();
+    series.run("finetune", "run", &[], 0);
+    let (run, model) = (series.at("run"), series.at("run/model"));
+    let golden = asset("golden/tiny-electra/discriminator");
+    let export =
+        |from: &str, out: &str| ["export", "--checkpoint", from, "--out", out].map(str::to_owned);
+    let words = |words: &[String; 5]| -> Vec<String> { words.to_vec() };
+    let with = |words: Vec<String>, code: i32| {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        expect_code(&words, code).1
+    };
+    let told = with(words(&export(&golden, &model)), 2);
+    assert!(told.contains("is the model of the run"), "{told}");
+    let out = series.at("tagger");
+    with(words(&export(&run, &out)), 0);
+    let told = with(words(&export(&golden, &out)), 2);
+    assert!(
+        told.contains("holds another kind of model, ElectraForTokenClassification"),
+        "{told}"
+    );
+    // The same kind may be written again.
+    with(words(&export(&run, &out)), 0);
+    let large = series.at("large");
+    let prose = asset("sample/prose.txt");
+    expect_code(
+        &[
+            "vocab",
+            "--input",
+            &prose,
+            "--vocab-size",
+            "3000",
+            "-q",
+            "--out",
+            &large,
+        ],
+        0,
+    );
+    let mut arguments = words(&export(&golden, &series.at("other")));
+    arguments.extend(["--tokenizer".to_owned(), large]);
+    let told = with(arguments, 2);
+    assert!(
+        told.contains("the tokenizer has 3000 pieces and the model"),
+        "{told}"
+    );
+}
+
+#[test]
+fn reports_replace_nothing_that_is_read() {
+    let series = Series::new();
+    series.run("finetune", "run", &[], 0);
+    let (run, events, manifest) = (
+        series.at("run"),
+        series.at("run/events.jsonl"),
+        series.at("run/manifest.json"),
+    );
+    let before = (
+        series.read("run/events.jsonl"),
+        series.read("run/manifest.json"),
+    );
+    refused(&["report", &run, "--out", &events], "a file of the run");
+    refused(
+        &["dashboard", &run, "--svg", &manifest],
+        "a file of the run",
+    );
+    refused(&["report", &run, "--out", "-"], "`-` is no name");
+    let after = (
+        series.read("run/events.jsonl"),
+        series.read("run/manifest.json"),
+    );
+    assert_eq!(after, before);
+    for _ in 0..2 {
+        expect_code(&["report", &run], 0);
+    }
+
+    let (prose, shards) = (series.at("prose.txt"), series.at("shards"));
+    std::fs::copy(asset("sample/prose.txt"), &prose).expect("copied");
+    let tokenizer = asset("golden/tiny-electra/ner");
+    let prepare = |more: &[&str], part: &str| {
+        let words = [
+            "prepare",
+            "--input",
+            &prose,
+            "--tokenizer",
+            &tokenizer,
+            "-q",
+            "--out",
+            &shards,
+        ];
+        refused(&[&words[..], more].concat(), part);
+    };
+    prepare(&["--report", &prose], "which is read");
+    prepare(&["--min-letter-share", "60"], "share of letters is 60");
+    prepare(&["--min-letter-share", "1"], "nothing is left");
+    assert_eq!(
+        std::fs::read(&prose).ok(),
+        std::fs::read(asset("sample/prose.txt")).ok()
+    );
+    let data = ["evaluate", "--model", &series.at("run"), "--data", "-"].map(str::to_owned);
+    let data: Vec<&str> = data.iter().map(String::as_str).collect();
+    refused(&data, "read from files, and `-` is none");
+}
+
+#[test]
+fn the_model_of_a_series_is_that_of_its_best_seed() {
+    let series = Series::new();
+    series.run("finetune", "run", &["--seeds", "2"], 0);
+    let told = series.run("finetune", "run", &["--seeds", "1"], 2);
+    assert!(told.contains("holds more seeds than 1"), "{told}");
+    let weights = std::fs::read(series.path("run/model/model.safetensors")).expect("read");
+    std::fs::remove_dir_all(series.path("run/model")).expect("removed");
+    series.run("finetune", "run", &["--seeds", "2"], 0);
+    assert!(series.read("run/events.jsonl").contains("is trained again"));
+    let again = std::fs::read(series.path("run/model/model.safetensors")).expect("read");
+    assert_eq!(again, weights);
+}
+
+#[test]
+fn a_loss_that_is_no_number_fails_the_run_and_is_never_the_best() {
+    let scene = Scene::new();
+    let more = [
+        "--json",
+        "--set",
+        "learning_rate=1e30",
+        "--set",
+        "eval_examples=8",
+    ];
+    let (printed, told) = pretrain(&scene, "run", &more, 1);
+    let summary: Value = serde_json::from_str(&printed).expect("JSON");
+    assert_eq!(summary["reason"], "nonfinite");
+    assert_eq!(summary["rtd_accuracy"], Value::Null);
+    assert_eq!(summary["is_held_out"], true);
+    assert!(told.contains("was not a finite number"), "{told}");
+    let best = |event: &Value| event["kind"] == "checkpoint" && event["best"] == true;
+    assert!(!scene.events("run").iter().any(best));
+
+    let (_, told) = pretrain(&scene, "other", &["--set", "max_skipped_steps=0"], 2);
+    assert!(told.contains("max_skipped_steps"), "{told}");
+    let more = [
+        "--set",
+        "learning_rate=1e30",
+        "--set",
+        "max_skipped_steps=2",
+    ];
+    let (_, told) = pretrain(&scene, "other", &more, 1);
+    assert!(told.contains("was not a finite number"), "{told}");
+}
