@@ -108,9 +108,23 @@ Result cuMemcpy2DAsync_v2(const Copy *copy, void *stream) {
 }
 
 Result cuFuncSetAttribute(void *function, int attribute, int value) { return 0; }
-Result cuTensorMapEncodeTiled(void *map, int type, unsigned rank, void *at, const void *dims, const void *strides,
-                              const void *box, const void *steps, int interleave, int swizzle, int promotion, int fill) {
-  return 0;
+/* What the documentation of the driver asks of a map for the copy engine; what a card would refuse is refused. */
+Result cuTensorMapEncodeTiled(void *map, int type, unsigned rank, void *at, const Pointer *dims, const Pointer *strides,
+                              const unsigned *box, const unsigned *steps, int interleave, int swizzle, int promotion,
+                              int fill) {
+  static const int sizes[] = {1, 2, 4, 4, 8, 8, 2, 4, 8, 2, 4, 4, 4};
+  static const unsigned spans[] = {256 * 8, 32, 64, 128, 128, 128, 128};
+  const char *wrong = (Pointer)at % 16 ? "an address that 16 does not divide" : NULL;
+  for (unsigned i = 0; i < rank; i++) {
+    if (!dims[i] || dims[i] > 1ull << 32) wrong = "a dimension that is 0 or too large";
+    if (!box[i] || box[i] > 256) wrong = "a box of none or of more than 256";
+    if (i + 1 < rank && (strides[i] % 16 || strides[i] >= 1ull << 40)) wrong = "a stride that 16 does not divide";
+  }
+  if (box[0] * sizes[type] % 16) wrong = "rows of a box that 16 bytes do not divide";
+  if (box[0] * sizes[type] > spans[swizzle]) wrong = "rows of a box wider than what is swizzled";
+  if (!wrong) return 0;
+  fprintf(stderr, "error: a map for the copy engine has %s\n", wrong);
+  return 1;
 }
 
 #ifndef EMULATED /* emulator/emulator.cpp loads and runs kernels. */

@@ -23,6 +23,8 @@ pub(super) struct Before {
 pub(super) struct Normed {
     /// `[n, width]`.
     pub output: CubeTensor,
+    /// The same as a factor of products.
+    pub factor: CubeTensor,
     pub state: NormState,
 }
 
@@ -47,13 +49,14 @@ pub(super) struct NormGradients {
 
 #[cube(launch)]
 #[allow(clippy::too_many_arguments, reason = "the arguments of a kernel")]
-fn normalise(
+fn normalise<T: Float>(
     rows: &[f32],
     bias: &[f32],
     residual: &[f32],
     gain: &[f32],
     offset: &[f32],
     output: &mut [f32],
+    rounded: &mut [T],
     normalised: &mut [f32],
     inverse: &mut [f32],
     draw: Draw,
@@ -62,7 +65,9 @@ fn normalise(
     eps: f32,
     #[comptime] before: bool,
     #[comptime] dropped: bool,
+    #[comptime] rounds: bool,
     #[comptime] lanes: Lanes,
+    #[define(T)] _factors: ElemType,
 ) {
     let row = row_of_unit(lanes);
     let real = row < count;
@@ -102,7 +107,11 @@ fn normalise(
         while at < width {
             let value = (output[start + at] - mean) * scale;
             normalised[start + at] = value;
-            output[start + at] = value * gain[at] + offset[at];
+            let value = value * gain[at] + offset[at];
+            output[start + at] = value;
+            if comptime!(rounds) {
+                rounded[start + at] = T::cast_from(value);
+            }
             at += step;
         }
         if UNIT_POS_X == 0 {
@@ -111,17 +120,22 @@ fn normalise(
     }
 }
 
-/// `LayerNorm(dropout(rows + bias) + residual)` of `[n, width]`, or of `rows` alone.
+/// `LayerNorm(dropout(rows + bias) + residual)` of `[n, width]`, or of `rows` alone; `factors` is the type of
+/// [`Normed::factor`].
 pub(super) fn forward(
     rows: &CubeTensor,
     before: Option<Before>,
     norm: Norm<&CubeTensor>,
     eps: f64,
+    factors: DType,
 ) -> Normed {
     let [count, width] = rows.shape().dims();
     let output = empty(rows, [count, width], DType::F32);
     let normalised = empty(rows, [count, width], DType::F32);
     let inverse = empty(rows, [count], DType::F32);
+    let rounds = factors != DType::F32;
+    // What the kernel does not write where nothing is rounded.
+    let rounded = empty(rows, if rounds { [count, width] } else { [1, 1] }, factors);
     let lanes = Lanes::short(&rows.client);
     let (cubes, dim) = lanes.launch(&rows.client, count);
     let has_before = before.is_some();
@@ -141,6 +155,7 @@ pub(super) fn forward(
         argument(norm.weight),
         argument(norm.bias),
         argument(&output),
+        argument(&rounded),
         argument(&normalised),
         argument(&inverse),
         Draw::argument(dropout),
@@ -149,13 +164,20 @@ pub(super) fn forward(
         eps as f32,
         has_before,
         dropout.is_some(),
+        rounds,
         lanes,
+        element(&rounded),
     );
     let state = NormState {
         normalised,
         inverse,
     };
-    Normed { output, state }
+    let factor = if rounds { rounded } else { output.clone() };
+    Normed {
+        output,
+        factor,
+        state,
+    }
 }
 
 #[cube(launch)]

@@ -15,7 +15,7 @@ use burn_cubecl::tensor::CubeTensor;
 use super::detection::Detection;
 use super::norm::NormState;
 use super::product::{
-    factor, factors, product, product_over_rows, product_with_bias, product_with_gelu,
+    Blocks, factor, factors, product, product_over_rows, product_with_bias, product_with_gelu,
 };
 use super::tensor::{cast, contiguous, transposed, writable};
 use super::{activation, detection, gather, norm, sums, vocabulary};
@@ -200,7 +200,7 @@ fn norm_forward([rows, gain, offset]: [CubeTensor; 3], eps: f64) -> (CubeTensor,
         weight: &gain,
         bias: &offset,
     };
-    let normed = norm::forward(&rows, None, norm, eps);
+    let normed = norm::forward(&rows, None, norm, eps, burn::backend::DType::F32);
     let kept = NormKept {
         state: normed.state,
         gain,
@@ -273,11 +273,27 @@ impl Backward<CubeBackend, 3> for LinearBackward {
         let gradient = contiguous(grads.consume::<CubeBackend>(&ops.node));
         let state = ops.state;
         let dtype = factors(state.precision);
+        let [rows, weight, bias] = ops.parents;
+        let blocks = match state.before {
+            Some(_) => None,
+            None => Blocks::of(&gradient, dtype),
+        };
+        if let Some(blocks) = blocks {
+            if let Some(node) = rows {
+                grads.register::<CubeBackend>(node.id, blocks.of_rows(&state.weight));
+            }
+            if let Some(node) = weight {
+                grads.register::<CubeBackend>(node.id, blocks.of_weight(&state.rows));
+            }
+            if let Some(node) = bias {
+                grads.register::<CubeBackend>(node.id, sums::sum_rows(&gradient));
+            }
+            return;
+        }
         let gradient = match &state.before {
             Some(before) => activation::gelu_backward(&gradient, before, &state.bias, dtype),
             None => cast(gradient, dtype),
         };
-        let [rows, weight, bias] = ops.parents;
         if let Some(node) = rows {
             let of_rows = product(gradient.clone(), state.weight);
             grads.register::<CubeBackend>(node.id, of_rows);

@@ -109,39 +109,3 @@ pub(super) fn part(tensor: &CubeTensor, first: usize, count: usize) -> CubeTenso
     let rows = [Slice::from(first..first + count)];
     contiguous(CubeBackend::float_slice(tensor.clone(), &rows))
 }
-
-#[cube(launch)]
-fn join_values<T: Float>(
-    first: &[f32],
-    second: &[f32],
-    third: &[f32],
-    out: &mut [T],
-    count: usize,
-    #[define(T)] _type: ElemType,
-) {
-    let at = ABSOLUTE_POS;
-    if at < count {
-        out[at] = T::cast_from(first[at]);
-        out[at + count] = T::cast_from(second[at]);
-        out[at + 2 * count] = T::cast_from(third[at]);
-    }
-}
-
-/// Three matrices `[n, width]` one below the other in a type: `[3 · n, width]`.
-pub(super) fn join(parts: [&CubeTensor; 3], dtype: DType) -> CubeTensor {
-    let [rows, width] = parts[0].shape().dims();
-    let out = empty(parts[0], [3 * rows, width], dtype);
-    let (cubes, dim) = elementwise(&out.client, rows * width);
-    join_values::launch(
-        &out.client,
-        cubes,
-        dim,
-        argument(parts[0]),
-        argument(parts[1]),
-        argument(parts[2]),
-        argument(&out),
-        rows * width,
-        element(&out),
-    );
-    out
-}

@@ -10,7 +10,7 @@ use burn_cubecl::tensor::CubeTensor;
 use super::attention::{Sizes, view_by_head};
 use super::norm::Before;
 use super::product::{factor, product, product_over_rows};
-use super::tensor::{contiguous, transposed};
+use super::tensor::{cast, contiguous, transposed};
 use super::{
     activation, gather, has_brain_floats, integers, norm, op, primitive, sums, vocabulary,
 };
@@ -155,7 +155,8 @@ fn rows_are_normalised_with_what_comes_before() {
     let [values, residual] = [3, 4].map(|seed| numbers(rows * width, seed));
     let [bias, gain, offset] = [5, 6, 7].map(|seed| numbers(width, seed));
     let dropout = Noise::keyed(3).next_dropout(0.2, 0).expect("it drops");
-    for before in [false, true] {
+    let types = types(&device);
+    for (before, (factors, _)) in [false, true].into_iter().zip(types.into_iter().cycle()) {
         let vector = |values: &[f32]| on(&device, values, [width]);
         let [gain_on, offset_on] = [&gain, &offset].map(|values| vector(values));
         let given = before.then(|| Before {
@@ -167,7 +168,13 @@ fn rows_are_normalised_with_what_comes_before() {
             weight: &gain_on,
             bias: &offset_on,
         };
-        let normed = norm::forward(&on(&device, &values, [rows, width]), given, norm, eps);
+        let normed = norm::forward(
+            &on(&device, &values, [rows, width]),
+            given,
+            norm,
+            eps,
+            factors,
+        );
         let expected: Vec<f64> = (0..rows)
             .flat_map(|row| {
                 let value = |column: usize| {
@@ -188,7 +195,14 @@ fn rows_are_normalised_with_what_comes_before() {
                     .collect::<Vec<f64>>()
             })
             .collect();
-        assert_close("norm", &read::<2>(&normed.output), &expected);
+        let output = read::<2>(&normed.output);
+        assert_close("norm", &output, &expected);
+        let rounded = output.iter().map(|&value| match factors {
+            DType::BF16 => half::bf16::from_f32(value).to_f32(),
+            _ => value,
+        });
+        let factor = read::<2>(&cast(normed.factor, DType::F32));
+        assert!(factor.into_iter().eq(rounded), "the factor is the output");
     }
 }
 

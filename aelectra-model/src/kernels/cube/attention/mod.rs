@@ -11,11 +11,11 @@ mod tests;
 
 use std::sync::LazyLock;
 
-use burn::backend::{DType, TensorMetadata};
+use burn::backend::TensorMetadata;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::product::{product, product_with_bias};
-use super::tensor::{join, reshape, transposed};
+use super::tensor::transposed;
 use crate::kernels::{ATTENTION, may_use};
 use crate::noise::Dropout;
 
@@ -73,27 +73,33 @@ fn is_fused() -> bool {
     *FUSED
 }
 
-/// Rows `[n, hidden]`, the weights of query, key and value one below the other, `[3 · width, hidden]`, both
-/// as factors of a type, and their biases to the context, `[n, width]` in that type.
+/// What makes query, key and value of rows.
+pub(super) struct Projections<'a> {
+    /// The three weights one below the other, `[3 · width, hidden]`, as factors of a type.
+    pub weight: &'a CubeTensor,
+    /// The three biases, `[3 · width]`.
+    pub bias: &'a CubeTensor,
+    /// Each bias by itself, `[width]`.
+    pub biases: [&'a CubeTensor; 3],
+}
+
+/// Rows `[n, hidden]` as factors of a type to the context, `[n, width]` in that type.
 pub(super) fn forward(
     rows: &CubeTensor,
-    weight: &CubeTensor,
-    biases: [&CubeTensor; 3],
+    projections: &Projections<'_>,
     attention: &Attention,
 ) -> (CubeTensor, State) {
     let factors = rows.dtype;
     let form = fused::form(&rows.client, attention.sizes, factors);
-    let weight = transposed(weight.clone());
+    let weight = transposed(projections.weight.clone());
     if let Some(form) = form.filter(|_| is_fused()) {
-        let width = attention.sizes.width();
-        let biases = biases.map(|bias| reshape(bias.clone(), [1, width]));
-        let bias = reshape(join(biases.each_ref(), DType::F32), [3 * width]);
-        let qkv = product_with_bias(rows, &weight, &bias, factors);
+        let qkv = product_with_bias(rows, &weight, projections.bias, factors);
         let (context, log_sums) = fused::forward(&qkv, attention, form);
         (context, State::Fused(qkv, log_sums))
     } else {
         let qkv = product(rows.clone(), weight);
-        let (context, heads, log_sums) = composed::forward(&qkv, biases, attention, factors);
+        let (context, heads, log_sums) =
+            composed::forward(&qkv, projections.biases, attention, factors);
         (context, State::Composed(heads, log_sums))
     }
 }

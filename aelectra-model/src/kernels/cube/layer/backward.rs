@@ -44,12 +44,12 @@ pub(super) fn backward(
         bias,
     };
     let bias = &weights.intermediate.bias;
-    let inner = product_with_gelu_slope(&dropped, &state.outer, &state.inner, bias, dtype);
+    let inner = product_with_gelu_slope(&dropped, &state.factors.output, &state.inner, bias, dtype);
     let intermediate = Dense {
         weight: product_over_rows(&inner, &state.attended),
         bias: sum_rows(&inner),
     };
-    let attended = product_plus(&inner, &state.intermediate, residual);
+    let attended = product_plus(&inner, &state.factors.intermediate, residual);
     drop(inner);
 
     let NormGradients {
@@ -71,12 +71,12 @@ pub(super) fn backward(
         weight: product_over_rows(&dropped, &state.context),
         bias,
     };
-    let context = product_in(&dropped, &state.projection, dtype);
+    let context = product_in(&dropped, &state.factors.projection, dtype);
     let attention = settings.attention(width);
     let qkv = attention::backward(state.attention, &state.context, &context, &attention);
     let weight = product_over_rows(&qkv, &state.input);
     let bias = sum_rows(&qkv);
-    let input = product_plus(&qkv, &state.joined, residual);
+    let input = product_plus(&qkv, &state.factors.joined, residual);
 
     let third = |at: usize| Dense {
         weight: part(&weight, at * width, width),

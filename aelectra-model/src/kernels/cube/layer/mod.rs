@@ -3,6 +3,7 @@
 //! computed again for the gradients instead of kept.
 
 mod backward;
+mod factors;
 mod forward;
 mod op;
 
@@ -10,6 +11,8 @@ pub(super) use op::layer;
 
 use burn::backend::DType;
 use burn_cubecl::tensor::CubeTensor;
+
+use factors::Factors;
 
 use super::attention::{self, Attention, Sizes};
 use super::norm::NormState;
@@ -33,13 +36,8 @@ struct Settings {
 struct State {
     /// The layer's input as a factor: `T [n, hidden]`.
     input: CubeTensor,
-    /// The weights of query, key and value as one factor: `T [3 · hidden, hidden]`.
-    joined: CubeTensor,
     attention: attention::State,
-    /// The weights of the other products as factors.
-    projection: CubeTensor,
-    intermediate: CubeTensor,
-    outer: CubeTensor,
+    factors: Factors,
     /// `T [n, hidden]`.
     context: CubeTensor,
     attention_norm: NormState,

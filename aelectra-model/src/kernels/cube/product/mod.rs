@@ -19,11 +19,13 @@ use cubek::matmul::routine::BlueprintStrategy;
 use cubek::matmul::strategy::Strategy as Routine;
 use cubek::std::InputBinding;
 
+mod blocks;
 mod epilogue;
 mod fused;
 #[cfg(test)]
 mod tests;
 
+pub(super) use blocks::Blocks;
 pub(super) use epilogue::{
     product_in, product_plus, product_with_bias, product_with_gelu, product_with_gelu_slope,
 };

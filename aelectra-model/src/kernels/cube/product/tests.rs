@@ -7,7 +7,7 @@ use burn_cubecl::tensor::CubeTensor;
 use super::epilogue::Epilogue;
 use super::fused::{self, Given};
 use super::{
-    product_in, product_plus, product_with_bias, product_with_gelu, product_with_gelu_slope,
+    Blocks, product_in, product_plus, product_with_bias, product_with_gelu, product_with_gelu_slope,
 };
 use crate::kernels::cube::tensor::{cast, empty, transposed};
 use crate::kernels::cube::tests::{assert_near, brain_floats, device, numbers, on, types};
@@ -111,7 +111,38 @@ fn products_with_epilogues_are_those_of_plain_rust() {
     }
 }
 
-/// Else the test above compares what CubeK and the kernels behind it give.
+#[test]
+fn gradients_of_many_outputs_are_summed_over_blocks() {
+    let Some(device) = device() else { return };
+    let (count, outputs, inputs) = (24, 8192, 16);
+    let gradient = brain_floats(count * outputs, 5);
+    let weight = brain_floats(outputs * inputs, 6);
+    let rows = brain_floats(count * inputs, 7);
+    let mut of_rows = vec![0.0; count * inputs];
+    let mut of_weight = vec![0.0; outputs * inputs];
+    for (i, o) in (0..count).flat_map(|i| (0..outputs).map(move |o| (i, o))) {
+        let slope = f64::from(gradient[i * outputs + o]);
+        for k in 0..inputs {
+            of_rows[i * inputs + k] += slope * f64::from(weight[o * inputs + k]);
+            of_weight[o * inputs + k] += slope * f64::from(rows[i * inputs + k]);
+        }
+    }
+    let gradient = on(&device, &gradient, [count, outputs]);
+    let weight = on(&device, &weight, [outputs, inputs]);
+    let rows = on(&device, &rows, [count, inputs]);
+    for (factors, share) in types(&device) {
+        let what = format!("in {factors:?}");
+        let blocks = Blocks::of(&gradient, factors).expect("many outputs");
+        let ours = blocks.of_rows(&cast(weight.clone(), factors));
+        assert_near(&what, &ours, &of_rows, share);
+        let ours = blocks.of_weight(&cast(rows.clone(), factors));
+        assert_near(&what, &ours, &of_weight, share);
+    }
+    let few = on(&device, &vec![0.0; 64], [1, 64]);
+    assert!(Blocks::of(&few, DType::F32).is_none());
+}
+
+/// Else the first test compares what CubeK and the kernels behind it give.
 #[test]
 fn tensor_cores_take_epilogues() {
     let Some(device) = device() else { return };
