@@ -309,7 +309,9 @@ pub(crate) fn train_seed(
             Some(found.evaluation.report.micro)
         };
         let dev_f1 = on_dev.as_ref().map(|micro| micro.f1);
-        let found_on_dev = on_dev.as_ref().map(|micro| micro.predicted);
+        // Where there is nothing to find, nothing found means nothing.
+        let to_find = on_dev.as_ref().filter(|micro| micro.support > 0);
+        let found_on_dev = to_find.map(|micro| micro.predicted);
         let loss = means.iter().sum::<f64>() / means.len().max(1) as f64;
         if let Some(what) = watch.epoch(loss, found_on_dev) {
             let epoch = epoch + 1;
@@ -361,7 +363,7 @@ pub(crate) fn train_seed(
     if !context.is_trial && !data.test.is_empty() {
         let found = measure(&tagger, &data.test, "test", epoch, step, context)?;
         let report = found.evaluation.report;
-        result.collapsed = report.micro.predicted == 0;
+        result.collapsed = report.micro.predicted == 0 && report.micro.support > 0;
         result.test_f1 = Some(report.micro.f1);
         result.test_f1_no_misc = Some(report.micro_no_misc.f1);
         result.test_tags = found.tags;

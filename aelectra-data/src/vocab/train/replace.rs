@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::error::{DataError, Result};
 use crate::files::if_there;
+use crate::run::RunDir;
 use crate::vocab::WordPieceTokenizer;
 
 /// Where the new files are written before the old ones go.
@@ -19,11 +20,12 @@ const FILES: [&str; 4] = [
     "vocab.txt",
 ];
 
-/// Whether [`replace_tokenizer`] may write here. A model's pieces are the numbers of its tokenizer's
-/// lines: with another tokenizer beside it, it would read every word wrongly and say nothing.
+/// Whether [`replace_tokenizer`] may write here. The pieces of a model, and of a run's checkpoints, are the
+/// numbers of its tokenizer's lines: with another tokenizer beside it, it would read every word wrongly
+/// and say nothing.
 ///
 /// # Errors
-/// When the directory holds a model.
+/// When the directory holds a model, or is a run's.
 pub fn refuse_model(dir: &Path) -> Result<()> {
     const MODEL: [&str; 3] = ["config.json", "model.safetensors", "pytorch_model.bin"];
     match MODEL
@@ -36,6 +38,21 @@ pub fn refuse_model(dir: &Path) -> Result<()> {
             found.display()
         ))
         .with_hint("give `--out` a directory of its own")),
+        None => refuse_run(dir),
+    }
+}
+
+/// The tokenizer of a run is what its checkpoints were trained with.
+fn refuse_run(dir: &Path) -> Result<()> {
+    let whole = dir.canonicalize().ok();
+    let parent = whole.as_deref().and_then(Path::parent);
+    match parent.filter(|parent| RunDir::open(parent).is_ok()) {
+        Some(run) => Err(DataError::invalid(format!(
+            "`{}` belongs to the run `{}`",
+            dir.display(),
+            run.display()
+        ))
+        .with_hint("give `--out` a directory outside of runs")),
         None => Ok(()),
     }
 }
@@ -81,6 +98,14 @@ mod tests {
         let error = refuse_model(dir.path()).expect_err("a model");
         assert!(error.to_string().contains("config.json"), "{error}");
         assert!(error.hint().is_some());
+
+        let run = tempfile::tempdir().expect("a directory");
+        let own = run.path().join("tokenizer");
+        fs::create_dir(&own).expect("makes");
+        refuse_model(&own).expect("no run");
+        fs::write(run.path().join("events.jsonl"), "").expect("writes");
+        let error = refuse_model(&own).expect_err("a run's");
+        assert!(error.to_string().contains("belongs to the run"), "{error}");
     }
 
     #[test]

@@ -156,7 +156,7 @@ fn describe(summary: &SeriesSummary, out: &Path) -> String {
     }
     if !summary.collapsed.is_empty() {
         text += &format!(
-            "collapsed: the tagger of {} of {} seeds finds nothing at all, or there is nothing to find\n",
+            "collapsed: the tagger of {} of {} seeds finds nothing at all\n",
             summary.collapsed.len(),
             summary.runs.len()
         );
