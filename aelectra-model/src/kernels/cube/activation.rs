@@ -90,7 +90,7 @@ fn gelu_gradient<R: Float, T: Float, N: Size>(
     out: &mut [Vector<T, N>],
     width: usize,
     count: usize,
-    #[define(R)] _rows: ElemType,
+    #[define(R)] _before: ElemType,
     #[define(T)] _type: ElemType,
 ) {
     let at = ABSOLUTE_POS;
