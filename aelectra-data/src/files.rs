@@ -34,11 +34,14 @@ pub fn write_named(path: &Path, content: &[u8]) -> Result<()> {
         return Err(error.with_hint("name a file; `/dev/stdout` is standard output"));
     }
     match fs::metadata(path) {
-        Ok(found) if !found.is_file() && !found.is_dir() => File::options()
-            .write(true)
-            .open(path)
-            .and_then(|mut file| file.write_all(content))
-            .map_err(DataError::io("write", path)),
+        // What `/dev/stdout` leads to may be a file that somebody else has open.
+        Ok(found) if !found.is_dir() && (!found.is_file() || path.starts_with("/dev")) => {
+            File::options()
+                .append(true)
+                .open(path)
+                .and_then(|mut file| file.write_all(content))
+                .map_err(DataError::io("write", path))
+        }
         Ok(_) => replace_file(
             &path.canonicalize().map_err(DataError::io("find", path))?,
             content,

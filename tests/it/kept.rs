@@ -37,6 +37,26 @@ fn refused(arguments: &[&str], part: &str) {
     assert!(told.contains("hint: "), "{told}");
 }
 
+/// Standard output may be a file that whoever started the program has open.
+#[cfg(unix)]
+#[test]
+fn what_goes_to_standard_output_stays_with_the_rest_of_it() {
+    let series = Series::new();
+    let printed = series.path("printed.txt");
+    let output = crate::binary::aelectra()
+        .args(["evaluate", "--model", &asset("golden/tiny-electra/ner")])
+        .args(["--data", &series.at("test.conllu")])
+        .args(["--predictions", "/dev/stdout"])
+        .stdout(std::fs::File::create(&printed).expect("made"))
+        .status();
+    assert!(output.expect("it runs").success());
+    let printed = std::fs::read_to_string(printed).expect("read");
+    assert!(
+        printed.contains("\tO\n") && printed.contains("F1"),
+        "{printed}"
+    );
+}
+
 /// Runs of the scene's recipe, of six steps, with these words more.
 fn pretrain(scene: &Scene, out: &str, more: &[&str], code: i32) -> (String, String) {
     let mut arguments = scene.arguments(out, 1);
@@ -84,46 +104,29 @@ fn an_export_replaces_no_model_of_another_kind() {
     series.run("finetune", "run", &[], 0);
     let (run, model) = (series.at("run"), series.at("run/model"));
     let golden = asset("golden/tiny-electra/discriminator");
-    let export =
-        |from: &str, out: &str| ["export", "--checkpoint", from, "--out", out].map(str::to_owned);
-    let words = |words: &[String; 5]| -> Vec<String> { words.to_vec() };
-    let with = |words: Vec<String>, code: i32| {
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        expect_code(&words, code).1
+    let golden_tagger = asset("golden/tiny-electra/ner");
+    let export = |from: &str, out: &str, more: &[&str], code: i32| {
+        let words = ["export", "--checkpoint", from, "--out", out];
+        expect_code(&[&words[..], more].concat(), code).1
     };
-    let told = with(words(&export(&golden, &model)), 2);
+    let told = export(&golden, &model, &[], 2);
     assert!(told.contains("is the model of the run"), "{told}");
     let out = series.at("tagger");
-    with(words(&export(&run, &out)), 0);
-    let told = with(words(&export(&golden, &out)), 2);
-    assert!(
-        told.contains("holds another kind of model, ElectraForTokenClassification"),
-        "{told}"
-    );
-    // The same kind may be written again.
-    with(words(&export(&run, &out)), 0);
-    let large = series.at("large");
-    let prose = asset("sample/prose.txt");
-    expect_code(
-        &[
-            "vocab",
-            "--input",
-            &prose,
-            "--vocab-size",
-            "3000",
-            "-q",
-            "--out",
-            &large,
-        ],
-        0,
-    );
-    let mut arguments = words(&export(&golden, &series.at("other")));
-    arguments.extend(["--tokenizer".to_owned(), large]);
-    let told = with(arguments, 2);
-    assert!(
-        told.contains("the tokenizer has 3000 pieces and the model"),
-        "{told}"
-    );
+    export(&run, &out, &[], 0);
+    let told = export(&golden, &out, &[], 2);
+    let part = "holds another kind of model, ElectraForTokenClassification";
+    assert!(told.contains(part), "{told}");
+    // The same kind may be written again, also below a run.
+    for out in [&out, &series.at("run/exported")] {
+        export(&golden_tagger, out, &[], 0);
+        export(&golden_tagger, out, &[], 0);
+    }
+    let (large, prose) = (series.at("large"), asset("sample/prose.txt"));
+    let vocab = ["vocab", "--input", &prose, "--vocab-size", "3000", "-q"];
+    expect_code(&[&vocab[..], &["--out", &large]].concat(), 0);
+    let told = export(&golden, &series.at("other"), &["--tokenizer", &large], 2);
+    let part = "the tokenizer has 3000 pieces and the model";
+    assert!(told.contains(part), "{told}");
 }
 
 #[test]

@@ -45,7 +45,8 @@ pub fn refuse_model(dir: &Path) -> Result<()> {
 /// The tokenizer of a run is what its checkpoints were trained with.
 fn refuse_run(dir: &Path) -> Result<()> {
     let whole = dir.canonicalize().ok();
-    let parent = whole.as_deref().and_then(Path::parent);
+    let own = whole.as_deref().filter(|dir| dir.ends_with("tokenizer"));
+    let parent = own.and_then(Path::parent);
     match parent.filter(|parent| RunDir::open(parent).is_ok()) {
         Some(run) => Err(DataError::invalid(format!(
             "`{}` belongs to the run `{}`",

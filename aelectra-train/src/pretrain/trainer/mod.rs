@@ -175,7 +175,9 @@ impl<'a> Trainer<'a> {
         }
         let held_out = trainer.last_evaluation.map(|(_, metrics)| metrics);
         let metrics = held_out.unwrap_or(trainer.last_training);
-        if !hurries && metrics.loss.is_some_and(|loss| !loss.is_finite()) {
+        // Of training steps it may be no number because the last ones were skipped, which harms no weights.
+        let loss = held_out.and_then(|metrics| metrics.loss);
+        if !hurries && loss.is_some_and(|loss| !loss.is_finite()) {
             trainer.bus.warn(
                 "the loss is not a number at the end: these weights are of no use".to_owned(),
                 Some(step),

@@ -27,11 +27,12 @@ pub(super) enum Epilogue {
     Plus,
 }
 
-/// Whether a product's kernel may do more than multiply.
+/// Whether a product's kernel may do more than multiply, and there are tensor cores for it.
 fn may_fuse(left: &CubeTensor) -> bool {
     static FUSED: LazyLock<bool> = LazyLock::new(|| may_use(EPILOGUES));
     let exact = left.dtype == DType::F32 && !may_round();
-    *FUSED && !exact && !is_measured()
+    let has_cores = !left.client.properties().features.matmul.mma.is_empty();
+    *FUSED && has_cores && !exact && !is_measured()
 }
 
 /// `left` `[m, k]` times `right` `[k, n]` in a type, with an epilogue, where there is a kernel for it.
@@ -90,18 +91,19 @@ pub(in crate::kernels::cube) fn product_with_gelu(
     bias: &CubeTensor,
     dtype: DType,
 ) -> (CubeTensor, CubeTensor) {
-    let [rows, _] = left.shape().dims();
-    let [_, columns] = right.shape().dims();
-    let before = empty(left, [rows, columns], dtype);
-    let given = Given {
-        bias: Some(bias),
-        before: Some(&before),
-        ..Given::default()
-    };
-    if let Some(out) = try_fused(left, right, dtype, Epilogue::BiasGelu, &given) {
-        return (before, out);
+    if may_fuse(left) {
+        let [rows, _] = left.shape().dims();
+        let [_, columns] = right.shape().dims();
+        let before = empty(left, [rows, columns], dtype);
+        let given = Given {
+            bias: Some(bias),
+            before: Some(&before),
+            ..Given::default()
+        };
+        if let Some(out) = try_fused(left, right, dtype, Epilogue::BiasGelu, &given) {
+            return (before, out);
+        }
     }
-    drop(before);
     let before = product(left.clone(), right.clone());
     let out = activation::with_bias(&before, bias, true, dtype);
     (before, out)

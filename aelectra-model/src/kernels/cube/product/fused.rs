@@ -374,8 +374,8 @@ struct Call<'a> {
     given: &'a Given<'a>,
 }
 
-/// The vectors that a routine gives.
-type Given32 = Vector<Acc, AccSize>;
+/// The vectors of a product that a routine gives.
+type Product = Vector<Acc, AccSize>;
 
 impl Call<'_> {
     /// By a routine that takes these arguments.
@@ -387,7 +387,7 @@ impl Call<'_> {
     where
         F: Float,
         Args: MatmulArgs<Config = ()>,
-        Args::Output<Given32>: LaunchArg<RuntimeArg = TargetLaunch<Given32, F>>,
+        Args::Output<Product>: LaunchArg<RuntimeArg = TargetLaunch<Product, F>>,
         Routine: BatchMatmulRoutine<()>,
         InputArg<Args>: ConcreteInputsFactory<Routine>,
     {
@@ -431,7 +431,7 @@ impl Call<'_> {
             &info.vector_sizes,
             &types,
         );
-        let product = <TensorOutput<Given32> as ConcreteOutputFactory<Routine>>::create(
+        let product = <TensorOutput<Product> as ConcreteOutputFactory<Routine>>::create(
             out,
             &info.blueprint,
             &problem,

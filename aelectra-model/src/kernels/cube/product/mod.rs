@@ -1,5 +1,5 @@
 //! Matrix products with sums in 32 bits, by routines of CubeK that are known to be fast;
-//! [`TUNE`](TUNE) has it measure all it has instead.
+//! [`TUNE`] has it measure all it has instead.
 
 use std::sync::LazyLock;
 

@@ -132,8 +132,13 @@ fn refuse_other_files(out: &Path) -> anyhow::Result<()> {
             "give a directory of its own",
         ));
     }
-    let parent = out.canonicalize().ok();
-    let parent = parent.as_deref().and_then(Path::parent);
+    let whole = out.canonicalize().ok();
+    let own = |out: &&Path| {
+        ["discriminator", "generator", "model"]
+            .iter()
+            .any(|own| out.ends_with(own))
+    };
+    let parent = whole.as_deref().filter(own).and_then(Path::parent);
     if let Some(run) = parent.filter(|parent| RunDir::open(parent).is_ok()) {
         return Err(output::usage(
             format!(
