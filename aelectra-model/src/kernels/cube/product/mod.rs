@@ -22,6 +22,7 @@ use cubek::std::InputBinding;
 mod blocks;
 mod epilogue;
 mod fused;
+mod target;
 #[cfg(test)]
 mod tests;
 
