@@ -16,8 +16,10 @@ use common::{MASK, masked_batch, small_network};
 const ROWS: usize = 4;
 const LENGTH: usize = 16;
 const WORDS: u64 = 60;
+const STEPS: u64 = 300;
 
-/// Metrics of every step of training on the same batch.
+/// Metrics of every step of training on the same batch, to the end of the schedule: at a full rate a
+/// pair goes on to jump about.
 fn learn(mlm_weight: f64) -> Vec<PretrainMetrics> {
     let device = aelectra_model::device::for_tests().autodiff();
     let mut config = PretrainConfig {
@@ -25,7 +27,7 @@ fn learn(mlm_weight: f64) -> Vec<PretrainMetrics> {
         batch_size: ROWS,
         learning_rate: 3e-3,
         warmup_steps: 20,
-        schedule_steps: 1000,
+        schedule_steps: STEPS,
         generator_size: 1.0,
         rtd_weight: 5.0,
         ..small_network()
@@ -51,7 +53,7 @@ fn learn(mlm_weight: f64) -> Vec<PretrainMetrics> {
     let devices = [NamedDevice::new("test", &device)];
     let mut optimizer = Adam::new(config.optimizer, &model);
     let mut losses = Vec::new();
-    for step in 0..300 {
+    for step in 0..STEPS {
         let (new, record) = train_step(model, &mut optimizer, &config, &batch, step, &devices)
             .expect("f32 is everywhere");
         model = new;
