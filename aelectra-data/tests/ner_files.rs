@@ -396,3 +396,13 @@ fn word_tokenisation_follows_ddt() {
         assert!(f1 > floor, "{split}: {f1}");
     }
 }
+
+#[test]
+fn a_file_without_entities_is_told() {
+    let dataset = read("x.tsv", "Ib\tO\n\nler\tO\n", &ReadOptions::default()).expect("reads");
+    let warnings = dataset.warnings();
+    assert!(
+        warnings[0].contains("no entity in 2 sentences"),
+        "{warnings:?}"
+    );
+}

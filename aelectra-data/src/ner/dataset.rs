@@ -79,6 +79,12 @@ impl NerDataset {
                 self.skipped
             ));
         }
+        let count = self.sentences.len();
+        if count > 0 && !self.has_entities() {
+            warnings.push(format!(
+                "`{path}`: no entity in {count} sentences, so every F1 on it is 0"
+            ));
+        }
         warnings
     }
 }

@@ -121,11 +121,11 @@ pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
     }
     if !args.train_sentences.is_empty() {
         output::show(global, &finished.curve, || {
-            format!(
-                "{}{}",
-                curve::table(&finished.curve),
-                session.dir().path().display()
-            )
+            let table = match &finished.curve[..] {
+                [] => "no point of the curve is done; the same command goes on\n".to_owned(),
+                points => curve::table(points),
+            };
+            format!("{table}{}", session.dir().path().display())
         })?;
     }
     Ok(finished.end.exit_code as u8)

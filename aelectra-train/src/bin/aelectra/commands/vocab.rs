@@ -59,6 +59,12 @@ pub(crate) fn run(args: &VocabArgs, global: Global) -> anyhow::Result<u8> {
         limit_alphabet: args.limit_alphabet,
         ..VocabularyOptions::default()
     };
+    if args.max_length < 3 {
+        return Err(output::usage(
+            format!("--max-length is {}", args.max_length),
+            "give at least 3: [CLS], a piece and [SEP]",
+        ));
+    }
     refuse_model(&args.out)?;
     // From the start, so that the second of two learns it before its work, not after.
     let _lock = Lock::of_directory(&args.out, "aelectra vocab")?;
