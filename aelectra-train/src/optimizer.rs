@@ -9,7 +9,7 @@ mod muon;
 
 use std::collections::{BTreeMap, HashMap};
 
-use aelectra_model::kernels::{self, AdamStep, AdamTensors};
+use aelectra_model::kernels::{self, AdamStep, AdamTensors, MuonStep};
 use aelectra_model::parameters;
 use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::optim::GradientsParams;
@@ -164,7 +164,11 @@ impl Adam {
                 let matrix = taken.muon.as_ref()?;
                 Some((matrix, &taken.shape, tensors))
             });
-            muon::step(&self.config, kernels, &grad_norm, max_grad_norm, matrices);
+            let step = MuonStep {
+                beta: self.config.beta1,
+                max_grad_norm,
+            };
+            muon::step(&step, kernels, &grad_norm, matrices);
         }
         let mut put = Put {
             optimizer: self,

@@ -3,12 +3,13 @@
 use crate::binary::aelectra;
 
 /// Variables that have another use than to set a key.
-const OTHERS: [(&str, &str); 7] = [
+const OTHERS: [(&str, &str); 8] = [
     ("AELECTRA_DEVICE", "flex"),
     ("AELECTRA_FUSED", "1"),
     ("AELECTRA_SIMD", "portable"),
     ("AELECTRA_TEST_DEVICE", "flex"),
     ("AELECTRA_TF32", "0"),
+    ("AELECTRA_TILES", "wide,small"),
     ("AELECTRA_TUNE", "0"),
     ("AELECTRA_WITHOUT", "attention,epilogues"),
 ];

@@ -32,7 +32,7 @@ use std::sync::LazyLock;
 use burn::tensor::{Device, Int, Tensor};
 
 pub use adam::{AdamStep, AdamTensors};
-pub use muon::orthogonal_flops;
+pub use muon::{MuonStep, MuonTensors, orthogonal_flops};
 pub use weights::{Dense, LayerOptions, LayerWeights, Norm, PARAMETERS};
 
 use crate::error::{ModelError, Result};
@@ -209,10 +209,17 @@ pub trait Kernels: Debug + Sync {
         composed::adam(step, loss, parameters)
     }
 
-    /// Matrices outside autodiff with their singular values brought near 1: Muon's direction of an
-    /// update. What multiplies, and in which precision, is as in a layer of the same set.
-    fn orthogonal(&self, matrices: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
-        muon::orthogonal(matrices, Tensor::matmul)
+    /// One step of Muon: the updated matrices, flat as they were given. Their direction is the momentum as it
+    /// would be if the next gradient were the same, with its singular values brought near 1; what multiplies,
+    /// and in which precision, is as in a layer of the same set. A step whose `grad_norm` `[1]`, the
+    /// norm of all gradients before clipping, is not finite leaves the matrices unchanged.
+    fn muon(
+        &self,
+        step: &MuonStep,
+        grad_norm: &Tensor<1>,
+        matrices: Vec<MuonTensors>,
+    ) -> Vec<Tensor<1>> {
+        muon::muon(step, grad_norm, matrices, muon::orthogonal)
     }
 }
 
@@ -238,6 +245,13 @@ pub const WITHOUT: &str = "AELECTRA_WITHOUT";
 /// What a GPU can do without: attention in one kernel, what follows a product in the product's kernel,
 /// products that the copy engine feeds.
 pub const PARTS: [&str; 3] = [ATTENTION, EPILOGUES, COPY_ENGINE];
+/// The environment variable that has the products which a GPU's copy engine feeds cut in other ways than
+/// CubeK infers, some of [`CUTS`], separated by commas: to find out whether that is faster.
+pub const TILES: &str = "AELECTRA_TILES";
+/// What tiles can be: with longer steps along the sums, with fewer rows.
+pub const CUTS: [&str; 2] = [WIDE, SMALL];
+const WIDE: &str = "wide";
+const SMALL: &str = "small";
 const ATTENTION: &str = "attention";
 const EPILOGUES: &str = "epilogues";
 const COPY_ENGINE: &str = "copy-engine";
@@ -247,7 +261,13 @@ pub const SIMD_LEVELS: [&str; 4] = ["portable", "avx2", "avx512", "amx"];
 /// Whether the environment lets a GPU use one of [`PARTS`].
 #[cfg(feature = "cube")]
 pub(crate) fn may_use(part: &str) -> bool {
-    !std::env::var(WITHOUT).is_ok_and(|value| value.split(',').any(|named| named == part))
+    !is_listed(WITHOUT, part)
+}
+
+/// Whether a variable of the environment, which is a list, names something.
+#[cfg(feature = "cube")]
+pub(crate) fn is_listed(variable: &str, name: &str) -> bool {
+    std::env::var(variable).is_ok_and(|value| value.split(',').any(|named| named == name))
 }
 
 /// Checks what the environment asks of the kernels.
@@ -261,6 +281,7 @@ pub fn check_environment() -> Result<()> {
         (TUNE, &["0", "1"], false),
         (TF32, &["0", "1"], false),
         (WITHOUT, &PARTS, true),
+        (TILES, &CUTS, true),
     ] {
         let Some(value) = std::env::var_os(name) else {
             continue;

@@ -5,11 +5,12 @@ const PREFIX: &str = "AELECTRA_";
 
 /// Variables that are read elsewhere in this project and set no key, without their prefix. Those of
 /// command-line flags are not here: whoever parses the command line knows them.
-const ELSEWHERE: [&str; 7] = [
+const ELSEWHERE: [&str; 8] = [
     "FUSED",
     "GIT_COMMIT",
     "SIMD",
     "TF32",
+    "TILES",
     "TUNE",
     "WITHOUT",
     "WORKER_TOKEN",

@@ -50,7 +50,7 @@ use matrix::Arithmetic;
 
 use super::{
     Activation, AdamStep, AdamTensors, Dense, FEW_OUTPUTS, Family, Kernels, LayerOptions,
-    LayerWeights, PreparedEncoder,
+    LayerWeights, MuonStep, MuonTensors, PreparedEncoder,
 };
 use crate::error::Result;
 use crate::input::SequenceLayout;
@@ -184,7 +184,14 @@ impl Kernels for CpuKernels {
         adam::adam(self.0.isa, step, loss, parameters)
     }
 
-    fn orthogonal(&self, matrices: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
-        muon::orthogonal(self.0, matrices)
+    fn muon(
+        &self,
+        step: &MuonStep,
+        grad_norm: &Tensor<1>,
+        matrices: Vec<MuonTensors>,
+    ) -> Vec<Tensor<1>> {
+        super::muon::muon(step, grad_norm, matrices, |momenta| {
+            muon::orthogonal(self.0, momenta)
+        })
     }
 }

@@ -8,7 +8,7 @@ use super::matrix::{Arithmetic, Product, View};
 use super::tensor::{from_vec, on_cpu, slice};
 use crate::kernels::muon::{COEFFICIENTS, EPSILON, ROUNDS};
 
-/// As [`crate::kernels::Kernels::orthogonal`].
+/// Matrices with their singular values brought near 1, as [`crate::kernels::muon::orthogonal`].
 pub(super) fn orthogonal(arithmetic: Arithmetic, matrices: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
     matrices
         .into_par_iter()

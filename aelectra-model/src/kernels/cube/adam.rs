@@ -12,7 +12,7 @@ use super::tensor::{argument, empty, writable};
 use crate::kernels::{AdamStep, AdamTensors};
 
 /// Parameters of a launch at most.
-const GROUP: usize = 16;
+pub(super) const GROUP: usize = 16;
 /// Buffers of a parameter, and those that all share.
 const BUFFERS: usize = 4;
 const SHARED_BUFFERS: usize = 4;
@@ -80,7 +80,7 @@ fn squares(
 
 /// By its bits: compilers of shaders may assume that there is nothing else.
 #[cube]
-fn is_finite(value: f32) -> bool {
+pub(super) fn is_finite(value: f32) -> bool {
     (u32::reinterpret(value) & 0x7f80_0000u32) != 0x7f80_0000u32
 }
 
@@ -188,7 +188,7 @@ pub(super) fn adam(
     (updated, back(norm))
 }
 
-fn back(tensor: CubeTensor) -> Tensor<1> {
+pub(super) fn back(tensor: CubeTensor) -> Tensor<1> {
     Tensor::from_primitive::<CubeBackend>(tensor)
 }
 

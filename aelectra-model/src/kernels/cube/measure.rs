@@ -14,9 +14,34 @@ use cubek::matmul::strategy::Strategy as Routine;
 use cubek::matmul::tiled::Strategy as Tiled;
 use cubek::matmul::tiled::cmma::CmmaStrategy;
 
-use super::product::by;
+use super::product::{Tiles, by, stream};
 use super::tensor::{cast, empty, transposed};
 use super::tests::{device, numbers, on, read};
+use crate::device::profile;
+
+/// A way to multiply.
+enum Way {
+    /// One of CubeK's routines.
+    By(Routine),
+    /// The routine that the copy engine feeds, cut otherwise.
+    In(Tiles),
+}
+
+/// CubeK's routines for tensor cores, and tiles of one, by name.
+fn ways() -> Vec<(&'static str, Way)> {
+    let tiles = [
+        ("tma tiles", false, false),
+        ("tma wide", true, false),
+        ("tma small", false, true),
+        ("tma wide small", true, true),
+    ];
+    let tiles = tiles.map(|(name, wide, small)| (name, Way::In(Tiles { wide, small })));
+    let routines = routines().into_iter();
+    routines
+        .map(|(name, routine)| (name, Way::By(routine)))
+        .chain(tiles)
+        .collect()
+}
 
 /// CubeK's routines for tensor cores by name.
 fn routines() -> Vec<(&'static str, Routine)> {
@@ -113,7 +138,7 @@ fn routines() -> Vec<(&'static str, Routine)> {
     ]
 }
 
-/// Not a test: how long each routine takes for the products of a step of ELECTRA-Small, 128 × 128.
+/// Not a test: microseconds on the device that each routine takes for the products of a step of ELECTRA-Small, 128 × 128.
 #[test]
 #[ignore = "measures; see tests/gpu/README.md"]
 fn products_by_routine() {
@@ -164,11 +189,14 @@ fn products_by_routine() {
         let corner = || -> Vec<f32> { read::<3>(&out).iter().step_by(9973).copied().collect() };
         let mut first: Option<Vec<f32>> = None;
         let mut line = format!("{batch} x {m} x {n} x {k}:");
-        for (name, routine) in routines() {
+        for (name, way) in ways() {
             if !few.is_empty() && !few.split(',').any(|wanted| wanted == name) {
                 continue;
             }
-            let run = || by(&routine, left.clone(), right.clone(), &out);
+            let run = || match &way {
+                Way::By(routine) => by(routine, left.clone(), right.clone(), &out),
+                Way::In(tiles) => stream(&left, &right, &out, *tiles),
+            };
             if let Err(error) = run() {
                 let error = format!("{error:?}");
                 line += &format!(" | {name} - ({})", &error[..error.len().min(40)]);
@@ -184,14 +212,16 @@ fn products_by_routine() {
                     .fold(0.0, f32::max),
             };
             first.get_or_insert(values);
-            let started = std::time::Instant::now();
             let repeats = 20;
-            for _ in 0..repeats {
-                run().expect("it ran before");
-            }
-            device.sync().expect("the device answers");
-            let each = started.elapsed().as_secs_f64() * 1e6 / f64::from(repeats);
-            line += &format!(" | {name} {each:.0}");
+            let ((), profile) = profile(|| {
+                for _ in 0..repeats {
+                    run().expect("it ran before");
+                }
+                device.sync().expect("the device answers");
+            });
+            let times = profile.kernels.iter();
+            let each = times.map(|kernel| kernel.seconds).sum::<f64>() * 1e6 / f64::from(repeats);
+            line += &format!(" | {name} {each:.1}");
             if apart > 0.5 {
                 line += &format!(" WRONG {apart}");
             }

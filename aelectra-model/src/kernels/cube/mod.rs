@@ -16,7 +16,7 @@
 //! | `detection.rs` | the loss of replaced-token detection |
 //! | `gather.rs`, `sort.rs` | rows of a table by number, and the sum of their gradients |
 //! | `sums.rs`, `reduce.rs` | sums over rows, and over the units that share one |
-//! | `adam.rs` | the optimizer, many parameters in a launch |
+//! | `adam.rs`, `muon.rs` | the optimizer, many parameters in a launch |
 //! | `noise.rs` | the hash of [`crate::noise`] on the device |
 //! | `tensor.rs` | tensors as kernels take them |
 //! | `tests.rs`, `measure.rs` | each kernel beside plain Rust; routines of products, timed |
@@ -29,6 +29,7 @@ mod gather;
 mod layer;
 #[cfg(test)]
 mod measure;
+mod muon;
 mod noise;
 mod norm;
 mod op;
@@ -48,7 +49,7 @@ use burn_cubecl::tensor::CubeTensor;
 
 use super::{
     Activation, AdamStep, AdamTensors, BRAIN_FLOATS, Dense, FEW_OUTPUTS, Family, Kernels,
-    LayerOptions, LayerWeights, Norm, PreparedEncoder, muon, unavailable,
+    LayerOptions, LayerWeights, MuonStep, MuonTensors, Norm, PreparedEncoder, unavailable,
 };
 use crate::error::Result;
 use crate::input::SequenceLayout;
@@ -234,11 +235,13 @@ impl Kernels for CubeKernels {
         adam::adam(step, loss, parameters)
     }
 
-    fn orthogonal(&self, matrices: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
-        muon::orthogonal(matrices, |left, right| {
-            let factor = |tensor| product::factor(primitive(tensor), self.0);
-            Tensor::from_primitive::<CubeBackend>(product::product(factor(left), factor(right)))
-        })
+    fn muon(
+        &self,
+        step: &MuonStep,
+        grad_norm: &Tensor<1>,
+        matrices: Vec<MuonTensors>,
+    ) -> Vec<Tensor<1>> {
+        muon::muon(self.0, step, grad_norm, matrices)
     }
 
     fn wants_fixed_shapes(&self) -> bool {

@@ -5,11 +5,13 @@ use std::sync::LazyLock;
 
 use burn::backend::{DType, TensorMetadata};
 use burn_cubecl::tensor::CubeTensor;
+use cubecl::ir::ElemType;
+use cubecl::prelude::*;
 
 use super::fused::{self, Given};
 use super::{is_measured, may_round, product};
 use crate::kernels::cube::activation;
-use crate::kernels::cube::tensor::{add, cast, empty};
+use crate::kernels::cube::tensor::{add, argument, cast, element, elementwise, empty, vector_size};
 use crate::kernels::{EPILOGUES, may_use};
 
 /// What follows a product, as its kernel is told it.
@@ -25,6 +27,15 @@ pub(super) enum Epilogue {
     GeluSlope,
     /// Plus other values.
     Plus,
+    /// A share of it, plus a share of other values.
+    Shares,
+}
+
+impl Epilogue {
+    /// Whether a bias is read.
+    pub(super) const fn has_bias(self) -> bool {
+        matches!(self, Self::Bias | Self::BiasGelu | Self::GeluSlope)
+    }
 }
 
 /// Whether a product's kernel may do more than multiply, and there are tensor cores for it.
@@ -35,7 +46,7 @@ fn may_fuse(left: &CubeTensor) -> bool {
     *FUSED && has_cores && !exact && !is_measured()
 }
 
-/// `left` `[m, k]` times `right` `[k, n]` in a type, with an epilogue, where there is a kernel for it.
+/// `left` `[…, m, k]` times `right` `[…, k, n]` in a type, with an epilogue, where there is a kernel for it.
 fn try_fused(
     left: &CubeTensor,
     right: &CubeTensor,
@@ -46,13 +57,14 @@ fn try_fused(
     if !may_fuse(left) {
         return None;
     }
-    let [rows, _] = left.shape().dims();
-    let [_, columns] = right.shape().dims();
-    let out = empty(left, [rows, columns], dtype);
+    let mut shape = left.shape();
+    let columns = left.rank() - 1;
+    shape[columns] = right.shape()[columns];
+    let out = empty(left, shape, dtype);
     fused::product(left, right, &out, epilogue, given).then_some(out)
 }
 
-/// `left` `[m, k]` times `right` `[k, n]` in a type.
+/// `left` `[…, m, k]` times `right` `[…, k, n]` in a type.
 pub(in crate::kernels::cube) fn product_in(
     left: &CubeTensor,
     right: &CubeTensor,
@@ -144,4 +156,64 @@ pub(in crate::kernels::cube) fn product_plus(
     };
     try_fused(left, right, DType::F32, Epilogue::Plus, &given)
         .unwrap_or_else(|| add(product(left.clone(), right.clone()), rows))
+}
+
+/// `left` `[b, m, k]` times `right` `[b, k, n]`, `shares[0]` of it, plus `shares[1]` of `others` `[b, m, n]`, in
+/// their type.
+pub(in crate::kernels::cube) fn product_in_shares(
+    left: &CubeTensor,
+    right: &CubeTensor,
+    others: &CubeTensor,
+    shares: [f32; 2],
+) -> CubeTensor {
+    let given = Given {
+        before: Some(others),
+        shares,
+        ..Given::default()
+    };
+    try_fused(left, right, others.dtype, Epilogue::Shares, &given).unwrap_or_else(|| {
+        let product = product(left.clone(), right.clone());
+        add_shares(&product, others, shares)
+    })
+}
+
+#[cube(launch)]
+fn shares<T: Float, N: Size>(
+    values: &[Vector<f32, N>],
+    others: &[Vector<T, N>],
+    out: &mut [Vector<T, N>],
+    of_values: f32,
+    of_others: f32,
+    count: usize,
+    #[define(T)] _type: ElemType,
+) {
+    let at = ABSOLUTE_POS;
+    if at < count {
+        let others = Vector::<f32, N>::cast_from(others[at]);
+        let sum = values[at] * Vector::new(of_values) + others * Vector::new(of_others);
+        out[at] = Vector::cast_from(sum);
+    }
+}
+
+/// `shares[0]` of values in 32 bits plus `shares[1]` of others, in the type of these.
+fn add_shares(values: &CubeTensor, others: &CubeTensor, shares: [f32; 2]) -> CubeTensor {
+    let out = empty(others, others.shape(), others.dtype);
+    let elements = others.shape().num_elements();
+    let vector = vector_size(elements);
+    let (cubes, dim) = elementwise(&out.client, elements / vector);
+    let [of_values, of_others] = shares;
+    shares::launch(
+        &out.client,
+        cubes,
+        dim,
+        vector,
+        argument(values),
+        argument(others),
+        argument(&out),
+        of_values,
+        of_others,
+        elements / vector,
+        element(&out),
+    );
+    out
 }

@@ -17,17 +17,16 @@ use cubek::matmul::multi_level::definition::Blueprint;
 use cubek::matmul::multi_level::routines::batch::double_buffering::{
     CyclicDoubleBufferingAlgorithm, DoubleBufferingArgs,
 };
-use cubek::matmul::multi_level::routines::batch::specialized::{
-    SpecializedAlgorithm, SpecializedStrategy,
-};
+use cubek::matmul::multi_level::routines::batch::specialized::SpecializedAlgorithm;
 use cubek::matmul::multi_level::{BatchMatmulRoutine, launch_kernel};
-use cubek::matmul::routine::BlueprintStrategy;
+use cubek::matmul::routine::{BlueprintStrategy, DeviceSettings};
 use cubek::std::InputBinding;
 use half::bf16;
 
 use super::epilogue::Epilogue;
 use super::has_copy_engine;
 use super::target::{Copied, Streamed, TargetLaunch};
+use super::tiles::Tiles;
 use crate::kernels::cube::tensor::{argument, element};
 
 /// What an epilogue reads, or writes besides the output.
@@ -35,13 +34,15 @@ use crate::kernels::cube::tensor::{argument, element};
 pub(super) struct Given<'a> {
     /// `[n]`, 32 bits.
     pub bias: Option<&'a CubeTensor>,
-    /// Before bias and GELU, `[m, n]` in the type of the output.
+    /// Before bias and GELU, or other values: `[…, m, n]` in the type of the output.
     pub before: Option<&'a CubeTensor>,
     /// Added, `[m, n]`, 32 bits.
     pub rows: Option<&'a CubeTensor>,
+    /// Of the product and of `before`.
+    pub shares: [f32; 2],
 }
 
-/// `left` `[m, k]` times `right` `[k, n]` with an epilogue into `out` `[m, n]`, in 32-bit or brain
+/// `left` `[…, m, k]` times `right` `[…, k, n]` with an epilogue into `out` `[…, m, n]`, in 32-bit or brain
 /// floats. Either factor may be a transposed view. False where no routine takes it.
 pub(super) fn product(
     left: &CubeTensor,
@@ -72,24 +73,37 @@ fn into<F: Float>(
         epilogue,
         given,
     };
-    let streamed = || {
-        let strategy = BlueprintStrategy::Inferred(SpecializedStrategy {
-            tile_matmul: TileMatmulKind::Mma,
-        });
-        let sizes = AvailableVectorSizes::from_type_size_tma(&out.client, PRODUCT.size());
-        call.launch::<F, Streamed<F>, SpecializedAlgorithm>(&strategy, sizes)
-    };
+    let streamed = || call.stream::<F>(Tiles::wanted());
     let copied = || {
-        let strategy = BlueprintStrategy::Inferred(DoubleBufferingArgs {
-            tile_matmul: TileMatmulKind::Mma,
-            specialized: false,
-        });
+        let strategy = |_: &_, _: &_| {
+            Ok(BlueprintStrategy::Inferred(DoubleBufferingArgs {
+                tile_matmul: TileMatmulKind::Mma,
+                specialized: false,
+            }))
+        };
         let [left, right] = [left, right].map(|factor| element(factor).size());
         let sizes = AvailableVectorSizes::from_type_sizes(&out.client, left, right, PRODUCT.size());
-        call.launch::<F, Copied<F>, CyclicDoubleBufferingAlgorithm>(&strategy, sizes)
+        call.launch::<F, Copied<F>, CyclicDoubleBufferingAlgorithm>(strategy, sizes)
     };
-    (has_copy_engine(&out.client, out.shape()[1]) && streamed().is_ok())
+    (has_copy_engine(&out.client, out.shape()[out.rank() - 1]) && streamed().is_ok())
         || (!features.matmul.mma.is_empty() && copied().is_ok())
+}
+
+/// `left` times `right` into `out` in 32 bits by the routine that the copy engine feeds, cut in a way.
+pub(super) fn stream(
+    left: &CubeTensor,
+    right: &CubeTensor,
+    out: &CubeTensor,
+    tiles: Tiles,
+) -> Result<(), MatmulSetupError> {
+    let call = Call {
+        left,
+        right,
+        out,
+        epilogue: Epilogue::Plain,
+        given: &Given::default(),
+    };
+    call.stream::<f32>(tiles)
 }
 
 /// What products are before their epilogue.
@@ -107,11 +121,23 @@ struct Call<'a> {
 /// The vectors of a product that a routine gives.
 type Product = Vector<Acc, AccSize>;
 
+/// How a routine is told to cut a product.
+type Strategy<Routine> = Result<BlueprintStrategy<(), Routine>, MatmulSetupError>;
+
 impl Call<'_> {
+    /// By the routine that the copy engine feeds.
+    fn stream<F: Float>(&self, tiles: Tiles) -> Result<(), MatmulSetupError> {
+        let sizes = AvailableVectorSizes::from_type_size_tma(&self.out.client, PRODUCT.size());
+        self.launch::<F, Streamed<F>, SpecializedAlgorithm>(
+            |problem, settings| tiles.strategy(problem, settings),
+            sizes,
+        )
+    }
+
     /// By a routine that takes these arguments.
     fn launch<F, Args, Routine>(
         &self,
-        strategy: &BlueprintStrategy<(), Routine>,
+        strategy: impl FnOnce(&MatmulProblem, &DeviceSettings) -> Strategy<Routine>,
         sizes: AvailableVectorSizes,
     ) -> Result<(), MatmulSetupError>
     where
@@ -151,7 +177,8 @@ impl Call<'_> {
             .filter_out_with_tensor(&problem.out_strides, &problem.out_shape)
             .pick_max()?;
         let settings = Routine::device_settings(client, sizes);
-        let blueprint = Routine::expand_blueprint(&problem, &settings, strategy)?;
+        let strategy = strategy(&problem, &settings)?;
+        let blueprint = Routine::expand_blueprint(&problem, &settings, &strategy)?;
         let info = Routine::prepare(&problem, &settings, blueprint)?;
         let input = <InputArg<Args> as ConcreteInputsFactory<Routine>>::create(
             left,
@@ -178,6 +205,8 @@ impl Call<'_> {
             view(self.given.before),
             view(self.given.rows),
             view(self.given.bias),
+            self.given.shares[0],
+            self.given.shares[1],
             self.epilogue,
             info.blueprint.out_global_layout_config(),
         );

@@ -25,11 +25,16 @@ mod fused;
 mod target;
 #[cfg(test)]
 mod tests;
+mod tiles;
 
 pub(super) use blocks::Blocks;
 pub(super) use epilogue::{
-    product_in, product_plus, product_with_bias, product_with_gelu, product_with_gelu_slope,
+    product_in, product_in_shares, product_plus, product_with_bias, product_with_gelu,
+    product_with_gelu_slope,
 };
+#[cfg(test)]
+pub(super) use fused::stream;
+pub(super) use tiles::Tiles;
 
 use super::sums::add_parts;
 use super::tensor::{cast, element, empty, reshape, transposed};
@@ -67,6 +72,15 @@ pub(super) fn product(left: CubeTensor, right: CubeTensor) -> CubeTensor {
     } else {
         routines(&out.client, out.shape()[rank - 1])
     };
+    let tiles = Tiles::wanted();
+    let columns = out.shape()[rank - 1];
+    if tiles != Tiles::default()
+        && !exact
+        && has_copy_engine(&out.client, columns)
+        && fused::stream(&left, &right, &out, tiles).is_ok()
+    {
+        return out;
+    }
     let mut refusals = Vec::new();
     for routine in routines {
         match by(&routine.into(), left.clone(), right.clone(), &out) {

@@ -31,6 +31,8 @@ pub(super) struct Target<E: CubePrimitive, F: Float> {
     before: ViewMut<'static, Vector<F, E::Size>, Coords1d>,
     rows: View<'static, Vector<f32, E::Size>, Coords1d>,
     bias: View<'static, Vector<f32, E::Size>, Coords1d>,
+    of_product: f32,
+    of_before: f32,
     #[cube(comptime)]
     epilogue: Epilogue,
     #[cube(comptime)]
@@ -42,7 +44,7 @@ pub(super) struct Target<E: CubePrimitive, F: Float> {
 fn finish<E: CubePrimitive, F: Float>(target: &Target<E, F>, at: usize, value: E) {
     let mut value = Vector::<f32, E::Size>::cast_from(value);
     let mut bias = Vector::<f32, E::Size>::new(0.0f32);
-    if comptime!(!matches!(target.epilogue, Epilogue::Plain | Epilogue::Plus)) {
+    if comptime!(target.epilogue.has_bias()) {
         bias = target.bias.read(at % target.bias.shape());
     }
     match comptime!(target.epilogue) {
@@ -57,6 +59,10 @@ fn finish<E: CubePrimitive, F: Float>(target: &Target<E, F>, at: usize, value: E
             value *= slope_of_gelu::<E::Size>(before + bias);
         }
         Epilogue::Plus => value += target.rows.read(at),
+        Epilogue::Shares => {
+            let before = Vector::<f32, E::Size>::cast_from(target.before.read(at));
+            value = value * Vector::new(target.of_product) + before * Vector::new(target.of_before);
+        }
     }
     target.out.write(at, Vector::cast_from(value));
 }
@@ -166,7 +172,7 @@ impl<E: CubePrimitive, F: Float> ViewOperationsMutExpand<E, Coords1d> for Target
     }
 }
 
-/// The view of a target by batch (there is one), row and column.
+/// The view of a target by row and column, and by where a batch begins.
 #[cube]
 fn by_row<E: CubePrimitive, F: Float>(
     target: &Target<E, F>,
@@ -262,10 +268,10 @@ macro_rules! with_epilogue {
             }
 
             fn batch_out<L: CubePrimitive, R: CubePrimitive, E: CubePrimitive>(
-                _state: &Self::State<L, R, E>,
+                state: &Self::State<L, R, E>,
                 batch: usize,
             ) -> usize {
-                batch
+                $args::<()>::batch_out::<L, R, E>(&state.0, batch)
             }
 
             fn runtime_config<L: CubePrimitive, R: CubePrimitive, E: CubePrimitive>(

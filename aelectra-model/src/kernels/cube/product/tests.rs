@@ -7,7 +7,8 @@ use burn_cubecl::tensor::CubeTensor;
 use super::epilogue::Epilogue;
 use super::fused::{self, Given};
 use super::{
-    Blocks, product_in, product_plus, product_with_bias, product_with_gelu, product_with_gelu_slope,
+    Blocks, product_in, product_in_shares, product_plus, product_with_bias, product_with_gelu,
+    product_with_gelu_slope,
 };
 use crate::kernels::cube::tensor::{cast, empty, transposed};
 use crate::kernels::cube::tests::{assert_near, brain_floats, device, numbers, on, types};
@@ -140,6 +141,36 @@ fn gradients_of_many_outputs_are_summed_over_blocks() {
     }
     let few = on(&device, &vec![0.0; 64], [1, 64]);
     assert!(Blocks::of(&few, DType::F32).is_none());
+}
+
+/// Those of Muon: a batch of them, and shares of what they are added to.
+#[test]
+fn batches_of_products_are_added_in_shares() {
+    let Some(device) = device() else { return };
+    for ([b, m, k, n], turned) in [([3, 64, 32, 64], true), ([2, 33, 70, 36], false)] {
+        let [left, right] = [(b * m * k, 8), (b * k * n, 9)].map(|(n, seed)| brain_floats(n, seed));
+        let others = brain_floats(b * m * n, 10);
+        let expected = (0..b * m * n).map(|at| {
+            let (batch, i, j) = (at / (m * n), at / n % m, at % n);
+            let pair = |at: usize| {
+                let other = if turned { j * k + at } else { at * n + j };
+                f64::from(left[(batch * m + i) * k + at]) * f64::from(right[batch * k * n + other])
+            };
+            let product: f64 = (0..k).map(pair).sum();
+            -1.5 * product + 0.25 * f64::from(others[at])
+        });
+        let expected: Vec<f64> = expected.collect();
+        let shape = if turned { [b, n, k] } else { [b, k, n] };
+        for (factors, share) in types(&device) {
+            let factor = |values: &[f32], shape| cast(on(&device, values, shape), factors);
+            let right = factor(&right, shape);
+            let right = if turned { transposed(right) } else { right };
+            let (left, others) = (factor(&left, [b, m, k]), factor(&others, [b, m, n]));
+            let ours = product_in_shares(&left, &right, &others, [-1.5, 0.25]);
+            let what = format!("{b} × {m} × {k} × {n} in {factors:?}");
+            assert_near(&what, &cast(ours, DType::F32), &expected, share);
+        }
+    }
 }
 
 /// Else the first test compares what CubeK and the kernels behind it give.
