@@ -15,40 +15,7 @@ devices=${DEVICES:-cuda wgpu} torch=${TORCH_DEVICE:-cuda}
 if [ "$form" = short ]; then sizes=${SIZES:-128} steps=${STEPS:-10}; else sizes=${SIZES:-16 128 256} steps=${STEPS:-20}; fi
 length=${LENGTH:-128} bench_flags=${BENCH_FLAGS:-}
 rows=$out/rows.jsonl; : > "$rows"
-step() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
-
-# The card's memory in use, MB, again and again.
-watch_memory() { exec nvidia-smi --query-gpu=memory.used --format=csv,noheader,nounits --loop-ms=100 2> /dev/null; }
-
-# measure WHO WORKLOAD BATCH SECONDS ARGUMENTS…: one row, whatever happens.
-measure() {
-  local who=$1 workload=$2 batch=$3 limit=$4; shift 4
-  local name=${who// /-}-$workload-$batch
-  watch_memory > "$out/memory" & local watching=$!
-  timeout "$limit" "$aelectra" bench "$@" --batch "$batch" --length "$length" --steps "$steps" --warmup 3 --json \
-    > "$out/last.json" 2> "$out/$name.err"
-  local rc=$?
-  kill "$watching" 2> /dev/null; wait "$watching" 2> /dev/null
-  python3 - "$who" "$workload" "$batch" "$length" "$rc" "$out" "$name" >> "$rows" <<'PY'
-import json, sys
-who, workload, batch, length, rc, out, name = sys.argv[1:]
-row = {"who": who, "workload": workload, "batch": int(batch), "length": int(length)}
-memory = [int(line) for line in open(f"{out}/memory").read().split() if line.isdigit()]
-if memory:
-    # Others on the card, which are there before, are not ours.
-    row["peak_bytes"] = (max(memory) - memory[0]) * 2**20
-try:
-    row |= json.load(open(f"{out}/last.json"))
-    row["workload"] = workload
-except ValueError:
-    said = open(f"{out}/{name}.err").read().strip().splitlines()
-    wrong = [line for line in said if "panicked" in line or line.startswith("error")] or said[-1:]
-    what = "ran out of time" if rc in ("124", "137") else f"exit code {rc}"
-    row["error"] = ": ".join([what, *wrong[:1]])[:300]
-print(json.dumps(row))
-PY
-  tail -n 1 "$rows" | cut -c 1-300
-}
+. "$here/measure.sh"
 
 # compiled BATCH: torch.compile takes a minute to begin, so it begins with everything else and waits.
 compiled() {
