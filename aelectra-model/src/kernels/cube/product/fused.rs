@@ -90,7 +90,7 @@ fn into<F: Float>(
 }
 
 /// `left` times `right` into `out` in 32 bits by the routine that the copy engine feeds, cut in a way.
-pub(super) fn stream(
+pub(in crate::kernels::cube) fn stream(
     left: &CubeTensor,
     right: &CubeTensor,
     out: &CubeTensor,
