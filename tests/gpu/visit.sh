@@ -107,7 +107,8 @@ trained() {
   local minutes; minutes=$(python3 -c "print(($(left) - ${AFTER:-90}) / 60)")
   local planned; planned=$(python3 -c "print(max(int($minutes * 60 / ${SECONDS_A_STEP:-0.03}), 10))")
   echo "$planned steps in $minutes minutes"
-  timeout "$(left)" "$here/speedrun.sh" "$place/visit/aelectra" "$place/text/text" "$place/text/ner" "$place/run" "$minutes" "$planned"
+  # Some seconds are for what comes back.
+  timeout "$(($(left) - 20))" "$here/speedrun.sh" "$place/visit/aelectra" "$place/text/text" "$place/text/ner" "$place/run" "$minutes" "$planned"
   step "what comes back"
   for file in run/events.jsonl curve.svg compare/table.md compare/table.json; do
     [ ! -e "$place/run/$file" ] || cp "$place/run/$file" "$results/"
