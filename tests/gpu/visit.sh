@@ -57,16 +57,21 @@ profile() {
   head -n 40 "$results/profile.txt"
 }
 
+# The program, where an earlier command of the visit has not left it.
+unpacked() {
+  aelectra=$place/visit/aelectra
+  [ -x "$aelectra" ] || tar -C "$place" -xJf "$pack/visit.tar.xz"
+}
+
 measured() {
   : > "$rows"; rm -f "$out/go"
   step "card"
-  tar -C "$place" -xJf "$pack/visit.tar.xz"
+  unpacked
   nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2> /dev/null || echo "no nvidia-smi"
   lscpu | grep -E '^(Model name|CPU\(s\))'
   # The tests look for the project where they were built.
   built=$(cat "$place/visit/built-in")
   [ -e "$built" ] || { mkdir -p "$(dirname "$built")" && ln -s "$project" "$built"; }
-  aelectra=$place/visit/aelectra
   if [ "$torch" != none ]; then
     # torch.compile takes a minute to begin.
     timeout "$seconds" python3 "$here/torch_steps.py" --torch-device "$torch" --workload pretrain --batch "$size" --length "$length" \
@@ -86,7 +91,7 @@ measured() {
   for tiles in wide small wide,small; do within 30 "tiles $tiles" tiles "$tiles"; done
   within 90 "kernels beside plain Rust, on tensor cores" tests aelectra_model cube
   within 30 "pretraining with Muon" ours "$device bf16 Muon" pretrain "$size" --precision bf16 --set optimizer.muon=1
-  within 30 "pretraining, a small batch" ours "$device bf16" pretrain $((size / 8 + 1)) --precision bf16
+  within 30 "pretraining, a small batch" ours "$device bf16" pretrain $(((size + 7) / 8)) --precision bf16
   within 40 "pretraining, a large batch" ours "$device bf16" pretrain $((size * 2)) --precision bf16
   [ "$torch" = none ] || within 40 "PyTorch, a large batch" peers pretrain $((size * 2))
   within 30 "attention by way" tests aelectra_model attention_by --ignored --nocapture
@@ -100,15 +105,18 @@ measured() {
   tar -C "$out" -czf "$results/rest.tar.gz" .
 }
 
-# What a step takes, from the log of a visit before, or SECONDS_A_STEP.
+# SECONDS_A_STEP is what a step takes, as measured before, AFTER the seconds for what follows pretraining.
 trained() {
   step "text to tagger"
+  unpacked
   tar -C "$place" -xJf "$pack/text.tar.xz"
+  # Where it is looked for, so that no time goes into making it again.
+  mkdir -p "$place/run"; cp -r "$place/text/tokenizer" "$place/run/"
   local minutes; minutes=$(python3 -c "print(($(left) - ${AFTER:-90}) / 60)")
   local planned; planned=$(python3 -c "print(max(int($minutes * 60 / ${SECONDS_A_STEP:-0.03}), 10))")
   echo "$planned steps in $minutes minutes"
   # Some seconds are for what comes back.
-  timeout "$(($(left) - 20))" "$here/speedrun.sh" "$place/visit/aelectra" "$place/text/text" "$place/text/ner" "$place/run" "$minutes" "$planned"
+  timeout "$(($(left) - 20))" "$here/speedrun.sh" "$aelectra" "$place/text/text" "$place/text/ner" "$place/run" "$minutes" "$planned"
   step "what comes back"
   for file in run/events.jsonl curve.svg compare/table.md compare/table.json; do
     [ ! -e "$place/run/$file" ] || cp "$place/run/$file" "$results/"

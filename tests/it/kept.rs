@@ -176,6 +176,8 @@ fn reports_replace_nothing_that_is_read() {
     prepare(&["--report", &prose], "which is read");
     prepare(&["--min-letter-share", "60"], "share of letters is 60");
     prepare(&["--min-letter-share", "1"], "nothing is left");
+    let vocab = ["vocab", "--input", &prose, "--out", &shards, "--max-length"];
+    refused(&[&vocab[..], &["2"]].concat(), "--max-length is 2");
     assert_eq!(
         std::fs::read(&prose).ok(),
         std::fs::read(asset("sample/prose.txt")).ok()

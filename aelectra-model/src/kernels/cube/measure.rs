@@ -138,7 +138,8 @@ fn routines() -> Vec<(&'static str, Routine)> {
     ]
 }
 
-/// Not a test: microseconds on the device that each routine takes for the products of a step of ELECTRA-Small, 128 × 128.
+/// Not a test: microseconds on the device that each routine takes for the products of a step of
+/// ELECTRA-Small, 128 × 128.
 #[test]
 #[ignore = "measures; see tests/gpu/README.md"]
 fn products_by_routine() {

@@ -64,7 +64,7 @@ fn stack_momenta(
     long: usize,
     #[comptime] lanes: Lanes,
 ) {
-    let clipped = rest * min(max_norm / grad_norm[0], 1.0f32);
+    let share = rest * min(max_norm / grad_norm[0], 1.0f32);
     let number = CUBE_POS_Y as usize;
     let units = CUBE_COUNT_X as usize * comptime!(lanes.lanes as usize);
     let count = short * long;
@@ -76,7 +76,7 @@ fn stack_momenta(
                 CUBE_POS_X as usize * comptime!(lanes.lanes as usize) + UNIT_POS_X as usize;
             while at < count {
                 let from = place(at, one.turned, short, long);
-                let value = one.momentum[from] * beta + one.gradient[from] * clipped;
+                let value = one.momentum[from] * beta + one.gradient[from] * share;
                 stack[(first + number) * count + at] = value;
                 sum += value * value;
                 at += units;

@@ -67,13 +67,8 @@ pub(super) fn product(left: CubeTensor, right: CubeTensor) -> CubeTensor {
             Err(error) => unreachable!("a product of matrices: {error:?}"),
         };
     }
-    let routines = if exact {
-        vec![PLAIN]
-    } else {
-        routines(&out.client, out.shape()[rank - 1])
-    };
-    let tiles = Tiles::wanted();
     let columns = out.shape()[rank - 1];
+    let tiles = Tiles::wanted();
     if tiles != Tiles::default()
         && !exact
         && has_copy_engine(&out.client, columns)
@@ -81,6 +76,11 @@ pub(super) fn product(left: CubeTensor, right: CubeTensor) -> CubeTensor {
     {
         return out;
     }
+    let routines = if exact {
+        vec![PLAIN]
+    } else {
+        routines(&out.client, columns)
+    };
     let mut refusals = Vec::new();
     for routine in routines {
         match by(&routine.into(), left.clone(), right.clone(), &out) {
