@@ -408,6 +408,15 @@ fn what_follows_compressed_data() {
             let (documents, report) = inputs.read(&path);
             assert_eq!(documents, TWO, "{name} {tail:?}");
             assert_eq!(report.sources[0].trailing, trailing, "{name} {tail:?}");
+            let strict = CorpusOptions {
+                strict: true,
+                ..corpus(&path)
+            };
+            assert_eq!(
+                inputs.prepare(strict).is_err(),
+                trailing > 0,
+                "{name} {tail:?}"
+            );
         }
         // Half a file is not taken for a whole one.
         let path = inputs.file(name, &data[..data.len() - 12]);

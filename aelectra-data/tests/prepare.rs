@@ -212,6 +212,37 @@ fn a_changed_corpus_or_tokenizer_is_refused_with_the_difference() {
 }
 
 #[test]
+fn a_restart_needs_no_manifest_that_can_be_read() {
+    let (dir, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let corpus = write_corpus(dir.path());
+    let tokenizer = vocabulary(&corpus);
+    let options = PrepareOptions {
+        corpus,
+        out: place.path().join("shards"),
+        max_length: 32,
+        ..PrepareOptions::default()
+    };
+    let restart = PrepareOptions {
+        restart: true,
+        ..options.clone()
+    };
+    prepare(&tokenizer, &options, &|_| {}).unwrap();
+    let manifest = options.out.join("manifest.json");
+    // Of another version of this program, or damaged.
+    for text in ["{\"version\": 0}", "{\"version\""] {
+        fs::write(&manifest, text).unwrap();
+        assert!(prepare(&tokenizer, &options, &|_| {}).is_err(), "{text}");
+        prepare(&tokenizer, &restart, &|_| {}).unwrap();
+        assert!(ShardSet::open(&options.out).is_ok());
+    }
+    // A training's is another matter.
+    let text = "{\"task\": \"pretrain\"}";
+    fs::write(&manifest, text).unwrap();
+    assert!(prepare(&tokenizer, &restart, &|_| {}).is_err());
+    assert_eq!(fs::read_to_string(&manifest).unwrap(), text);
+}
+
+#[test]
 fn batches_are_a_function_of_the_step() {
     let dir = tempfile::tempdir().unwrap();
     let corpus = write_corpus(dir.path());

@@ -9,9 +9,7 @@ use super::lines::{Digest, Line, SourceDigest, boundary_before, read_line, skip_
 use super::source::{Format, ReadCounter, Source};
 use super::splitter::{Splitter, Step};
 use super::{CorpusOptions, TextLayout};
-#[cfg(not(feature = "parquet"))]
-use crate::error::DataError;
-use crate::error::Result;
+use crate::error::{DataError, Result};
 
 /// What some programs write at the start of UTF-8 files.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -106,6 +104,16 @@ impl Chunker<'_> {
             .documents(index, opened.format, &mut reader)
             .map_err(|error| source.unreadable(error))?;
         digest.trailing = opened.trailing.get();
+        if self.options.strict && digest.trailing > 0 {
+            let found = format!("{} bytes behind them", digest.trailing);
+            return Err(DataError::parse(
+                &source.path,
+                0,
+                "compressed data and nothing else",
+                found,
+            )
+            .with_hint("without --strict such bytes are counted and passed over"));
+        }
         Ok(digest)
     }
 

@@ -153,8 +153,14 @@ fn stop_is_inside(text: &str, start: usize, at: usize, next: usize) -> bool {
     if CLOSING_ABBREVIATIONS.contains(&lower.as_str()) {
         return false;
     }
+    let parts_are = |is: fn(char) -> bool| {
+        let short = |part: &str| part.chars().count() <= 2 && part.chars().all(is);
+        lower.contains('.') && lower.split('.').all(short)
+    };
+    // `f.eks.`, and `2.1.` before a heading; a time or a date ends a sentence like any other word.
     OPEN_ABBREVIATIONS.binary_search(&lower.as_str()).is_ok()
-        || (lower.contains('.') && lower.split('.').all(|part| part.chars().count() <= 2))
+        || parts_are(char::is_alphabetic)
+        || (rest.is_empty() && parts_are(|c| c.is_ascii_digit()))
 }
 
 fn skip_space(text: &str, from: usize) -> usize {
@@ -185,6 +191,7 @@ mod tests {
             "Christian 4. Kongen af Danmark.",
             "»Er du der?« spurgte hun.",
             "Det koster 3.500,50 kr. inkl. moms.",
+            "2.1. Formål",
         ] {
             assert_eq!(sentences(text), [text]);
         }

@@ -44,7 +44,11 @@ pub(super) static KEEPING_BEFORE_DIGITS: List =
 /// Those that often end a sentence.
 pub(super) static ENDING: List = List::new(|| FINAL.split_whitespace().collect());
 
+/// Bytes that no abbreviation is longer than.
+pub(super) const LONGEST: usize = 32;
+
 /// Whether `word`, with its period, is in a list.
 pub(super) fn is_in(list: &List, word: &str) -> bool {
-    list.contains(word.to_lowercase().as_str())
+    // Before it is turned to lower case: in text without blanks, a word has no end.
+    word.len() <= LONGEST && list.contains(word.to_lowercase().as_str())
 }

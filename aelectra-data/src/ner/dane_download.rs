@@ -14,10 +14,10 @@ use crate::{DataError, Result};
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Downloads the archive into `out` under its own name; one that is there is not fetched again.
-/// Whether it is the published one is [`unpack`](super::dane::unpack)'s to check.
+/// Whether its contents are the published ones is [`unpack`](super::dane::unpack)'s to check.
 ///
 /// # Errors
-/// When there is no network, the server refuses, the answer is longer than the published size, or
+/// When there is no network, the server refuses, the answer is not of the published size, or
 /// the file cannot be written. Nothing is left behind then.
 pub fn download(source: &DaneSource, out: &Path) -> Result<PathBuf> {
     let target = out.join("ddt.zip");
@@ -47,6 +47,22 @@ pub fn download(source: &DaneSource, out: &Path) -> Result<PathBuf> {
         .take(source.bytes + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| refused(&error))?;
+    if bytes.len() as u64 != source.bytes {
+        let more = if bytes.len() as u64 > source.bytes {
+            "more than "
+        } else {
+            ""
+        };
+        let message = format!(
+            "{} gave {more}{} bytes, and the published archive has {}",
+            source.url,
+            bytes.len().min(source.bytes as usize),
+            source.bytes
+        );
+        let hint =
+            "a proxy or a login page may have answered; fetch the archive elsewhere and put it at";
+        return Err(DataError::invalid(message).with_hint(format!("{hint} `{}`", target.display())));
+    }
     replace_file(&target, &bytes)?;
     Ok(target)
 }
@@ -98,5 +114,24 @@ mod tests {
             std::fs::read_dir(dir.path()).expect("a directory").count(),
             0
         );
+    }
+
+    #[test]
+    fn an_answer_of_another_size_is_not_kept() {
+        for (answer, told) in [
+            (
+                &b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nlog in!!!"[..],
+                "gave more than 5 bytes",
+            ),
+            (
+                b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nno",
+                "gave 2 bytes",
+            ),
+        ] {
+            let dir = tempfile::tempdir().expect("a temporary directory");
+            let error = download(&served(answer), dir.path()).expect_err("not the archive");
+            assert!(error.to_string().contains(told), "{error}");
+            assert!(!dir.path().join("ddt.zip").exists());
+        }
     }
 }

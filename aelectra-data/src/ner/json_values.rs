@@ -1,4 +1,4 @@
-//! The JSON values of a file: one a line, one after another, or the elements of one array.
+//! The JSON values of a file: one a line, one after another, or the elements of arrays.
 
 use serde_json::{Deserializer, Value};
 
@@ -16,14 +16,23 @@ pub(super) fn for_each(
         byte: 0,
         line: 1,
     };
-    at.skip_blanks();
-    let array = at.skip("[");
+    // Where the array around the next value begins, and whether its end may have been passed over.
+    let mut array: Option<usize> = None;
+    let mut broken = false;
     loop {
         at.skip_blanks();
-        if at.rest().is_empty() || array && at.skip("]") {
+        let line = at.line;
+        if at.rest().is_empty() {
             break;
         }
-        let line = at.line;
+        if array.is_some() && at.skip("]") {
+            array = None;
+            continue;
+        }
+        if array.is_none() && at.skip("[") {
+            array = Some(line);
+            continue;
+        }
         let mut values = Deserializer::from_str(at.rest()).into_iter::<Value>();
         match values.next() {
             Some(Ok(value)) => {
@@ -36,15 +45,25 @@ pub(super) fn for_each(
                 let problem = error.to_string();
                 let problem = problem.split(" at line ").next().unwrap_or(&problem);
                 faults.add(line, "a JSON object", problem, advice);
+                broken = true;
                 let end = at.rest().find('\n').map_or(at.rest().len(), |end| end + 1);
                 at.advance(end);
             }
             None => break,
         }
         at.skip_blanks();
-        if array {
+        if array.is_some() {
             at.skip(",");
         }
+    }
+    if let Some(line) = array.filter(|_| !broken) {
+        let advice = "the file may have been cut off; fetch or write it again";
+        faults.add(
+            line,
+            "an array that ends with `]`",
+            "the end of the file",
+            advice,
+        );
     }
 }
 
@@ -105,6 +124,23 @@ mod tests {
             assert_eq!(read(text), (two(lines), None), "{text}");
         }
         assert_eq!(read("[]"), (Vec::new(), None));
+        // As `cat a.json b.json` makes it.
+        for text in ["[{\"a\":1}]\n[{\"a\":1}]", "[{\"a\":1}]\n{\"a\":1}"] {
+            assert_eq!(read(text), (two([1, 2]), None), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_array_that_is_cut_off_is_told() {
+        for text in ["\n[{\"a\":1},\n", "\n[{\"a\":1}"] {
+            let (found, error) = read(text);
+            assert_eq!(found.len(), 1);
+            let error = error.expect("a fault");
+            assert!(
+                error.contains(":2: ") && error.contains("the end of the file"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -177,7 +177,7 @@ impl ShardManifest {
             let expected = format!("version {LAYOUT_VERSION}");
             let found = format!("version {}", value["version"]);
             return Err(DataError::parse(&path, 0, expected, found)
-                .with_hint("prepare the data again with this program"));
+                .with_hint("prepare the data again with this program and --restart"));
         }
         serde_json::from_value(value)
             .map_err(|error| DataError::parse(&path, 0, "a shard manifest", error.to_string()))

@@ -27,6 +27,7 @@ use crate::error::{DataError, Result};
 use crate::files::{if_there, replace_file, replace_json, write_json_named};
 use crate::lock::Lock;
 use crate::rng::{KeyedRng, mix64};
+use crate::run::RunDir;
 use crate::vocab::{Encoder, UnknownPieces, WordPieceTokenizer};
 
 const PARTS: &str = "parts";
@@ -305,13 +306,16 @@ fn open_directory(out: &Path, plan: &Plan, restart: bool) -> Result<BTreeMap<u64
     let mut finished = BTreeMap::new();
     let mut existing = None;
     if manifest_file.exists() {
-        let manifest = ShardManifest::read(out)?;
-        finished = manifest
-            .chunks
-            .into_iter()
-            .map(|chunk| (chunk.index, chunk))
-            .collect();
-        existing = Some(manifest.plan);
+        match ShardManifest::read(out) {
+            Ok(manifest) => {
+                let chunks = manifest.chunks.into_iter();
+                finished = chunks.map(|chunk| (chunk.index, chunk)).collect();
+                existing = Some(manifest.plan);
+            }
+            // Damaged, or of another version of this program: what a restart is for.
+            Err(_) if restart && !is_run(out, &manifest_file)? => {}
+            Err(error) => return Err(error),
+        }
     } else if plan_file.exists() {
         existing = read_json::<Plan>(&plan_file)?;
         let entries = if_there(fs::read_dir(&parts)).map_err(DataError::io("read", &parts))?;
@@ -349,6 +353,13 @@ fn open_directory(out: &Path, plan: &Plan, restart: bool) -> Result<BTreeMap<u64
         replace_json(&plan_file, plan)?;
     }
     Ok(finished)
+}
+
+/// Whether a directory is that of a training, whose manifest has the same name.
+fn is_run(out: &Path, manifest: &Path) -> Result<bool> {
+    let told: Option<serde_json::Value> = read_json(manifest)?;
+    let has_task = told.is_some_and(|manifest| manifest.get("task").is_some());
+    Ok(has_task || RunDir::open(out).is_ok())
 }
 
 /// Removes shards that belong to no finished chunk, and half-written files.

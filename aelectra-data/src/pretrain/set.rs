@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::manifest::{ShardEntry, ShardManifest};
 use super::shard::{Example, HEADER_BYTES, Header, Split, damaged};
@@ -163,6 +163,18 @@ impl ShardSet {
     #[must_use]
     pub fn vocab_size(&self) -> usize {
         self.manifest.plan.vocab_size
+    }
+
+    /// A hash of what all shards hold, in hexadecimal.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Xxh3::new();
+        for split in Split::ALL {
+            for shard in self.manifest.shards(split) {
+                hash.update(shard.xxh3.as_bytes());
+            }
+        }
+        format!("{:016x}", hash.digest())
     }
 
     /// The fingerprint of the tokenizer.

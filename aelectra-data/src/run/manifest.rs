@@ -27,7 +27,7 @@ pub struct Manifest {
     pub recipe: Option<String>,
     /// The configuration after all merging.
     pub config: Value,
-    /// The commit the program was built from, where known.
+    /// The commit the program was built from, where known: in release builds from git's work tree.
     pub git_commit: Option<String>,
     /// Versions of what computes, such as the program's; its commit fixes those of its libraries.
     pub versions: BTreeMap<String, String>,

@@ -37,7 +37,7 @@ pub struct TrainState {
     pub held_out: Option<(u64, PretrainMetrics)>,
     /// Fingerprint of the tokenizer.
     pub tokenizer: String,
-    /// Hash of the shards' plan.
+    /// Hash of the shards and of what they were made from.
     pub data: String,
     /// The whole configuration.
     pub config: PretrainConfig,
@@ -47,7 +47,7 @@ pub struct TrainState {
 pub(crate) const FORMAT: u32 = 1;
 
 /// The file of [`TrainState`], written last.
-const STATE: &str = "state.json";
+pub const STATE: &str = "state.json";
 
 /// What the names of checkpoints begin with that are not whole.
 const PARTIAL: &str = ".partial-";
@@ -175,7 +175,7 @@ pub fn load_weights(dir: &Path, model: ElectraPretrainer) -> Result<ElectraPretr
 /// # Errors
 /// When it is missing, damaged, or of another version.
 pub fn load_state(dir: &Path) -> Result<TrainState> {
-    let path = dir.join("state.json");
+    let path = dir.join(STATE);
     let text = std::fs::read_to_string(&path).map_err(TrainError::io("read", &path))?;
     check_format(&path, &text)?;
     serde_json::from_str(&text).map_err(|error| {
@@ -209,7 +209,7 @@ fn check_format(path: &Path, text: &str) -> Result<()> {
 /// # Errors
 /// Names both versions.
 pub(crate) fn refuse_different_format(dir: &Path) -> Result<()> {
-    let path = dir.join("state.json");
+    let path = dir.join(STATE);
     std::fs::read_to_string(&path).map_or(Ok(()), |text| check_format(&path, &text))
 }
 

@@ -231,7 +231,7 @@ impl Session {
         let Job { config, .. } = &self.job;
         let identity = Identity {
             tokenizer: self.tokenizer.fingerprint(),
-            data: plan_hash(&self.shards)?,
+            data: data_hash(&self.shards)?,
         };
         let (size, pad) = (
             self.tokenizer.vocab_size(),
@@ -438,15 +438,17 @@ fn refuse_other_task(run: &RunDir) -> Result<()> {
     }
 }
 
-/// What the shards were made from: a hash of their sources' digests, how many examples, their length.
-fn plan_hash(shards: &ShardSet) -> Result<String> {
-    let plan = serde_json::to_vec(&shards.manifest().digests)
-        .map_err(|error| TrainError::failed(format!("cannot hash the shards' plan: {error}")))?;
+/// What the shards are: a hash of their sources' digests, how many examples, their length, and a hash of
+/// what they hold, which checkpoints of earlier versions lack.
+fn data_hash(shards: &ShardSet) -> Result<String> {
+    let sources = serde_json::to_vec(&shards.manifest().digests)
+        .map_err(|error| TrainError::failed(format!("cannot hash the shards' sources: {error}")))?;
     Ok(format!(
-        "{:08x}-{}-{}-{}",
-        crc32fast::hash(&plan),
+        "{:08x}-{}-{}-{}-{}",
+        crc32fast::hash(&sources),
         shards.len(Split::Train),
         shards.len(Split::Validation),
-        shards.max_length()
+        shards.max_length(),
+        shards.fingerprint()
     ))
 }

@@ -12,7 +12,7 @@ use crate::config::differences;
 use crate::config::pretrain::{FREE_KEYS, PretrainConfig};
 use crate::error::{Result, TrainError};
 use crate::optimizer::Adam;
-use crate::pretrain::checkpoint::{self, TrainState};
+use crate::pretrain::checkpoint::{self, STATE, TrainState};
 use crate::record;
 
 /// Whether to continue, and from where.
@@ -74,7 +74,7 @@ pub(crate) fn continued(
     let candidates: Vec<PathBuf> = match resume {
         Resume::From(path) => {
             let checkpoint = checkpoint_path(path);
-            if !checkpoint.join("state.json").is_file() {
+            if !checkpoint.join(STATE).is_file() {
                 let message = format!("`{}` is no checkpoint", path.display());
                 return Err(TrainError::config(message)
                     .with_hint("give a run, or one of its directories `checkpoints/step-N`"));
@@ -150,18 +150,25 @@ pub(crate) fn leave_behind(run: &RunDir, path: &Path, step: u64) -> Result<Optio
     )))
 }
 
+/// Whether a checkpoint's hash of its data is that of the shards; those of earlier versions end before the
+/// hash of what the shards hold.
+fn is_same_data(before: &str, now: &str) -> bool {
+    let earlier = now.rsplit_once('-').map(|(sources, _)| sources);
+    before == now || Some(before) == earlier
+}
+
 /// What a run was trained on; a continuation must have the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     /// Fingerprint of the tokenizer.
     pub tokenizer: String,
-    /// Hash of the shards' plan.
+    /// Hash of the shards and of what they were made from.
     pub data: String,
 }
 
 fn checkpoint_path(path: &Path) -> PathBuf {
     // A run directory stands for its newest checkpoint.
-    if path.join("state.json").is_file() {
+    if path.join(STATE).is_file() {
         return path.to_path_buf();
     }
     RunDir::open(path)
@@ -179,7 +186,7 @@ fn check_same(config: &PretrainConfig, identity: &Identity, state: &TrainState) 
             state.tokenizer, identity.tokenizer
         ));
     }
-    if state.data != identity.data {
+    if !is_same_data(&state.data, &identity.data) {
         changed.push(format!("  data: {} → {}", state.data, identity.data));
     }
     if changed.is_empty() {
@@ -190,4 +197,26 @@ fn check_same(config: &PretrainConfig, identity: &Identity, state: &TrainState) 
         changed.join("\n")
     ))
     .with_hint("give the same recipe and settings, or `--force` to continue with the new ones"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_are_the_same_where_the_shards_are_or_nothing_else_was_known() {
+        let now = "0a1b2c3d-900-10-128-0123456789abcdef";
+        assert!(is_same_data(now, now));
+        assert!(
+            is_same_data("0a1b2c3d-900-10-128", now),
+            "an earlier version's"
+        );
+        for other in [
+            "0a1b2c3d-900-10-128-0000000000000000",
+            "0a1b2c3d-901-10-128",
+            "",
+        ] {
+            assert!(!is_same_data(other, now), "{other}");
+        }
+    }
 }

@@ -163,7 +163,8 @@ pub(crate) struct CorpusArgs {
     /// How to split text files into documents.
     #[arg(long, value_enum, default_value_t = TextLayoutArg::Auto)]
     pub text_layout: TextLayoutArg,
-    /// Fail on invalid UTF-8, NUL bytes and malformed lines instead of counting them.
+    /// Fail on invalid UTF-8, NUL bytes, empty, malformed or cut records and bytes behind compressed data
+    /// instead of counting them.
     #[arg(long)]
     pub strict: bool,
     /// Threads; 0 for one per core.
