@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use aelectra_data::run::{NerEvalEvent, NerStepEvent};
 
 use super::metric::NerMetric;
+use super::rate::RateMeter;
 use super::table::Table;
 
 /// Scores kept of one track; far more than anyone fine-tunes epochs.
@@ -27,6 +28,8 @@ pub(crate) struct NerTrack {
     pub(crate) epoch: u64,
     pub(crate) total_epochs: Option<u64>,
     pub(crate) total_steps: Option<u64>,
+    /// How fast it goes.
+    pub(crate) rate: RateMeter,
 }
 
 impl NerTrack {
@@ -97,7 +100,8 @@ impl NerStore {
         self.tracks.get_mut(index)
     }
 
-    pub(crate) fn step(&mut self, event: &NerStepEvent, time: f64) {
+    /// Takes a step at Unix time `t`, `time` seconds into the run.
+    pub(crate) fn step(&mut self, event: &NerStepEvent, t: f64, time: f64) {
         let Some(track) = self.track(event.arm.as_ref(), event.trial, event.seed) else {
             return;
         };
@@ -106,6 +110,7 @@ impl NerStore {
         track.total_steps = event.total_steps.or(track.total_steps);
         let values = NerMetric::values(|f| event.visit(f));
         track.steps.push(event.step, 0, time, &values);
+        track.rate.push(t, event.step);
     }
 
     /// Takes scores; a later word on the same epoch replaces the earlier one.

@@ -85,7 +85,7 @@ pub(crate) struct RunStore {
     pub(crate) last_time: Option<f64>,
     /// Typical seconds between events.
     pub(crate) event_interval: Option<f64>,
-    /// How fast it goes, in the steps that [`RunStore::step`] counts.
+    /// How fast its pretraining goes; every fine-tuning has its own, since several may run at once.
     pub(crate) rate: RateMeter,
     /// Its latest steps were of fine-tuning.
     pub(crate) tuning: bool,
@@ -134,7 +134,7 @@ impl RunStore {
                 if self.resumes.len() < ALERTS {
                     self.resumes.push(event.step);
                 }
-                self.rate.restart();
+                self.restart_rates();
                 let text = format!("resumed from step {}", event.step);
                 self.log(t, LogLevel::Info, &text);
             }
@@ -154,7 +154,10 @@ impl RunStore {
                 let tokens = event.tokens_seen.unwrap_or(0);
                 self.steps.push(event.step, tokens, time, &values);
                 self.push_devices(event.step, tokens, time);
-                self.phase(false);
+                if self.tuning {
+                    self.tuning = false;
+                    self.rate.restart();
+                }
                 self.rate.push(t, event.step);
             }
             RunEvent::Eval(event) => {
@@ -163,9 +166,8 @@ impl RunStore {
                 self.evals.push(event.step, tokens, time, &values);
             }
             RunEvent::NerStep(event) => {
-                self.phase(true);
-                self.rate.push(t, event.step);
-                self.ner.step(&event, time);
+                self.tuning = true;
+                self.ner.step(&event, t, time);
             }
             RunEvent::NerEval(event) => self.ner.eval(event),
             RunEvent::Sample(mut event) => {
@@ -234,17 +236,17 @@ impl RunStore {
         }
     }
 
-    /// Pretraining or fine-tuning goes on: their steps are not counted together.
-    fn phase(&mut self, tuning: bool) {
-        if self.tuning != tuning {
-            self.tuning = tuning;
-            self.rate.restart();
+    /// Another process goes on, or the same after a pause.
+    fn restart_rates(&mut self) {
+        self.rate.restart();
+        for track in &mut self.ner.tracks {
+            track.rate.restart();
         }
     }
 
     fn start(&mut self, event: StartEvent, t: f64) {
         self.paused = false;
-        self.rate.restart();
+        self.restart_rates();
         self.total_steps = event.total_steps.or(self.total_steps);
         let text = format!(
             "started {} (process {})",
@@ -273,7 +275,7 @@ impl RunStore {
             (ControlRequest::Pause, _) => self.paused = true,
             (ControlRequest::Resume, _) => {
                 self.paused = false;
-                self.rate.restart();
+                self.restart_rates();
             }
             _ => {}
         }
@@ -355,7 +357,11 @@ impl RunStore {
 
     /// Seconds until that step at Unix time `now`.
     pub(crate) fn eta(&self, now: f64) -> Option<f64> {
-        self.rate.eta(now, self.total()?)
+        let rate = match self.counts_tuning() {
+            true => &self.ner.tracks.get(self.ner.active)?.rate,
+            false => &self.rate,
+        };
+        rate.eta(now, self.total()?)
     }
 
     /// How many points its curves have: of pretraining, or else of the active fine-tuning.
@@ -390,7 +396,9 @@ impl RunStore {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use aelectra_data::run::{ControlEvent, LogEvent, PretrainMetrics, ResumedEvent, StepEvent};
+    use aelectra_data::run::{
+        ControlEvent, LogEvent, NerStepEvent, PretrainMetrics, ResumedEvent, StepEvent,
+    };
 
     use super::*;
 
@@ -444,6 +452,28 @@ pub(super) mod tests {
         assert_eq!(run.controls[0].step, Some(7));
         feed(&mut run, 2.0, answer("b", ControlRequest::Resume));
         assert!(!run.paused);
+    }
+
+    #[test]
+    fn what_is_left_is_known_of_trainings_side_by_side() {
+        let mut run = RunStore::default();
+        let mut t = 0.0;
+        for at in 1..=10 {
+            // The second is behind and half as fast.
+            for (seed, step) in [(1, 2 * at), (2, at)] {
+                t += 1.0;
+                let step = NerStepEvent {
+                    seed,
+                    step,
+                    total_steps: Some(40),
+                    ..NerStepEvent::default()
+                };
+                feed(&mut run, t, RunEvent::NerStep(step));
+            }
+        }
+        // One step in two seconds, and 30 to go.
+        let eta = run.eta(t).expect("measured");
+        assert!((eta - 60.0).abs() < 1.0, "{eta}");
     }
 
     #[test]
