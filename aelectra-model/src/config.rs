@@ -367,6 +367,16 @@ impl ElectraConfig {
                 return fail(format!("{name} is {value}, outside [0, 1)"));
             }
         }
+        for (name, value) in [
+            ("initializer_range", self.initializer_range),
+            ("layer_norm_eps", self.layer_norm_eps),
+        ] {
+            if !(value.is_finite() && value >= 0.0) {
+                return fail(format!(
+                    "{name} is {value}, not a finite value of at least 0"
+                ));
+            }
+        }
         if let Some(position) = self
             .other
             .get("position_embedding_type")

@@ -114,17 +114,34 @@ fn safetensors_header(tensors: &NamedTensors) -> Result<String> {
     Ok(header)
 }
 
-/// Writes under a temporary name, flushes to disk and renames.
+/// Writes under a hidden name of this process, flushes to disk and renames; nothing is left of what fails.
 fn write_atomically(
     path: &Path,
     content: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
 ) -> Result<()> {
-    let temporary = path.with_extension("partial");
-    let file = File::create(&temporary).map_err(ModelError::io("create", &temporary))?;
-    let mut file = BufWriter::new(file);
-    content(&mut file)
-        .and_then(|()| file.flush())
-        .and_then(|()| file.get_ref().sync_all())
-        .map_err(ModelError::io("write", &temporary))?;
-    std::fs::rename(&temporary, path).map_err(ModelError::io("rename", path))
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.{}.partial", std::process::id()));
+    let write = || {
+        let mut file = BufWriter::new(File::create(&temporary)?);
+        content(&mut file)?;
+        file.flush()?;
+        file.get_ref().sync_all()?;
+        std::fs::rename(&temporary, path)?;
+        sync_directory_of(path)
+    };
+    write().map_err(|error| {
+        // The first error is the one to report.
+        let _ = std::fs::remove_file(&temporary);
+        ModelError::io("write", path)(error)
+    })
+}
+
+/// A new name survives a power cut only once its directory is on disk too.
+fn sync_directory_of(path: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(parent) if cfg!(unix) && !parent.as_os_str().is_empty() => {
+            File::open(parent)?.sync_all()
+        }
+        _ => Ok(()),
+    }
 }
