@@ -84,12 +84,109 @@ impl TrainError {
         }
     }
 
-    /// What a program should exit with: 2 when the input is at fault, 1 when the work is.
+    /// What a program should exit with: 2 when the input is at fault, so that the same command would
+    /// fail again, 1 when the work is: its disk, its network, or the work itself.
     #[must_use]
-    pub const fn exit_code(&self) -> i32 {
+    pub fn exit_code(&self) -> i32 {
         match self {
             Self::Failed { .. } => 1,
-            _ => 2,
+            Self::Config { .. } => 2,
+            Self::Data(error) => of_data(error),
+            Self::Hub(error) => of_hub(error),
+            Self::Model(ModelError::Io { source, .. }) => of_io(source),
+            Self::Model(_) => 2,
         }
+    }
+}
+
+/// The exit code of an error by itself, as [`TrainError::exit_code`] has it; `None` for one that is not
+/// of these crates and not the operating system's.
+#[must_use]
+pub fn exit_code_of(error: &(dyn std::error::Error + 'static)) -> Option<i32> {
+    if let Some(error) = error.downcast_ref::<TrainError>() {
+        return Some(error.exit_code());
+    }
+    let model = |error: &ModelError| match error {
+        ModelError::Io { source, .. } => of_io(source),
+        _ => 2,
+    };
+    (error.downcast_ref().map(of_data))
+        .or_else(|| error.downcast_ref().map(of_hub))
+        .or_else(|| error.downcast_ref().map(model))
+        .or_else(|| error.downcast_ref().map(of_io))
+}
+
+fn of_data(error: &DataError) -> i32 {
+    match error {
+        DataError::Io { source, .. } => of_io(source),
+        _ => 2,
+    }
+}
+
+fn of_hub(error: &HubError) -> i32 {
+    match error {
+        HubError::Data(error) => of_data(error),
+        HubError::NoNetwork { .. }
+        | HubError::NoDataset { .. }
+        | HubError::Server { .. }
+        | HubError::WrongSize { .. }
+        | HubError::WrongChecksum { .. }
+        | HubError::Interrupted { .. } => 1,
+        _ => 2,
+    }
+}
+
+/// A path that is not there, is of another kind or is somebody else's was named wrongly; a full disk, or
+/// one that fails, was not.
+fn of_io(error: &std::io::Error) -> i32 {
+    use std::io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::NotFound
+        | Kind::PermissionDenied
+        | Kind::AlreadyExists
+        | Kind::NotADirectory
+        | Kind::IsADirectory
+        | Kind::DirectoryNotEmpty
+        | Kind::ReadOnlyFilesystem
+        | Kind::InvalidFilename
+        | Kind::InvalidInput
+        | Kind::InvalidData
+        | Kind::UnexpectedEof => 2,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_not_the_input_s_fault() {
+        let of = |kind: ErrorKind| {
+            let source = std::io::Error::from(kind);
+            let data: TrainError = DataError::io("write", "x")(source).into();
+            let source = std::io::Error::from(kind);
+            let model: TrainError = ModelError::io("write", "x")(source).into();
+            (data.exit_code(), model.exit_code())
+        };
+        assert_eq!(of(ErrorKind::StorageFull), (1, 1));
+        assert_eq!(of(ErrorKind::NotFound), (2, 2));
+        let bare = std::io::Error::from(ErrorKind::StorageFull);
+        assert_eq!(exit_code_of(&bare), Some(1));
+    }
+
+    #[test]
+    fn a_network_that_fails_is_not_either() {
+        let (model, endpoint) = ("a/b".to_owned(), "a hub".to_owned());
+        let problem = "no route".to_owned();
+        let unreached = HubError::NoNetwork {
+            model,
+            endpoint,
+            problem,
+        };
+        assert_eq!(exit_code_of(&unreached), Some(1));
+        assert_eq!(exit_code_of(&HubError::NoCache), Some(2));
     }
 }

@@ -25,4 +25,4 @@ pub mod stop;
 mod survive;
 pub mod system;
 
-pub use error::{Result, TrainError};
+pub use error::{Result, TrainError, exit_code_of};

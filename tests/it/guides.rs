@@ -191,3 +191,29 @@ fn dots_stand_for_anything_and_nothing_else_does() {
         assert_eq!(fits(pattern, text), expected, "{pattern} {text}");
     }
 }
+
+/// A block of `text` that begins with a command shows what it prints.
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let readme = include_str!("../../README.md");
+    let mut shown = 0;
+    for block in blocks(readme) {
+        let Some((command, printed)) = block
+            .text
+            .strip_prefix("$ aelectra ")
+            .and_then(|text| text.split_once('\n'))
+        else {
+            continue;
+        };
+        let words: Vec<&str> = command.split_whitespace().collect();
+        let (out, _) = crate::binary::expect_code(&words, 0);
+        assert_eq!(
+            out.trim_end(),
+            printed.trim_end(),
+            "README.md:{}",
+            block.line
+        );
+        shown += 1;
+    }
+    assert!(shown > 0);
+}

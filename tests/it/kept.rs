@@ -157,6 +157,22 @@ fn reports_replace_nothing_that_is_read() {
         expect_code(&["report", &run], 0);
     }
 
+    for resume in ["auto", "last"] {
+        let words = [
+            "pretrain",
+            "--data",
+            "d",
+            "--tokenizer",
+            "t",
+            "--resume",
+            resume,
+        ];
+        refused(&words, "nothing to resume");
+    }
+    let (model, out) = (series.at("run/model"), series.at("exported"));
+    let words = ["export", "--best", "--checkpoint", &model, "--out", &out];
+    refused(&words, "--best is of a pretraining run");
+
     let (prose, shards) = (series.at("prose.txt"), series.at("shards"));
     std::fs::copy(asset("sample/prose.txt"), &prose).expect("copied");
     let tokenizer = asset("golden/tiny-electra/ner");

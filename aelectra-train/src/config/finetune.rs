@@ -129,6 +129,8 @@ impl Configuration for FinetuneConfig {
     fn validate(&self) -> Result<()> {
         let dropout = self.dropout.unwrap_or(0.0);
         let share = "a value in [0, 1)";
+        let mut rates = self.learning_rates.iter().copied();
+        let wrong_rate = rates.find(|rate| !(rate.is_finite() && *rate >= 0.0));
         expect(&[
             ("epochs", &0, self.epochs > 0, "at least 1"),
             ("batch_size", &0, self.batch_size > 0, "at least 1"),
@@ -137,6 +139,24 @@ impl Configuration for FinetuneConfig {
                 &"empty",
                 !self.learning_rates.is_empty(),
                 "at least one",
+            ),
+            (
+                "learning_rates",
+                &wrong_rate.unwrap_or_default(),
+                wrong_rate.is_none(),
+                "finite values of at least 0",
+            ),
+            (
+                "max_length",
+                &self.max_length,
+                self.max_length > 2,
+                "at least 3: two places are for [CLS] and [SEP]",
+            ),
+            (
+                "stride",
+                &self.stride,
+                self.stride + 2 < self.max_length,
+                "less than `max_length` without [CLS] and [SEP]",
             ),
             (
                 "warmup_share",
@@ -162,5 +182,37 @@ impl Configuration for FinetuneConfig {
             trains_in(&self.precision),
         ])?;
         expect(&optimizes(&self.optimizer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_train_is_refused() {
+        let ours = FinetuneConfig::default;
+        assert!(ours().validate().is_ok());
+        for rates in [
+            vec![],
+            vec![1e-4, -1e-3],
+            vec![f64::NAN],
+            vec![f64::INFINITY],
+        ] {
+            let config = FinetuneConfig {
+                learning_rates: rates.clone(),
+                ..ours()
+            };
+            let error = config.validate().expect_err("refused").to_string();
+            assert!(error.contains("learning_rates"), "{rates:?}: {error}");
+        }
+        for (max_length, stride) in [(2, 0), (16, 14), (128, 200)] {
+            let config = FinetuneConfig {
+                max_length,
+                stride,
+                ..ours()
+            };
+            assert!(config.validate().is_err(), "{max_length}, {stride}");
+        }
     }
 }

@@ -357,6 +357,18 @@ impl Configuration for PretrainConfig {
                 self.learning_rate.is_finite() && self.learning_rate >= 0.0,
                 "a finite value of at least 0",
             ),
+            (
+                "mlm_weight",
+                &self.mlm_weight,
+                self.mlm_weight.is_finite() && self.mlm_weight >= 0.0,
+                "a finite value of at least 0",
+            ),
+            (
+                "rtd_weight",
+                &self.rtd_weight,
+                self.rtd_weight.is_finite() && self.rtd_weight >= 0.0,
+                "a finite value of at least 0",
+            ),
             ("log_every", &0, self.log_every > 0, "at least 1"),
             trains_in(&self.precision),
         ])?;
@@ -379,6 +391,18 @@ mod tests {
         for heads in [0, config.model.hidden_size + 1, 3] {
             config.model.num_attention_heads = heads;
             assert!(config.validate().is_err(), "{heads}");
+        }
+    }
+
+    #[test]
+    fn losses_are_not_weighed_below_nothing() {
+        for (mlm_weight, rtd_weight) in [(-1.0, 50.0), (1.0, f64::NAN), (f64::INFINITY, 50.0)] {
+            let config = PretrainConfig {
+                mlm_weight,
+                rtd_weight,
+                ..PretrainConfig::default()
+            };
+            assert!(config.validate().is_err(), "{mlm_weight}, {rtd_weight}");
         }
     }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use aelectra_data::files::sha256_of_all;
 use aelectra_data::ner::{NerSentence, ReadOptions};
 use aelectra_data::run::{Manifest, RunDir};
+use aelectra_model::ElectraConfig;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -24,15 +25,23 @@ pub(super) fn reading(read: &ReadOptions) -> Value {
     })
 }
 
-/// Hashes of what is learnt from and scored on, as it was read, and of the weights it begins with.
+/// The key of the hash of a model's configuration; versions before it wrote none.
+const MODEL_CONFIG: &str = "model_config";
+
+/// Hashes of what is learnt from and scored on, as it was read, and of the model it begins with.
 ///
 /// # Errors
 /// When the weights cannot be read.
 pub(super) fn hashes<'a>(
     splits: [(&str, &[NerSentence]); 3],
+    model: &ElectraConfig,
     weights: impl Iterator<Item = &'a Path>,
 ) -> Result<BTreeMap<String, String>> {
-    let mut hashes = BTreeMap::from([("weights".to_owned(), sha256_of_all(weights)?)]);
+    let config = crc32fast::hash(json!(model).to_string().as_bytes());
+    let mut hashes = BTreeMap::from([
+        ("weights".to_owned(), sha256_of_all(weights)?),
+        (MODEL_CONFIG.to_owned(), format!("{config:08x}")),
+    ]);
     for (name, sentences) in splits {
         if !sentences.is_empty() {
             hashes.insert(name.to_owned(), hash_sentences(sentences));
@@ -86,11 +95,19 @@ pub(super) fn check_same_series(run: &RunDir, now: &Manifest) -> Result<Option<S
                 .to_owned()
         });
     } else {
-        // The same sentences are the same from wherever they are read.
+        let tells_config = before.data.contains_key(MODEL_CONFIG);
+        // The same sentences are the same from wherever they are read, and so is the same model.
+        let mut paths = vec!["train", "dev", "test"];
+        if tells_config {
+            paths.push("model");
+        }
         for all in [&mut old, &mut new] {
             if let Some(all) = all.as_object_mut() {
-                all.retain(|key, _| !["train", "dev", "test"].contains(&key.as_str()));
+                all.retain(|key, _| !paths.contains(&key.as_str()));
             }
+        }
+        if !tells_config && let Some(data) = new["data"].as_object_mut() {
+            data.remove(MODEL_CONFIG);
         }
     }
     match differences(&old, &new, &[]) {

@@ -378,7 +378,7 @@ impl Session {
             train, dev, test, ..
         } = &self.data;
         let splits = [("train", &train[..]), ("dev", dev), ("test", test)];
-        manifest.data = identity::hashes(splits, self.source.weights.files())?;
+        manifest.data = identity::hashes(splits, &self.source.config, self.source.weights.files())?;
         manifest.tokenizer = Some(self.data.tokenizer.fingerprint());
         Ok(manifest)
     }

@@ -75,8 +75,8 @@ pub fn run_series(
         interrupted: false,
         model: None,
     };
-    let next = result_path(&folder, config.seed + options.seeds);
-    if next.is_file() {
+    // With several devices any of them may have been done first.
+    if seeds_in(&folder).any(|seed| seed >= config.seed + options.seeds) {
         return Err(TrainError::config(format!(
             "`{}` holds more seeds than {}, and its model may be of one of those",
             options.run.path().display(),
@@ -335,6 +335,16 @@ fn results(run: &Path, arm: Option<&str>) -> PathBuf {
 
 fn result_path(folder: &Path, seed: u64) -> PathBuf {
     folder.join(format!("seed-{seed}.json"))
+}
+
+/// The seeds that have a result.
+fn seeds_in(folder: &Path) -> impl Iterator<Item = u64> {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    files.filter_map(|file| {
+        let name = file.file_name().into_string().ok()?;
+        let seed = name.strip_prefix("seed-")?.strip_suffix(".json")?;
+        seed.parse().ok()
+    })
 }
 
 fn read_result(path: &Path) -> Option<SeedResult> {

@@ -8,9 +8,10 @@ pub mod console;
 pub mod tensorboard;
 
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use aelectra_data::run::{EventWriter, LogEvent, LogLevel, RunEvent, unix_time};
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::error::{Result, TrainError};
 
@@ -27,6 +28,14 @@ pub trait RunSink: Send {
     /// # Errors
     /// As [`RunSink::handle`].
     fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Lets others see what was taken so far; called every few seconds.
+    ///
+    /// # Errors
+    /// As [`RunSink::handle`].
+    fn show(&mut self) -> Result<()> {
         Ok(())
     }
 }
@@ -56,6 +65,8 @@ pub struct EventBus {
 
 /// Events that may wait before the training thread does.
 const CAPACITY: usize = 1024;
+/// How long what was taken may be unseen.
+const UNSEEN: Duration = Duration::from_secs(5);
 
 impl EventBus {
     /// Starts the thread that feeds the sinks.
@@ -122,13 +133,20 @@ impl Drop for EventBus {
 
 fn feed(receiver: &Receiver<Message>, sinks: Vec<Box<dyn RunSink>>) {
     let mut sinks: Vec<Slot> = sinks.into_iter().map(|sink| (sink, false)).collect();
-    for message in receiver {
-        match message {
-            Message::Event(time, event) => each(&mut sinks, |sink| sink.handle(time, &event)),
-            Message::Flush(reply) => {
+    let mut shown = Instant::now();
+    loop {
+        match receiver.recv_timeout(UNSEEN) {
+            Ok(Message::Event(time, event)) => each(&mut sinks, |sink| sink.handle(time, &event)),
+            Ok(Message::Flush(reply)) => {
                 each(&mut sinks, |sink| sink.flush());
                 let _ = reply.send(());
             }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        if shown.elapsed() >= UNSEEN {
+            each(&mut sinks, |sink| sink.show());
+            shown = Instant::now();
         }
     }
     each(&mut sinks, |sink| sink.flush());

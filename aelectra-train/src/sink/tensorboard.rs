@@ -75,6 +75,10 @@ impl RunSink for TensorBoardSink {
     fn flush(&mut self) -> Result<()> {
         self.files.values_mut().try_for_each(EventFile::flush)
     }
+
+    fn show(&mut self) -> Result<()> {
+        self.flush()
+    }
 }
 
 /// Where an event's numbers are drawn and at which step.

@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use aelectra_data::DataError;
 use aelectra_data::hub::HubError;
 use aelectra_model::ModelError;
-use aelectra_train::TrainError;
+use aelectra_train::{TrainError, exit_code_of};
 use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
 use commands::{
@@ -138,19 +138,21 @@ fn told_once(error: &anyhow::Error) -> String {
 /// The advice that goes with an error, and the exit code.
 fn classify(error: &anyhow::Error) -> (Option<String>, u8) {
     for cause in error.chain() {
-        if let Some(error) = cause.downcast_ref::<TrainError>() {
-            return (error.hint().map(str::to_owned), error.exit_code() as u8);
+        if let Some(usage) = cause.downcast_ref::<output::Usage>() {
+            return (usage.hint().map(str::to_owned), 2);
         }
-        let input = (cause.downcast_ref().map(DataError::hint))
-            .or_else(|| cause.downcast_ref().map(HubError::hint))
-            .or_else(|| cause.downcast_ref().map(ModelError::hint))
-            .or_else(|| cause.downcast_ref().map(output::Usage::hint));
-        if let Some(hint) = input {
-            return (hint.map(str::to_owned), 2);
+        if cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+        {
+            return (None, 0);
         }
-        if let Some(error) = cause.downcast_ref::<std::io::Error>() {
-            let gone = error.kind() == std::io::ErrorKind::BrokenPipe;
-            return (None, if gone { 0 } else { 2 });
+        if let Some(code) = exit_code_of(cause) {
+            let hint = (cause.downcast_ref().map(TrainError::hint))
+                .or_else(|| cause.downcast_ref().map(DataError::hint))
+                .or_else(|| cause.downcast_ref().map(HubError::hint))
+                .or_else(|| cause.downcast_ref().map(ModelError::hint));
+            return (hint.flatten().map(str::to_owned), code as u8);
         }
     }
     (None, 1)

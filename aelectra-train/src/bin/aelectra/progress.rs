@@ -9,13 +9,22 @@ use aelectra_data::corpus::Progress;
 use aelectra_data::hub::FileProgress;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::global::Global;
+
 /// A bar that follows the stages of an operation.
-pub(crate) struct StageBar(Mutex<Option<(String, ProgressBar)>>);
+pub(crate) struct StageBar {
+    shown: Mutex<Option<(String, ProgressBar)>>,
+    quiet: bool,
+}
 
 impl StageBar {
-    /// A bar that is drawn at the first report, if standard error is a terminal.
-    pub(crate) const fn new() -> Self {
-        Self(Mutex::new(None))
+    /// A bar that is drawn at the first report, if standard error is a terminal and somebody wants to
+    /// see it.
+    pub(crate) const fn new(global: Global) -> Self {
+        Self {
+            shown: Mutex::new(None),
+            quiet: global.quiet,
+        }
     }
 
     /// Shows a stage of reading or training.
@@ -24,10 +33,12 @@ impl StageBar {
     }
 
     fn show(&self, stage: &str, done: u64, total: Option<u64>, unit: &'static str) {
-        if !std::io::stderr().is_terminal() {
+        if self.quiet || !std::io::stderr().is_terminal() {
             return;
         }
-        let Ok(mut slot) = self.0.lock() else { return };
+        let Ok(mut slot) = self.shown.lock() else {
+            return;
+        };
         if slot.as_ref().is_none_or(|(shown, _)| shown != stage) {
             if let Some((_, bar)) = slot.take() {
                 bar.finish_and_clear();
@@ -50,7 +61,7 @@ impl StageBar {
 
     /// Takes the bar off the screen.
     pub(crate) fn finish(&self) {
-        if let Ok(mut slot) = self.0.lock()
+        if let Ok(mut slot) = self.shown.lock()
             && let Some((_, bar)) = slot.take()
         {
             bar.finish_and_clear();

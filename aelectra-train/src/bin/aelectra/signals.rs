@@ -25,13 +25,15 @@ pub(crate) fn stop_flag() -> anyhow::Result<StopFlag> {
     thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
+            let mut asked = false;
             for signal in signals.forever() {
-                // A closing terminal sends SIGHUP more than once, and a logout SIGTERM with it;
-                // that is one wish, not two.
-                if flag.requested().is_some() && signal != SIGHUP {
+                // A closing terminal sends SIGHUP more than once, and a logout SIGTERM with it, in
+                // either order; that is one wish, not two.
+                if asked && signal != SIGHUP {
                     crate::dashboard::restore_terminal();
                     signal_hook::low_level::exit(128 + signal);
                 }
+                asked |= signal != SIGHUP;
                 flag.request(signal as usize);
             }
         })?;

@@ -58,25 +58,21 @@ struct Evaluated {
 pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
     refuse_to_overwrite(args)?;
     let tagger = args.tagger.load(&args.model, global)?;
-    let data = read_for(&tagger, &args.data, &args.read.options(&[])?)?;
+    let read = args.read.options(&[])?;
+    let data = read_for(&tagger, &args.data, &read)?;
+    // What cannot be read is told before the work, not after it.
+    let train = (args.train.as_ref())
+        .map(|train| read_labelled(train, &read))
+        .transpose()?;
     let resampling = Some(Resampling::default());
     let tagger = evaluate(&tagger, &data.sentences, args.mode, resampling)?;
     if let Some(path) = &args.predictions {
         write_named(path, columns(&data.sentences, &tagger.tags)?.as_bytes())?;
     }
     let errors = errors(&data.sentences, &tagger.tags, args.mode, args.errors)?;
-    let novelty = match &args.train {
-        Some(train) => {
-            let train = read_labelled(train, &args.read.options(&[])?)?;
-            Some(novelty(
-                &train.sentences,
-                &data.sentences,
-                &tagger.tags,
-                args.mode,
-            )?)
-        }
-        None => None,
-    };
+    let novelty = train
+        .map(|train| novelty(&train.sentences, &data.sentences, &tagger.tags, args.mode))
+        .transpose()?;
     let evaluated = Evaluated {
         tagger,
         errors,

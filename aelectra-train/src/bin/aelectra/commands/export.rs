@@ -81,10 +81,19 @@ pub(crate) fn run(args: &ExportArgs, global: Global) -> anyhow::Result<u8> {
     refuse_same_place(given, &args.out)?;
     refuse_other_files(&args.out)?;
     refuse_to_rescale(args)?;
-    let (parameters, architecture) = if given.join("state.json").is_file() {
+    let is_checkpoint = given.join(checkpoint::STATE).is_file();
+    let (parameters, architecture) = if is_checkpoint && !args.best {
         from_training(args, given, &device)?
     } else if let Some(checkpoint) = newest(given, args.best)? {
         from_training(args, &checkpoint, &device)?
+    } else if args.best {
+        return Err(output::usage(
+            format!(
+                "--best is of a pretraining run, and `{}` is none",
+                args.checkpoint
+            ),
+            "leave --best out",
+        ));
     } else {
         from_model(args, &device, global)?
     };

@@ -14,7 +14,8 @@ use crate::{output, signals};
 
 /// Fine-tune a model for named entities.
 ///
-/// If interrupted, run the same command again to continue with the missing seeds.
+/// If interrupted, run the same command again with `--out` and the run's directory to continue with the
+/// missing seeds.
 #[derive(Args, Debug)]
 pub(crate) struct FinetuneArgs {
     /// Pretrained model.
@@ -122,11 +123,15 @@ pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
     if !args.train_sentences.is_empty() {
         output::show(global, &finished.curve, || {
             let table = match &finished.curve[..] {
-                [] => "no point of the curve is done; the same command goes on\n".to_owned(),
+                [] => "no point of the curve is done\n".to_owned(),
                 points => curve::table(points),
             };
             format!("{table}{}", session.dir().path().display())
         })?;
+    }
+    if finished.end.exit_code > 128 && args.out.is_none() {
+        let dir = session.dir().path().display();
+        output::note(&format!("the same command with `--out {dir}` goes on"));
     }
     Ok(finished.end.exit_code as u8)
 }

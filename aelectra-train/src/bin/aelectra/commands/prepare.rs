@@ -93,7 +93,7 @@ pub(crate) fn run(args: &PrepareArgs, global: Global) -> anyhow::Result<u8> {
         report_cleaning: args.report_cleaning,
         report: Some(report_path.clone()),
     };
-    let bar = StageBar::new();
+    let bar = StageBar::new(global);
     let report = prepare(&tokenizer, &options, &|progress| bar.report(progress))?;
     bar.finish();
     note_oddities(&report.notes, &report.sources);

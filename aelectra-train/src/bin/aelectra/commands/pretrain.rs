@@ -17,8 +17,8 @@ use crate::{output, signals};
 
 /// Pretrain a generator and a discriminator on shards.
 ///
-/// Ctrl-C writes a checkpoint and stops; `--resume auto` continues exactly there. Closing the terminal
-/// (SIGHUP) does the same; under `nohup` or `setsid`, or detached in tmux, the run continues, and
+/// Ctrl-C writes a checkpoint and stops; `--out` with its directory and `--resume auto` continues exactly
+/// there. Closing the terminal (SIGHUP) does the same; under `nohup` or `setsid`, or detached in tmux, the run continues, and
 /// `aelectra dashboard` shows it again.
 #[derive(Args, Debug)]
 pub(crate) struct PretrainArgs {
@@ -82,6 +82,12 @@ pub(crate) fn run(args: &PretrainArgs, global: Global) -> anyhow::Result<u8> {
     else {
         return output::line(layers.render().trim_end()).map(|()| 0);
     };
+    if args.out.is_none() && matches!(args.resume, Some(Resume::Auto | Resume::Last)) {
+        return Err(output::usage(
+            "without --out a run begins in a new directory, where there is nothing to resume",
+            "give the run's directory as --out; `aelectra runs list` names them",
+        ));
+    }
     let stop = signals::stop_flag()?;
     let session = Session::open(Job {
         config,

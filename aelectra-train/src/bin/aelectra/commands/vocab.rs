@@ -68,7 +68,7 @@ pub(crate) fn run(args: &VocabArgs, global: Global) -> anyhow::Result<u8> {
     refuse_model(&args.out)?;
     // From the start, so that the second of two learns it before its work, not after.
     let _lock = Lock::of_directory(&args.out, "aelectra vocab")?;
-    let bar = StageBar::new();
+    let bar = StageBar::new(global);
     let (tokenizer, report) = train_vocabulary(&args.corpus.options(), &options, &|progress| {
         bar.report(progress)
     })?;

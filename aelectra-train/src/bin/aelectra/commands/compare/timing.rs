@@ -22,6 +22,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::args::{CompareArgs, Entry};
+use super::assignments;
 use crate::common::{configuration, read_labelled, resolve_model};
 use crate::global::Global;
 
@@ -53,7 +54,7 @@ pub(super) fn measure(
     global: Global,
 ) -> anyhow::Result<Timing> {
     let (recipe, _): (FinetuneConfig, _) =
-        configuration(&args.recipe, &args.set, &[args.precision()])?;
+        configuration(&args.recipe, &assignments(args, entry), &[args.precision()])?;
     let read = args.read.options(&recipe.map_label)?;
     let train = read_labelled(&args.train, &read)?;
     let test = read_labelled(&args.test, &read)?;

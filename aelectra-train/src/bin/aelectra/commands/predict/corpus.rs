@@ -112,7 +112,7 @@ pub(super) fn run(job: &Job<'_>, global: Global) -> anyhow::Result<u8> {
         ..Report::default()
     };
     let total: u64 = files.iter().map(|file| size(file)).sum();
-    let bar = StageBar::new();
+    let bar = StageBar::new(global);
     let mut done = 0;
     for group in groups(&files) {
         if job.stop.requested().is_some() {

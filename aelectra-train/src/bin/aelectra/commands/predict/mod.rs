@@ -84,6 +84,14 @@ pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
         Some(format) => format.into(),
         None => OutputFormat::Pretty,
     };
+    if let (true, Some(given)) = (global.json, args.format)
+        && OutputFormat::from(given) != OutputFormat::Jsonl
+    {
+        return Err(output::usage(
+            "--json is --format jsonl, and another --format was given",
+            "leave one of them out",
+        ));
+    }
     let renderer = Renderer {
         format,
         redact: args.redact,
