@@ -4,18 +4,38 @@
 //! it within 1e-4 for logits that spread by 0.3 or more (two of one bin count as equal), and what is above 0
 //! exactly.
 
-use burn::tensor::{Bool, Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
 use crate::kernels;
 use crate::pretraining::{PretrainInput, PretrainOutput, best_guesses};
 
 /// Bins of each kind of token; logits beyond ±16 are in the outermost.
-const BINS: usize = 2048;
-const PER_UNIT: f32 = 64.0;
+pub(crate) const BINS: usize = 2048;
+/// Bins from 0 to a logit of 1.
+pub(crate) const PER_UNIT: f32 = 64.0;
 /// Sums before the histogram.
-const SUMS: usize = 5;
+pub(crate) const SUMS: usize = 5;
 /// Original tokens, replaced ones, and a bin for padding.
-const HISTOGRAM: usize = 2 * BINS + 1;
+pub(crate) const HISTOGRAM: usize = 2 * BINS + 1;
+
+/// What of a pass is counted, outside autodiff.
+#[derive(Clone, Debug)]
+pub struct Counted {
+    /// The summed losses of generator and discriminator, `[1]` each.
+    pub losses: [Tensor<1>; 2],
+    /// Original ids at the drawn positions, below 0 where nothing was drawn: `[n]`.
+    pub labels: Tensor<1, Int>,
+    /// The generator's best guesses there, `[n]`.
+    pub guesses: Tensor<1, Int>,
+    /// Its samples there, `[n]`.
+    pub samples: Tensor<1, Int>,
+    /// The discriminator's logits, `[tokens]`.
+    pub logits: Tensor<1>,
+    /// 1 where a token was replaced and 0 where not, `[tokens]`.
+    pub replaced: Tensor<1>,
+    /// 1 on real tokens and 0 on padding, `[tokens]`; `None` when nothing is padded.
+    pub weights: Option<Tensor<1>>,
+}
 
 /// Counts of any number of passes, `[SUMS + HISTOGRAM]`, on the device and outside autodiff.
 #[derive(Clone, Debug)]
@@ -26,30 +46,21 @@ impl Tally {
     #[must_use]
     pub fn of(output: &PretrainOutput, input: &PretrainInput) -> Self {
         let labels = input.labels.clone().inner();
-        let drawn = if labels.dims()[0] == 0 {
-            // Sums of nothing are not defined on every backend.
-            Tensor::zeros([3], &labels.device())
-        } else {
-            let drawn = labels.clone().greater_equal_elem(0);
-            let count = |these: Tensor<1, Bool>| {
-                let these = these.float();
-                kernels::of(&these.device()).sum(these)
-            };
-            let right = |ids: Tensor<1, Int>| {
-                let equal = ids.equal(labels.clone());
-                count(equal.bool_and(drawn.clone()))
-            };
-            let guesses = best_guesses(output.generator_logits.clone());
-            let masked = count(drawn.clone());
-            let sampled = right(output.sampled_ids.clone().inner());
-            Tensor::cat(vec![masked, right(guesses), sampled], 0)
+        let guesses = match labels.dims() {
+            [0] => labels.clone(),
+            _ => best_guesses(output.generator_logits.clone()),
         };
-        let losses = [&output.mlm_loss_sum, &output.rtd_loss_sum].map(|sum| sum.clone().inner());
-        let [mlm, rtd] = losses;
-        Self(Tensor::cat(
-            vec![mlm, rtd, drawn, histogram(output, input)],
-            0,
-        ))
+        let flat = |of: &Tensor<2>| of.clone().flatten::<1>(0, 1);
+        let counted = Counted {
+            losses: [&output.mlm_loss_sum, &output.rtd_loss_sum].map(|sum| sum.clone().inner()),
+            labels,
+            guesses,
+            samples: output.sampled_ids.clone().inner(),
+            logits: flat(&output.discriminator_logits),
+            replaced: flat(&output.is_replaced).inner(),
+            weights: (input.token_weights.as_ref()).map(|weights| flat(weights).inner()),
+        };
+        Self(kernels::of(&counted.logits.device()).tally(&counted))
     }
 
     /// Both together.
@@ -77,21 +88,6 @@ impl Tally {
     pub fn into_tensor(self) -> Tensor<1> {
         self.0
     }
-}
-
-/// How many logits of original and of replaced tokens are in each bin.
-fn histogram(output: &PretrainOutput, input: &PretrainInput) -> Tensor<1> {
-    let logits = output.discriminator_logits.clone().flatten::<1>(0, 1);
-    let replaced = output.is_replaced.clone().inner().flatten::<1>(0, 1);
-    // Half-open from above, so that exactly what is greater than 0 is in the upper half.
-    let bins = (logits * PER_UNIT).ceil() + (BINS / 2 - 1) as f32;
-    let mut bins = bins.clamp(0.0, (BINS - 1) as f32) + replaced * BINS as f32;
-    if let Some(weights) = &input.token_weights {
-        let real = weights.clone().inner().flatten::<1>(0, 1);
-        let padding = real.clone().neg().add_scalar(1.0) * (2 * BINS) as f32;
-        bins = bins * real + padding;
-    }
-    kernels::of(&bins.device()).histogram(bins.int(), HISTOGRAM)
 }
 
 /// How often a logit occurred.

@@ -133,6 +133,7 @@ impl Adam {
             gradients,
             learning_rate,
             taken: Vec::new(),
+            nothing: None,
         };
         let module = module.map(&mut take);
         let (taken, tensors): (Vec<Taken>, Vec<AdamTensors>) = take.taken.into_iter().unzip();
@@ -268,6 +269,8 @@ struct Take<'a> {
     gradients: GradientsParams,
     learning_rate: f64,
     taken: Vec<(Taken, AdamTensors)>,
+    /// What stands for a parameter that was taken out.
+    nothing: Option<Tensor<1>>,
 }
 
 impl ModuleMapper for Take<'_> {
@@ -314,7 +317,9 @@ impl ModuleMapper for Take<'_> {
                 weight_decay: group.weight_decay,
             };
             self.taken.push((taken, tensors));
-            Tensor::empty([0; D], &device)
+            // One for all: on a GPU each would be an allocation.
+            let nothing = (self.nothing).get_or_insert_with(|| Tensor::empty([1], &device));
+            nothing.clone().unsqueeze()
         })
     }
 }

@@ -129,20 +129,41 @@ Result cuTensorMapEncodeTiled(void *map, int type, unsigned rank, void *at, cons
 
 #ifndef EMULATED /* emulator/emulator.cpp loads and runs kernels. */
 Result cuModuleLoadData(void **module, const void *image) { *module = handle(); return 0; }
-Result cuModuleGetFunction(void **function, void *module, const char *name) { *function = handle(); return 0; }
 Result cuModuleUnload(void *module) { free(module); return 0; }
 
+/* A kernel, and how often it was launched. */
+typedef struct Function {
+  char *name;
+  long launches;
+  struct Function *next;
+} Function;
+static Function *functions;
+Result cuModuleGetFunction(void **function, void *module, const char *name) {
+  Function *new = handle();
+  new->name = strdup(name);
+  new->next = functions;
+  *function = functions = new;
+  return 0;
+}
+
 static long launches;
+static Result launch(void *function) {
+  launches++;
+  ((Function *)function)->launches++;
+  return 0;
+}
 Result cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
                       unsigned shared, void *stream, void **arguments, void **extra) {
-  launches++;
-  return 0;
+  return launch(function);
 }
-Result cuLaunchKernelEx(const void *config, void *function, void **arguments, void **extra) {
-  launches++;
-  return 0;
-}
+Result cuLaunchKernelEx(const void *config, void *function, void **arguments, void **extra) { return launch(function); }
+/* FAKE_DRIVER_LAUNCHES=kernels names each of them. */
 __attribute__((destructor)) static void report(void) {
-  if (getenv("FAKE_DRIVER_LAUNCHES")) fprintf(stderr, "%ld launches\n", launches);
+  const char *asked = getenv("FAKE_DRIVER_LAUNCHES");
+  if (!asked) return;
+  if (!strcmp(asked, "kernels"))
+    for (Function *at = functions; at; at = at->next)
+      if (at->launches) fprintf(stderr, "%ld × %s\n", at->launches, at->name);
+  fprintf(stderr, "%ld launches\n", launches);
 }
 #endif

@@ -20,7 +20,7 @@ cc -shared -fPIC -O1 -w -Wl,-soname,libcuda.so.1 -o "$out/driver/libcuda.so.1" "
 ln -sf libcuda.so.1 "$out/driver/libcuda.so"
 # What is measured on no card must not be taken for one's, so caches are apart; and no driver for Vulkan is looked for.
 export HOME=$out XDG_CACHE_HOME=${CACHE:-$out/cache} XDG_RUNTIME_DIR=${XDG_RUNTIME_DIR:-/tmp} CUDA_PATH=$out/cuda/nvidia/cu13
-export LD_LIBRARY_PATH=$out/driver:$out/cuda/nvidia/cu13/lib FAKE_DRIVER_LAUNCHES=1
+export LD_LIBRARY_PATH=$out/driver:$out/cuda/nvidia/cu13/lib FAKE_DRIVER_LAUNCHES=${FAKE_DRIVER_LAUNCHES:-1}
 export VK_DRIVER_FILES=/dev/null __EGL_VENDOR_LIBRARY_FILENAMES=/dev/null
 "$aelectra" doctor | grep 'GPU cuda'
 for precision in ${PRECISIONS:-f32 bf16}; do

@@ -51,7 +51,10 @@ if [ "${KERNELS:-}" != none ]; then
   export CACHE=$stage/visit/cache BATCH=128
   tests/gpu/no-card.sh "$stage/visit/aelectra"
   export PRECISIONS=bf16 WORKLOADS=pretrain
+  # Of fewer rows, which visit.sh measures too.
+  BATCH=32 tests/gpu/no-card.sh "$stage/visit/aelectra"
   for tiles in wide small wide,small; do AELECTRA_TILES=$tiles tests/gpu/no-card.sh "$stage/visit/aelectra"; done
+  for tiles in wide small; do AELECTRA_TILES=$tiles AELECTRA_WITHOUT=epilogues tests/gpu/no-card.sh "$stage/visit/aelectra"; done
   for part in attention epilogues copy-engine attention,epilogues,copy-engine; do
     AELECTRA_WITHOUT=$part tests/gpu/no-card.sh "$stage/visit/aelectra"
   done

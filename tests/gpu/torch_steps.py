@@ -75,6 +75,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--variants", nargs="+", default=["f32", "bf16", "compile-bf16"])
     parser.add_argument("--wait-for", type=Path, help="begin, and measure once this file is there")
+    parser.add_argument("--ready", type=Path, help="a file to make when it has begun")
     args = parser.parse_args()
     # As aelectra's f32 products, which are CubeK's choice among the tensor cores' TF32 and plain ones.
     torch.backends.cuda.matmul.allow_tf32 = True
@@ -89,6 +90,8 @@ def main() -> None:
             work()
             synchronize(args.torch_device)
             first = time.perf_counter() - started
+            if args.ready:
+                args.ready.touch()
             while args.wait_for and not args.wait_for.exists():
                 time.sleep(0.1)
             for _ in range(3):

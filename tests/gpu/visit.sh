@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
-# All that a card is asked, in the order of its worth, within a number of seconds, on a machine without Rust.
+# All that a card is asked within a number of seconds, on a machine without Rust.
 #
 #   tests/gpu/visit.sh measure|train PACK OUT SECONDS
 #
-# PACK is the folder that pack.sh made. `measure`: is it right, how fast beside PyTorch, where the time goes, what each part is worth.
-# `train`: after it, from text to a tagger in what time is left. What does not fit is left out and named. OUT gets
-# log.txt, rows.jsonl, table.md, profile.txt and rest.tar.gz; of `train` the events, the curve, the comparison and the
-# model, in parts of 14 MB.
-# DEVICE=cuda, TORCH_DEVICE=cuda (`none`: no PyTorch), SIZE=128, LENGTH=128, STEPS=20 and BENCH_FLAGS are for trying it elsewhere.
+# PACK is the folder that pack.sh made. `measure`: is it right, how fast beside PyTorch, where the time goes, what each
+# part is worth. First everything is begun side by side, since the driver translates every kernel when it first loads
+# it and the tests' kernels come as source; the tests' results are of this time. Then all is measured, one after
+# another, what is most wanted first. `train`: after it, from text to a discriminator in what time is left. What does not fit is left out and named. OUT gets log.txt,
+# rows.jsonl, table.md, profile.txt and rest.tar.gz; of `train` run.tar.gz (events, curve, comparison) and the model, in
+# parts of 14 MB.
+# DEVICE=cuda, TORCH_DEVICE=cuda (`none`: no PyTorch), SIZE=128, LENGTH=128, STEPS=20, BENCH_FLAGS and BEGINNING=150, the
+# seconds for what is side by side, are for trying it elsewhere.
 set -u
 what=$1 pack=$(realpath "$2") seconds=$4
 mkdir -p "$3"; results=$(cd "$3" && pwd)
@@ -15,45 +18,119 @@ here=$(cd "$(dirname "$0")" && pwd) project=$(cd "$(dirname "$0")/../.." && pwd)
 device=${DEVICE:-cuda} torch=${TORCH_DEVICE:-cuda} size=${SIZE:-128} length=${LENGTH:-128} steps=${STEPS:-20}
 bench_flags=${BENCH_FLAGS:-}
 place=${PLACE:-${TMPDIR:-/tmp}/aelectra-visit} rows=$results/rows.jsonl
-out=$place/log
-mkdir -p "$out"
-export XDG_RUNTIME_DIR=${XDG_RUNTIME_DIR:-/tmp} XDG_CACHE_HOME=$place/visit/cache CUDA_CACHE_PATH=$place/nv PYTHONUNBUFFERED=1
+out=$place/log caches=$place/caches
+mkdir -p "$out" "$caches" "$place/nv"
+export XDG_RUNTIME_DIR=${XDG_RUNTIME_DIR:-/tmp} CUDA_CACHE_PATH=$place/nv CUDA_CACHE_MAXSIZE=4294967296 PYTHONUNBUFFERED=1
 export AELECTRA_TEST_DEVICE=$device
 . "$here/measure.sh"
 
 left() { echo $((seconds - SECONDS)); }
 
-# within SECONDS WHAT COMMAND…: the command, if there is time to begin it, for as long as it may take.
-within() {
-  local limit=$1 name=$2; shift 2
-  local most; most=$(left)
-  if [ "$most" -lt 15 ]; then echo "left out: $name"; return; fi
-  [ "$most" -gt "$limit" ] || limit=$most
-  step "$name"
-  "$@" "$limit"
+# What is begun is named, and has a store of compiled kernels of its own: processes that share one wait for each other.
+store() {
+  [ -d "$caches/$1" ] || cp -r "$place/visit/cache" "$caches/$1"
+  export XDG_CACHE_HOME=$caches/$1
 }
 
-# Commands get their time as the last argument.
-run() { timeout "${@: -1}" "${@:1:$#-1}" 2>&1; echo "exit code $?"; }
-tests() { run "$place/visit/$1" --test-threads 1 "${@:2}" | tail -n 40; }
-ours() { # NAME WORKLOAD BATCH ARGUMENTS… LIMIT
-  measure "$1" "$2" "$3" "${@: -1}" "$2" --device "$device" "${@:4:$#-4}" $bench_flags
+# benches DO: what is measured, as `DO SECONDS WHO ENVIRONMENT WORKLOAD BATCH ARGUMENTS…`.
+benches() {
+  local bf16="--precision bf16"
+  "$1" 60 "$device bf16" A=a pretrain "$size" $bf16
+  "$1" 60 "$device f32" A=a pretrain "$size"
+  local part; for part in attention epilogues copy-engine attention,epilogues,copy-engine; do
+    "$1" 30 "$device bf16 without $part" AELECTRA_WITHOUT=$part pretrain "$size" $bf16
+  done
+  local tiles; for tiles in wide small wide,small; do
+    "$1" 30 "$device bf16 tiles $tiles" AELECTRA_TILES=$tiles pretrain "$size" $bf16
+  done
+  for tiles in wide small; do
+    "$1" 30 "$device bf16 tiles $tiles without epilogues" "AELECTRA_TILES=$tiles AELECTRA_WITHOUT=epilogues" pretrain "$size" $bf16
+  done
+  "$1" 30 "$device bf16 Muon" AELECTRA_OPTIMIZER__MUON=1 pretrain "$size" $bf16
+  # A quarter: fewer rows take kernels of their own.
+  "$1" 30 "$device bf16" A=a pretrain $(((size + 3) / 4)) $bf16
+  "$1" 40 "$device bf16" A=a pretrain $((size * 2)) $bf16
+  "$1" 30 "$device f32" A=a finetune 32
+  "$1" 30 "$device f32" A=a inference "$size"
 }
-without() { AELECTRA_WITHOUT=$1 ours "$device bf16 without $1" pretrain "$size" --precision bf16 "$2"; }
-tiles() { AELECTRA_TILES=$1 ours "$device bf16 tiles $1" pretrain "$size" --precision bf16 "$2"; }
-exact() { AELECTRA_TF32=0 tests "$@"; }
+name_of() { printf '%s' "$2-$4-$5" | tr ' ,' '--'; }
+# In a process of its own, for its environment.
+timed() (
+  limit=$1 who=$2 workload=$4 batch=$5 most=$(left)
+  if [ "$most" -lt 15 ]; then echo "left out: $who, $workload, $batch"; return; fi
+  [ "$most" -gt "$limit" ] || limit=$most
+  step "$who, $workload, $batch × $length"
+  store "$(name_of "$@")"; export $3
+  measure "$who" "$workload" "$batch" "$limit" "$workload" --device "$device" "${@:6}" $bench_flags
+)
+begun() {
+  (
+    store "$(name_of "$@")"; export $3
+    "$aelectra" bench "$4" --device "$device" --batch "$5" --length "$length" --steps 1 --warmup 1 "${@:6}" $bench_flags \
+      > "$out/begun-$(name_of "$@")" 2>&1 || echo "$2, $4, $5: exit code $?: $(tail -n 1 "$out/begun-$(name_of "$@")")"
+  ) &
+}
+
+# tests NAME ENVIRONMENT BINARY ARGUMENTS…, beside others; what it says is printed at its end.
+tests() {
+  (
+    store "$1"; export $2
+    "$place/visit/$3" --test-threads 1 "${@:4}" > "$out/$1" 2>&1
+    printf '\n-- %s: exit code %s after %s s\n%s\n' "$1" "$?" "$SECONDS" "$(grep -E '^test |panicked|is not' "$out/$1" | tail -n 40)"
+  ) &
+}
+timing_test() { # NAME LIMIT
+  local most; most=$(left)
+  if [ "$most" -lt 15 ]; then echo "left out: $1"; return; fi
+  step "$1"
+  (store "$1"; timeout "$(($2 < most ? $2 : most))" "$place/visit/aelectra_model" --test-threads 1 "$1" --ignored --nocapture 2>&1 | tail -n 60)
+}
+routines="special tma mma,double mma,tma tiles,tma wide,tma small,tma wide small"
+
+# Everything once, side by side.
+begin_all() {
+  step "everything begins, side by side"
+  local exact=AELECTRA_TF32=0
+  tests products A=a aelectra_model cube::product
+  tests attention A=a aelectra_model cube::attention
+  tests kernels A=a aelectra_model cube --skip product --skip attention
+  tests kernels-exact $exact aelectra_model cube --skip attention
+  tests golden-models-exact $exact pretraining_parity
+  tests layers-exact $exact kernels --skip any_size
+  benches begun
+  tests attention_by A=a aelectra_model attention_by --ignored
+  ONLY=$routines tests products_by A=a aelectra_model products_by --ignored
+  local until=$((SECONDS + ${BEGINNING:-150}))
+  while [ "$SECONDS" -lt "$until" ] && [ -n "$(jobs -rp | grep -v "^${compiling:-0}$")" ]; do sleep 0.5; done
+  local late; late=$(jobs -rp | grep -v "^${compiling:-0}$")
+  if [ -n "$late" ]; then
+    echo "stopped after ${BEGINNING:-150} s, not at their end:"
+    for pid in $late; do pgrep -P "$pid" -a | cut -c 1-200; pkill -P "$pid"; kill "$pid" 2> /dev/null; done
+    wait $late 2> /dev/null
+  fi
+}
+
 peers() { # WORKLOAD BATCH LIMIT
-  timeout "$3" python3 "$here/torch_steps.py" --torch-device "$torch" --workload "$1" --batch "$2" \
+  local most; most=$(left)
+  if [ "$torch" = none ] || [ "$most" -lt 15 ]; then echo "left out: PyTorch, $1, $2"; return; fi
+  step "PyTorch, $1, $2 × $length"
+  timeout "$(($3 < most ? $3 : most))" python3 "$here/torch_steps.py" --torch-device "$torch" --workload "$1" --batch "$2" \
     --length "$length" --steps "$steps" --variants f32 bf16 2>&1 | tee -a "$rows"
 }
 compiled() {
+  [ "$torch" != none ] || return
+  step "PyTorch, compiled"
   touch "$out/go"
-  timeout "$1" tail --pid="$compiling" -f /dev/null
+  timeout "$(($(left) < 60 ? $(left) : 60))" tail --pid="$compiling" -f /dev/null
   tee -a "$rows" < "$out/compiled.jsonl"
 }
 profile() {
-  timeout "$1" "$aelectra" bench pretrain --device "$device" --precision bf16 --batch "$size" --length "$length" --steps 3 \
-    --warmup 2 --profile $bench_flags > "$results/profile.txt" 2>&1
+  step "kernels of a step"
+  (
+    store profile
+    timeout 30 "$aelectra" bench pretrain --device "$device" --precision bf16 --batch "$size" --length "$length" --steps 3 \
+      --warmup 2 --profile $bench_flags > "$results/profile.txt" 2>&1
+  )
   head -n 40 "$results/profile.txt"
 }
 
@@ -64,7 +141,7 @@ unpacked() {
 }
 
 measured() {
-  : > "$rows"; rm -f "$out/go"
+  : > "$rows"; rm -f "$out/go" "$out/ready"
   step "card"
   unpacked
   nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2> /dev/null || echo "no nvidia-smi"
@@ -72,55 +149,49 @@ measured() {
   # The tests look for the project where they were built.
   built=$(cat "$place/visit/built-in")
   [ -e "$built" ] || { mkdir -p "$(dirname "$built")" && ln -s "$project" "$built"; }
+  (store doctor; timeout 30 "$aelectra" doctor 2>&1)
   if [ "$torch" != none ]; then
-    # torch.compile takes a minute to begin.
+    # torch.compile takes a minute to begin; then it waits with its memory held, so that it counts as nobody else's.
     timeout "$seconds" python3 "$here/torch_steps.py" --torch-device "$torch" --workload pretrain --batch "$size" --length "$length" \
-      --steps "$steps" --variants compile-bf16 --wait-for "$out/go" > "$out/compiled.jsonl" 2> "$out/compiled.err" &
+      --steps "$steps" --variants compile-bf16 --wait-for "$out/go" --ready "$out/ready" > "$out/compiled.jsonl" 2> "$out/compiled.err" &
     compiling=$!
   fi
-  within 30 "doctor" run "$aelectra" doctor
-  within 90 "kernels beside plain Rust, exact" exact aelectra_model cube --skip attention
-  within 60 "pretraining $size × $length in bf16" ours "$device bf16" pretrain "$size" --precision bf16
-  within 60 "pretraining $size × $length in f32" ours "$device f32" pretrain "$size"
-  within 30 "kernels of a step" profile
-  [ "$torch" = none ] || within 40 "PyTorch" peers pretrain "$size"
-  [ "$torch" = none ] || within 90 "PyTorch, compiled" compiled
-  for part in attention epilogues copy-engine attention,epilogues,copy-engine; do
-    within 30 "without $part" without "$part"
-  done
-  for tiles in wide small wide,small; do within 30 "tiles $tiles" tiles "$tiles"; done
-  within 90 "kernels beside plain Rust, on tensor cores" tests aelectra_model cube
-  within 30 "pretraining with Muon" ours "$device bf16 Muon" pretrain "$size" --precision bf16 --set optimizer.muon=1
-  within 30 "pretraining, a small batch" ours "$device bf16" pretrain $(((size + 7) / 8)) --precision bf16
-  within 40 "pretraining, a large batch" ours "$device bf16" pretrain $((size * 2)) --precision bf16
-  [ "$torch" = none ] || within 40 "PyTorch, a large batch" peers pretrain $((size * 2))
-  within 30 "attention by way" tests aelectra_model attention_by --ignored --nocapture
-  within 30 "fine-tuning" ours "$device f32" finetune 32
-  within 30 "inference" ours "$device f32" inference "$size"
-  within 60 "golden models, exact" exact pretraining_parity
-  within 120 "layers, exact" exact kernels
-  ONLY="special tma mma,double mma,tma tiles,tma wide,tma small,tma wide small" within 120 "routines of products" tests aelectra_model products_by --ignored --nocapture
+  begin_all
+  if [ "$torch" != none ]; then
+    timeout 60 bash -c "until [ -e '$out/ready' ] || ! kill -0 $compiling 2> /dev/null; do sleep 0.2; done"
+  fi
+  declare -i done_benches=0
+  in_order() {
+    timed "$@"
+    done_benches+=1
+    # The peers after the two figures that they are compared with.
+    if [ "$done_benches" = 2 ]; then profile; peers pretrain "$size" 40; compiled; fi
+  }
+  benches in_order
+  peers pretrain $((size * 2)) 40
+  timing_test attention_by 30
+  ONLY=$routines timing_test products_by 60
   step "table"
   python3 "$here/table.py" "$rows" | tee "$results/table.md"
   tar -C "$out" -czf "$results/rest.tar.gz" .
 }
 
-# SECONDS_A_STEP is what a step takes, as measured before, AFTER the seconds for what follows pretraining.
+# SECONDS_A_STEP is what a step takes, as measured before, AFTER the seconds for what follows pretraining. Fine-tuning is
+# for the machine at home: SEEDS=3 has it done here.
 trained() {
   step "text to tagger"
   unpacked
   tar -C "$place" -xJf "$pack/text.tar.xz"
   # Where it is looked for, so that no time goes into making it again.
   mkdir -p "$place/run"; cp -r "$place/text/tokenizer" "$place/run/"
-  local minutes; minutes=$(python3 -c "print(($(left) - ${AFTER:-90}) / 60)")
+  local minutes; minutes=$(python3 -c "print(($(left) - ${AFTER:-60}) / 60)")
   local planned; planned=$(python3 -c "print(max(int($minutes * 60 / ${SECONDS_A_STEP:-0.03}), 10))")
   echo "$planned steps in $minutes minutes"
+  store train
   # Some seconds are for what comes back.
-  timeout "$(($(left) - 20))" "$here/speedrun.sh" "$aelectra" "$place/text/text" "$place/text/ner" "$place/run" "$minutes" "$planned"
+  SEEDS=${SEEDS:-0} timeout "$(($(left) - 20))" "$here/speedrun.sh" "$aelectra" "$place/text/text" "$place/text/ner" "$place/run" "$minutes" "$planned"
   step "what comes back"
-  for file in run/events.jsonl curve.svg compare/table.md compare/table.json; do
-    [ ! -e "$place/run/$file" ] || cp "$place/run/$file" "$results/"
-  done
+  (cd "$place/run" && tar -czf "$results/run.tar.gz" $(ls -d run/events.jsonl curve.svg compare/table.* 2> /dev/null))
   tar -C "$place/run/run" -c discriminator | xz -1 -T0 | split -b 14M - "$results/model.tar.xz."
   ls -l "$results"
 }

@@ -11,6 +11,7 @@ use super::weights::{Dense, LayerOptions, LayerWeights, Norm};
 use super::{Activation, Kernels, PreparedEncoder};
 use crate::input::SequenceLayout;
 use crate::noise::{self, Dropout, Gumbel};
+use crate::tally::{BINS, Counted, HISTOGRAM, PER_UNIT};
 use crate::transfer::send;
 
 /// The set that overrides nothing.
@@ -185,11 +186,39 @@ pub(super) fn best(logits: Tensor<2>) -> Tensor<1, Int> {
     logits.argmax(1).squeeze_dim(1)
 }
 
-/// How often each integer below `length` occurs in `[n]`: `[length]`.
-pub(super) fn histogram(integers: Tensor<1, Int>, length: usize) -> Tensor<1> {
-    let device = integers.device();
-    let ones = Tensor::ones([integers.dims()[0]], &device);
-    Tensor::zeros([length], &device).select_assign(0, integers, ones, IndexingUpdateOp::Add)
+/// The counts of a pass, see [`crate::tally`].
+pub(super) fn tally(counted: &Counted) -> Tensor<1> {
+    let labels = &counted.labels;
+    let drawn = if labels.dims()[0] == 0 {
+        // Sums of nothing are not defined on every backend.
+        Tensor::zeros([3], &labels.device())
+    } else {
+        let drawn = labels.clone().greater_equal_elem(0);
+        let count = |these: Tensor<1, Bool>| these.float().sum();
+        let right = |ids: &Tensor<1, Int>| {
+            let equal = ids.clone().equal(labels.clone());
+            count(equal.bool_and(drawn.clone()))
+        };
+        let (guessed, sampled) = (right(&counted.guesses), right(&counted.samples));
+        Tensor::cat(vec![count(drawn), guessed, sampled], 0)
+    };
+    let [mlm, rtd] = counted.losses.clone();
+    Tensor::cat(vec![mlm, rtd, drawn, histogram(counted)], 0)
+}
+
+/// How many logits of original and of replaced tokens are in each bin.
+fn histogram(counted: &Counted) -> Tensor<1> {
+    // Half-open from above, so that exactly what is greater than 0 is in the upper half.
+    let bins = (counted.logits.clone() * PER_UNIT).ceil() + (BINS / 2 - 1) as f32;
+    let replaced = counted.replaced.clone() * BINS as f32;
+    let mut bins = bins.clamp(0.0, (BINS - 1) as f32) + replaced;
+    if let Some(real) = &counted.weights {
+        let padding = real.clone().neg().add_scalar(1.0) * (2 * BINS) as f32;
+        bins = bins * real.clone() + padding;
+    }
+    let device = bins.device();
+    let ones = Tensor::ones(bins.dims(), &device);
+    Tensor::zeros([HISTOGRAM], &device).select_assign(0, bins.int(), ones, IndexingUpdateOp::Add)
 }
 
 /// A step of Adam for all parameters. Whether it is taken is decided on the device, so that no step

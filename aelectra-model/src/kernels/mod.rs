@@ -39,6 +39,7 @@ use crate::error::{ModelError, Result};
 use crate::input::SequenceLayout;
 use crate::noise::{Dropout, Gumbel};
 use crate::precision::Precision;
+use crate::tally::Counted;
 
 /// What follows a linear layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,11 +177,6 @@ pub trait Kernels: Debug + Sync {
         composed::binary_cross_entropy_sum(logits, labels, weights)
     }
 
-    /// The sum of values `[n]` outside autodiff: `[1]`.
-    fn sum(&self, values: Tensor<1>) -> Tensor<1> {
-        values.sum()
-    }
-
     /// One class for each row of `logits` `[n, classes]`, outside autodiff, drawn by adding Gumbel
     /// `noise` and taking the greatest: `[n]`.
     fn sample(&self, logits: Tensor<2>, noise: Gumbel) -> Tensor<1, Int> {
@@ -192,9 +188,9 @@ pub trait Kernels: Debug + Sync {
         composed::best(logits)
     }
 
-    /// How often each integer below `length` occurs in `[n]`, outside autodiff: `[length]`.
-    fn histogram(&self, integers: Tensor<1, Int>, length: usize) -> Tensor<1> {
-        composed::histogram(integers, length)
+    /// What is counted of a pass of pretraining, see [`crate::tally`]: `[sums and histogram]`.
+    fn tally(&self, counted: &Counted) -> Tensor<1> {
+        composed::tally(counted)
     }
 
     /// One step of Adam for all parameters, and the norm of all gradients before clipping, `[1]`. A

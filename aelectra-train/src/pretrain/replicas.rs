@@ -176,8 +176,7 @@ fn share(
     let masked = batch.masked_rows.len() as f64 + COUNT_EPSILON;
     let tokens = batch.lengths.iter().sum::<usize>() as f64 + COUNT_EPSILON;
     let rows = config.micro_batch();
-    let mut total: Option<Found> = None;
-    for first in examples.clone().step_by(rows) {
+    let pass = |first: usize| {
         let started = Instant::now();
         let count = rows.min(examples.end - first);
         let mut input = to_device(batch, first, count, device);
@@ -198,11 +197,21 @@ fn share(
         drop(output);
         let forward = started.elapsed().as_secs_f64();
         let started = Instant::now();
-        let found = Found {
+        Found {
             gradients: GradientsParams::from_grads(loss.backward(), model),
             loss: value,
             tally,
             seconds: [forward, started.elapsed().as_secs_f64()],
+        }
+    };
+    let mut total: Option<Found> = None;
+    for first in examples.clone().step_by(rows) {
+        let found = if kernels.wants_fixed_shapes() {
+            // Every pass then asks for the same sizes, and buffers kept by size are found at once; looking for
+            // room in pages was half of what a step cost the host.
+            device.memory_persistent_allocations(first, pass)
+        } else {
+            pass(first)
         };
         total = Some(match total {
             None => found,

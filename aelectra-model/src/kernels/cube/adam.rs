@@ -2,17 +2,15 @@
 
 use burn::backend::{DType, TensorMetadata};
 use burn::tensor::Tensor;
-use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::primitive;
-use super::reduce::{Lanes, sum_lanes};
+use super::launch::group;
+use super::reduce::{Lanes, is_finite, sum_lanes};
 use super::tensor::{argument, empty, writable};
+use super::{flat, primitive};
 use crate::kernels::{AdamStep, AdamTensors};
 
-/// Parameters of a launch at most.
-pub(super) const GROUP: usize = 16;
 /// Buffers of a parameter, and those that all share.
 const BUFFERS: usize = 4;
 const SHARED_BUFFERS: usize = 4;
@@ -76,12 +74,6 @@ fn squares(
     if UNIT_POS_X == 0 {
         partial[first + number * CUBE_COUNT_X as usize + CUBE_POS_X as usize] = sum;
     }
-}
-
-/// By its bits: compilers of shaders may assume that there is nothing else.
-#[cube]
-pub(super) fn is_finite(value: f32) -> bool {
-    (u32::reinterpret(value) & 0x7f80_0000u32) != 0x7f80_0000u32
 }
 
 #[cube(launch)]
@@ -177,19 +169,15 @@ pub(super) fn adam(
         .into_iter()
         .zip(rates)
         .map(|(held, (learning_rate, weight_decay))| AdamTensors {
-            parameter: back(held.value),
-            gradient: back(held.gradient),
-            first: back(held.first),
-            second: back(held.second),
+            parameter: flat(held.value),
+            gradient: flat(held.gradient),
+            first: flat(held.first),
+            second: flat(held.second),
             learning_rate,
             weight_decay,
         })
         .collect();
-    (updated, back(norm))
-}
-
-pub(super) fn back(tensor: CubeTensor) -> Tensor<1> {
-    Tensor::from_primitive::<CubeBackend>(tensor)
+    (updated, flat(norm))
 }
 
 /// Parameters of a launch, and its cubes for each.
@@ -200,8 +188,7 @@ struct Group {
 
 /// Parameters of about the same size go together.
 fn groups(like: &CubeTensor, held: &[Held]) -> Vec<Group> {
-    let bindings = like.client.properties().hardware.max_bindings as usize;
-    let most = (bindings.saturating_sub(SHARED_BUFFERS) / BUFFERS).clamp(1, GROUP);
+    let most = group(&like.client, BUFFERS, SHARED_BUFFERS);
     let size = |at: usize| held[at].value.shape().num_elements();
     let mut order: Vec<usize> = (0..held.len()).collect();
     order.sort_by_key(|&at| std::cmp::Reverse(size(at)));

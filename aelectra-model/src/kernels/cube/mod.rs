@@ -11,12 +11,12 @@
 //! | `op.rs` | the smaller operations with their gradients |
 //! | `product/` | matrix products in a precision, and what follows each of their values |
 //! | `attention/` | attention in one kernel on tensor cores, or from products and a softmax |
-//! | `norm.rs`, `activation.rs` | LayerNorm with dropout and residual, bias with GELU |
+//! | `norm/`, `activation.rs` | LayerNorm with dropout and residual, bias with GELU |
 //! | `vocabulary.rs` | cross-entropy, samples and best guesses |
-//! | `detection.rs` | the loss of replaced-token detection |
+//! | `detection.rs`, `tally.rs` | the loss of replaced-token detection, and what is counted of it |
 //! | `gather.rs`, `sort.rs` | rows of a table by number, and the sum of their gradients |
-//! | `sums.rs`, `reduce.rs` | sums over rows, and over the units that share one |
-//! | `adam.rs`, `muon.rs` | the optimizer, many parameters in a launch |
+//! | `sums.rs`, `reduce.rs` | sums over rows and parts, many in a launch; over the units that share a row |
+//! | `adam.rs`, `muon.rs`, `launch.rs` | the optimizer, many parameters in a launch |
 //! | `noise.rs` | the hash of [`crate::noise`] on the device |
 //! | `tensor.rs` | tensors as kernels take them |
 //! | `tests.rs`, `measure.rs` | each kernel beside plain Rust; routines of products, timed |
@@ -26,6 +26,7 @@ mod adam;
 mod attention;
 mod detection;
 mod gather;
+mod launch;
 mod layer;
 #[cfg(test)]
 mod measure;
@@ -37,6 +38,7 @@ mod product;
 mod reduce;
 mod sort;
 mod sums;
+mod tally;
 mod tensor;
 #[cfg(test)]
 mod tests;
@@ -55,6 +57,7 @@ use crate::error::Result;
 use crate::input::SequenceLayout;
 use crate::noise::{Dropout, Gumbel};
 use crate::precision::Precision;
+use crate::tally::Counted;
 
 pub(super) const FAMILY: Family = Family {
     serves: |device| {
@@ -83,6 +86,11 @@ fn primitive<const D: usize>(tensor: Tensor<D>) -> CubeTensor {
         Ok(tensor) => tensor::contiguous(tensor),
         Err(_) => unreachable!("only called for tensors of the GPU backend"),
     }
+}
+
+/// A flat tensor as Burn's, outside autodiff.
+fn flat(tensor: CubeTensor) -> Tensor<1> {
+    Tensor::from_primitive::<CubeBackend>(tensor)
 }
 
 fn integers<const D: usize>(tensor: Tensor<D, Int>) -> CubeTensor {
@@ -207,10 +215,6 @@ impl Kernels for CubeKernels {
         op::detection(logits, labels, weights)
     }
 
-    fn sum(&self, values: Tensor<1>) -> Tensor<1> {
-        Tensor::from_primitive::<CubeBackend>(vocabulary::sum(&primitive(values)))
-    }
-
     fn sample(&self, logits: Tensor<2>, noise: Gumbel) -> Tensor<1, Int> {
         let found = vocabulary::best(&primitive(logits), Some(noise), INTEGERS);
         Tensor::from_primitive::<CubeBackend>(found)
@@ -221,9 +225,8 @@ impl Kernels for CubeKernels {
         Tensor::from_primitive::<CubeBackend>(found)
     }
 
-    fn histogram(&self, integers: Tensor<1, Int>, length: usize) -> Tensor<1> {
-        let counts = vocabulary::histogram(&self::integers(integers), length);
-        Tensor::from_primitive::<CubeBackend>(counts)
+    fn tally(&self, counted: &Counted) -> Tensor<1> {
+        tally::tally(counted)
     }
 
     fn adam(

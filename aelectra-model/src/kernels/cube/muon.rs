@@ -9,11 +9,11 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
-use super::adam::{GROUP, back, is_finite};
-use super::primitive;
+use super::launch::group;
 use super::product::{factors, product_in, product_in_shares};
-use super::reduce::{Lanes, sum_lanes};
+use super::reduce::{Lanes, is_finite, sum_lanes};
 use super::tensor::{argument, element, empty, transposed, writable};
+use super::{flat, primitive};
 use crate::kernels::muon::{COEFFICIENTS, EPSILON, ROUNDS, scale};
 use crate::kernels::{MuonStep, MuonTensors};
 use crate::precision::Precision;
@@ -197,7 +197,7 @@ pub(super) fn muon(
         let sides = [rows.min(columns), rows.max(columns)];
         of_sides.entry(sides).or_default().push(held);
     }
-    let bindings = grad_norm.client.properties().hardware.max_bindings as usize;
+    let most = group(&grad_norm.client, BUFFERS, SHARED_BUFFERS);
     for ([short, long], held) in of_sides {
         let stack = Stack {
             short,
@@ -206,12 +206,12 @@ pub(super) fn muon(
             cubes: (short * long)
                 .div_ceil(VALUES * Lanes::long().lanes as usize)
                 .clamp(1, CUBES) as u32,
-            most: (bindings.saturating_sub(SHARED_BUFFERS) / BUFFERS).clamp(1, GROUP),
+            most,
         };
         let directions = orthogonal(stack.normalised(step, &grad_norm, factors(precision)));
         stack.take(&directions, &grad_norm);
     }
-    held.into_iter().map(|held| back(held.value)).collect()
+    held.into_iter().map(|held| flat(held.value)).collect()
 }
 
 /// A stack of matrices `[n, short, long]` of norm 1 with their singular values brought near 1.

@@ -17,8 +17,9 @@ use super::norm::NormState;
 use super::product::{
     Blocks, factor, factors, product, product_over_rows, product_with_bias, product_with_gelu,
 };
+use super::sums::{Totals, sum_rows};
 use super::tensor::{cast, contiguous, transposed, writable};
-use super::{activation, detection, gather, norm, sums, vocabulary};
+use super::{activation, detection, gather, norm, vocabulary};
 use crate::kernels::{Dense, Norm};
 use crate::noise::Dropout;
 use crate::precision::Precision;
@@ -286,7 +287,7 @@ impl Backward<CubeBackend, 3> for LinearBackward {
                 grads.register::<CubeBackend>(node.id, blocks.of_weight(&state.rows));
             }
             if let Some(node) = bias {
-                grads.register::<CubeBackend>(node.id, sums::sum_rows(&gradient));
+                grads.register::<CubeBackend>(node.id, sum_rows(&gradient));
             }
             return;
         }
@@ -298,13 +299,15 @@ impl Backward<CubeBackend, 3> for LinearBackward {
             let of_rows = product(gradient.clone(), state.weight);
             grads.register::<CubeBackend>(node.id, of_rows);
         }
+        let mut sums = Totals::default();
         if let Some(node) = weight {
-            let of_weight = product_over_rows(&gradient, &state.rows);
+            let of_weight = product_over_rows(&gradient, &state.rows, &mut sums);
             grads.register::<CubeBackend>(node.id, of_weight);
         }
         if let Some(node) = bias {
-            grads.register::<CubeBackend>(node.id, sums::sum_rows(&gradient));
+            grads.register::<CubeBackend>(node.id, sums.of_rows(&gradient));
         }
+        sums.write();
     }
 }
 
@@ -318,7 +321,9 @@ impl Backward<CubeBackend, 3> for NormBackward {
         let gradient = contiguous(grads.consume::<CubeBackend>(&ops.node));
         let NormKept { state, gain } = ops.state;
         let dtype = burn::backend::DType::F32;
-        let gradients = norm::backward(&gradient, &state, &gain, None, dtype);
+        let mut sums = Totals::default();
+        let gradients = norm::backward(&gradient, &state, &gain, None, dtype, &mut sums);
+        sums.write();
         let [weight, bias, _] = gradients.parameters;
         for (node, gradient) in ops.parents.into_iter().zip([gradients.rows, weight, bias]) {
             if let Some(node) = node {
@@ -344,7 +349,7 @@ impl Backward<CubeBackend, 2> for AddToRowsBackward {
         let gradient = contiguous(grads.consume::<CubeBackend>(&ops.node));
         let [rows, row] = ops.parents;
         if let Some(node) = row {
-            grads.register::<CubeBackend>(node.id, sums::sum_rows(&gradient));
+            grads.register::<CubeBackend>(node.id, sum_rows(&gradient));
         }
         if let Some(node) = rows {
             grads.register::<CubeBackend>(node.id, gradient);

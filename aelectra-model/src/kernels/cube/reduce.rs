@@ -1,4 +1,4 @@
-//! Sums and maxima over the units that share a row.
+//! Sums and maxima over the units that share a row, and what is no number.
 
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::client::Client;
@@ -12,6 +12,8 @@ pub(super) struct Lanes {
     pub rows: u32,
     /// A row's units are a plane, which adds without shared memory.
     pub plane: bool,
+    /// They can be brought together again after loops of different lengths.
+    pub gathers: bool,
 }
 
 /// Units of a cube.
@@ -31,6 +33,7 @@ impl Lanes {
             lanes,
             rows: UNITS / lanes,
             plane,
+            gathers: plane && properties.features.plane.contains(Plane::Sync),
         }
     }
 
@@ -40,6 +43,7 @@ impl Lanes {
             lanes: UNITS,
             rows: 1,
             plane: false,
+            gathers: false,
         }
     }
 
@@ -57,10 +61,19 @@ pub(super) fn row_of_unit(#[comptime] lanes: Lanes) -> usize {
     CUBE_POS * comptime!(lanes.rows as usize) + UNIT_POS_Y as usize
 }
 
+/// Waits for all lanes of a row: those whose loop was shorter would otherwise count as absent.
+#[cube]
+fn gather(#[comptime] lanes: Lanes) {
+    if comptime!(lanes.gathers) {
+        sync_plane();
+    }
+}
+
 /// The sum over the lanes of a row, known to each of them. Every unit of the cube must come here.
 #[cube]
 pub(super) fn sum_lanes(value: f32, #[comptime] lanes: Lanes) -> f32 {
     if comptime!(lanes.plane) {
+        gather(lanes);
         plane_sum(value)
     } else {
         combine(value, false, lanes)
@@ -71,6 +84,7 @@ pub(super) fn sum_lanes(value: f32, #[comptime] lanes: Lanes) -> f32 {
 #[cube]
 pub(super) fn max_lanes(value: f32, #[comptime] lanes: Lanes) -> f32 {
     if comptime!(lanes.plane) {
+        gather(lanes);
         plane_max(value)
     } else {
         combine(value, true, lanes)
@@ -102,4 +116,10 @@ fn combine(value: f32, #[comptime] greatest: bool, #[comptime] lanes: Lanes) -> 
     // The next reduction may be given the same memory.
     sync_cube();
     combined
+}
+
+/// By its bits: compilers of shaders may assume that there is nothing else.
+#[cube]
+pub(super) fn is_finite(value: f32) -> bool {
+    (u32::reinterpret(value) & 0x7f80_0000u32) != 0x7f80_0000u32
 }

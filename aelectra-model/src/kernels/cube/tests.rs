@@ -8,13 +8,10 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_cubecl::tensor::CubeTensor;
 
 use super::attention::{Sizes, view_by_head};
-use super::norm::Before;
 use super::product::{factor, product, product_over_rows};
-use super::tensor::{cast, contiguous, transposed};
-use super::{
-    activation, gather, has_brain_floats, integers, norm, op, primitive, sums, vocabulary,
-};
-use crate::kernels::Norm;
+use super::sums::Totals;
+use super::tensor::{contiguous, reshape, transposed};
+use super::{activation, gather, has_brain_floats, integers, op, primitive, vocabulary};
 use crate::noise::{Noise, gumbel, hash32};
 use crate::precision::Precision;
 
@@ -53,6 +50,12 @@ pub(super) fn ids(device: &Device, values: &[i32]) -> CubeTensor {
     integers(Tensor::<1, Int>::from_data(data, device))
 }
 
+/// The values of a tensor of any shape, flat.
+fn read_all(tensor: &CubeTensor) -> Vec<f32> {
+    let count = tensor.meta.num_elements();
+    read::<1>(&reshape(tensor.clone(), [count]))
+}
+
 pub(super) fn read<const D: usize>(tensor: &CubeTensor) -> Vec<f32> {
     let tensor = Tensor::<D>::from_primitive::<super::CubeBackend>(tensor.clone());
     tensor.into_data().iter::<f32>().collect()
@@ -65,7 +68,7 @@ fn read_ids(tensor: &CubeTensor) -> Vec<i64> {
 
 /// Every value is near what is expected, by a share of the largest.
 pub(super) fn assert_near(what: &str, ours: &CubeTensor, expected: &[f64], share: f64) {
-    let ours = read::<2>(ours);
+    let ours = read_all(ours);
     assert_eq!(ours.len(), expected.len(), "{what}");
     let largest = expected
         .iter()
@@ -88,7 +91,7 @@ pub(super) fn types(device: &Device) -> Vec<(DType, f64)> {
     types
 }
 
-fn assert_close(what: &str, ours: &[f32], expected: &[f64]) {
+pub(super) fn assert_close(what: &str, ours: &[f32], expected: &[f64]) {
     assert_eq!(ours.len(), expected.len(), "{what}");
     let largest = expected.iter().fold(1e-6, |most: f64, v| most.max(v.abs()));
     for (at, (ours, expected)) in ours.iter().zip(expected).enumerate() {
@@ -149,77 +152,30 @@ fn samples_and_best_guesses_are_those_of_the_host() {
 }
 
 #[test]
-fn rows_are_normalised_with_what_comes_before() {
+fn sums_that_are_made_together_have_every_row_and_part() {
     let Some(device) = device() else { return };
-    let (rows, width, eps) = (13, 37, 1e-12);
-    let [values, residual] = [3, 4].map(|seed| numbers(rows * width, seed));
-    let [bias, gain, offset] = [5, 6, 7].map(|seed| numbers(width, seed));
-    let dropout = Noise::keyed(3).next_dropout(0.2, 0).expect("it drops");
-    let types = types(&device);
-    for (before, (factors, _)) in [false, true].into_iter().zip(types.into_iter().cycle()) {
-        let vector = |values: &[f32]| on(&device, values, [width]);
-        let [gain_on, offset_on] = [&gain, &offset].map(|values| vector(values));
-        let given = before.then(|| Before {
-            bias: vector(&bias),
-            residual: on(&device, &residual, [rows, width]),
-            dropout: Some(dropout),
-        });
-        let norm = Norm {
-            weight: &gain_on,
-            bias: &offset_on,
+    // More sums than a launch has, of one chunk of rows and of several, of few parts and of many.
+    let sizes = [(1, 1), (7, 33), (700, 65), (9000, 3), (256, 40), (257, 300)];
+    let mut sums = Totals::default();
+    let mut expected: Vec<(CubeTensor, Vec<f64>)> = Vec::new();
+    for (at, (rows, width)) in sizes.into_iter().cycle().take(20).enumerate() {
+        let values = numbers(rows * width, at as u64);
+        let column = |column: usize| -> f64 {
+            (0..rows)
+                .map(|row| f64::from(values[row * width + column]))
+                .sum()
         };
-        let normed = norm::forward(
-            &on(&device, &values, [rows, width]),
-            given,
-            norm,
-            eps,
-            factors,
-        );
-        let expected: Vec<f64> = (0..rows)
-            .flat_map(|row| {
-                let value = |column: usize| {
-                    let at = row * width + column;
-                    let value = f64::from(values[at]);
-                    if before {
-                        let factor = f64::from(dropout.factor(at as u32));
-                        (value + f64::from(bias[column])) * factor + f64::from(residual[at])
-                    } else {
-                        value
-                    }
-                };
-                let mean = (0..width).map(value).sum::<f64>() / width as f64;
-                let squares = (0..width).map(|c| (value(c) - mean).powi(2)).sum::<f64>();
-                let scale = 1.0 / (squares / width as f64 + eps).sqrt();
-                (0..width)
-                    .map(|c| (value(c) - mean) * scale * f64::from(gain[c]) + f64::from(offset[c]))
-                    .collect::<Vec<f64>>()
-            })
-            .collect();
-        let output = read::<2>(&normed.output);
-        assert_close("norm", &output, &expected);
-        let rounded = output.iter().map(|&value| match factors {
-            DType::BF16 => half::bf16::from_f32(value).to_f32(),
-            _ => value,
-        });
-        let factor = read::<2>(&cast(normed.factor, DType::F32));
-        assert!(factor.into_iter().eq(rounded), "the factor is the output");
+        let matrix = on(&device, &values, [rows, width]);
+        let all: Vec<f64> = (0..width).map(column).collect();
+        let (first, count) = (width / 3, width.div_ceil(2));
+        let some = all[first..first + count].to_vec();
+        expected.push((sums.of_columns(&matrix, first, count), some));
+        expected.push((sums.of_parts(&matrix), all.clone()));
+        expected.push((sums.of_rows(&matrix), all));
     }
-}
-
-#[test]
-fn sums_over_rows_have_every_row() {
-    let Some(device) = device() else { return };
-    for (rows, width) in [(1, 1), (7, 33), (700, 65)] {
-        let values = numbers(rows * width, 8);
-        let sum = sums::sum_rows(&on(&device, &values, [rows, width]));
-        let expected: Vec<f64> = (0..width)
-            .map(|c| {
-                (0..rows)
-                    .map(|row| f64::from(values[row * width + c]))
-                    .sum()
-            })
-            .collect();
-        assert_close("sums", &read::<1>(&sum), &expected);
+    sums.write();
+    for (sum, expected) in &expected {
+        assert_close("sums", &read::<1>(sum), expected);
     }
 }
 
@@ -411,10 +367,13 @@ fn gradients_of_weights_are_summed_over_parts_of_the_rows() {
     for (rows, out, width) in [(700, 5, 7), (1024, 40, 33), (4096, 8, 16)] {
         let [gradient, values] =
             [(out, 12), (width, 13)].map(|(columns, seed)| numbers(rows * columns, seed));
+        let mut sums = Totals::default();
         let product = product_over_rows(
             &on(&device, &gradient, [rows, out]),
             &on(&device, &values, [rows, width]),
+            &mut sums,
         );
+        sums.write();
         let expected: Vec<f64> = (0..out * width)
             .map(|at| {
                 let (from, to) = (at / width, at % width);

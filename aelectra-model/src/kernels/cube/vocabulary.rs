@@ -8,7 +8,7 @@ use cubecl::prelude::*;
 
 use super::noise::{Key, gumbel};
 use super::reduce::{Lanes, max_lanes, row_of_unit, sum_lanes};
-use super::tensor::{argument, cast, element, elementwise, empty, zeros};
+use super::tensor::{argument, element, elementwise, empty};
 use crate::noise::Gumbel;
 
 #[cube(launch)]
@@ -233,41 +233,4 @@ pub(super) fn best(logits: &CubeTensor, noise: Option<Gumbel>, integers: DType) 
         element(&found),
     );
     found
-}
-
-#[cube(launch)]
-fn count<I: Int>(
-    integers: &[I],
-    counts: &mut [Atomic<u32>],
-    count: usize,
-    length: usize,
-    #[define(I)] _type: ElemType,
-) {
-    let at = ABSOLUTE_POS;
-    if at < count {
-        let value = i32::cast_from(integers[at]);
-        if value >= 0 && (value as usize) < length {
-            // Sums of integers are the same in any order.
-            counts[value as usize].fetch_add(1u32);
-        }
-    }
-}
-
-/// How often each integer below `length` occurs, `[length]` in 32-bit floats.
-pub(super) fn histogram(integers: &CubeTensor, length: usize) -> CubeTensor {
-    let counts = zeros(integers, [length], DType::U32);
-    let elements = integers.shape().num_elements();
-    let (cubes, dim) = elementwise(&integers.client, elements);
-    let (from, to) = (argument(integers), argument(&counts));
-    count::launch(
-        &integers.client,
-        cubes,
-        dim,
-        from,
-        to,
-        elements,
-        length,
-        element(integers),
-    );
-    cast(counts, DType::F32)
 }

@@ -196,7 +196,8 @@ impl Call<'_> {
             &types,
         );
         let view = |tensor: Option<&CubeTensor>| {
-            // What an epilogue does not touch.
+            // The result stands for what an epilogue does not touch. CUDA's pointers are `__restrict__`, so it
+            // must stand for nothing that is read.
             ViewArg::new_array::<PlainLayout>(argument(tensor.unwrap_or(self.out)), ())
         };
         let output = TargetLaunch::new(
