@@ -1,7 +1,9 @@
 //! Reading named-entity files: the formats, their odd forms, and what is refused and how.
 #![allow(missing_docs, clippy::print_stderr)]
 
-use std::path::{Path, PathBuf};
+mod danish;
+
+use std::path::Path;
 
 use aelectra_data::DataError;
 use aelectra_data::ner::read_ner_text;
@@ -270,18 +272,6 @@ fn bytes_on_disk() {
     assert!(missing.expect_err("not there").hint().is_some());
 }
 
-/// The Danish files beside the repository, which are not part of it.
-fn shared(file: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared/data/ner")
-        .join(file);
-    if path.exists() {
-        return Some(path);
-    }
-    eprintln!("skipped: {} is not here", path.display());
-    None
-}
-
 fn entities(dataset: &NerDataset, class: &str) -> usize {
     let begin = format!("B-{class}");
     dataset
@@ -300,7 +290,7 @@ fn ddt_with_dan_plus_labels_has_its_published_counts() {
         ("test", 565, 10023, [185, 172, 90, 79]),
     ];
     for (split, sentences, tokens, classes) in expected {
-        let Some(path) = shared(&format!("danplus-ddt-4/{split}.conllu")) else {
+        let Some(path) = danish::data(&format!("ner/danplus-ddt-4/{split}.conllu")) else {
             return;
         };
         let dataset = read_ner(&path, &ReadOptions::default()).expect("reads");
@@ -320,18 +310,18 @@ fn ddt_with_dan_plus_labels_has_its_published_counts() {
 #[test]
 fn other_danish_files_read_too() {
     let default = ReadOptions::default();
-    if let Some(path) = shared("dane-dev170/dev170.conllu") {
+    if let Some(path) = danish::data("ner/dane-dev170/dev170.conllu") {
         let dataset = read_ner(&path, &default).expect("reads");
         assert_eq!((dataset.sentences.len(), dataset.tokens()), (170, 3327));
         let found = ["PER", "MISC", "ORG", "LOC"].map(|class| entities(&dataset, class));
         assert_eq!(found, [55, 26, 31, 28]);
     }
-    if let Some(path) = shared("uner-ddt/test.iob2") {
+    if let Some(path) = danish::data("ner/uner-ddt/test.iob2") {
         let dataset = read_ner(&path, &default).expect("reads");
         let found = ["PER", "ORG", "LOC"].map(|class| entities(&dataset, class));
         assert_eq!((dataset.tokens(), found), (10023, [184, 172, 90]));
     }
-    if let Some(path) = shared("danplus-nested/test.tsv") {
+    if let Some(path) = danish::data("ner/danplus-nested/test.tsv") {
         assert!(
             read_ner(&path, &default).is_err(),
             "two tag columns must be asked about"
@@ -364,7 +354,7 @@ fn word_tokenisation_follows_ddt() {
         tokens.map(&mut span).collect::<HashSet<(usize, usize)>>()
     };
     for (split, floor) in [("train", 0.995), ("dev", 0.995), ("test", 0.995)] {
-        let Some(path) = shared(&format!("danplus-ddt-4/{split}.conllu")) else {
+        let Some(path) = danish::data(&format!("ner/danplus-ddt-4/{split}.conllu")) else {
             return;
         };
         let dataset = read_ner(&path, &ReadOptions::default()).expect("reads");

@@ -1,6 +1,8 @@
 //! Sentence segmentation against the sentences of the Danish Dependency Treebank.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
+mod danish;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -23,11 +25,9 @@ fn gold(path: &Path) -> Vec<String> {
 
 #[test]
 fn boundaries_of_the_treebank_are_found() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/ner/danplus-ddt-4");
-    if !folder.exists() {
-        eprintln!("skipped: no {}", folder.display());
+    let Some(folder) = danish::data("ner/danplus-ddt-4") else {
         return;
-    }
+    };
     let (mut found, mut expected, mut right) = (0, 0, 0);
     for name in ["train", "dev", "test"] {
         let gold = gold(&folder.join(format!("{name}.conllu")));

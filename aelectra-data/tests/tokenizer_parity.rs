@@ -1,6 +1,8 @@
 //! Ids are those of Hugging Face `tokenizers`.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
+mod danish;
+
 use aelectra_data::vocab::{Encoder, TokenizerOptions, WordPieceTokenizer};
 use proptest::prelude::*;
 use tokenizers::tokenizer::Tokenizer;
@@ -157,15 +159,12 @@ fn real_text() {
     use aelectra_data::corpus::CorpusOptions;
     use aelectra_data::vocab::{VocabularyOptions, train_vocabulary};
 
-    let shared = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
-    let held_out = shared.join("text/val-modern.jsonl.zst");
-    if !held_out.exists() {
-        eprintln!("skipped: no {}", held_out.display());
+    let (Some(held_out), Some(labelled)) = (danish::data("text"), danish::data("ner")) else {
         return;
-    }
+    };
     let mut texts: Vec<String> = Vec::new();
     for name in ["val-modern", "val-historic"] {
-        let bytes = std::fs::read(shared.join(format!("text/{name}.jsonl.zst"))).unwrap();
+        let bytes = std::fs::read(held_out.join(format!("{name}.jsonl.zst"))).unwrap();
         let text = String::from_utf8(zstd::decode_all(&bytes[..]).unwrap()).unwrap();
         for line in text.lines() {
             let document: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -173,7 +172,7 @@ fn real_text() {
         }
     }
     let mut sentences = 0;
-    for folder in std::fs::read_dir(shared.join("ner")).unwrap() {
+    for folder in std::fs::read_dir(labelled).unwrap() {
         let folder = folder.unwrap().path();
         for file in std::fs::read_dir(folder).into_iter().flatten() {
             let path = file.unwrap().path();
@@ -204,7 +203,7 @@ fn real_text() {
     }
     assert!(sentences > 10_000, "{sentences} NER sentences");
     let corpus = CorpusOptions {
-        inputs: vec![held_out],
+        inputs: vec![held_out.join("val-modern.jsonl.zst")],
         ..CorpusOptions::default()
     };
     for options in [TokenizerOptions::default(), TokenizerOptions::uncased()] {
