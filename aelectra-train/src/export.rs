@@ -13,7 +13,7 @@ use burn::module::Module;
 
 use crate::config::pretrain::{AttentionStart, Objective};
 use crate::error::{Result, TrainError};
-use crate::finetune::single::SeedResult;
+use crate::finetune::SeedResult;
 use crate::ner::Tagger;
 use crate::pretrain::checkpoint::TrainState;
 use crate::settings::AelectraSettings;

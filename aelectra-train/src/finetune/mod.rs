@@ -3,17 +3,23 @@
 pub mod batches;
 mod collapse;
 pub mod curve;
+mod data;
+mod encoder;
 mod grid;
 mod identity;
 mod options;
 mod run;
+mod scores;
 mod series;
 mod side_by_side;
-pub mod single;
+mod single;
 mod steering;
+pub mod step;
 
+pub use data::Data;
+pub use encoder::Encoder;
 pub use options::SeriesOptions;
 pub use run::{Finished, Job, Session, run};
 pub use series::{Series, SeriesSummary, run_series, test_tags};
-pub use single::{Data, Encoder, SeedResult};
+pub use single::SeedResult;
 pub use steering::Steering;

@@ -15,7 +15,8 @@ use crate::export::{ModelCard, save_tagger};
 use crate::finetune::grid::Grid;
 use crate::finetune::options::SeriesOptions;
 use crate::finetune::side_by_side::side_by_side;
-use crate::finetune::single::{Data, Encoder, SeedContext, SeedResult, train_seed};
+use crate::finetune::single::{SeedContext, SeedResult, train_seed};
+use crate::finetune::{Data, Encoder};
 
 /// All seeds of one model.
 #[derive(Debug)]

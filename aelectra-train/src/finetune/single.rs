@@ -1,122 +1,29 @@
 //! Fine-tuning one model with one seed.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
-use aelectra_data::ner::{LabelSet, Mode, NerSentence, Resampling, TagDecoder, align, labels_for};
+use aelectra_data::ner::{align, labels_for};
 use aelectra_data::rng;
-use aelectra_data::run::{ClassScore, Confusion, NerEvalEvent, NerStepEvent, RunEvent};
-use aelectra_data::vocab::WordPieceTokenizer;
-use aelectra_model::checkpoint::ModelDir;
-use aelectra_model::init::Initializer;
-use aelectra_model::input::int_tensor;
-use aelectra_model::kernels::{self, Kernels};
-use aelectra_model::loss::{COUNT_EPSILON, cross_entropy_sum};
+use aelectra_data::run::{NerStepEvent, RunEvent};
 use aelectra_model::transfer::receive;
-use aelectra_model::{
-    ElectraConfig, ElectraForTokenClassification, ElectraModel, HeadInit, Noise, Precision,
-};
+use aelectra_model::{ElectraForTokenClassification, kernels};
 use burn::module::Module;
-use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use crate::config::finetune::{ClassifierInit, FinetuneConfig, Selection};
-use crate::config::pretrain::AttentionStart;
+use crate::config::finetune::{FinetuneConfig, Selection};
 use crate::error::{Result, TrainError};
 use crate::finetune::batches::epoch_batches;
 use crate::finetune::collapse::{self, Watch};
 use crate::finetune::curve;
+use crate::finetune::data::Data;
+use crate::finetune::encoder::Encoder;
 use crate::finetune::options::SeriesOptions;
-use crate::ner::tagger::{Tagger, TaggerSettings, window_input};
-use crate::ner::{TaggerEvaluation, evaluate};
+use crate::finetune::scores::{measure, tagger};
+use crate::finetune::step::{NerSteps, mean_of};
+use crate::ner::tagger::{Tagger, TaggerSettings};
 use crate::optimizer::Adam;
 use crate::schedule::Schedule;
-use crate::settings::AelectraSettings;
-
-/// Where the encoder comes from.
-#[derive(Debug)]
-pub enum Encoder<'a> {
-    /// A model directory.
-    Pretrained(&'a ModelDir),
-    /// Nothing learnt: the same architecture, initialised from the seed; with the given start of
-    /// attention, so that it begins where pretraining began.
-    Random(&'a ElectraConfig, AttentionStart),
-}
-
-impl Encoder<'_> {
-    /// Its configuration.
-    #[must_use]
-    pub const fn config(&self) -> &ElectraConfig {
-        match self {
-            Self::Pretrained(dir) => &dir.config,
-            Self::Random(config, _) => config,
-        }
-    }
-
-    fn with_classifier(
-        &self,
-        labels: usize,
-        init: ClassifierInit,
-        seed: u64,
-        device: &Device,
-    ) -> Result<ElectraForTokenClassification> {
-        let rescaled = AelectraSettings::of(self.config()).rescaled.unwrap_or(1.0);
-        Ok(match self {
-            Self::Pretrained(dir) => {
-                let head = match init {
-                    // What a rescaled encoder gives is larger by the factor.
-                    ClassifierInit::Glorot => HeadInit::Glorot {
-                        factor: 1.0 / rescaled,
-                    },
-                    ClassifierInit::Normal => HeadInit::Normal,
-                };
-                dir.with_new_classifier(labels, head, seed, device)?.0
-            }
-            Self::Random(config, start) => {
-                let head = match init {
-                    ClassifierInit::Glorot => HeadInit::default(),
-                    ClassifierInit::Normal => HeadInit::Normal,
-                };
-                // Random weights are as large as they were before anything was rescaled.
-                let config = ElectraConfig {
-                    initializer_range: config.initializer_range * rescaled,
-                    ..(*config).clone()
-                };
-                let mut init = Initializer::random(seed, config.initializer_range, device);
-                let encoder = ElectraModel::new(&config, &mut init);
-                let model = ElectraForTokenClassification::with_encoder(
-                    encoder, &config, labels, head, &mut init,
-                );
-                start.begin(model, &config)
-            }
-        })
-    }
-}
-
-/// Labelled sentences, the label set and the tokenizer: what all seeds share.
-#[derive(Debug)]
-pub struct Data {
-    /// Sentences to learn from.
-    pub train: Vec<NerSentence>,
-    /// Sentences to choose epochs and learning rates by.
-    pub dev: Vec<NerSentence>,
-    /// Sentences to report on.
-    pub test: Vec<NerSentence>,
-    /// Classes.
-    pub labels: LabelSet,
-    /// Word pieces.
-    pub tokenizer: WordPieceTokenizer,
-}
-
-impl Data {
-    /// Word pieces of the longest window, as the saved model will be read: a tokenizer made for shorter
-    /// examples limits windows to the positions that pretraining has seen.
-    pub(crate) fn longest(&self, encoder: &Encoder<'_>) -> usize {
-        let positions = encoder.config().max_position_embeddings;
-        positions.min(self.tokenizer.options().model_max_length)
-    }
-}
 
 /// What one seed ended with; the keys are those of `aelectra finetune --json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -163,7 +70,7 @@ pub(crate) struct SeedContext<'a> {
 
 impl SeedContext<'_> {
     /// The rate on trial, for the events.
-    fn trial(&self) -> Option<f64> {
+    pub(super) fn trial(&self) -> Option<f64> {
         self.is_trial.then_some(self.learning_rate)
     }
 }
@@ -382,147 +289,4 @@ struct Kept {
     /// Entities found on dev.
     found_on_dev: Option<usize>,
     model: ElectraForTokenClassification,
-}
-
-type Loss = burn::tensor::Tensor<1>;
-
-/// What the steps of a training have in common.
-#[derive(Debug)]
-pub struct NerSteps<'a> {
-    /// Ids of word pieces.
-    pub windows: &'a [Vec<u32>],
-    /// The class of each piece, if it has one.
-    pub labels: &'a [Vec<Option<usize>>],
-    /// The id that fills up a batch.
-    pub pad: u32,
-    /// Of the learning rate.
-    pub schedule: &'a Schedule,
-    /// Of dropout.
-    pub seed: u64,
-    /// Autodiff device.
-    pub device: &'a Device,
-    /// See [`kernels::for_training`].
-    pub kernels: &'static dyn Kernels,
-}
-
-impl NerSteps<'_> {
-    /// One optimizer step on the windows that `batch` names; returns the model, its loss and the
-    /// gradient norm, both still on the device.
-    pub fn step(
-        &self,
-        model: ElectraForTokenClassification,
-        optimizer: &mut Adam,
-        batch: &[usize],
-        step: u64,
-    ) -> (ElectraForTokenClassification, Loss, Loss) {
-        let device = self.device;
-        let (input, length) = window_input(self.windows, batch, self.pad, device);
-        let (positions, labels): (Vec<u32>, Vec<u32>) = batch
-            .iter()
-            .enumerate()
-            .flat_map(|(row, &window)| {
-                self.labels[window]
-                    .iter()
-                    .enumerate()
-                    .filter_map(move |(at, label)| {
-                        label.map(|label| ((row * length + at) as u32, label as u32))
-                    })
-            })
-            .unzip();
-        let n = positions.len();
-        let positions = int_tensor(&positions, [n], device);
-        let labels = int_tensor(&labels, [n], device);
-        let mut noise = Noise::keyed(rng::key(self.seed, "finetune noise", &[step]));
-        let loss = kernels::using(self.kernels, || {
-            let logits = model.forward_at(&input, positions, &mut noise);
-            cross_entropy_sum(logits, labels) / (n as f64 + COUNT_EPSILON)
-        });
-        let value = loss.clone().inner();
-        let gradients = GradientsParams::from_grads(loss.backward(), &model);
-        let rate = self.schedule.at(step);
-        let (model, grad_norm) = kernels::using(self.kernels, || {
-            optimizer.step(model, gradients, value.clone(), rate)
-        });
-        (model, value, grad_norm)
-    }
-}
-
-fn mean_of(losses: &[Loss]) -> f64 {
-    let read = receive(Tensor::cat(losses.to_vec(), 0));
-    read.iter().map(|&loss| f64::from(loss)).sum::<f64>() / losses.len() as f64
-}
-
-fn tagger(
-    model: &ElectraForTokenClassification,
-    data: &Data,
-    settings: TaggerSettings,
-    device: &Device,
-) -> Result<Tagger> {
-    Ok(Tagger {
-        // As the finished model will be loaded, so that its scores are the same to the last bit.
-        model: model.valid().prepare(Precision::F32)?,
-        tokenizer: data.tokenizer.clone(),
-        decoder: TagDecoder::new(data.labels.labels())?,
-        settings,
-        device: device.clone().inner(),
-        batch_size: 32,
-    })
-}
-
-/// Scores a tagger on a split and tells the result.
-fn measure(
-    tagger: &Tagger,
-    sentences: &[NerSentence],
-    split: &str,
-    epoch: u64,
-    step: u64,
-    context: &SeedContext<'_>,
-) -> Result<TaggerEvaluation> {
-    let started = Instant::now();
-    // On dev it would be worked out after every epoch, and nobody reads it.
-    let resampling = (split == "test").then(Resampling::default);
-    let found = evaluate(tagger, sentences, Mode::Default, resampling)?;
-    let report = &found.evaluation.report;
-    let classes: BTreeMap<String, ClassScore> = report
-        .classes
-        .iter()
-        .map(|(class, score)| {
-            let score = ClassScore {
-                precision: score.precision,
-                recall: score.recall,
-                f1: score.f1,
-                support: score.support as u64,
-            };
-            (class.clone(), score)
-        })
-        .collect();
-    let mut labels: Vec<String> = report.classes.keys().cloned().collect();
-    labels.push("O".to_owned());
-    let counts = labels
-        .iter()
-        .map(|gold| {
-            labels
-                .iter()
-                .map(|predicted| report.confusion.get(gold, predicted) as u64)
-                .collect()
-        })
-        .collect();
-    context.series.bus.emit(RunEvent::NerEval(NerEvalEvent {
-        seed: context.seed,
-        epoch,
-        step: Some(step),
-        split: Some(split.to_owned()),
-        arm: context.series.arm.map(str::to_owned),
-        trial: context.trial(),
-        micro_f1: Some(report.micro.f1),
-        micro_f1_interval: found.evaluation.interval.map(Into::into),
-        micro_precision: Some(report.micro.precision),
-        micro_recall: Some(report.micro.recall),
-        micro_no_misc: Some(report.micro_no_misc.f1),
-        macro_f1: Some(report.macro_avg.f1),
-        classes,
-        confusion: Some(Confusion { labels, counts }),
-        seconds: Some(started.elapsed().as_secs_f64()),
-    }));
-    Ok(found)
 }

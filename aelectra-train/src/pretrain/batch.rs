@@ -54,3 +54,17 @@ pub fn to_device(
         temperature: 1.0,
     }
 }
+
+/// Runs a pass. Where kernels want fixed shapes, every pass asks for the same sizes, and its buffers are kept by
+/// size: looking for room in pages was half of what a step of a GPU cost the host (EXPERIMENTS.md, 2026-11-28).
+pub(super) fn in_kept_memory<I: Send, R: Send>(
+    device: &Device,
+    input: I,
+    pass: impl Fn(I) -> R + Send,
+) -> R {
+    if kernels::of(device).wants_fixed_shapes() {
+        device.memory_persistent_allocations(input, pass)
+    } else {
+        pass(input)
+    }
+}

@@ -15,7 +15,7 @@ use burn::tensor::{Device, activation};
 use crate::config::pretrain::{Objective, PretrainConfig};
 use crate::error::Result;
 use crate::metrics::pretrain_metrics;
-use crate::pretrain::batch::to_device;
+use crate::pretrain::batch::{in_kept_memory, to_device};
 
 /// Measures `model` on at most `config.eval_examples` held-out examples. Masks and samples are
 /// keyed by the seed alone, so evaluations of a run differ only by the weights.
@@ -34,13 +34,15 @@ pub(crate) fn evaluate(
     let mut tally: Option<Tally> = None;
     for index in 0..batches as u64 {
         let batch = source.batch(index)?;
-        let input = to_device(&batch, 0, batch.batch_size, &device);
-        let mut noise = Noise::sampling(rng::key(config.seed, "evaluation", &[index]));
-        let output = match config.objective {
-            Objective::Electra => model.forward(&input, None, &mut noise),
-            Objective::Mlm => model.forward_generator(&input, &mut noise),
-        };
-        let counted = Tally::of(&output, &input);
+        let counted = in_kept_memory(&device, index, |index| {
+            let input = to_device(&batch, 0, batch.batch_size, &device);
+            let mut noise = Noise::sampling(rng::key(config.seed, "evaluation", &[index]));
+            let output = match config.objective {
+                Objective::Electra => model.forward(&input, None, &mut noise),
+                Objective::Mlm => model.forward_generator(&input, &mut noise),
+            };
+            Tally::of(&output, &input)
+        });
         tally = Some(match tally {
             None => counted,
             Some(tally) => tally.and(counted),

@@ -20,7 +20,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::config::pretrain::{Objective, PretrainConfig};
 use crate::error::{Result, TrainError};
-use crate::pretrain::batch::to_device;
+use crate::pretrain::batch::{in_kept_memory, to_device};
 use crate::survive;
 
 /// A device and what the run calls it.
@@ -206,13 +206,7 @@ fn share(
     };
     let mut total: Option<Found> = None;
     for first in examples.clone().step_by(rows) {
-        let found = if kernels.wants_fixed_shapes() {
-            // Every pass then asks for the same sizes, and buffers kept by size are found at once; looking for
-            // room in pages was half of what a step cost the host.
-            device.memory_persistent_allocations(first, pass)
-        } else {
-            pass(first)
-        };
+        let found = in_kept_memory(device, first, pass);
         total = Some(match total {
             None => found,
             Some(sum) => sum.and(found, model),

@@ -4,7 +4,7 @@ use aelectra_data::rng::KeyedRng;
 use aelectra_model::init::Initializer;
 use aelectra_model::{ElectraConfig, ElectraForTokenClassification, HeadInit, kernels, parameters};
 use aelectra_train::config::finetune::FinetuneConfig;
-use aelectra_train::finetune::single::NerSteps;
+use aelectra_train::finetune::step::NerSteps;
 use aelectra_train::optimizer::Adam;
 use aelectra_train::schedule::Schedule;
 use clap::Args;

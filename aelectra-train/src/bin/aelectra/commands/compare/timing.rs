@@ -12,7 +12,7 @@ use aelectra_model::{
 };
 use aelectra_train::config::finetune::FinetuneConfig;
 use aelectra_train::finetune::batches::epoch_batches;
-use aelectra_train::finetune::single::NerSteps;
+use aelectra_train::finetune::step::NerSteps;
 use aelectra_train::ner::tagger::{length_sorted_batches, load_tokenizer, window_input};
 use aelectra_train::optimizer::Adam;
 use aelectra_train::schedule::Schedule;

@@ -1,0 +1,92 @@
+//! What a model finds after an epoch, and what is told of it.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use aelectra_data::ner::{Mode, NerSentence, Resampling, TagDecoder};
+use aelectra_data::run::{ClassScore, Confusion, NerEvalEvent, RunEvent};
+use aelectra_model::{ElectraForTokenClassification, Precision};
+use burn::module::Module;
+use burn::tensor::Device;
+
+use crate::error::Result;
+use crate::finetune::data::Data;
+use crate::finetune::single::SeedContext;
+use crate::ner::tagger::{Tagger, TaggerSettings};
+use crate::ner::{TaggerEvaluation, evaluate};
+
+/// A model as a tagger.
+pub(super) fn tagger(
+    model: &ElectraForTokenClassification,
+    data: &Data,
+    settings: TaggerSettings,
+    device: &Device,
+) -> Result<Tagger> {
+    Ok(Tagger {
+        // As the finished model will be loaded, so that its scores are the same to the last bit.
+        model: model.valid().prepare(Precision::F32)?,
+        tokenizer: data.tokenizer.clone(),
+        decoder: TagDecoder::new(data.labels.labels())?,
+        settings,
+        device: device.clone().inner(),
+        batch_size: 32,
+    })
+}
+
+/// Scores a tagger on a split and tells the result.
+pub(super) fn measure(
+    tagger: &Tagger,
+    sentences: &[NerSentence],
+    split: &str,
+    epoch: u64,
+    step: u64,
+    context: &SeedContext<'_>,
+) -> Result<TaggerEvaluation> {
+    let started = Instant::now();
+    // On dev it would be worked out after every epoch, and nobody reads it.
+    let resampling = (split == "test").then(Resampling::default);
+    let found = evaluate(tagger, sentences, Mode::Default, resampling)?;
+    let report = &found.evaluation.report;
+    let classes: BTreeMap<String, ClassScore> = report
+        .classes
+        .iter()
+        .map(|(class, score)| {
+            let score = ClassScore {
+                precision: score.precision,
+                recall: score.recall,
+                f1: score.f1,
+                support: score.support as u64,
+            };
+            (class.clone(), score)
+        })
+        .collect();
+    let mut labels: Vec<String> = report.classes.keys().cloned().collect();
+    labels.push("O".to_owned());
+    let counts = labels
+        .iter()
+        .map(|gold| {
+            labels
+                .iter()
+                .map(|predicted| report.confusion.get(gold, predicted) as u64)
+                .collect()
+        })
+        .collect();
+    context.series.bus.emit(RunEvent::NerEval(NerEvalEvent {
+        seed: context.seed,
+        epoch,
+        step: Some(step),
+        split: Some(split.to_owned()),
+        arm: context.series.arm.map(str::to_owned),
+        trial: context.trial(),
+        micro_f1: Some(report.micro.f1),
+        micro_f1_interval: found.evaluation.interval.map(Into::into),
+        micro_precision: Some(report.micro.precision),
+        micro_recall: Some(report.micro.recall),
+        micro_no_misc: Some(report.micro_no_misc.f1),
+        macro_f1: Some(report.macro_avg.f1),
+        classes,
+        confusion: Some(Confusion { labels, counts }),
+        seconds: Some(started.elapsed().as_secs_f64()),
+    }));
+    Ok(found)
+}
