@@ -13,6 +13,8 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
+# What runs record as the commit of their program: --build-arg AELECTRA_GIT_COMMIT="$(git rev-parse HEAD)".
+ARG AELECTRA_GIT_COMMIT
 RUN cargo build --release --locked -p aelectra-train
 
 FROM debian:bookworm-slim

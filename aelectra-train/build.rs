@@ -7,24 +7,30 @@ use std::path::Path;
 use std::process::Command;
 
 /// What the program is made of.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 11] = [
     "build.rs",
     "src",
+    "Cargo.toml",
     "../aelectra-data/src",
+    "../aelectra-data/Cargo.toml",
     "../aelectra-model/src",
+    "../aelectra-model/Cargo.toml",
     "../aelectra-tui/src",
+    "../assets",
+    "../Cargo.toml",
     "../Cargo.lock",
 ];
 
 fn main() {
     println!("cargo::rerun-if-env-changed=AELECTRA_GIT_COMMIT");
-    for source in SOURCES {
-        println!("cargo::rerun-if-changed={source}");
-    }
+    println!("cargo::rerun-if-changed=build.rs");
     if env::var_os("AELECTRA_GIT_COMMIT").is_some()
         || env::var("PROFILE").as_deref() != Ok("release")
     {
         return;
+    }
+    for source in SOURCES {
+        println!("cargo::rerun-if-changed={source}");
     }
     // It grows with every commit and checkout; cargo would run this always for a file that is not there.
     if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"])
@@ -32,13 +38,11 @@ fn main() {
     {
         println!("cargo::rerun-if-changed={log}");
     }
-    if let Some(commit) = git(&[
-        "describe",
-        "--always",
-        "--dirty",
-        "--abbrev=40",
-        "--exclude=*",
-    ]) {
+    if let Some(mut commit) = git(&["rev-parse", "HEAD"]) {
+        let changed = git(&[&["status", "--porcelain", "--"][..], &SOURCES].concat());
+        if changed.is_none_or(|files| !files.is_empty()) {
+            commit += "-dirty";
+        }
         println!("cargo::rustc-env=AELECTRA_GIT_COMMIT={commit}");
     }
 }

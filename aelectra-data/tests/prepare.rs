@@ -229,17 +229,24 @@ fn a_restart_needs_no_manifest_that_can_be_read() {
     prepare(&tokenizer, &options, &|_| {}).unwrap();
     let manifest = options.out.join("manifest.json");
     // Of another version of this program, or damaged.
-    for text in ["{\"version\": 0}", "{\"version\""] {
+    for text in [&b"{\"version\": 0}"[..], b"{\"version\"", b"\xff\xfe"] {
         fs::write(&manifest, text).unwrap();
-        assert!(prepare(&tokenizer, &options, &|_| {}).is_err(), "{text}");
+        assert!(prepare(&tokenizer, &options, &|_| {}).is_err(), "{text:?}");
         prepare(&tokenizer, &restart, &|_| {}).unwrap();
         assert!(ShardSet::open(&options.out).is_ok());
     }
-    // A training's is another matter.
-    let text = "{\"task\": \"pretrain\"}";
-    fs::write(&manifest, text).unwrap();
-    assert!(prepare(&tokenizer, &restart, &|_| {}).is_err());
-    assert_eq!(fs::read_to_string(&manifest).unwrap(), text);
+    // A training's, or somebody else's, is another matter.
+    let elsewhere = PrepareOptions {
+        out: place.path().join("other"),
+        ..restart
+    };
+    fs::create_dir(&elsewhere.out).unwrap();
+    let manifest = elsewhere.out.join("manifest.json");
+    for text in ["{\"task\": \"pretrain\"}", "{\"name\": \"an app\"}"] {
+        fs::write(&manifest, text).unwrap();
+        assert!(prepare(&tokenizer, &elsewhere, &|_| {}).is_err());
+        assert_eq!(fs::read_to_string(&manifest).unwrap(), text);
+    }
 }
 
 #[test]

@@ -49,5 +49,5 @@ fn boundaries_of_the_treebank_are_found() {
     }
     let (precision, recall) = (right as f64 / found as f64, right as f64 / expected as f64);
     eprintln!("{expected} boundaries: precision {precision:.4}, recall {recall:.4}");
-    assert!(expected > 4000 && precision > 0.97 && recall > 0.95);
+    assert!(expected > 4000 && precision > 0.99 && recall > 0.99);
 }

@@ -10,22 +10,22 @@ use burn::tensor::{Device, Tensor};
 
 const ROWS: usize = 40;
 const LENGTH: usize = 100;
-/// The last positions of every row are padding.
-const REAL: usize = 90;
+/// Positions of every row that are no padding.
+const REAL: [usize; 2] = [90, LENGTH];
 
 /// A pass with these logits and labels of the discriminator; four positions were drawn, of which the
 /// generator guessed the first two, sampled the first and got one slot that stands for nothing.
-fn counts(logits: &[f32], replaced: &[f32], device: &Device) -> Counts {
+fn counts(logits: &[f32], replaced: &[f32], real: usize, device: &Device) -> Counts {
     let shape = [ROWS, LENGTH];
     let ids = vec![7u32; ROWS * LENGTH];
-    let weights = (0..ROWS * LENGTH).map(|at| if at % LENGTH < REAL { 1.0 } else { 0.0 });
+    let weights = (0..ROWS * LENGTH).map(|at| if at % LENGTH < real { 1.0 } else { 0.0 });
     let labels = send_integers(vec![1, 2, 0, -1], [4], device);
     let input = PretrainInput {
-        original: EncoderInput::new(&ids, None, &[REAL; ROWS], LENGTH, device),
+        original: EncoderInput::new(&ids, None, &[real; ROWS], LENGTH, device),
         masked_ids: int_tensor(&ids, shape, device),
         positions: send_integers(vec![3, 5, 8, -1], [4], device),
         labels,
-        token_weights: Some(send(weights.collect(), shape, device)),
+        token_weights: (real < LENGTH).then(|| send(weights.collect(), shape, device)),
         temperature: 1.0,
     };
     let guessed = [
@@ -94,25 +94,28 @@ fn counts_are_those_of_every_token() {
         .map(|label| (0..6).map(|_| uniform() - 0.5).sum::<f32>() * 2.0 + label - 1.5)
         .collect();
     logits[..6].copy_from_slice(&[0.0, 1e-6, -1e-6, 40.0, -40.0, 1.0 / 64.0]);
-    let counts = counts(&logits, &replaced, &device);
-    let tokens: Vec<(f32, bool)> = (0..cells)
-        .filter(|at| at % LENGTH < REAL)
-        .map(|at| (logits[at], replaced[at] > 0.5))
-        .collect();
-    let count =
-        |test: &dyn Fn(&(f32, bool)) -> bool| tokens.iter().filter(|one| test(one)).count() as f64;
-    let found = count(&|one| one.0 > 0.0 && one.1);
-    let metrics = pretrain_metrics(&counts, 1.0, 50.0);
-    let (called, there) = (count(&|one| one.0 > 0.0), count(&|one| one.1));
-    assert_eq!(metrics.rtd_precision, Some(found / called));
-    assert_eq!(metrics.rtd_recall, Some(found / there));
-    assert_eq!(metrics.rtd_loss, Some(1.5 / tokens.len() as f64));
-    let apart = (metrics.rtd_auc.expect("both kinds") - pairs(&tokens)).abs();
-    assert!(apart < 1e-4, "AUC is {apart} from that of all pairs");
-    // Of three drawn positions; the slot that stands for nothing counts nowhere.
-    assert_eq!(
-        (counts.masked, counts.mlm_correct, counts.sampled_correct),
-        (3, 2, 1)
-    );
-    assert_eq!(metrics.mlm_loss, Some(2.0));
+    for real in REAL {
+        let counts = counts(&logits, &replaced, real, &device);
+        let tokens: Vec<(f32, bool)> = (0..cells)
+            .filter(|at| at % LENGTH < real)
+            .map(|at| (logits[at], replaced[at] > 0.5))
+            .collect();
+        let count = |test: &dyn Fn(&(f32, bool)) -> bool| {
+            tokens.iter().filter(|one| test(one)).count() as f64
+        };
+        let found = count(&|one| one.0 > 0.0 && one.1);
+        let metrics = pretrain_metrics(&counts, 1.0, 50.0);
+        let (called, there) = (count(&|one| one.0 > 0.0), count(&|one| one.1));
+        assert_eq!(metrics.rtd_precision, Some(found / called));
+        assert_eq!(metrics.rtd_recall, Some(found / there));
+        assert_eq!(metrics.rtd_loss, Some(1.5 / tokens.len() as f64));
+        let apart = (metrics.rtd_auc.expect("both kinds") - pairs(&tokens)).abs();
+        assert!(apart < 1e-4, "AUC is {apart} from that of all pairs");
+        // Of three drawn positions; the slot that stands for nothing counts nowhere.
+        assert_eq!(
+            (counts.masked, counts.mlm_correct, counts.sampled_correct),
+            (3, 2, 1)
+        );
+        assert_eq!(metrics.mlm_loss, Some(2.0));
+    }
 }

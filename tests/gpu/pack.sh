@@ -53,6 +53,7 @@ if [ "${KERNELS:-}" != none ]; then
   export PRECISIONS=bf16 WORKLOADS=pretrain
   # Of fewer rows, which visit.sh measures too.
   BATCH=32 tests/gpu/no-card.sh "$stage/visit/aelectra"
+  BATCH=32 PRECISIONS=f32 WORKLOADS=finetune tests/gpu/no-card.sh "$stage/visit/aelectra"
   for tiles in wide small wide,small; do AELECTRA_TILES=$tiles tests/gpu/no-card.sh "$stage/visit/aelectra"; done
   for tiles in wide small; do AELECTRA_TILES=$tiles AELECTRA_WITHOUT=epilogues tests/gpu/no-card.sh "$stage/visit/aelectra"; done
   for part in attention epilogues copy-engine attention,epilogues,copy-engine; do

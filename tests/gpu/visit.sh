@@ -6,9 +6,9 @@
 # PACK is the folder that pack.sh made. `measure`: is it right, how fast beside PyTorch, where the time goes, what each
 # part is worth. First everything is begun side by side, since the driver translates every kernel when it first loads
 # it and the tests' kernels come as source; the tests' results are of this time. Then all is measured, one after
-# another, what is most wanted first. `train`: after it, from text to a discriminator in what time is left. What does not fit is left out and named. OUT gets log.txt,
-# rows.jsonl, table.md, profile.txt and rest.tar.gz; of `train` run.tar.gz (events, curve, comparison) and the model, in
-# parts of 14 MB.
+# another, what is most wanted first. `train`: after it, from text to a discriminator in what time is left. What does not
+# fit is left out and named. OUT gets log.txt, rows.jsonl, table.md, profile.txt and rest.tar.gz; of `train` run.tar.gz
+# (events, curve, comparison) and the model, in parts of 14 MB.
 # DEVICE=cuda, TORCH_DEVICE=cuda (`none`: no PyTorch), SIZE=128, LENGTH=128, STEPS=20, BENCH_FLAGS and BEGINNING=150, the
 # seconds for what is side by side, are for trying it elsewhere.
 set -u
@@ -25,6 +25,12 @@ export AELECTRA_TEST_DEVICE=$device
 . "$here/measure.sh"
 
 left() { echo $((seconds - SECONDS)); }
+# most LIMIT WHAT: the seconds that something may take, or, where there is no time to begin it, its name and false.
+most() {
+  local time; time=$(left)
+  if [ "$time" -lt 15 ]; then echo "left out: $2" >&2; return 1; fi
+  echo $(($1 < time ? $1 : time))
+}
 
 # What is begun is named, and has a store of compiled kernels of its own: processes that share one wait for each other.
 store() {
@@ -56,18 +62,19 @@ benches() {
 name_of() { printf '%s' "$2-$4-$5" | tr ' ,' '--'; }
 # In a process of its own, for its environment.
 timed() (
-  limit=$1 who=$2 workload=$4 batch=$5 most=$(left)
-  if [ "$most" -lt 15 ]; then echo "left out: $who, $workload, $batch"; return; fi
-  [ "$most" -gt "$limit" ] || limit=$most
+  who=$2 workload=$4 batch=$5
+  limit=$(most "$1" "$who, $workload, $batch") || return
   step "$who, $workload, $batch × $length"
   store "$(name_of "$@")"; export $3
   measure "$who" "$workload" "$batch" "$limit" "$workload" --device "$device" "${@:6}" $bench_flags
 )
 begun() {
+  # In a group of its own, which can be stopped.
   (
     store "$(name_of "$@")"; export $3
-    "$aelectra" bench "$4" --device "$device" --batch "$5" --length "$length" --steps 1 --warmup 1 "${@:6}" $bench_flags \
-      > "$out/begun-$(name_of "$@")" 2>&1 || echo "$2, $4, $5: exit code $?: $(tail -n 1 "$out/begun-$(name_of "$@")")"
+    timeout "$beginning" "$aelectra" bench "$4" --device "$device" --batch "$5" --length "$length" --steps 1 --warmup 1 "${@:6}" \
+      $bench_flags > "$out/begun-$(name_of "$@")" 2>&1 ||
+      echo "$2, $4, $5: exit code $?: $(tail -n 1 "$out/begun-$(name_of "$@")")"
   ) &
 }
 
@@ -75,60 +82,58 @@ begun() {
 tests() {
   (
     store "$1"; export $2
-    "$place/visit/$3" --test-threads 1 "${@:4}" > "$out/$1" 2>&1
+    timeout "$beginning" "$place/visit/$3" --test-threads 1 "${@:4}" > "$out/$1" 2>&1
     printf '\n-- %s: exit code %s after %s s\n%s\n' "$1" "$?" "$SECONDS" "$(grep -E '^test |panicked|is not' "$out/$1" | tail -n 40)"
   ) &
 }
 timing_test() { # NAME LIMIT
-  local most; most=$(left)
-  if [ "$most" -lt 15 ]; then echo "left out: $1"; return; fi
+  local limit; limit=$(most "$2" "$1") || return
   step "$1"
-  (store "$1"; timeout "$(($2 < most ? $2 : most))" "$place/visit/aelectra_model" --test-threads 1 "$1" --ignored --nocapture 2>&1 | tail -n 60)
+  (store "$1"; timeout "$limit" "$place/visit/aelectra_model" --test-threads 1 "$1" --ignored --nocapture 2>&1 | tail -n 60)
 }
 routines="special tma mma,double mma,tma tiles,tma wide,tma small,tma wide small"
 
 # Everything once, side by side.
 begin_all() {
-  step "everything begins, side by side"
+  local beginning; beginning=$(most "${BEGINNING:-150}" "what is begun side by side") || return
+  step "everything begins, side by side, for at most $beginning s (exit code 124: not at its end)"
   local exact=AELECTRA_TF32=0
   tests products A=a aelectra_model cube::product
   tests attention A=a aelectra_model cube::attention
-  tests kernels A=a aelectra_model cube --skip product --skip attention
-  tests kernels-exact $exact aelectra_model cube --skip attention
+  tests kernels A=a aelectra_model cube --skip cube::product --skip cube::attention
+  tests kernels-exact $exact aelectra_model cube --skip cube::attention
   tests golden-models-exact $exact pretraining_parity
   tests layers-exact $exact kernels --skip any_size
   benches begun
   tests attention_by A=a aelectra_model attention_by --ignored
   ONLY=$routines tests products_by A=a aelectra_model products_by --ignored
-  local until=$((SECONDS + ${BEGINNING:-150}))
-  while [ "$SECONDS" -lt "$until" ] && [ -n "$(jobs -rp | grep -v "^${compiling:-0}$")" ]; do sleep 0.5; done
-  local late; late=$(jobs -rp | grep -v "^${compiling:-0}$")
-  if [ -n "$late" ]; then
-    echo "stopped after ${BEGINNING:-150} s, not at their end:"
-    for pid in $late; do pgrep -P "$pid" -a | cut -c 1-200; pkill -P "$pid"; kill "$pid" 2> /dev/null; done
-    wait $late 2> /dev/null
-  fi
+  # Each has its limit; a program that is stopped is waited for by `timeout`.
+  wait $(jobs -rp | grep -v "^${compiling:-0}$")
 }
 
 peers() { # WORKLOAD BATCH LIMIT
-  local most; most=$(left)
-  if [ "$torch" = none ] || [ "$most" -lt 15 ]; then echo "left out: PyTorch, $1, $2"; return; fi
+  local limit
+  [ "$torch" != none ] || return
+  limit=$(most "$3" "PyTorch, $1, $2") || return
   step "PyTorch, $1, $2 × $length"
-  timeout "$(($3 < most ? $3 : most))" python3 "$here/torch_steps.py" --torch-device "$torch" --workload "$1" --batch "$2" \
+  timeout "$limit" python3 "$here/torch_steps.py" --torch-device "$torch" --workload "$1" --batch "$2" \
     --length "$length" --steps "$steps" --variants f32 bf16 2>&1 | tee -a "$rows"
 }
 compiled() {
+  local limit
   [ "$torch" != none ] || return
-  step "PyTorch, compiled"
-  touch "$out/go"
-  timeout "$(($(left) < 60 ? $(left) : 60))" tail --pid="$compiling" -f /dev/null
+  limit=$(most 60 "PyTorch, compiled") && step "PyTorch, compiled" && touch "$out/go" &&
+    timeout "$limit" tail --pid="$compiling" -f /dev/null
+  # One that is late must not disturb what follows.
+  kill "$compiling" 2> /dev/null; wait "$compiling" 2> /dev/null
   tee -a "$rows" < "$out/compiled.jsonl"
 }
 profile() {
+  local limit; limit=$(most 30 "kernels of a step") || return
   step "kernels of a step"
   (
     store profile
-    timeout 30 "$aelectra" bench pretrain --device "$device" --precision bf16 --batch "$size" --length "$length" --steps 3 \
+    timeout "$limit" "$aelectra" bench pretrain --device "$device" --precision bf16 --batch "$size" --length "$length" --steps 3 \
       --warmup 2 --profile $bench_flags > "$results/profile.txt" 2>&1
   )
   head -n 40 "$results/profile.txt"
@@ -157,8 +162,9 @@ measured() {
     compiling=$!
   fi
   begin_all
-  if [ "$torch" != none ]; then
-    timeout 60 bash -c "until [ -e '$out/ready' ] || ! kill -0 $compiling 2> /dev/null; do sleep 0.2; done"
+  local limit
+  if [ "$torch" != none ] && limit=$(most 60 "waiting for torch.compile"); then
+    timeout "$limit" bash -c "until [ -e '$out/ready' ] || ! kill -0 $compiling 2> /dev/null; do sleep 0.2; done"
   fi
   declare -i done_benches=0
   in_order() {
@@ -177,9 +183,9 @@ measured() {
 }
 
 # SECONDS_A_STEP is what a step takes, as measured before, AFTER the seconds for what follows pretraining. Fine-tuning is
-# for the machine at home: SEEDS=3 has it done here.
+# for the machine at home: SEEDS=3 AFTER=… has it done here, and takes minutes.
 trained() {
-  step "text to tagger"
+  step "text to discriminator"
   unpacked
   tar -C "$place" -xJf "$pack/text.tar.xz"
   # Where it is looked for, so that no time goes into making it again.

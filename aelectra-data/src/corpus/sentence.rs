@@ -153,14 +153,11 @@ fn stop_is_inside(text: &str, start: usize, at: usize, next: usize) -> bool {
     if CLOSING_ABBREVIATIONS.contains(&lower.as_str()) {
         return false;
     }
-    let parts_are = |is: fn(char) -> bool| {
-        let short = |part: &str| part.chars().count() <= 2 && part.chars().all(is);
-        lower.contains('.') && lower.split('.').all(short)
-    };
-    // `f.eks.`, and `2.1.` before a heading; a time or a date ends a sentence like any other word.
+    let of_short_parts =
+        lower.contains('.') && lower.split('.').all(|part| part.chars().count() <= 2);
+    // `f.eks.`, and `2.1.` or `2.a.` before a heading; a time or a date ends a sentence like any other word.
     OPEN_ABBREVIATIONS.binary_search(&lower.as_str()).is_ok()
-        || parts_are(char::is_alphabetic)
-        || (rest.is_empty() && parts_are(|c| c.is_ascii_digit()))
+        || of_short_parts && (rest.is_empty() || !lower.contains(|c: char| c.is_ascii_digit()))
 }
 
 fn skip_space(text: &str, from: usize) -> usize {
@@ -192,6 +189,7 @@ mod tests {
             "»Er du der?« spurgte hun.",
             "Det koster 3.500,50 kr. inkl. moms.",
             "2.1. Formål",
+            "2.a. Formål",
         ] {
             assert_eq!(sentences(text), [text]);
         }
@@ -219,6 +217,10 @@ mod tests {
         assert_eq!(
             sentences("»Kom nu!« Han løb… Så stod han."),
             ["»Kom nu!«", "Han løb…", "Så stod han."]
+        );
+        assert_eq!(
+            sentences("Toget går kl. 12.30. Derefter den 24.12. Han er med."),
+            ["Toget går kl. 12.30.", "Derefter den 24.12.", "Han er med."]
         );
         assert_eq!(sentences(" \n "), Vec::<&str>::new());
     }

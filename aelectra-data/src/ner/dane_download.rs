@@ -32,8 +32,9 @@ pub fn download(source: &DaneSource, out: &Path) -> Result<PathBuf> {
         .timeout_recv_response(Some(TIMEOUT))
         .timeout_per_read(Some(TIMEOUT));
     let agent: Agent = config.build().new_agent();
+    // Of the network, not of the input.
     let refused = |error: &dyn std::fmt::Display| {
-        DataError::invalid(format!("cannot download {}: {error}", source.url))
+        DataError::io("download", source.url)(std::io::Error::other(error.to_string()))
     };
     let mut response = agent
         .get(source.url)

@@ -313,7 +313,7 @@ fn open_directory(out: &Path, plan: &Plan, restart: bool) -> Result<BTreeMap<u64
                 existing = Some(manifest.plan);
             }
             // Damaged, or of another version of this program: what a restart is for.
-            Err(_) if restart && !is_run(out, &manifest_file)? => {}
+            Err(_) if restart && is_of_shards(out, &manifest_file)? => {}
             Err(error) => return Err(error),
         }
     } else if plan_file.exists() {
@@ -355,11 +355,17 @@ fn open_directory(out: &Path, plan: &Plan, restart: bool) -> Result<BTreeMap<u64
     Ok(finished)
 }
 
-/// Whether a directory is that of a training, whose manifest has the same name.
-fn is_run(out: &Path, manifest: &Path) -> Result<bool> {
-    let told: Option<serde_json::Value> = read_json(manifest)?;
+/// Whether a manifest that cannot be read is one of shards: there are some beside it, and no training, whose
+/// manifest has the same name.
+fn is_of_shards(out: &Path, manifest: &Path) -> Result<bool> {
+    let bytes = fs::read(manifest).map_err(DataError::io("read", manifest))?;
+    let told: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
     let has_task = told.is_some_and(|manifest| manifest.get("task").is_some());
-    Ok(has_task || RunDir::open(out).is_ok())
+    let mut files = fs::read_dir(out)
+        .map_err(DataError::io("read", out))?
+        .flatten();
+    let has_shards = files.any(|file| file.path().extension().is_some_and(|end| end == "shard"));
+    Ok(has_shards && !has_task && RunDir::open(out).is_err())
 }
 
 /// Removes shards that belong to no finished chunk, and half-written files.

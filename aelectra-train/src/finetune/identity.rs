@@ -7,7 +7,6 @@ use std::path::Path;
 use aelectra_data::files::sha256_of_all;
 use aelectra_data::ner::{NerSentence, ReadOptions};
 use aelectra_data::run::{Manifest, RunDir};
-use aelectra_model::ElectraConfig;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -31,16 +30,18 @@ const MODEL_CONFIG: &str = "model_config";
 /// Hashes of what is learnt from and scored on, as it was read, and of the model it begins with.
 ///
 /// # Errors
-/// When the weights cannot be read.
+/// When the weights or the configuration cannot be read.
 pub(super) fn hashes<'a>(
     splits: [(&str, &[NerSentence]); 3],
-    model: &ElectraConfig,
+    config: &Path,
     weights: impl Iterator<Item = &'a Path>,
 ) -> Result<BTreeMap<String, String>> {
-    let config = crc32fast::hash(json!(model).to_string().as_bytes());
     let mut hashes = BTreeMap::from([
         ("weights".to_owned(), sha256_of_all(weights)?),
-        (MODEL_CONFIG.to_owned(), format!("{config:08x}")),
+        (
+            MODEL_CONFIG.to_owned(),
+            sha256_of_all(std::iter::once(config))?,
+        ),
     ]);
     for (name, sentences) in splits {
         if !sentences.is_empty() {

@@ -378,7 +378,9 @@ impl Session {
             train, dev, test, ..
         } = &self.data;
         let splits = [("train", &train[..]), ("dev", dev), ("test", test)];
-        manifest.data = identity::hashes(splits, &self.source.config, self.source.weights.files())?;
+        let weights = &self.source.weights;
+        let config_file = weights.path().with_file_name("config.json");
+        manifest.data = identity::hashes(splits, &config_file, weights.files())?;
         manifest.tokenizer = Some(self.data.tokenizer.fingerprint());
         Ok(manifest)
     }

@@ -327,9 +327,7 @@ impl Session {
 
     /// Whether a checkpoint has this run's settings, tokenizer and data.
     fn is_as_in(&self, state: &TrainState, identity: &Identity) -> bool {
-        state.config == self.job.config
-            && state.tokenizer == identity.tokenizer
-            && state.data == identity.data
+        state.config == self.job.config && identity.is_of(state)
     }
 
     /// Training batches, and held-out ones if there are any.

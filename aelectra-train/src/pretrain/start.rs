@@ -150,13 +150,6 @@ pub(crate) fn leave_behind(run: &RunDir, path: &Path, step: u64) -> Result<Optio
     )))
 }
 
-/// Whether a checkpoint's hash of its data is that of the shards; those of earlier versions end before the
-/// hash of what the shards hold.
-fn is_same_data(before: &str, now: &str) -> bool {
-    let earlier = now.rsplit_once('-').map(|(sources, _)| sources);
-    before == now || Some(before) == earlier
-}
-
 /// What a run was trained on; a continuation must have the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
@@ -164,6 +157,20 @@ pub(crate) struct Identity {
     pub tokenizer: String,
     /// Hash of the shards and of what they were made from.
     pub data: String,
+}
+
+impl Identity {
+    /// Whether a checkpoint's hash of its data is that of these shards; those of earlier versions end before the
+    /// hash of what the shards hold.
+    pub(super) fn has_data(&self, hash: &str) -> bool {
+        let earlier = self.data.rsplit_once('-').map(|(sources, _)| sources);
+        hash == self.data || Some(hash) == earlier
+    }
+
+    /// Whether a checkpoint is of these shards and this tokenizer.
+    pub(super) fn is_of(&self, state: &TrainState) -> bool {
+        self.tokenizer == state.tokenizer && self.has_data(&state.data)
+    }
 }
 
 fn checkpoint_path(path: &Path) -> PathBuf {
@@ -186,7 +193,7 @@ fn check_same(config: &PretrainConfig, identity: &Identity, state: &TrainState) 
             state.tokenizer, identity.tokenizer
         ));
     }
-    if !is_same_data(&state.data, &identity.data) {
+    if !identity.has_data(&state.data) {
         changed.push(format!("  data: {} → {}", state.data, identity.data));
     }
     if changed.is_empty() {
@@ -205,18 +212,18 @@ mod tests {
 
     #[test]
     fn data_are_the_same_where_the_shards_are_or_nothing_else_was_known() {
-        let now = "0a1b2c3d-900-10-128-0123456789abcdef";
-        assert!(is_same_data(now, now));
-        assert!(
-            is_same_data("0a1b2c3d-900-10-128", now),
-            "an earlier version's"
-        );
+        let now = Identity {
+            tokenizer: String::new(),
+            data: "0a1b2c3d-900-10-128-0123456789abcdef".to_owned(),
+        };
+        assert!(now.has_data(&now.data));
+        assert!(now.has_data("0a1b2c3d-900-10-128"), "an earlier version's");
         for other in [
             "0a1b2c3d-900-10-128-0000000000000000",
             "0a1b2c3d-901-10-128",
             "",
         ] {
-            assert!(!is_same_data(other, now), "{other}");
+            assert!(!now.has_data(other), "{other}");
         }
     }
 }

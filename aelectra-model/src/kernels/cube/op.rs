@@ -300,14 +300,13 @@ impl Backward<CubeBackend, 3> for LinearBackward {
             grads.register::<CubeBackend>(node.id, of_rows);
         }
         let mut sums = Totals::default();
-        if let Some(node) = weight {
-            let of_weight = product_over_rows(&gradient, &state.rows, &mut sums);
-            grads.register::<CubeBackend>(node.id, of_weight);
+        let of_weight =
+            weight.map(|node| (node, product_over_rows(&gradient, &state.rows, &mut sums)));
+        let of_bias = bias.map(|node| (node, sums.of_rows(&gradient)));
+        let written = sums.write();
+        for (node, gradient) in [of_weight, of_bias].into_iter().flatten() {
+            grads.register::<CubeBackend>(node.id, gradient.value(&written));
         }
-        if let Some(node) = bias {
-            grads.register::<CubeBackend>(node.id, sums.of_rows(&gradient));
-        }
-        sums.write();
     }
 }
 
@@ -323,8 +322,8 @@ impl Backward<CubeBackend, 3> for NormBackward {
         let dtype = burn::backend::DType::F32;
         let mut sums = Totals::default();
         let gradients = norm::backward(&gradient, &state, &gain, None, dtype, &mut sums);
-        sums.write();
-        let [weight, bias, _] = gradients.parameters;
+        let written = sums.write();
+        let [weight, bias, _] = gradients.parameters.map(|sum| sum.value(&written));
         for (node, gradient) in ops.parents.into_iter().zip([gradients.rows, weight, bias]) {
             if let Some(node) = node {
                 grads.register::<CubeBackend>(node.id, gradient);

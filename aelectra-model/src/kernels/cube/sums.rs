@@ -3,6 +3,7 @@
 //! each step is one launch for many sums.
 
 use burn::backend::{DType, TensorMetadata};
+use burn::tensor::Shape;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::ir::ElemType;
@@ -126,8 +127,34 @@ fn total_sums(totals: Sequence<Total>) {
     }
 }
 
-/// Sums that are made together: what a method returns is written by [`write`](Totals::write).
-#[must_use = "the sums are not written yet"]
+/// A sum that is made together with others: its memory holds nothing before they are.
+#[must_use = "whoever has it has a tensor that is not written yet"]
+pub(super) struct Pending(CubeTensor);
+
+/// That the sums of [`Totals`] are made.
+pub(super) struct Written(());
+
+impl Pending {
+    /// In another shape.
+    pub(super) fn reshape(self, shape: impl Into<Shape>) -> Self {
+        Self(reshape(self.0, shape))
+    }
+
+    /// The sum.
+    pub(super) fn value(self, _: &Written) -> CubeTensor {
+        self.0
+    }
+}
+
+impl From<CubeTensor> for Pending {
+    /// Of what is there already.
+    fn from(there: CubeTensor) -> Self {
+        Self(there)
+    }
+}
+
+/// Sums that are made together, by [`write`](Totals::write).
+#[must_use = "the sums are not made yet"]
 #[derive(Default)]
 pub(super) struct Totals {
     rows: Vec<(CubeTensor, CubeTensor)>,
@@ -136,24 +163,32 @@ pub(super) struct Totals {
 
 impl Totals {
     /// Of the rows of `[n, width]`: `[width]`.
-    pub(super) fn of_rows(&mut self, rows: &CubeTensor) -> CubeTensor {
+    pub(super) fn of_rows(&mut self, rows: &CubeTensor) -> Pending {
         let partial = self.parts_of_rows(rows);
         self.of_parts(&partial)
     }
 
+    /// Of the rows of `[n, 3 · width]`, in three: `[width]` each.
+    pub(super) fn of_rows_in_three(&mut self, rows: &CubeTensor) -> [Pending; 3] {
+        let partial = self.parts_of_rows(rows);
+        let [_, columns] = partial.shape().dims();
+        let width = columns / 3;
+        [0, 1, 2].map(|third| self.of_columns(&partial, third * width, width))
+    }
+
     /// Of some rows of `[n, width]` each: `[parts, width]`.
-    pub(super) fn parts_of_rows(&mut self, rows: &CubeTensor) -> CubeTensor {
+    fn parts_of_rows(&mut self, rows: &CubeTensor) -> CubeTensor {
         let [count, width] = rows.shape().dims();
         let partial = empty(rows, [count.div_ceil(CHUNK), width], DType::F32);
         self.rows.push((rows.clone(), partial.clone()));
         partial
     }
 
-    /// Of the parts of `[parts, n]`, in their order: `[n]`.
-    pub(super) fn of_parts(&mut self, partial: &CubeTensor) -> CubeTensor {
+    /// Of the parts of `[parts, n]`, in a fixed order: `[n]`.
+    pub(super) fn of_parts(&mut self, partial: &CubeTensor) -> Pending {
         let [parts, columns] = partial.shape().dims();
         if parts == 1 {
-            return reshape(partial.clone(), [columns]);
+            return Pending(reshape(partial.clone(), [columns]));
         }
         self.of_columns(partial, 0, columns)
     }
@@ -164,14 +199,14 @@ impl Totals {
         partial: &CubeTensor,
         first: usize,
         count: usize,
-    ) -> CubeTensor {
+    ) -> Pending {
         let total = empty(partial, [count], DType::F32);
         self.totals.push((partial.clone(), first, total.clone()));
-        total
+        Pending(total)
     }
 
     /// Makes the sums.
-    pub(super) fn write(self) {
+    pub(super) fn write(self) -> Written {
         let of_launch = |like: &CubeTensor| group(&like.client, BUFFERS, SHARED_BUFFERS);
         let rows = self.rows.chunk_by(|(a, _), (b, _)| a.dtype == b.dtype);
         for same in rows {
@@ -180,6 +215,7 @@ impl Totals {
         if let Some((first, ..)) = self.totals.first() {
             self.totals.chunks(of_launch(first)).for_each(end);
         }
+        Written(())
     }
 }
 
@@ -234,18 +270,16 @@ fn end(totals: &[(CubeTensor, usize, CubeTensor)]) {
     total_sums::launch(client, cubes, dim, arguments);
 }
 
-/// The sums over the parts of `[parts, n]`, in their order: `[n]`.
+/// The sums over the parts of `[parts, n]`, in a fixed order: `[n]`.
 pub(super) fn add_parts(partial: &CubeTensor) -> CubeTensor {
     let mut totals = Totals::default();
     let sum = totals.of_parts(partial);
-    totals.write();
-    sum
+    sum.value(&totals.write())
 }
 
 /// The sums of the rows of `[n, width]`: `[width]`.
 pub(super) fn sum_rows(rows: &CubeTensor) -> CubeTensor {
     let mut totals = Totals::default();
     let sum = totals.of_rows(rows);
-    totals.write();
-    sum
+    sum.value(&totals.write())
 }

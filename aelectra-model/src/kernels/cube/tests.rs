@@ -9,9 +9,10 @@ use burn_cubecl::tensor::CubeTensor;
 
 use super::attention::{Sizes, view_by_head};
 use super::product::{factor, product, product_over_rows};
-use super::sums::Totals;
+use super::sums::{Pending, Totals};
 use super::tensor::{contiguous, reshape, transposed};
 use super::{activation, gather, has_brain_floats, integers, op, primitive, vocabulary};
+use crate::kernels::Dense;
 use crate::noise::{Noise, gumbel, hash32};
 use crate::precision::Precision;
 
@@ -157,7 +158,7 @@ fn sums_that_are_made_together_have_every_row_and_part() {
     // More sums than a launch has, of one chunk of rows and of several, of few parts and of many.
     let sizes = [(1, 1), (7, 33), (700, 65), (9000, 3), (256, 40), (257, 300)];
     let mut sums = Totals::default();
-    let mut expected: Vec<(CubeTensor, Vec<f64>)> = Vec::new();
+    let mut expected: Vec<(Pending, Vec<f64>)> = Vec::new();
     for (at, (rows, width)) in sizes.into_iter().cycle().take(20).enumerate() {
         let values = numbers(rows * width, at as u64);
         let column = |column: usize| -> f64 {
@@ -173,9 +174,9 @@ fn sums_that_are_made_together_have_every_row_and_part() {
         expected.push((sums.of_parts(&matrix), all.clone()));
         expected.push((sums.of_rows(&matrix), all));
     }
-    sums.write();
-    for (sum, expected) in &expected {
-        assert_close("sums", &read::<1>(sum), expected);
+    let written = sums.write();
+    for (sum, expected) in expected {
+        assert_close("sums", &read::<1>(&sum.value(&written)), &expected);
     }
 }
 
@@ -373,7 +374,7 @@ fn gradients_of_weights_are_summed_over_parts_of_the_rows() {
             &on(&device, &values, [rows, width]),
             &mut sums,
         );
-        sums.write();
+        let product = product.value(&sums.write());
         let expected: Vec<f64> = (0..out * width)
             .map(|at| {
                 let (from, to) = (at / width, at % width);
@@ -391,6 +392,42 @@ fn gradients_of_weights_are_summed_over_parts_of_the_rows() {
             let apart = (f64::from(*ours) - expected).abs();
             assert!(apart < 2e-3 * largest, "{ours} is not {expected}");
         }
+    }
+}
+
+#[test]
+fn a_weight_that_is_used_twice_has_both_gradients() {
+    let Some(device) = device() else { return };
+    let device = device.autodiff();
+    // So many rows that the weight's gradient is summed in parts.
+    let (rows, out, width) = (1024, 80, 33);
+    let tensor = |count: usize, seed| {
+        let shape = [count / width, width];
+        Tensor::<2>::from_data(TensorData::new(numbers(count, seed), shape), &device)
+    };
+    let weight = tensor(out * width, 14).require_grad();
+    let bias = Tensor::<1>::zeros([out], &device).require_grad();
+    let both = [15, 16].map(|seed| tensor(rows * width, seed));
+    let loss = |used: &[Tensor<2>]| {
+        let sums = used.iter().map(|rows| {
+            let dense = Dense {
+                weight: weight.clone(),
+                bias: bias.clone(),
+            };
+            op::linear(Precision::F32, rows.clone(), dense, false).sum()
+        });
+        let gradients = sums.reduce(|a, b| a + b).expect("a sum").backward();
+        let of_weight = weight.grad(&gradients).expect("a gradient");
+        let of_bias = bias.grad(&gradients).expect("a gradient");
+        [of_weight.flatten::<1>(0, 1), of_bias].map(|g| g.into_data().iter::<f32>().collect())
+    };
+    let [first, second, together]: [[Vec<f32>; 2]; 3] = [&both[..1], &both[1..], &both].map(loss);
+    for (at, together) in together.iter().enumerate() {
+        let expected = first[at].iter().zip(&second[at]);
+        let expected: Vec<f64> = expected
+            .map(|(a, b)| f64::from(*a) + f64::from(*b))
+            .collect();
+        assert_close("both", together, &expected);
     }
 }
 

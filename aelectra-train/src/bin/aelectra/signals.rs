@@ -28,7 +28,9 @@ pub(crate) fn stop_flag() -> anyhow::Result<StopFlag> {
             let mut asked = false;
             for signal in signals.forever() {
                 // A closing terminal sends SIGHUP more than once, and a logout SIGTERM with it, in
-                // either order; that is one wish, not two.
+                // either order; that is one wish, not two. The dashboard's Ctrl-C is a key, and one.
+                let by_key = |first: usize| first != SIGHUP as usize;
+                asked |= flag.requested().is_some_and(by_key);
                 if asked && signal != SIGHUP {
                     crate::dashboard::restore_terminal();
                     signal_hook::low_level::exit(128 + signal);

@@ -120,8 +120,7 @@ impl<'a> Trainer<'a> {
                 checkpoint: Some(relative(&options.run, &path)),
             }));
             last_checkpoint = Some(resumed.step);
-            let forced_onto_other_data = resumed.data != options.identity.data
-                || resumed.tokenizer != options.identity.tokenizer;
+            let forced_onto_other_data = !options.identity.is_of(&resumed);
             state = TrainState {
                 config: options.config.clone(),
                 tokenizer: options.identity.tokenizer.clone(),

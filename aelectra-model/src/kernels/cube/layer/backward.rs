@@ -5,11 +5,11 @@ use burn_cubecl::tensor::CubeTensor;
 
 use super::{Settings, State};
 use crate::kernels::cube::attention;
-use crate::kernels::cube::norm::{self, NormGradients};
+use crate::kernels::cube::norm;
 use crate::kernels::cube::product::{
     product_in, product_over_rows, product_plus, product_with_gelu_slope,
 };
-use crate::kernels::cube::sums::Totals;
+use crate::kernels::cube::sums::{Pending, Totals};
 use crate::kernels::cube::tensor::part;
 use crate::kernels::{Dense, LayerWeights, Norm};
 
@@ -25,11 +25,7 @@ pub(super) fn backward(
     let [_, projection_dropout, output_dropout] = settings.options.dropout;
     let mut sums = Totals::default();
 
-    let NormGradients {
-        rows: residual,
-        dropped,
-        parameters: [gain, offset, bias],
-    } = norm::backward(
+    let output_norm = norm::backward(
         gradient,
         &state.output_norm,
         &weights.output_norm.weight,
@@ -37,28 +33,14 @@ pub(super) fn backward(
         dtype,
         &mut sums,
     );
-    let output_norm = Norm {
-        weight: gain,
-        bias: offset,
-    };
-    let output = Dense {
-        weight: product_over_rows(&dropped, &state.activated, &mut sums),
-        bias,
-    };
+    let dropped = &output_norm.dropped;
+    let output = product_over_rows(dropped, &state.activated, &mut sums);
     let bias = &weights.intermediate.bias;
-    let inner = product_with_gelu_slope(&dropped, &state.factors.output, &state.inner, bias, dtype);
-    let intermediate = Dense {
-        weight: product_over_rows(&inner, &state.attended, &mut sums),
-        bias: sums.of_rows(&inner),
-    };
-    let attended = product_plus(&inner, &state.factors.intermediate, residual);
-    drop(inner);
-
-    let NormGradients {
-        rows: residual,
-        dropped,
-        parameters: [gain, offset, bias],
-    } = norm::backward(
+    let inner = product_with_gelu_slope(dropped, &state.factors.output, &state.inner, bias, dtype);
+    let intermediate = product_over_rows(&inner, &state.attended, &mut sums);
+    let intermediate_bias = sums.of_rows(&inner);
+    let attended = product_plus(&inner, &state.factors.intermediate, output_norm.rows);
+    let attention_norm = norm::backward(
         &attended,
         &state.attention_norm,
         &weights.attention_norm.weight,
@@ -66,36 +48,49 @@ pub(super) fn backward(
         dtype,
         &mut sums,
     );
-    let attention_norm = Norm {
-        weight: gain,
-        bias: offset,
-    };
-    let projection = Dense {
-        weight: product_over_rows(&dropped, &state.context, &mut sums),
-        bias,
-    };
-    let context = product_in(&dropped, &state.factors.projection, dtype);
+    let dropped = &attention_norm.dropped;
+    let projection = product_over_rows(dropped, &state.context, &mut sums);
+    let context = product_in(dropped, &state.factors.projection, dtype);
     let attention = settings.attention(width);
     let qkv = attention::backward(state.attention, &state.context, &context, &attention);
-    let weight = product_over_rows(&qkv, &state.input, &mut sums);
-    let bias = sums.parts_of_rows(&qkv);
-    let biases = [0, 1, 2].map(|third| sums.of_columns(&bias, third * width, width));
-    let input = product_plus(&qkv, &state.factors.joined, residual);
-    sums.write();
+    let thirds = product_over_rows(&qkv, &state.input, &mut sums);
+    let biases = sums.of_rows_in_three(&qkv);
+    let input = product_plus(&qkv, &state.factors.joined, attention_norm.rows);
 
-    let [query, key, value] = [0, 1, 2].map(|third| Dense {
-        weight: part(&weight, third * width, width),
-        bias: biases[third].clone(),
-    });
+    let written = sums.write();
+    let value = |sum: Pending| sum.value(&written);
+    let thirds = value(thirds);
+    let [query, key, value_bias] = biases.map(value);
+    let third = |at: usize, bias| Dense {
+        weight: part(&thirds, at * width, width),
+        bias,
+    };
+    let [output_gain, output_offset, output_bias] = output_norm.parameters.map(value);
+    let [attention_gain, attention_offset, projection_bias] = attention_norm.parameters.map(value);
     let parameters = LayerWeights {
-        query,
-        key,
-        value,
-        projection,
-        attention_norm,
-        intermediate,
-        output,
-        output_norm,
+        query: third(0, query),
+        key: third(1, key),
+        value: third(2, value_bias),
+        projection: Dense {
+            weight: value(projection),
+            bias: projection_bias,
+        },
+        attention_norm: Norm {
+            weight: attention_gain,
+            bias: attention_offset,
+        },
+        intermediate: Dense {
+            weight: value(intermediate),
+            bias: value(intermediate_bias),
+        },
+        output: Dense {
+            weight: value(output),
+            bias: output_bias,
+        },
+        output_norm: Norm {
+            weight: output_gain,
+            bias: output_offset,
+        },
     };
     (input, parameters)
 }

@@ -10,6 +10,7 @@ pub(super) use forward::forward;
 
 use burn_cubecl::tensor::CubeTensor;
 
+use super::sums::Pending;
 use crate::noise::Dropout;
 
 /// What precedes the normalisation: `dropout(rows + bias) + residual`.
@@ -44,5 +45,5 @@ pub(super) struct NormGradients {
     /// Of the rows behind the dropout, as factors of a product; the same as `rows` without one.
     pub dropped: CubeTensor,
     /// Of the gain, the offset, and the bias before: `[width]`.
-    pub parameters: [CubeTensor; 3],
+    pub parameters: [Pending; 3],
 }

@@ -36,7 +36,7 @@ pub(super) use epilogue::{
 pub(super) use fused::stream;
 pub(super) use tiles::Tiles;
 
-use super::sums::Totals;
+use super::sums::{Pending, Totals};
 use super::tensor::{cast, element, empty, reshape, transposed};
 use crate::kernels::{COPY_ENGINE, TF32, TUNE, may_use};
 use crate::precision::Precision;
@@ -103,23 +103,23 @@ const TILES: usize = 256;
 ///
 /// There are many rows and few results, so that a product by the usual routines would keep few units
 /// of a card busy (3.0 ms instead of 0.2 for 1024 × 256 over 16,384 rows, see EXPERIMENTS.md). The
-/// rows are cut into parts, and the parts' products added in their order, among the sums.
+/// rows are cut into parts, and the parts' products added, among the sums.
 pub(super) fn product_over_rows(
     gradient: &CubeTensor,
     rows: &CubeTensor,
     sums: &mut Totals,
-) -> CubeTensor {
+) -> Pending {
     let [count, out] = gradient.shape().dims();
     let [_, width] = rows.shape().dims();
     let parts = parts(count, out, width);
     if parts == 1 {
-        return product(transposed(gradient.clone()), rows.clone());
+        return product(transposed(gradient.clone()), rows.clone()).into();
     }
     let cut =
         |tensor: &CubeTensor, width: usize| reshape(tensor.clone(), [parts, count / parts, width]);
     let products = product(transposed(cut(gradient, out)), cut(rows, width));
-    let sum = sums.of_parts(&reshape(products, [parts, out * width]));
-    reshape(sum, [out, width])
+    sums.of_parts(&reshape(products, [parts, out * width]))
+        .reshape([out, width])
 }
 
 /// A power of two of parts, by which the number of rows can be divided.
