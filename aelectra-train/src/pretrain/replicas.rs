@@ -90,8 +90,10 @@ pub(super) fn gradients(
     let Some((first, others)) = devices.split_first() else {
         return Err(TrainError::config("no device to train on"));
     };
+    // What a thread of one step keeps, no other thread gets: only the first device's buffers are kept.
     let share = |model: &ElectraPretrainer, examples: Range<usize>, device: &NamedDevice| {
-        share(model, config, batch, examples, step, &device.device)
+        let keeps = device.name == first.name;
+        share(model, config, batch, examples, step, &device.device, keeps)
     };
     if others.is_empty() {
         let found = share(model, 0..batch.batch_size, first)?;
@@ -163,7 +165,7 @@ pub(super) fn gradients(
 }
 
 /// Forward and backward passes over some examples of a batch, as many at a time as the configuration
-/// allows.
+/// allows, in buffers that the device keeps for the next step or not.
 fn share(
     model: &ElectraPretrainer,
     config: &PretrainConfig,
@@ -171,6 +173,7 @@ fn share(
     examples: Range<usize>,
     step: u64,
     device: &Device,
+    keeps: bool,
 ) -> Result<Found> {
     let kernels = kernels::for_training(device, config.precision)?;
     let masked = batch.masked_rows.len() as f64 + COUNT_EPSILON;
@@ -206,7 +209,11 @@ fn share(
     };
     let mut total: Option<Found> = None;
     for first in examples.clone().step_by(rows) {
-        let found = in_kept_memory(device, first, pass);
+        let found = if keeps {
+            in_kept_memory(device, first, pass)
+        } else {
+            pass(first)
+        };
         total = Some(match total {
             None => found,
             Some(sum) => sum.and(found, model),
