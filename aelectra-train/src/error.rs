@@ -93,8 +93,7 @@ impl TrainError {
             Self::Config { .. } => 2,
             Self::Data(error) => of_data(error),
             Self::Hub(error) => of_hub(error),
-            Self::Model(ModelError::Io { source, .. }) => of_io(source),
-            Self::Model(_) => 2,
+            Self::Model(error) => of_model(error),
         }
     }
 }
@@ -106,19 +105,22 @@ pub fn exit_code_of(error: &(dyn std::error::Error + 'static)) -> Option<i32> {
     if let Some(error) = error.downcast_ref::<TrainError>() {
         return Some(error.exit_code());
     }
-    let model = |error: &ModelError| match error {
-        ModelError::Io { source, .. } => of_io(source),
-        _ => 2,
-    };
     (error.downcast_ref().map(of_data))
         .or_else(|| error.downcast_ref().map(of_hub))
-        .or_else(|| error.downcast_ref().map(model))
+        .or_else(|| error.downcast_ref().map(of_model))
         .or_else(|| error.downcast_ref().map(of_io))
 }
 
 fn of_data(error: &DataError) -> i32 {
     match error {
         DataError::Io { source, .. } => of_io(source),
+        _ => 2,
+    }
+}
+
+fn of_model(error: &ModelError) -> i32 {
+    match error {
+        ModelError::Io { source, .. } => of_io(source),
         _ => 2,
     }
 }

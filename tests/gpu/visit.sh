@@ -69,7 +69,6 @@ timed() (
   measure "$who" "$workload" "$batch" "$limit" "$workload" --device "$device" "${@:6}" $bench_flags
 )
 begun() {
-  # In a group of its own, which can be stopped.
   (
     store "$(name_of "$@")"; export $3
     timeout "$beginning" "$aelectra" bench "$4" --device "$device" --batch "$5" --length "$length" --steps 1 --warmup 1 "${@:6}" \
@@ -108,7 +107,9 @@ begin_all() {
   tests attention_by A=a aelectra_model attention_by --ignored
   ONLY=$routines tests products_by A=a aelectra_model products_by --ignored
   # Each has its limit; a program that is stopped is waited for by `timeout`.
-  wait $(jobs -rp | grep -v "^${compiling:-0}$")
+  local running; running=$(jobs -rp | grep -v "^${compiling:-0}$")
+  # `wait` without a name would wait for torch.compile too, which waits for us.
+  [ -z "$running" ] || wait $running
 }
 
 peers() { # WORKLOAD BATCH LIMIT

@@ -11,7 +11,7 @@
 //! | `cpu` | `flex` | all that pays on a processor (not gathers by number), for each instruction set of [`cpu::isa`](cpu) |
 //! | `cube` | `cuda`, `wgpu` | everything |
 //!
-//! Sets draw the same noise and agree within rounding: `tests/kernels.rs` holds every set of a
+//! Sets draw the same noise and agree within rounding: `tests/kernels` holds every set of a
 //! device against `composed`, values and gradients, at odd sizes.
 
 mod adam;

@@ -357,9 +357,10 @@ impl RunStore {
 
     /// Seconds until that step at Unix time `now`.
     pub(crate) fn eta(&self, now: f64) -> Option<f64> {
-        let rate = match self.counts_tuning() {
-            true => &self.ner.tracks.get(self.ner.active)?.rate,
-            false => &self.rate,
+        let rate = if self.counts_tuning() {
+            &self.ner.tracks.get(self.ner.active)?.rate
+        } else {
+            &self.rate
         };
         rate.eta(now, self.total()?)
     }

@@ -13,7 +13,7 @@ pub(super) struct Lanes {
     /// A row's units are a plane, which adds without shared memory.
     pub plane: bool,
     /// They can be brought together again after loops of different lengths.
-    pub gathers: bool,
+    pub converges: bool,
 }
 
 /// Units of a cube.
@@ -33,7 +33,7 @@ impl Lanes {
             lanes,
             rows: UNITS / lanes,
             plane,
-            gathers: plane && properties.features.plane.contains(Plane::Sync),
+            converges: plane && properties.features.plane.contains(Plane::Sync),
         }
     }
 
@@ -43,7 +43,7 @@ impl Lanes {
             lanes: UNITS,
             rows: 1,
             plane: false,
-            gathers: false,
+            converges: false,
         }
     }
 
@@ -63,8 +63,8 @@ pub(super) fn row_of_unit(#[comptime] lanes: Lanes) -> usize {
 
 /// Waits for all lanes of a row: those whose loop was shorter would otherwise count as absent.
 #[cube]
-fn gather(#[comptime] lanes: Lanes) {
-    if comptime!(lanes.gathers) {
+fn converge(#[comptime] lanes: Lanes) {
+    if comptime!(lanes.converges) {
         sync_plane();
     }
 }
@@ -73,7 +73,7 @@ fn gather(#[comptime] lanes: Lanes) {
 #[cube]
 pub(super) fn sum_lanes(value: f32, #[comptime] lanes: Lanes) -> f32 {
     if comptime!(lanes.plane) {
-        gather(lanes);
+        converge(lanes);
         plane_sum(value)
     } else {
         combine(value, false, lanes)
@@ -84,7 +84,7 @@ pub(super) fn sum_lanes(value: f32, #[comptime] lanes: Lanes) -> f32 {
 #[cube]
 pub(super) fn max_lanes(value: f32, #[comptime] lanes: Lanes) -> f32 {
     if comptime!(lanes.plane) {
-        gather(lanes);
+        converge(lanes);
         plane_max(value)
     } else {
         combine(value, true, lanes)

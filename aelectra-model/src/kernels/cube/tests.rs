@@ -1,5 +1,5 @@
 //! Each kernel beside plain Rust, on the device that `AELECTRA_TEST_DEVICE` names if that is a GPU's
-//! (a software driver counts); skipped otherwise. The model as a whole: `tests/kernels.rs`.
+//! (a software driver counts); skipped otherwise. The model as a whole: `tests/kernels`.
 
 #![allow(clippy::print_stderr, reason = "says what is skipped")]
 

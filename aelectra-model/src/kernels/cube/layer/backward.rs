@@ -40,6 +40,7 @@ pub(super) fn backward(
     let intermediate = product_over_rows(&inner, &state.attended, &mut sums);
     let intermediate_bias = sums.of_rows(&inner);
     let attended = product_plus(&inner, &state.factors.intermediate, output_norm.rows);
+
     let attention_norm = norm::backward(
         &attended,
         &state.attention_norm,
@@ -60,7 +61,7 @@ pub(super) fn backward(
     let written = sums.write();
     let value = |sum: Pending| sum.value(&written);
     let thirds = value(thirds);
-    let [query, key, value_bias] = biases.map(value);
+    let [query_bias, key_bias, value_bias] = biases.map(value);
     let third = |at: usize, bias| Dense {
         weight: part(&thirds, at * width, width),
         bias,
@@ -68,8 +69,8 @@ pub(super) fn backward(
     let [output_gain, output_offset, output_bias] = output_norm.parameters.map(value);
     let [attention_gain, attention_offset, projection_bias] = attention_norm.parameters.map(value);
     let parameters = LayerWeights {
-        query: third(0, query),
-        key: third(1, key),
+        query: third(0, query_bias),
+        key: third(1, key_bias),
         value: third(2, value_bias),
         projection: Dense {
             weight: value(projection),
