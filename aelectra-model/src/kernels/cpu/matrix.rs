@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::brain::{BrainProduct, Matrix, Outcome};
 use super::isa::Isa;
+use super::isa::dot::Bf16;
 
 /// What matrix products are computed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +70,8 @@ impl View {
 #[derive(Clone, Copy)]
 pub(super) struct Product {
     arithmetic: Arithmetic,
+    /// What multiplies rounded factors; without it, they are multiplied in 32 bits.
+    bf16: Option<Bf16>,
     /// Rows of the result.
     m: usize,
     /// Columns of the result.
@@ -85,9 +88,11 @@ pub(super) struct Product {
 
 impl Product {
     /// `m × k` times `k × n` on one thread.
-    pub(super) const fn new(arithmetic: Arithmetic, m: usize, n: usize, k: usize) -> Self {
+    pub(super) fn new(arithmetic: Arithmetic, m: usize, n: usize, k: usize) -> Self {
+        let rounded = arithmetic.brain.then_some(arithmetic.isa);
         Self {
             arithmetic,
+            bf16: rounded.and_then(Isa::bf16),
             m,
             n,
             k,
@@ -194,7 +199,7 @@ impl Product {
         let Self { m, n, k, .. } = self;
         let isa = self.arithmetic.isa;
         let contiguous = to.column == 1 && a.is_contiguous() && b.is_contiguous();
-        if let Some(bf16) = isa.bf16().filter(|_| contiguous) {
+        if let Some(bf16) = self.bf16.filter(|_| contiguous) {
             let product = BrainProduct {
                 isa,
                 bf16,
@@ -370,10 +375,12 @@ mod tests {
             (3, 1100, 2),
             (300, 65, 1100),
         ];
-        for (isa, (m, n, k)) in Isa::all()
-            .iter()
-            .flat_map(|&isa| sizes.map(|size| (isa, size)))
-        {
+        let ways = |isa: Isa| {
+            let instructions = isa.any_bf16().map(|bf16| (isa, Some(bf16)));
+            [Some((isa, None)), instructions].into_iter().flatten()
+        };
+        let ways = Isa::all().iter().flat_map(|&isa| ways(isa));
+        for ((isa, bf16), (m, n, k)) in ways.flat_map(|way| sizes.map(|size| (way, size))) {
             let arithmetic = Arithmetic { isa, brain: true };
             // Rows with something between them, and the transposed of such.
             let view = |rows: usize, columns: usize, turned: bool| {
@@ -400,6 +407,7 @@ mod tests {
                 if kept > 0.0 {
                     product = product.accumulating();
                 }
+                product.bf16 = bf16;
                 product.run((&mut result, to), (&a, from_a), (&b, from_b));
                 let at = |view: View, row: usize, column: usize| {
                     view.start + row * view.row + column * view.column

@@ -9,6 +9,8 @@ use std::arch::x86_64::{
     _mm512_shuffle_f32x4, _mm512_storeu_ps, _mm512_storeu_si512, _mm512_unpackhi_pd,
     _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
+use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 use super::dot::{COLUMNS, Lanes, STEP};
 use super::tile::{Factors, LANES, ROWS, Rows, Tile, VECTORS};
@@ -251,6 +253,46 @@ fn add_brain_floats(sums: __m512i, left: __m512i, right: __m512i) -> __m512i {
     let pairs = |lanes| unsafe { std::mem::transmute::<__m512i, __m512bh>(lanes) };
     let (left, right) = (pairs(left), pairs(right));
     _mm512_castps_si512(_mm512_dpbf16_ps(_mm512_castsi512_ps(sums), left, right))
+}
+
+/// Whether products of brain floats are faster here than those of 32-bit floats: whether their instruction, which makes
+/// twice the products, takes less than twice the time. Of several rounds by turns the fastest of each counts, so that
+/// other work on the machine has no say.
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(super) fn brain_floats_pay() -> bool {
+    const ROUNDS: usize = 16;
+    /// As many independent sums as hide the latency of either instruction.
+    const SUMS: usize = 16;
+    const PRODUCTS: usize = 256;
+    macro_rules! timed {
+        ($multiply:expr) => {{
+            let mut sums = [_mm512_setzero_si512(); SUMS];
+            // Ones in both formats, which the compiler must not know.
+            let ones = black_box(_mm512_set1_epi32(0x3f80_3f80));
+            let start = Instant::now();
+            for _ in 0..PRODUCTS {
+                for sum in &mut sums {
+                    *sum = $multiply(*sum, ones, ones);
+                }
+            }
+            black_box(sums);
+            start.elapsed()
+        }};
+    }
+    let (mut brain, mut full) = (Duration::MAX, Duration::MAX);
+    for _ in 0..ROUNDS {
+        brain = brain.min(timed!(add_brain_floats));
+        full = full.min(timed!(add_floats));
+    }
+    brain < 2 * full
+}
+
+/// Sums of 32-bit floats and products of 32-bit floats, for comparison.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn add_floats(sums: __m512i, left: __m512i, right: __m512i) -> __m512i {
+    let [sums, left, right] = [sums, left, right].map(|lanes| _mm512_castsi512_ps(lanes));
+    _mm512_castps_si512(_mm512_fmadd_ps(left, right, sums))
 }
 
 /// Sums of 32-bit numbers and the products of four bytes, unsigned and signed, in each lane.

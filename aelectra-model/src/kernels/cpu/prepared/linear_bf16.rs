@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn products_are_those_of_the_rounded_factors_in_every_way() {
         for &isa in Isa::all() {
-            if isa.bf16().is_none() {
+            if isa.any_bf16().is_none() {
                 eprintln!(
                     "skipped: {} has no brain-float instructions here",
                     isa.name()
@@ -253,7 +253,7 @@ mod tests {
                 };
                 let plain = LinearF32::of_brain_floats(isa, dense);
                 run(&|to| plain.forward(from, to, false));
-                if let Some(bf16) = isa.bf16() {
+                if let Some(bf16) = isa.any_bf16() {
                     let fast = LinearBf16::new(isa, bf16, dense);
                     run(&|to| fast.forward(from, to, false));
                 }
