@@ -29,10 +29,7 @@ pub fn replace_file(path: &Path, content: &[u8]) -> Result<()> {
 /// # Errors
 /// As [`replace_file`]; `-` is no file.
 pub fn write_named(path: &Path, content: &[u8]) -> Result<()> {
-    if path == Path::new("-") {
-        let error = DataError::invalid("`-` is no name for a file to write");
-        return Err(error.with_hint("name a file; `/dev/stdout` is standard output"));
-    }
+    can_be_written(path)?;
     match fs::metadata(path) {
         // What `/dev/stdout` leads to may be a file that somebody else has open.
         Ok(found) if !found.is_dir() && (!found.is_file() || path.starts_with("/dev")) => {
@@ -47,6 +44,30 @@ pub fn write_named(path: &Path, content: &[u8]) -> Result<()> {
             content,
         ),
         Err(_) => replace_file(path, content),
+    }
+}
+
+/// Whether [`write_named`] has a place to write to, as far as that can be told before: to be asked before the work whose
+/// result is written.
+///
+/// # Errors
+/// `-` is no file, and neither is a directory; the directory of a file must be there.
+pub fn can_be_written(path: &Path) -> Result<()> {
+    if path == Path::new("-") {
+        let error = DataError::invalid("`-` is no name for a file to write");
+        return Err(error.with_hint("name a file; `/dev/stdout` is standard output"));
+    }
+    let refused = |kind: std::io::ErrorKind| DataError::io("write", path)(kind.into());
+    if path.is_dir() {
+        return Err(refused(std::io::ErrorKind::IsADirectory));
+    }
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => {
+            Err(DataError::io("write to", parent)(
+                std::io::ErrorKind::NotFound.into(),
+            ))
+        }
+        _ => Ok(()),
     }
 }
 

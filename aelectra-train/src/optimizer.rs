@@ -182,12 +182,6 @@ impl Adam {
         (module.map(&mut put), grad_norm)
     }
 
-    /// Steps taken, skipped ones included.
-    #[must_use]
-    pub const fn steps(&self) -> u64 {
-        self.steps
-    }
-
     /// The moments by parameter path, for a checkpoint: `first.PATH`, `second.PATH`.
     #[must_use]
     pub fn state<M: Module>(&self, module: &M) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {

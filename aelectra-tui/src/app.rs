@@ -17,7 +17,7 @@ use crate::saved::View;
 use crate::source::{self, Switches};
 use crate::state::{RunKey, State};
 use crate::store::process_exists;
-use crate::summary::RunSummary;
+use crate::summary::{Glances, RunSummary};
 use crate::terminal::{Output, Screen};
 use crate::update::{follow, update};
 use crate::view;
@@ -289,7 +289,7 @@ pub(crate) fn load(source: &Source, options: &Options) -> Result<State> {
     let now = unix_time();
     let mut state = new_state(source, options);
     source::check(source)?;
-    let found = source::list(source, now);
+    let found = source::list(source, &mut Glances::default(), now);
     if found.is_empty() {
         // Either there is none, or this says why it cannot be read.
         RunSummary::read(&source::first(source)?, now)?;

@@ -13,7 +13,7 @@ use crate::error::{Result, TuiError};
 use crate::options::Source;
 use crate::state::RunKey;
 use crate::store::process_exists;
-use crate::summary::{RunSummary, summaries};
+use crate::summary::{Glances, RunSummary};
 
 /// Bytes of a piece; the first is small, so that something shows at once.
 const PIECE: usize = 1 << 20;
@@ -212,12 +212,12 @@ impl Follower {
 }
 
 /// The summaries of a source's runs now.
-pub(crate) fn list(source: &Source, now: f64) -> Vec<RunSummary> {
+pub(crate) fn list(source: &Source, glances: &mut Glances, now: f64) -> Vec<RunSummary> {
     match source {
-        Source::Root(root) => summaries(root, now).unwrap_or_default(),
+        Source::Root(root) => glances.all(root, now).unwrap_or_default(),
         Source::Runs(paths) => paths
             .iter()
-            .filter_map(|path| RunSummary::read(path, now).ok())
+            .filter_map(|path| glances.read(path, now).ok())
             .collect(),
     }
 }
@@ -249,8 +249,9 @@ pub(crate) fn watch(source: Source, send: SyncSender<Action>) -> Switches {
     let switches = Switches::default();
     let theirs = switches.clone();
     std::thread::spawn(move || {
+        let mut glances = Glances::default();
         loop {
-            let found = list(&source, unix_time());
+            let found = list(&source, &mut glances, unix_time());
             // Until there is a run, its appearance is what the user waits for.
             let pause = if found.is_empty() { 500 } else { 5000 };
             if send.send(Action::Listed(found)).is_err()

@@ -1,10 +1,11 @@
 //! A glance at a run: enough for a list, without reading its whole file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use aelectra_data::DataError;
 use aelectra_data::run::{Envelope, RunDir, RunEvent};
@@ -53,6 +54,9 @@ pub struct RunSummary {
     /// Its configuration, flat: dotted keys and values as text.
     #[serde(skip)]
     pub(crate) settings: BTreeMap<String, String>,
+    /// Whether it has ended, or its process is gone.
+    #[serde(skip)]
+    pub(crate) is_over: bool,
 }
 
 impl RunSummary {
@@ -88,9 +92,11 @@ impl RunSummary {
     ) -> Self {
         let track = run.ner.tracks.get(run.ner.active);
         let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
+        let status = status(run, now, alive);
         Self {
             id,
-            state: status(run, now, alive).word().into(),
+            state: status.word().into(),
+            is_over: !status.is_alive(),
             task: run.start.as_ref().map(|start| start.task.clone()),
             step: run.step(),
             total_steps: run.total(),
@@ -190,11 +196,66 @@ fn last_start(file: &mut File, within: Range<u64>) -> std::io::Result<Vec<u8>> {
 /// # Errors
 /// When the directory exists and cannot be listed.
 pub fn summaries(root: &Path, now: f64) -> Result<Vec<RunSummary>> {
-    let runs = RunDir::list(root)?;
-    Ok(runs
-        .iter()
-        .filter_map(|run| RunSummary::read(run.path(), now).ok())
-        .collect())
+    Glances::default().all(root, now)
+}
+
+/// Runs that were looked at: one that is over is read again only when its file has changed, so that a list of many,
+/// drawn anew every few seconds, takes nothing from a training beside it.
+#[derive(Debug, Default)]
+pub(crate) struct Glances(HashMap<PathBuf, Glance>);
+
+#[derive(Debug)]
+struct Glance {
+    /// Length and time of its file then.
+    stamp: (u64, SystemTime),
+    at: f64,
+    found: RunSummary,
+}
+
+impl Glances {
+    /// As [`RunSummary::read`].
+    pub(crate) fn read(&mut self, path: &Path, now: f64) -> Result<RunSummary> {
+        let stamp = stamp(path);
+        if let Some(glance) = self.0.get(path)
+            && Some(glance.stamp) == stamp
+        {
+            let since = |seconds: f64| (seconds + now - glance.at).max(0.0);
+            return Ok(RunSummary {
+                last_event_seconds: glance.found.last_event_seconds.map(since),
+                ..glance.found.clone()
+            });
+        }
+        let found = RunSummary::read(path, now)?;
+        // What was written while it was read is not in the stamp from before.
+        match stamp.filter(|_| found.is_over) {
+            Some(stamp) => {
+                let found = found.clone();
+                let glance = Glance {
+                    stamp,
+                    at: now,
+                    found,
+                };
+                self.0.insert(path.to_path_buf(), glance);
+            }
+            None => drop(self.0.remove(path)),
+        }
+        Ok(found)
+    }
+
+    /// As [`summaries`].
+    pub(crate) fn all(&mut self, root: &Path, now: f64) -> Result<Vec<RunSummary>> {
+        let runs = RunDir::list(root)?;
+        Ok(runs
+            .iter()
+            .filter_map(|run| self.read(run.path(), now).ok())
+            .collect())
+    }
+}
+
+/// Length and time of a run's file of events.
+fn stamp(path: &Path) -> Option<(u64, SystemTime)> {
+    let events = RunDir::open(path).ok()?.events().metadata().ok()?;
+    Some((events.len(), events.modified().ok()?))
 }
 
 #[cfg(test)]
@@ -281,6 +342,25 @@ mod tests {
         let all = summaries(root.path(), 1e9).expect("listed");
         assert_eq!(all.len(), 1);
         assert_eq!(all[0].state, "completed");
+
+        // Looked at again, it is only older, until something is written.
+        let mut glances = Glances::default();
+        let mut look = |now| glances.all(root.path(), now).expect("listed").remove(0);
+        let (first, second) = (look(9001.0), look(9011.0));
+        assert_eq!(first.last_event_seconds, Some(0.0));
+        assert_eq!(
+            second,
+            RunSummary {
+                last_event_seconds: Some(10.0),
+                ..first
+            }
+        );
+        let start = RunEvent::Start(StartEvent {
+            task: "pretrain".into(),
+            ..StartEvent::default()
+        });
+        writer.append_at(9012.0, &start).expect("written");
+        assert_eq!(look(9012.0).state, "running");
         assert!(
             summaries(&root.path().join("none"), 0.0)
                 .expect("listed")

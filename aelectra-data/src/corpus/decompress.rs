@@ -62,6 +62,9 @@ impl Compression {
     }
 }
 
+/// The largest window of a Zstandard frame on 64 bits (`ZSTD_WINDOWLOG_MAX` in zstd.h), on 32 bits one less.
+const ZSTD_WINDOW_LOG: u32 = if usize::BITS < 64 { 30 } else { 31 };
+
 /// Bytes found after the compressed data of a file; known when the file was read to its end.
 pub(crate) type Trailing = Rc<Cell<u64>>;
 
@@ -88,7 +91,9 @@ impl<R: BufRead> Member<R> {
             Compression::None => Self::End,
             Compression::Gzip => Self::Gzip(Box::new(flate2::bufread::GzDecoder::new(input))),
             Compression::Zstd => {
-                let decoder = zstd::stream::read::Decoder::with_buffer(input)?;
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
+                // What the command writes at its longest, which by default is refused from 28 on.
+                decoder.window_log_max(ZSTD_WINDOW_LOG)?;
                 Self::Zstd(decoder.single_frame())
             }
             Compression::Bzip2 => Self::Bzip2(Box::new(bzip2::bufread::BzDecoder::new(input))),

@@ -7,6 +7,8 @@ use super::choice::{Candidate, Choice, Name, choose};
 use super::source::{Format, Source};
 use super::{CorpusOptions, listed};
 use crate::error::{DataError, Result};
+use crate::pretrain::ShardManifest;
+use crate::run::RunDir;
 
 /// The files of a corpus, and what is to be told about the choice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub struct Discovery {
 /// Their first bytes say what they are. A file named in full is read or refused; in directories
 /// and globs, notices (LICENSE, README) and what is no text are left out, and so are the `.jsonl`
 /// files of a directory that holds texts without extension, as in `sektioner/*/*` of the Danish
-/// Gigaword.
+/// Gigaword; directories in them that are tokenizers, models, shards or runs too.
 ///
 /// # Errors
 /// When a path does not exist, a glob is malformed, a file named in full is no corpus, or nothing
@@ -209,6 +211,20 @@ fn is_notice(path: &Path) -> bool {
     })
 }
 
+/// What this program writes beside a corpus and holds words or sentences: none of it is text to train on.
+fn made_here(dir: &Path) -> Option<&'static str> {
+    let has = |name: &str| dir.join(name).is_file();
+    if has("vocab.txt") && has("tokenizer_config.json") {
+        Some("tokenizers and models")
+    } else if ShardManifest::read(dir).is_ok() {
+        Some("shards")
+    } else if RunDir::open(dir).is_ok() {
+        Some("runs")
+    } else {
+        None
+    }
+}
+
 fn is_hidden(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default();
     name.as_encoded_bytes().starts_with(b".")
@@ -251,6 +267,10 @@ impl Walk {
         if path.is_dir() {
             if is_notice(&path) {
                 self.leave_out(path, "notices");
+                return Ok(());
+            }
+            if let Some(why) = made_here(&path) {
+                self.leave_out(path, why);
                 return Ok(());
             }
             return self.directory(&path);

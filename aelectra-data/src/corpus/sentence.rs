@@ -60,29 +60,26 @@ pub(crate) fn for_each_sentence<'t>(text: &'t str, mut visit: impl FnMut(&'t str
     let mut start = 0;
     let mut at = 0;
     while at < bytes.len() {
-        let end = match bytes[at] {
+        // Where a sentence ends, and what has been looked at: runs of line ends or of full stops are long in some texts.
+        let (end, next) = match bytes[at] {
             b'\n' => {
                 let next = skip_space(text, at + 1);
                 let blank = bytes[at + 1..next].contains(&b'\n');
-                (blank || !starts_lower(text, next)).then_some(at)
+                ((blank || !starts_lower(text, next)).then_some(at), next)
             }
             b'.' | b'!' | b'?' => terminator(text, start, at),
             // "…" is E2 80 A6.
             0xe2 if bytes[at..].starts_with("…".as_bytes()) => terminator(text, start, at),
-            _ => None,
+            _ => (None, at + 1),
         };
-        at = match end {
-            Some(end) => {
-                let sentence = text[start..end].trim();
-                if !sentence.is_empty() {
-                    visit(sentence);
-                }
-                start = end;
-                // The byte at `end` is whitespace, or the text is at its end.
-                end.max(at + 1)
+        at = next;
+        if let Some(end) = end {
+            let sentence = text[start..end].trim();
+            if !sentence.is_empty() {
+                visit(sentence);
             }
-            None => at + 1,
-        };
+            start = end;
+        }
     }
     let rest = text[start..].trim();
     if !rest.is_empty() {
@@ -90,8 +87,9 @@ pub(crate) fn for_each_sentence<'t>(text: &'t str, mut visit: impl FnMut(&'t str
     }
 }
 
-/// The end of the sentence when the terminator at `at` ends one.
-fn terminator(text: &str, start: usize, at: usize) -> Option<usize> {
+/// The end of the sentence when the terminator at `at` ends one, and the end of the terminators and closing marks
+/// from `at` on, which are judged as one.
+fn terminator(text: &str, start: usize, at: usize) -> (Option<usize>, usize) {
     let mut end = at;
     for c in text[at..].chars() {
         let closes = matches!(
@@ -104,20 +102,12 @@ fn terminator(text: &str, start: usize, at: usize) -> Option<usize> {
         end += c.len_utf8();
     }
     let next = skip_space(text, end);
-    if next == end && next < text.len() {
-        return None;
-    }
-    if next == text.len() {
-        return Some(end);
-    }
-    if starts_lower(text, next) && !text[end..next].contains("\n\n") {
-        return None;
-    }
     let single_stop = end == at + 1 && text.as_bytes()[at] == b'.';
-    if single_stop && stop_is_inside(text, start, at, next) {
-        return None;
-    }
-    Some(end)
+    let ends = next == text.len()
+        || next > end
+            && (!starts_lower(text, next) || text[end..next].contains("\n\n"))
+            && !(single_stop && stop_is_inside(text, start, at, next));
+    (ends.then_some(end), end)
 }
 
 fn stop_is_inside(text: &str, start: usize, at: usize, next: usize) -> bool {

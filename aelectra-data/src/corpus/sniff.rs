@@ -98,13 +98,13 @@ fn look(
     })
 }
 
-/// Reads until `head` has so many bytes; whether the end was reached. What cannot be read is not
-/// told here, but when the file is read in earnest.
+/// Reads until `head` has so many bytes; whether the end was reached. What cannot be read is not an end, and is
+/// not told here, but when the file is read in earnest.
 fn read_up_to(reader: &mut dyn Read, bytes: usize, head: &mut Vec<u8>) -> bool {
     let missing = bytes.saturating_sub(head.len()) as u64;
     match reader.take(missing).read_to_end(head) {
         Ok(_) => head.len() < bytes,
-        Err(_) => true,
+        Err(_) => false,
     }
 }
 

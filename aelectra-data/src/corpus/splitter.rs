@@ -29,6 +29,8 @@ enum State {
     #[default]
     Between,
     Value,
+    /// A number, `true`, `false` or `null` of an array.
+    Scalar,
     Garbage,
 }
 
@@ -51,6 +53,12 @@ impl Splitter {
                 Step::End
             }
             State::Garbage => Step::Inside,
+            State::Scalar if matches!(byte, b',' | b']' | b'\n') => {
+                self.state = State::Between;
+                self.in_array &= byte != b']';
+                Step::End
+            }
+            State::Scalar => Step::Inside,
             State::Value => self.inside(byte),
         }
     }
@@ -68,6 +76,7 @@ impl Splitter {
             }
             b'{' | b'[' => (self.state, self.depth) = (State::Value, 1),
             b'"' => (self.state, self.depth, self.in_string) = (State::Value, 0, true),
+            b'n' | b't' | b'f' | b'-' | b'0'..=b'9' if self.in_array => self.state = State::Scalar,
             _ => self.state = State::Garbage,
         }
         Step::Begin
@@ -134,5 +143,9 @@ mod tests {
             ["{}", "ikke json\n", "{\"a\":1}"]
         );
         assert_eq!(split("[[1,2],[3]]"), ["[1,2]", "[3]"]);
+        assert_eq!(
+            split("[{},null,{\"a\":1}, -1.5 ,\"b\",true]\n[{}]"),
+            ["{}", "null,", "{\"a\":1}", "-1.5 ,", "\"b\"", "true]", "{}"]
+        );
     }
 }

@@ -33,7 +33,10 @@ pub(super) fn read(
     let Some(width) = rows.iter().map(|row| row.fields.len()).find(|&n| n > 0) else {
         return Ok(file);
     };
-    let token = usize::from(width > 2 && counts_tokens(&rows));
+    let token = match width > 2 {
+        true => usize::from(are_numbered(path, &rows, &mut file.notes)?),
+        false => 0,
+    };
     let tag = match column {
         Some(column) if (token + 2..=width).contains(&column) => column - 1,
         Some(column) => {
@@ -132,7 +135,7 @@ fn split(text: &str, tabs: bool) -> Vec<&str> {
 }
 
 /// A line before a sentence's first token that starts with `#` and is not the token `#`: it has no
-/// tab, and is `# key = value` or does not end in a tag.
+/// tab, and is `# key = value` or does not end in a tag; or it is a `#` and a source with blanks, as in GermEval.
 fn is_comment(text: &str, meaning: Meaning) -> bool {
     let ends_in_tag = || {
         text.split(' ')
@@ -143,26 +146,65 @@ fn is_comment(text: &str, meaning: Meaning) -> bool {
                 _ => meaning.knows(tag),
             })
     };
+    if let Some(source) = text.strip_prefix("#\t") {
+        return source.trim().contains(' ') && !source.contains('\t') && !meaning.knows(source);
+    }
     text.starts_with('#') && !text.contains('\t') && (text.contains(" = ") || !ends_in_tag())
 }
 
-/// Whether column 1 counts tokens: from 0 or 1, anew in every sentence or on through the file.
-fn counts_tokens(rows: &[Row<'_>]) -> bool {
-    let (mut start, mut expected, mut first_of_sentence) = (None, 0usize, true);
-    rows.iter().all(|row| {
-        let Some(first) = row.fields.first() else {
+/// Whether column 1 counts tokens: from 0 or 1, anew in every sentence or on through the file. Numbers that are left
+/// out are noted.
+///
+/// # Errors
+/// Where it counts tokens in some lines and in others has ranges (`3-4`), or goes back.
+fn are_numbered(path: &Path, rows: &[Row<'_>], notes: &mut Vec<String>) -> Result<bool> {
+    let filled = || rows.iter().filter(|row| !row.fields.is_empty());
+    let number = |row: &Row<'_>| row.fields[0].parse::<usize>().ok();
+    // `3-4` and `3.1`, which CoNLL-U has.
+    let is_numeral = |row: &&Row<'_>| {
+        let parts = row.fields[0].split(['-', '.']);
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        parts.clone().count() <= 2 && parts.into_iter().all(is_number)
+    };
+    let begins = filled()
+        .next()
+        .and_then(number)
+        .is_some_and(|first| first <= 1);
+    if !begins || !filled().all(|row| is_numeral(&row)) {
+        return Ok(false);
+    }
+    let (mut expected, mut first_of_sentence) = (0, true);
+    let mut gap = None;
+    for row in rows {
+        let Some(&found) = row.fields.first() else {
             first_of_sentence = true;
-            return true;
+            continue;
         };
-        let Ok(number) = first.parse::<usize>() else {
-            return false;
+        let expects = match number(row) {
+            Some(number) if first_of_sentence && number <= 1 => None,
+            Some(number) if number >= expected => {
+                gap = gap.or((number > expected).then_some((row.line, number)));
+                None
+            }
+            _ => Some(expected),
         };
-        let start = *start.get_or_insert(number);
-        let fits = match (first_of_sentence, number == start) {
-            (true, true) => start <= 1,
-            _ => number == expected,
-        };
-        (expected, first_of_sentence) = (number + 1, false);
-        fits
-    })
+        if let Some(expected) = expects {
+            let error = DataError::parse(
+                path,
+                row.line,
+                format!("token {expected} in column 1, which counts tokens"),
+                format!("`{found}`"),
+            );
+            return Err(error.with_hint(
+                "ranges and empty nodes are read with `--format conllu`; otherwise remove the column, or number anew",
+            ));
+        }
+        (expected, first_of_sentence) = (number(row).unwrap_or(0) + 1, false);
+    }
+    if let Some((line, number)) = gap {
+        notes.push(format!(
+            "column 1 counts tokens and leaves some out (line {line} is token {number}); is the file complete?"
+        ));
+    }
+    Ok(true)
 }

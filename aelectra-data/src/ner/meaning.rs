@@ -81,6 +81,9 @@ impl Meaning {
             "these tags have prefixes: leave `--scheme` out"
         } else if tag == "o" || split_tag(tag).is_none() && split_tag(&upper).is_some() {
             "`O` and the prefixes `B-` and `I-` are written in upper case"
+        } else if self != Self::Given(Scheme::Io) && joined_otherwise(tag).is_some() {
+            "prefix and class are joined by `-`, the prefix first: `B-PER`; classes that are called so need \
+             `--scheme io`"
         } else if tag.is_empty() {
             "every token has a tag; tokens outside entities have `O`"
         } else if columns {
@@ -117,11 +120,20 @@ pub(super) fn are_bare_classes<'a>(tags: impl Iterator<Item = &'a str>) -> bool 
     !classes.is_empty() && classes.len() <= CLASSES && none * 4 >= all
 }
 
+/// The prefix of a tag that is joined to its class as no scheme has it: `B_PER`, `PER-B`.
+fn joined_otherwise(tag: &str) -> Option<&str> {
+    let is_prefix = |part: &str| part.len() == 1 && "BIESLU".contains(part);
+    let before = tag.split_once('_').map(|(prefix, _)| prefix);
+    let after = tag.rsplit_once(['-', '_']).map(|(_, prefix)| prefix);
+    before.into_iter().chain(after).find(|part| is_prefix(part))
+}
+
 fn is_class(tag: &str) -> bool {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ' | '/' | '&');
     tag.starts_with(char::is_uppercase)
         && tag.len() <= 40
         && tag.chars().all(plain)
+        && joined_otherwise(tag).is_none()
         && Scheme::Io.knows(tag)
 }
 

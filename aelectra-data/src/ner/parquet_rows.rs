@@ -12,7 +12,7 @@ pub(super) fn is_parquet(bytes: &[u8]) -> bool {
 }
 
 #[cfg(not(feature = "parquet"))]
-pub(super) fn read(path: &Path, _: &mut Faults<'_>) -> Result<RawFile> {
+pub(super) fn read(path: &Path, _: Vec<u8>, _: &mut Faults<'_>) -> Result<RawFile> {
     Err(
         DataError::parse(path, 0, "a file that this build reads", "Parquet")
             .with_hint("build with the feature `parquet`, or write the data set as JSON Lines"),
@@ -24,8 +24,7 @@ pub(super) use with_parquet::read;
 
 #[cfg(feature = "parquet")]
 mod with_parquet {
-    use std::fs::File;
-
+    use ::bytes::Bytes;
     use parquet::errors::ParquetError;
     use parquet::file::metadata::FileMetaData;
     use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -35,14 +34,17 @@ mod with_parquet {
     use super::super::records::Records;
     use super::*;
 
-    /// Reads the rows as records.
-    pub(in super::super) fn read(path: &Path, faults: &mut Faults<'_>) -> Result<RawFile> {
-        let file = File::open(path).map_err(DataError::io("open", path))?;
+    /// Reads the rows of a file's bytes, which may have been packed or come through a pipe, as records.
+    pub(in super::super) fn read(
+        path: &Path,
+        bytes: Vec<u8>,
+        faults: &mut Faults<'_>,
+    ) -> Result<RawFile> {
         let damaged = |error: ParquetError| {
             DataError::corrupt(path, error.to_string())
                 .with_hint("is the file complete? fetch or write it again")
         };
-        let reader = SerializedFileReader::new(file).map_err(damaged)?;
+        let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(damaged)?;
         let names = names(reader.metadata().file_metadata());
         let mut records = Records::default();
         for (number, row) in (1..).zip(reader.get_row_iter(None).map_err(damaged)?) {

@@ -95,7 +95,7 @@ pub(super) fn read_file(
     if parquet_rows::is_parquet(&bytes) {
         refuse_column(path, options.column, "Parquet")?;
         let mut faults = Faults::of(path);
-        let file = parquet_rows::read(path, &mut faults)?;
+        let file = parquet_rows::read(path, bytes, &mut faults)?;
         return settle(path, file, options, meaning, faults);
     }
     read_text(path, decode(path, &bytes)?, options, meaning)

@@ -60,9 +60,10 @@ impl SpanRecords {
         let tags = tag(text.text, &tokens, &entities, line, &mut self.unfit);
         // No sentence ends inside an entity.
         starts.retain(|&at| !tags.get(at).is_some_and(|tag| tag.starts_with("I-")));
+        starts.sort_unstable();
         let mut sentence = RawSentence::default();
         for (at, (token, tag)) in tokens.iter().zip(&tags).enumerate() {
-            if starts.contains(&at) {
+            if starts.binary_search(&at).is_ok() {
                 sentence.finish_into(into);
             }
             sentence.push(&text.text[token.clone()], tag, line);

@@ -105,7 +105,22 @@ pub(super) fn find(
     let (chunks, others): (Vec<&Column>, Vec<&Column>) =
         candidates.iter().partition(|column| column.is_chunks());
     match (&chunks[..], &others[..]) {
-        ([], [only]) | ([only], []) => Ok(only.index),
+        ([], [only]) => Ok(only.index),
+        // Of token, part of speech and chunk the chunk is the last; entities stand behind it.
+        ([only], []) if only.index + 1 == width => Ok(only.index),
+        ([only], []) => {
+            let found = format!("{}, and none in what follows it", only.describe());
+            let first = rows
+                .iter()
+                .find_map(|row| Some((row.line, *row.fields.get(width - 1)?)));
+            let (line, last) = first.unwrap_or_default();
+            Err(
+                DataError::parse(path, line, "a column of entities", found).with_hint(format!(
+                    "are the tags of the last column (`{last}`) as they should be? `--column N` chooses another, or \
+                     the chunks"
+                )),
+            )
+        }
         // Wrong tags are then reported with their lines. Of two columns in which nothing is a tag
         // neither is better, but where there are no more than these it is the last.
         ([], []) => {

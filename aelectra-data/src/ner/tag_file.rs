@@ -25,7 +25,7 @@ pub fn read_tags(path: &Path, options: &ReadOptions, mode: Mode) -> Result<NerDa
 ///
 /// # Errors
 /// At the first difference in the number of sentences, of tokens, or in a token, with the line in
-/// `predicted`.
+/// `predicted` at which the sentence begins.
 pub fn check_same_tokens(gold: &NerDataset, predicted: &NerDataset) -> Result<()> {
     let differs = |line: usize, expected: String, found: String| {
         Err(DataError::parse(&predicted.path, line, expected, found)
@@ -39,11 +39,12 @@ pub fn check_same_tokens(gold: &NerDataset, predicted: &NerDataset) -> Result<()
         }
         if let Some(at) = (0..count).find(|&at| ours.tokens[at] != theirs.tokens[at]) {
             let expected = format!("the gold file's token `{}`", ours.tokens[at]);
-            return differs(
-                theirs.line + at,
-                expected,
-                format!("`{}`", theirs.tokens[at]),
+            let found = format!(
+                "`{}` as token {} of the sentence",
+                theirs.tokens[at],
+                at + 1
             );
+            return differs(theirs.line, expected, found);
         }
     }
     let (count, found) = (gold.sentences.len(), predicted.sentences.len());
@@ -113,7 +114,7 @@ mod tests {
         };
         assert!(check("Ib\tB-PER\nler\tO\n\nRy\tB-LOC\n").is_ok());
         for (text, place) in [
-            ("Ib\tO\nLER\tO\n\nRy\tO\n", "p.txt`:2:"),
+            ("Ib\tO\nLER\tO\n\nRy\tO\n", "`LER` as token 2"),
             ("Ib\tO\n\nRy\tO\n", "p.txt`:1:"),
             ("Ib\tO\nler\tO\n", "p.txt`: expected 2 sentences"),
         ] {

@@ -98,8 +98,8 @@ impl<'a> Packer<'a> {
                     self.buffer.pop();
                 }
                 if !self.buffer.is_empty() {
-                    let length = self.buffer.len();
-                    self.emit_full(length, emit);
+                    self.emit_full(0, self.buffer.len(), emit);
+                    self.buffer.clear();
                 }
             }
             Packing::Electra => self.emit_electra(emit),
@@ -108,10 +108,11 @@ impl<'a> Packer<'a> {
 
     fn cut_full(&mut self, emit: &mut dyn FnMut(&Example)) {
         let room = self.max_length - 2;
-        while self.buffer.len() > room {
+        let mut start = 0;
+        while self.buffer.len() - start > room {
             let continues = |at: usize| {
                 self.continuation
-                    .get(self.buffer[at] as usize)
+                    .get(self.buffer[start + at] as usize)
                     .copied()
                     .unwrap_or(false)
             };
@@ -120,24 +121,28 @@ impl<'a> Packer<'a> {
             while cut > 0 && continues(cut) {
                 cut -= 1;
             }
-            self.emit_full(if cut == 0 { room } else { cut }, emit);
+            start += self.emit_full(start, if cut == 0 { room } else { cut }, emit);
         }
+        // Once for all: a sentence may be a whole document, as where a text has no capitals.
+        self.buffer.drain(..start);
     }
 
-    fn emit_full(&mut self, length: usize, emit: &mut dyn FnMut(&Example)) {
+    /// An example of so many tokens from `start` on; how many are done with it.
+    fn emit_full(&self, start: usize, length: usize, emit: &mut dyn FnMut(&Example)) -> usize {
+        let buffer = &self.buffer[start..];
         // A document's end that falls on the end of an example is already marked by its [SEP].
         let mut rest = length;
-        let content = match self.buffer[..length] {
+        let content = match buffer[..length] {
             [.., last] if last == self.special.sep => length - 1,
             _ => length,
         };
-        if self.buffer.get(rest) == Some(&self.special.sep) {
+        if buffer.get(rest) == Some(&self.special.sep) {
             rest += 1;
         }
         if content > 0 {
             let mut input_ids = Vec::with_capacity(content + 2);
             input_ids.push(self.special.cls);
-            input_ids.extend_from_slice(&self.buffer[..content]);
+            input_ids.extend_from_slice(&buffer[..content]);
             input_ids.push(self.special.sep);
             let first_segment = input_ids.len();
             emit(&Example {
@@ -145,7 +150,7 @@ impl<'a> Packer<'a> {
                 first_segment,
             });
         }
-        self.buffer.drain(..rest);
+        rest
     }
 
     fn emit_electra(&mut self, emit: &mut dyn FnMut(&Example)) {

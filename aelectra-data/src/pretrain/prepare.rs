@@ -328,7 +328,7 @@ fn open_directory(out: &Path, plan: &Plan, restart: bool) -> Result<BTreeMap<u64
             }
         }
     }
-    if let Some(existing) = existing {
+    if let Some(existing) = &existing {
         let differences = existing.differences(plan);
         if !differences.is_empty() && !restart {
             return Err(DataError::invalid(format!(
@@ -338,6 +338,10 @@ fn open_directory(out: &Path, plan: &Plan, restart: bool) -> Result<BTreeMap<u64
             ))
             .with_hint("use another --out, or --restart to prepare these shards again"));
         }
+    }
+    if existing.is_none() {
+        // Of parts without a plan nobody knows which one they are of.
+        finished.clear();
     }
     if restart {
         // Also where the plan is the same: what a source holds is seen only when it is read.
@@ -517,6 +521,16 @@ impl ChunkBuilder<'_> {
         for (split, (mut packer, mut shard)) in Split::ALL.into_iter().zip(outputs) {
             packer.finish(&mut |example| shard.push(example));
             record.discarded += packer.discarded;
+            if u32::try_from(shard.tokens()).is_err() {
+                let message = format!(
+                    "{} tokens of a chunk of text, of which a shard has no room for more than {}",
+                    shard.tokens(),
+                    u32::MAX
+                );
+                return Err(DataError::invalid(message).with_hint(
+                    "give a smaller --weight, or put the source into the corpus several times",
+                ));
+            }
             if shard.examples() > 0 {
                 record.shards.push(self.write(chunk.index, split, shard)?);
             }

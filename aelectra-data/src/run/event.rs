@@ -120,7 +120,7 @@ pub struct ResumedEvent {
     pub checkpoint: Option<String>,
 }
 
-/// Pretraining metrics, averaged over the steps since the previous `step` event.
+/// Pretraining metrics, averaged over the steps since the previous `step` event; the gradient's norm is the last step's.
 #[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepEvent {

@@ -51,12 +51,17 @@ pub(super) fn optimizes(optimizer: &AdamConfig) -> [Expectation<'_>; 6] {
         bias_correction: _,
         muon,
     } = optimizer;
-    let (below_one, above_zero) = ("a value in [0, 1)", "a positive number");
+    let (below_one, above_zero) = ("a value in [0, 1)", "a positive number that 32 bits hold");
     let at_least_zero = "a finite value of at least 0";
     [
         ("optimizer.beta1", beta1, share(*beta1), below_one),
         ("optimizer.beta2", beta2, share(*beta2), below_one),
-        ("optimizer.epsilon", epsilon, positive(*epsilon), above_zero),
+        (
+            "optimizer.epsilon",
+            epsilon,
+            positive(*epsilon) && *epsilon >= f64::from(f32::MIN_POSITIVE),
+            above_zero,
+        ),
         (
             "optimizer.weight_decay",
             weight_decay,

@@ -165,6 +165,12 @@ impl Configuration for FinetuneConfig {
                 share,
             ),
             ("patience", &0, self.patience != Some(0), "at least 1"),
+            (
+                "patience",
+                &self.patience.unwrap_or_default(),
+                self.patience.is_none() || self.selection == Selection::Best,
+                "left out where `selection` is \"last\": the last epoch is kept whatever dev says",
+            ),
             ("sentences", &0, self.sentences != Some(0), "at least 1"),
             (
                 "dev_sentences",

@@ -296,6 +296,21 @@ impl PretrainConfig {
     }
 }
 
+impl PretrainConfig {
+    /// Whether held-out losses of a run with this configuration can be compared with those of another: the sum has the
+    /// same parts, on as many examples, drawn alike.
+    pub(crate) fn measures_as(&self, other: &Self) -> bool {
+        let of = |config: &Self| {
+            (
+                config.objective,
+                [config.mlm_weight, config.rtd_weight, config.mask_prob],
+                config.eval_examples,
+            )
+        };
+        of(self) == of(other)
+    }
+}
+
 impl Configuration for PretrainConfig {
     const RECIPES: &'static [Recipe] = &recipes::PRETRAINING;
 

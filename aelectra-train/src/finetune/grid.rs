@@ -45,7 +45,12 @@ impl Grid {
         let rates = || self.tried.iter().map(|(rate, _)| *rate);
         let greatest = rates().fold(best, f64::max);
         let next = if best == greatest || f1 <= 0.0 {
-            // Where nothing was learnt at any rate, they were all too small for what was given.
+            // Where nothing was learnt at any rate, they were all too small for what was given, unless one was too
+            // great already.
+            let diverged = self.tried.iter().any(|(_, f1)| !f1.is_finite());
+            if diverged && best != greatest {
+                return None;
+            }
             greatest * FACTOR
         } else if rates().all(|rate| rate >= best) {
             best / FACTOR
@@ -151,6 +156,8 @@ mod tests {
         let diverges = |rate: f64| if rate > 2e-4 { f64::NEG_INFINITY } else { 0.5 };
         let (_, best, _) = search(&RATES, true, diverges);
         assert_eq!(best, Some(1e-4));
+        let learns_nothing = |rate: f64| if rate > 4e-4 { f64::NEG_INFINITY } else { 0.0 };
+        assert_eq!(search(&RATES, true, learns_nothing).0, RATES);
         let (tried, best, _) = search(&RATES, true, |_| f64::NEG_INFINITY);
         assert_eq!((tried, best), (RATES.to_vec(), None));
     }

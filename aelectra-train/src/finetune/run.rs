@@ -91,6 +91,28 @@ impl Job {
     }
 }
 
+/// What of a configuration has nothing to act on in these data.
+fn beside_the_data(config: &FinetuneConfig, train: &NerDataset, dev: &NerDataset) -> Vec<String> {
+    let drawn = [
+        ("sentences", config.sentences, train),
+        ("dev_sentences", config.dev_sentences, dev),
+    ];
+    let mut notes: Vec<String> = drawn
+        .into_iter()
+        .filter_map(|(key, asked, data)| {
+            let (asked, there) = (asked?, data.sentences.len());
+            (asked > there)
+                .then(|| format!("`{key}` asks for {asked} sentences and there are {there}"))
+        })
+        .collect();
+    if let (Some(patience), true) = (config.patience, dev.sentences.is_empty()) {
+        notes.push(format!(
+            "no dev data: a patience of {patience} epochs has nothing to wait for"
+        ));
+    }
+    notes
+}
+
 /// How a series ended.
 #[derive(Clone, Debug)]
 pub struct Finished {
@@ -184,6 +206,7 @@ impl Session {
             ));
             *rates = vec![middle];
         }
+        notes.extend(beside_the_data(&job.config, &train, &dev));
         let labels = if job.config.special_classes {
             LabelSet::original()
         } else {
@@ -387,11 +410,9 @@ impl Session {
 
     fn start_event(&self) -> StartEvent {
         let config = &self.job.config;
-        let steps_per_epoch = self.data.train.len().div_ceil(config.batch_size) as u64;
         StartEvent {
             model: Some(self.job.model.clone()),
             total_epochs: Some(config.epochs),
-            total_steps: Some(steps_per_epoch * config.epochs * self.job.seeds),
             batch_size: Some(config.batch_size as u64),
             parameters: Some(self.source.config.encoder_parameters() as u64),
             ..record::start_event(&self.run, "finetune", &self.job.device, config.seed)
@@ -407,7 +428,15 @@ impl Session {
             facts: vec![
                 row("fine-tuned from", &self.job.model),
                 row("recipe", &self.job.recipe),
-                row("training sentences", self.data.train.len()),
+                row(
+                    "training sentences",
+                    match config.sentences {
+                        Some(drawn) if drawn < self.data.train.len() => {
+                            format!("{drawn} of {}, drawn for each seed", self.data.train.len())
+                        }
+                        _ => self.data.train.len().to_string(),
+                    },
+                ),
                 row("epochs", config.epochs),
                 row("batch size", config.batch_size),
             ],

@@ -1,6 +1,6 @@
 //! Fine-tuning one model with one seed.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aelectra_data::ner::{align, labels_for};
 use aelectra_data::rng;
@@ -166,10 +166,14 @@ pub(crate) fn train_seed(
         let last = batches.len().saturating_sub(1);
         let report_every = (batches.len() / 10).max(1);
         let mut tokens = 0usize;
+        // A pause is no training.
+        let mut paused = Duration::ZERO;
+        let seconds = |paused| started.elapsed().saturating_sub(paused).as_secs_f64();
         for (index, batch) in batches.iter().enumerate() {
-            if series.steering.is_over(step) {
+            let Some(waited) = series.steering.wait(step) else {
                 return Ok(None);
-            }
+            };
+            paused += waited;
             let (new, loss, grad_norm) = steps.step(model, &mut optimizer, batch, step);
             model = new;
             losses.push(loss);
@@ -190,9 +194,7 @@ pub(crate) fn train_seed(
                     loss: Some(mean),
                     lr: Some(schedule.at(step - 1)),
                     grad_norm: receive(grad_norm).first().map(|&norm| f64::from(norm)),
-                    tokens_per_second: Some(
-                        tokens as f64 / started.elapsed().as_secs_f64().max(1e-9),
-                    ),
+                    tokens_per_second: Some(tokens as f64 / seconds(paused).max(1e-9)),
                 }));
                 if !mean.is_finite() {
                     return Err(TrainError::failed(format!(
@@ -204,7 +206,7 @@ pub(crate) fn train_seed(
                 }
             }
         }
-        train_seconds += started.elapsed().as_secs_f64();
+        train_seconds += seconds(paused);
         trained_epochs = epoch + 1;
 
         let last_epoch = epoch + 1 == config.epochs;

@@ -39,15 +39,23 @@ impl<'a> Steering<'a> {
     /// Between two steps: carries out requests and waits while paused. `true` when training is to
     /// end.
     pub(crate) fn is_over(&self, step: u64) -> bool {
+        self.wait(step).is_none()
+    }
+
+    /// The same: how long it waited, or `None` when training is to end.
+    pub(crate) fn wait(&self, step: u64) -> Option<Duration> {
+        let mut waited = Duration::ZERO;
         loop {
             self.look(step);
             if self.signals.requested().is_some() || self.stopped.load(Ordering::Relaxed) {
-                return true;
+                return None;
             }
             if !self.paused.load(Ordering::Relaxed) {
-                return false;
+                return Some(waited);
             }
+            let before = Instant::now();
             std::thread::sleep(LOOK / 2);
+            waited += before.elapsed();
         }
     }
 
@@ -98,7 +106,19 @@ mod tests {
         let bus = EventBus::start(vec![Box::new(writer)]).expect("started");
         let signals = StopFlag::default();
         let steering = Steering::new(&run, &bus, &signals);
-        assert!(!steering.is_over(1));
+        assert_eq!(steering.wait(1), Some(Duration::ZERO));
+        let pause = |is: bool| steering.paused.store(is, Ordering::Relaxed);
+        pause(true);
+        let waited = std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| steering.wait(1));
+            std::thread::sleep(LOOK);
+            pause(false);
+            waiting.join().expect("ends")
+        });
+        assert!(
+            waited.is_some_and(|waited| waited >= LOOK / 2),
+            "{waited:?}"
+        );
         for request in [ControlRequest::Checkpoint, ControlRequest::Stop] {
             request_control(&run.control(), request).expect("asked");
         }

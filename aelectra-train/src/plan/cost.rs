@@ -94,12 +94,17 @@ impl Shape {
         let (g, d) = (&self.generator, &self.discriminator);
         let h = d.hidden_size as f64;
         let (e, vocabulary) = (g.embedding_size as f64, g.vocab_size as f64);
-        let parameters = table(g)
-            + encoder_parameters(g)
-            + head_parameters(g)
-            + encoder_parameters(d)
+        let of_generator = table(g) + encoder_parameters(g) + head_parameters(g);
+        let of_discriminator = encoder_parameters(d)
             + (h * h + 2.0 * h + 1.0)
             + if self.own_table { table(d) } else { 0.0 };
+        let parameters = of_generator + of_discriminator;
+        // The masked-language-model baseline holds a discriminator and never moves it.
+        let trained = if self.detects {
+            parameters
+        } else {
+            of_generator
+        };
         let mut flops_a_token = encoder_flops(g, self.length)
             + drawn * 2.0 * (g.hidden_size as f64 * e + e * vocabulary);
         // Logits, what is read off them, and their gradient.
@@ -115,15 +120,15 @@ impl Shape {
             parameters,
             tokens,
             flops: FORWARD_AND_BACKWARD * flops_a_token * tokens,
-            optimizer_flops: if self.orthogonal {
-                encoder_orthogonal_flops(g) + encoder_orthogonal_flops(d)
-            } else {
-                0.0
+            optimizer_flops: match (self.orthogonal, self.detects) {
+                (false, _) => 0.0,
+                (true, false) => encoder_orthogonal_flops(g),
+                (true, true) => encoder_orthogonal_flops(g) + encoder_orthogonal_flops(d),
             },
-            pass_bytes: WORD * (PASSES * kept_a_token * tokens + WEIGHT_READS * parameters),
-            optimizer_bytes: WORD * OPTIMIZER_WORDS * parameters,
+            pass_bytes: WORD * (PASSES * kept_a_token * tokens + WEIGHT_READS * trained),
+            optimizer_bytes: WORD * OPTIMIZER_WORDS * trained,
             activation_bytes: WORD * kept_a_token * at_once,
-            state_bytes: WORD * 4.0 * parameters,
+            state_bytes: WORD * (parameters + 3.0 * trained),
             table_bytes: WORD * tables * vocabulary * e,
         }
     }

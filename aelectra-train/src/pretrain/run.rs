@@ -22,7 +22,9 @@ use crate::pretrain::baseline::unigram_entropy;
 use crate::pretrain::checkpoint::{self, TrainState};
 use crate::pretrain::fit::check_fit;
 use crate::pretrain::replicas::NamedDevice;
-use crate::pretrain::start::{Identity, Resume, Start, continued, leave_behind};
+use crate::pretrain::start::{
+    Identity, Resume, Start, continued, leave_behind, refuse_another_run, settle_best,
+};
 use crate::pretrain::trainer::{Outcome, Trainer, TrainerOptions};
 use crate::pretrain::weights::{InitialModels, blank_model, fresh_model};
 use crate::record::{self, OwnRun};
@@ -139,6 +141,7 @@ impl Session {
             if job.resume == Resume::No {
                 run.refuse_occupied()?;
             }
+            refuse_another_run(&run, &job.resume)?;
             refuse_other_task(&run)?;
             let inputs = job.init.directories(&job.hub);
             run.refuse_models_of_others(&["discriminator", "generator"], &inputs)?;
@@ -281,10 +284,11 @@ impl Session {
         } = begun;
         let Job { config, .. } = &self.job;
         checkpoint::remove_partial(&self.run);
-        if let Some((path, state)) = &start.resumed {
+        if let Some((path, state)) = &mut start.resumed {
             start
                 .warnings
                 .extend(leave_behind(&self.run, path, state.step)?);
+            settle_best(&self.run, path, state)?;
         }
         // A request left by someone for an earlier process is not meant for this one.
         clear_control(&self.run.control())?;

@@ -13,7 +13,7 @@ use crate::config::pretrain::{FREE_KEYS, PretrainConfig};
 use crate::error::{Result, TrainError};
 use crate::optimizer::Adam;
 use crate::pretrain::checkpoint::{self, STATE, TrainState};
-use crate::record;
+use crate::record::{self, OwnRun};
 
 /// Whether to continue, and from where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,8 +135,9 @@ pub(crate) fn leave_behind(run: &RunDir, path: &Path, step: u64) -> Result<Optio
     let Some(last) = aside.last() else {
         return Ok(None);
     };
-    let target = path.strip_prefix(run.path()).unwrap_or(path);
-    run.write_pointer(Pointer::Last, target)?;
+    if let Some(target) = inside(run, path) {
+        run.write_pointer(Pointer::Last, &target)?;
+    }
     if run
         .read_pointer(Pointer::Best)?
         .is_some_and(|best| !best.exists())
@@ -148,6 +149,47 @@ pub(crate) fn leave_behind(run: &RunDir, path: &Path, step: u64) -> Result<Optio
         aside.len(),
         last.display()
     )))
+}
+
+/// Where a checkpoint lies in a run's directory, if it does; it may have been named from elsewhere.
+fn inside(run: &RunDir, path: &Path) -> Option<PathBuf> {
+    let (path, run) = (path.canonicalize().ok()?, run.path().canonicalize().ok()?);
+    path.strip_prefix(run).ok().map(Path::to_path_buf)
+}
+
+/// Refuses to continue a checkpoint from elsewhere in a directory that has a run of its own: its checkpoints, its best
+/// and its description would be taken for those of the other.
+///
+/// # Errors
+/// When the directory holds another run than the checkpoint's.
+pub(crate) fn refuse_another_run(run: &OwnRun, resume: &Resume) -> Result<()> {
+    match resume {
+        Resume::From(path) if inside(run, &checkpoint_path(path)).is_none() => {
+            run.refuse_occupied()
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Which checkpoint is the best where a run goes on from `path`: itself, if it was measured as that. Otherwise it is
+/// the one that the run knows; where it knows none, because the run begins here or has gone back before it, the next
+/// one measured is the best so far.
+pub(crate) fn settle_best(run: &RunDir, path: &Path, state: &mut TrainState) -> Result<()> {
+    let of_this = state.held_out.filter(|(step, _)| *step == state.step);
+    let loss = of_this.and_then(|(_, metrics)| metrics.loss);
+    if loss.is_some() && loss == state.best_loss {
+        // Also where a process was killed after the checkpoint and before it was named.
+        if let Some(target) = inside(run, path) {
+            return Ok(run.write_pointer(Pointer::Best, &target)?);
+        }
+    }
+    if run
+        .read_pointer(Pointer::Best)?
+        .is_none_or(|best| !best.exists())
+    {
+        state.best_loss = None;
+    }
+    Ok(())
 }
 
 /// What a run was trained on; a continuation must have the same.

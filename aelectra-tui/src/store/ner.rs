@@ -158,7 +158,9 @@ impl NerStore {
             let tracks = tracks.filter(|track| track.trial.is_some() == of_trials);
             let evals = tracks.filter_map(|track| track.best());
             let best = evals.filter_map(|eval| Some((eval.epoch, eval.micro_f1?)));
-            best.max_by(|a, b| a.1.total_cmp(&b.1))
+            // As above: of equals the first is the one whose model is kept.
+            let best: Vec<(u64, f64)> = best.collect();
+            best.into_iter().rev().max_by(|a, b| a.1.total_cmp(&b.1))
         };
         best(false).or_else(|| best(true))
     }
@@ -186,12 +188,13 @@ mod tests {
     #[test]
     fn the_best_epoch_is_the_first_of_the_highest_and_nan_never() {
         let mut store = NerStore::default();
-        for (epoch, f1) in [(1, 0.4), (2, 0.7), (3, f64::NAN), (4, 0.7), (2, 0.6)] {
+        for (epoch, f1) in [(1, 0.4), (2, 0.6), (3, f64::NAN), (4, 0.7), (2, 0.7)] {
             store.eval(eval(1, epoch, f1));
         }
         assert_eq!(store.tracks[0].dev.len(), 4);
-        assert_eq!(store.tracks[0].best().expect("one").epoch, 4);
-        assert_eq!(store.best_f1(), Some(0.7));
+        assert_eq!(store.tracks[0].best().expect("one").epoch, 2);
+        store.eval(eval(2, 5, 0.7));
+        assert_eq!(store.best(), Some((2, 0.7)), "the first seed's");
     }
 
     #[test]

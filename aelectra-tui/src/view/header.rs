@@ -109,10 +109,16 @@ fn numbers(state: &State, run: &RunStore, status: Status, buffer: &mut Buffer, a
             None => "ETA ?".into(),
         });
     }
-    let speed = run.last_smooth(Metric::TokensPerSecond).or_else(|| {
+    let of_tuning = || {
         let track = run.ner.tracks.get(run.ner.active)?;
         track.steps.last(NerMetric::TokensPerSecond.column())
-    });
+    };
+    let of_pretraining = || run.last_smooth(Metric::TokensPerSecond);
+    // That of what goes on: a demo does one after the other.
+    let speed = match run.tuning {
+        true => of_tuning().or_else(of_pretraining),
+        false => of_pretraining().or_else(of_tuning),
+    };
     if let Some(speed) = speed {
         parts.push(format!("{} tok/s", format::count(speed.round())));
     }

@@ -1,6 +1,5 @@
 //! States for tests.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::action::{Action, Batch, Effect};
@@ -35,7 +34,7 @@ pub(crate) fn summaries(count: usize) -> Vec<RunSummary> {
             best_f1: None,
             last_event_seconds: Some(3.0),
             path: PathBuf::from(format!("runs/run-{index}")),
-            settings: BTreeMap::new(),
+            ..RunSummary::default()
         })
         .collect()
 }

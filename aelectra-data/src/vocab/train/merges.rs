@@ -8,7 +8,7 @@ use rustc_hash::FxBuildHasher;
 use super::{VocabularyOptions, VocabularyReport};
 use crate::corpus::Progress;
 use crate::error::{DataError, Result};
-use crate::vocab::wordpiece::CONTINUATION;
+use crate::vocab::wordpiece::{CONTINUATION, MAX_CHARS_PER_WORD};
 
 type Pair = (u32, u32);
 
@@ -128,10 +128,12 @@ impl Merger {
     fn new(words: &[(Box<str>, u64)], alphabet: &[char], tokens: &mut Tokens) -> Self {
         let mut merger = Self::default();
         for (index, (word, count)) in words.iter().enumerate() {
+            // Longer ones are never cut into pieces, and their pairs would take the place of others.
+            let is_cut = word.chars().nth(MAX_CHARS_PER_WORD).is_none();
             // Characters outside the alphabet are left out of the word, as in `tokenizers`.
             let sequence: Vec<u32> = word
                 .chars()
-                .filter(|c| alphabet.binary_search(c).is_ok())
+                .filter(|c| is_cut && alphabet.binary_search(c).is_ok())
                 .enumerate()
                 .map(|(position, c)| match position {
                     0 => tokens.id(c.to_string()),

@@ -28,8 +28,13 @@ impl Trainer<'_> {
         (self.state.step >= last_step || late).then(|| end::event(EndReason::Limit, 0))
     }
 
-    /// Carries out requests in `control/`; waits while paused.
-    pub(super) fn obey_control(&mut self, model: &ElectraPretrainer) -> Result<Option<EndEvent>> {
+    /// Carries out requests in `control/`; waits while paused, until something else ends the run.
+    pub(super) fn obey_control(
+        &mut self,
+        model: &ElectraPretrainer,
+        started: Instant,
+        last_step: u64,
+    ) -> Result<Option<EndEvent>> {
         let requests = Requests::new(&self.options.run, self.bus);
         let step = self.state.step;
         let (mut paused, mut stops) = (false, false);
@@ -68,8 +73,11 @@ impl Trainer<'_> {
             if stops {
                 return Ok(Some(end::event(EndReason::Stopped, 0)));
             }
-            if !paused || self.options.stop.requested().is_some() {
+            if !paused {
                 return Ok(None);
+            }
+            if let Some(end) = self.interrupted(started, last_step) {
+                return Ok(Some(end));
             }
             std::thread::sleep(Duration::from_millis(100));
         }

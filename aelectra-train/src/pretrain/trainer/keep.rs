@@ -86,9 +86,13 @@ impl Trainer<'_> {
             }
         };
         let target = PathBuf::from(relative(run, &path));
-        run.write_pointer(Pointer::Last, &target)?;
-        if best {
-            run.write_pointer(Pointer::Best, &target)?;
+        let pointers = [Some(Pointer::Last), best.then_some(Pointer::Best)];
+        for pointer in pointers.into_iter().flatten() {
+            if let Err(error) = run.write_pointer(pointer, &target) {
+                // As above; the next checkpoint says it anew.
+                self.state.best_loss = before;
+                return Err(error.into());
+            }
         }
         self.last_checkpoint = Some(step);
         if again && !best {

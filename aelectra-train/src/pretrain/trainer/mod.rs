@@ -120,15 +120,16 @@ impl<'a> Trainer<'a> {
                 checkpoint: Some(relative(&options.run, &path)),
             }));
             last_checkpoint = Some(resumed.step);
-            let forced_onto_other_data = !options.identity.is_of(&resumed);
+            let measures_otherwise =
+                !options.identity.is_of(&resumed) || !options.config.measures_as(&resumed.config);
             state = TrainState {
                 config: options.config.clone(),
                 tokenizer: options.identity.tokenizer.clone(),
                 data: options.identity.data.clone(),
                 ..resumed
             };
-            if forced_onto_other_data {
-                // Losses of other held-out text are no measure for these.
+            if measures_otherwise {
+                // Losses of other held-out text, or of another sum, are no measure for these.
                 (state.best_loss, state.held_out) = (None, None);
             }
         }
@@ -232,7 +233,7 @@ impl<'a> Trainer<'a> {
             if let Some(end) = self.interrupted(started, last_step) {
                 return Ok((model, end));
             }
-            match self.obey_control(&model) {
+            match self.obey_control(&model, started, last_step) {
                 Ok(None) => {}
                 Ok(Some(end)) => return Ok((model, end)),
                 Err(error) => {

@@ -8,6 +8,7 @@ use aelectra_data::hub::published::{
 use aelectra_data::hub::{HubDataset, HubError};
 use aelectra_data::ner::dane::{DANE, check, instructions, unpack};
 use aelectra_data::ner::dane_download::download;
+use aelectra_train::{TrainError, exit_code_of};
 use clap::{Args, Subcommand};
 
 use crate::common::hub;
@@ -84,9 +85,10 @@ fn hub_set(set: &Published, args: &HubSetArgs, global: Global) -> anyhow::Result
     let options = hub(global);
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(set.name));
     let by_hand = |error: HubError| match error {
-        HubError::NoDataset { .. } => {
+        HubError::NoDataset { .. } if options.offline => {
             output::usage(error.to_string(), place_by_hand(set, &options, &out))
         }
+        HubError::NoDataset { .. } => with_advice(&error, place_by_hand(set, &options, &out)),
         error => error.into(),
     };
     let dataset = HubDataset::open(set.id, &options).map_err(by_hand)?;
@@ -121,6 +123,17 @@ fn hub_set(set: &Published, args: &HubSetArgs, global: Global) -> anyhow::Result
     Ok(shown)
 }
 
+/// The error with advice of this command's, and the exit code that it has by itself: a network that fails is not the
+/// user's mistake.
+fn with_advice(error: &(dyn std::error::Error + 'static), advice: String) -> anyhow::Error {
+    match exit_code_of(error) {
+        Some(1) => TrainError::failed(error.to_string())
+            .with_hint(advice)
+            .into(),
+        _ => output::usage(error.to_string(), advice),
+    }
+}
+
 fn dane(args: &DaneArgs, global: Global) -> anyhow::Result<u8> {
     // Files that are there and right need neither network nor archive.
     let present = DANE
@@ -140,9 +153,8 @@ fn dane(args: &DaneArgs, global: Global) -> anyhow::Result<u8> {
                     DANE.licence,
                     DANE.licence_url
                 ));
-                download(&DANE, &args.out).map_err(|error| {
-                    output::usage(error.to_string(), instructions(&DANE, &args.out))
-                })?
+                download(&DANE, &args.out)
+                    .map_err(|error| with_advice(&error, instructions(&DANE, &args.out)))?
             }
         };
         unpack(&DANE, &archive, &args.out)?

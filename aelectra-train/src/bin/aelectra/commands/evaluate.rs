@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use aelectra_data::files::write_named;
+use aelectra_data::files::{can_be_written, write_named};
 use aelectra_data::ner::{
     ClassScore, EntityText, ErrorKind, ErrorTable, Evaluation, Interval, Mode, NerSentence,
     Novelty, Resampling, error_table, novelty,
@@ -56,7 +56,7 @@ struct Evaluated {
 }
 
 pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
-    refuse_to_overwrite(args)?;
+    refuse_wrong_places(args)?;
     let tagger = args.tagger.load(&args.model, global)?;
     let read = args.read.options(&[])?;
     let data = read_for(&tagger, &args.data, &read)?;
@@ -98,9 +98,24 @@ pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
     })
 }
 
-/// Labels made by hand must not be written over with a model's.
-fn refuse_to_overwrite(args: &EvaluateArgs) -> anyhow::Result<()> {
+/// Labels made by hand must not be written over with a model's, and what cannot be written or read again is told
+/// before the work.
+fn refuse_wrong_places(args: &EvaluateArgs) -> anyhow::Result<()> {
     let read = std::iter::once(&args.data).chain(&args.train);
+    if let Some(path) = &args.predictions {
+        can_be_written(path)?;
+        // `score` would take it for what the ending says.
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        if let Some(ending @ ("conllu" | "json" | "jsonl" | "ndjson" | "jsonlines")) = ending {
+            return Err(output::usage(
+                format!(
+                    "predictions are two columns, and `{}` says .{ending}",
+                    path.display()
+                ),
+                "give a name that ends in .tsv or .iob2",
+            ));
+        }
+    }
     match &args.predictions {
         Some(path) if read.clone().any(|file| is_same(file, path)) => Err(output::usage(
             format!("--predictions is a file to read, `{}`", path.display()),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use aelectra_data::corpus::CleaningReport;
+use aelectra_data::files::can_be_written;
 use aelectra_data::pretrain::{Packing, PrepareOptions, SourceWeight, prepare};
 use aelectra_data::vocab::WordPieceTokenizer;
 use clap::{Args, ValueEnum};
@@ -81,6 +82,10 @@ pub(crate) fn run(args: &PrepareArgs, global: Global) -> anyhow::Result<u8> {
         Some(path) => path.clone(),
         None => beside(&args.out)?,
     };
+    if args.report.is_some() {
+        // Hours later it would be too late.
+        can_be_written(&report_path)?;
+    }
     let options = PrepareOptions {
         corpus: args.corpus.options(),
         out: args.out.clone(),

@@ -34,17 +34,18 @@ impl Done {
     /// Reads what a directory has; a line that an interruption cut off is forgotten.
     pub(super) fn read(directory: &Path) -> anyhow::Result<Self> {
         let path = directory.join(NAME);
-        let text = std::fs::read_to_string(&path).unwrap_or_default();
-        let lines: Vec<Line> = text
-            .lines()
-            .filter_map(|line| serde_json::from_str(line).ok())
+        // Bytes: an interruption may cut a name in the middle of a character.
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        let lines: Vec<Line> = bytes
+            .split(|&byte| byte == b'\n')
+            .filter_map(|line| serde_json::from_slice(line).ok())
             .collect();
         let mut kept = String::new();
         for line in &lines {
             kept += &serde_json::to_string(line)?;
             kept.push('\n');
         }
-        if kept != text {
+        if kept.as_bytes() != bytes {
             replace_file(&path, kept.as_bytes())?;
         }
         let inputs = lines.into_iter().map(|line| (line.output, line.input));
@@ -97,18 +98,22 @@ mod tests {
         let mut done = Done::read(dir.path()).expect("reads");
         done.note("a.jsonl".to_owned(), "1".to_owned())
             .expect("writes");
-        done.note("b.jsonl".to_owned(), "2".to_owned())
+        done.note("Å.jsonl".to_owned(), "2".to_owned())
             .expect("writes");
         let path = dir.path().join(NAME);
         let whole = std::fs::read(&path).expect("is there");
-        std::fs::write(&path, &whole[..whole.len() - 5]).expect("writes");
-        let mut done = Done::read(dir.path()).expect("reads");
-        assert_eq!(done.input_of("a.jsonl"), Some("1"));
-        assert_eq!(done.input_of("b.jsonl"), None);
-        done.note("b.jsonl".to_owned(), "2".to_owned())
-            .expect("writes");
-        assert_eq!(std::fs::read(&path).expect("is there"), whole);
-        let now = ["b.jsonl", "c.jsonl"];
-        assert_eq!(done.others(now.into_iter()), 1);
+        // In the middle of the line, and of its first letter.
+        let letter = whole.iter().position(|&byte| byte > 127).expect("an Å");
+        for end in [whole.len() - 5, letter + 1] {
+            std::fs::write(&path, &whole[..end]).expect("writes");
+            let mut done = Done::read(dir.path()).expect("reads");
+            assert_eq!(done.input_of("a.jsonl"), Some("1"));
+            assert_eq!(done.input_of("Å.jsonl"), None);
+            done.note("Å.jsonl".to_owned(), "2".to_owned())
+                .expect("writes");
+            assert_eq!(std::fs::read(&path).expect("is there"), whole);
+            let now = ["Å.jsonl", "c.jsonl"];
+            assert_eq!(done.others(now.into_iter()), 1);
+        }
     }
 }

@@ -73,6 +73,12 @@ impl Found {
             return Ok(());
         }
         let out = out.canonicalize().ok();
+        if out.is_some() && start.canonicalize().ok() == out {
+            return Err(output::usage(
+                format!("--out is the directory to read, `{}`", start.display()),
+                "give a directory of its own",
+            ));
+        }
         let is_output = |entry: &DirEntry| {
             entry.file_type().is_dir() && out.is_some() && entry.path().canonicalize().ok() == out
         };
@@ -190,6 +196,11 @@ mod tests {
         assert_eq!(found(&format!("{whole}/.hidden"), &out).0, ["d.txt"]);
         assert!(find(&format!("{whole}/*.csv"), &out).is_err());
         assert!(find(&format!("{whole}/none/*.txt"), &out).is_err());
+        let into_itself = find(&format!("{whole}/*.txt"), dir.path()).expect_err("refused");
+        assert!(
+            into_itself.to_string().contains("--out is"),
+            "{into_itself}"
+        );
     }
 
     #[cfg(unix)]
