@@ -271,6 +271,64 @@ fn directories_say_what_they_leave_out() {
     }
 }
 
+/// A file of which not even the beginning can be unpacked is not an empty one.
+#[test]
+fn a_directory_with_a_damaged_file_is_refused() {
+    let inputs = Inputs::new();
+    inputs.file("a.txt", "Et hus");
+    let bz = bzip2("En by med mange huse. ".repeat(50).as_bytes());
+    for (name, data) in [
+        ("b.txt.bz2", bz[..bz.len() / 2].to_vec()),
+        ("b.txt.gz", gzip(b"Et andet hus")[..12].to_vec()),
+    ] {
+        let path = inputs.file(name, data);
+        let message = inputs.refused(&inputs.all());
+        assert!(
+            message.contains(name) && message.contains("damaged"),
+            "{message}"
+        );
+        fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
+fn what_this_program_made_is_no_corpus() {
+    let inputs = Inputs::new();
+    inputs.file("a.txt", "Et hus");
+    for name in ["tokenizer", "runs/first/tokenizer"] {
+        inputs.file(&format!("{name}/vocab.txt"), "[PAD]\n[UNK]\nhus\n");
+        inputs.file(&format!("{name}/tokenizer_config.json"), "{}");
+    }
+    inputs.file("runs/first/events.jsonl", "");
+    inputs.file("runs/first/sample/prose.txt", "Et lavet hus");
+    let (documents, report) = inputs.read(&inputs.all());
+    assert_eq!(documents, ["Et hus"]);
+    let notes = report.notes.join("\n");
+    for wanted in ["tokenizers and models", "tokenizer", "runs: ", "first"] {
+        assert!(notes.contains(wanted), "no {wanted:?} in {notes}");
+    }
+    // Who names it means it.
+    let (documents, _) = inputs.read(&inputs.all().join("runs/first/sample"));
+    assert_eq!(documents, ["Et lavet hus"]);
+}
+
+#[test]
+fn a_scalar_in_an_array_is_a_record_of_its_own() {
+    let inputs = Inputs::new();
+    let path = inputs.file(
+        "a.json",
+        r#"[{"text":"Et hus"},null,{"text":"en by"},12,{"text":"en gade"}]"#,
+    );
+    let (documents, report) = inputs.read(&path);
+    assert_eq!(documents, ["Et hus", "en by", "en gade"]);
+    let source = &report.sources[0];
+    assert_eq!(
+        (source.empty, source.malformed),
+        (1, 1),
+        "the null, the number"
+    );
+}
+
 #[test]
 fn tables_archives_and_markup_are_refused_by_name() {
     let inputs = Inputs::new();

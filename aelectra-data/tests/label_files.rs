@@ -93,6 +93,54 @@ fn token_numbers_from_zero_or_through_the_file_are_no_tokens() {
 }
 
 #[test]
+fn token_numbers_that_leave_some_out_are_no_tokens_either() {
+    let dataset = read("x.tsv", "1\tBo\tB-PER\n2\tler\tO\n4\t.\tO\n").expect("reads");
+    assert_eq!(shown(&dataset), "Bo/B-PER ler/O ./O");
+    let [note] = &dataset.warnings()[..] else {
+        panic!("{:?}", dataset.warnings())
+    };
+    assert!(note.contains("line 3 is token 4"), "{note}");
+    for odd in ["2-3", "2.1", "1"] {
+        let text = format!("1\tBo\tB-PER\n2\tler\tO\n{odd}\t.\tO\n");
+        let error = refusal(read("x.tsv", &text));
+        assert!(error.contains("x.tsv`:3: expected token 3"), "{error}");
+    }
+    // Numbers that do not begin as a count does are words.
+    let dataset = read("x.tsv", "1849\tNUM\tO\n1953\tNUM\tB-MISC\n").expect("reads");
+    assert_eq!(shown(&dataset), "1849/O 1953/B-MISC");
+}
+
+/// Two columns of tags, and before each sentence where it was found.
+#[test]
+fn germeval() {
+    let text = "#\thttp://de.wikipedia.org/wiki/Bo [2009-10-17]\n1\tBo\tB-PER\tO\n2\tler\tO\tO\n\n\
+                #\tn-tv.de vom 26.02.2005 \n1\tRy\tB-LOC\tB-ORG\n";
+    let mut options = ReadOptions::default();
+    let error = refusal(read_ner_text(Path::new("x.tsv"), text, &options));
+    assert!(error.contains("--column"), "{error}");
+    options.column = Some(3);
+    let dataset = read_ner_text(Path::new("x.tsv"), text, &options).expect("reads");
+    assert_eq!(shown(&dataset), "Bo/B-PER ler/O | Ry/B-LOC");
+    // A token `#` is none of these.
+    let dataset = read("x.tsv", "#\tO\nBo\tB-PER\n").expect("reads");
+    assert_eq!(shown(&dataset), "#/O Bo/B-PER");
+}
+
+/// As CoNLL-2003 with tags that are none: its chunks are no entities.
+#[test]
+fn chunks_are_not_read_in_place_of_entities_that_cannot_be() {
+    let text = "EU NNP B-NP b-org\nler VB B-VP o\n";
+    let error = refusal(read("x.conll", text));
+    assert!(
+        error.contains("column of entities") && error.contains("`b-org`"),
+        "{error}"
+    );
+    // Where they are the last they are meant.
+    let dataset = read("x.conll", "EU NNP B-NP\nler VB B-VP\n").expect("reads");
+    assert_eq!(shown(&dataset), "EU/B-NP ler/B-VP");
+}
+
+#[test]
 fn a_column_where_there_is_none_is_refused() {
     let options = ReadOptions {
         column: Some(3),
@@ -230,6 +278,8 @@ fn lower_case_empty_and_numbered_tags_say_what_to_do() {
         ("b-PER", "upper case"),
         ("", "every token"),
         ("3", "--label-names"),
+        ("B_PER", "joined by `-`"),
+        ("PER-B", "joined by `-`"),
     ] {
         let error = refusal(read(
             "x.tsv",
@@ -238,6 +288,14 @@ fn lower_case_empty_and_numbered_tags_say_what_to_do() {
         assert!(
             error.contains(":4: ") && error.contains(advice),
             "{tag}: {error}"
+        );
+    }
+    // A whole file of them is no file of bare classes.
+    for odd in ["Mette\tB_PER\nHolm\tI_PER", "Mette\tPER-B\nHolm\tPER-I"] {
+        let error = refusal(read("x.tsv", &format!("{odd}\nbor\tO\ni\tO\n")));
+        assert!(
+            error.contains("2 faults") && error.contains("`B-PER`"),
+            "{error}"
         );
     }
     let options = ReadOptions {

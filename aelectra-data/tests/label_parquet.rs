@@ -94,6 +94,13 @@ fn names_of_tags_stand_in_the_metadata() {
         let dataset = read_ner(&path, &ReadOptions::default()).expect("reads");
         assert_eq!(shown(&dataset), expected);
         assert_eq!(dataset.sentences[1].line, 2);
+        // Packed, as any other file may be.
+        let packed = dir.path().join(format!("{at}.parquet.zst"));
+        let bytes = std::fs::read(&path).expect("there");
+        let bytes = zstd::encode_all(&bytes[..], 1).expect("packs");
+        std::fs::write(&packed, bytes).expect("writes");
+        let dataset = read_ner(&packed, &ReadOptions::default()).expect("reads");
+        assert_eq!(shown(&dataset), expected);
     }
 }
 

@@ -138,26 +138,35 @@ fn an_interrupted_run_ends_with_the_same_bytes() {
     run(&tokenizer, &corpus, torn.clone());
     let manifest: serde_json::Value =
         serde_json::from_slice(&fs::read(torn.join("manifest.json")).unwrap()).unwrap();
-    fs::remove_file(torn.join("manifest.json")).unwrap();
     let mut plan = manifest.clone();
     for key in ["train_examples", "validation_examples", "digests", "chunks"] {
         plan.as_object_mut().unwrap().remove(key);
     }
-    fs::write(torn.join("plan.json"), plan.to_string()).unwrap();
-    fs::create_dir(torn.join("parts")).unwrap();
-    for chunk in manifest["chunks"].as_array().unwrap() {
-        let index = chunk["index"].as_u64().unwrap();
-        if index % 3 != 1 {
-            let name = format!("parts/{index:06}.json");
-            fs::write(torn.join(name), chunk.to_string()).unwrap();
+    let tear = |plan: &str| {
+        fs::remove_file(torn.join("manifest.json")).unwrap();
+        fs::write(torn.join("plan.json"), plan).unwrap();
+        fs::create_dir(torn.join("parts")).unwrap();
+        for chunk in manifest["chunks"].as_array().unwrap() {
+            let index = chunk["index"].as_u64().unwrap();
+            if index % 3 != 1 {
+                let name = format!("parts/{index:06}.json");
+                fs::write(torn.join(name), chunk.to_string()).unwrap();
+            }
         }
-    }
-    fs::remove_file(torn.join("train-000000.shard")).unwrap();
-    fs::write(torn.join("train-000001.shard"), "half").unwrap();
-    fs::write(torn.join(".train-000001.shard.1-0.tmp"), "half").unwrap();
-    fs::write(torn.join("parts/000004.json"), "{\"ind").unwrap();
+        fs::remove_file(torn.join("train-000000.shard")).unwrap();
+        fs::write(torn.join("train-000001.shard"), "half").unwrap();
+        fs::write(torn.join(".train-000001.shard.1-0.tmp"), "half").unwrap();
+        fs::write(torn.join("parts/000004.json"), "{\"ind").unwrap();
+    };
+    tear(&plan.to_string());
     let resumed = run(&tokenizer, &corpus, torn.clone());
     assert!(resumed.reused_shards > 0 && resumed.reused_shards < resumed.shards);
+    assert_eq!(directory(&torn), directory(&whole));
+
+    // Parts of which nobody knows the plan are not used.
+    tear("{\"seed\": 1");
+    let anew = run(&tokenizer, &corpus, torn.clone());
+    assert_eq!(anew.reused_shards, 0);
     assert_eq!(directory(&torn), directory(&whole));
 
     // A finished directory is recognised as a whole.

@@ -34,6 +34,24 @@ fn missing_files_and_directories() {
     assert_message(&err, &["nowhere"]);
 }
 
+/// Scores and shards are worth hours, so that where they go is looked at first.
+#[test]
+fn places_that_cannot_be_written_are_told_before_the_work() {
+    for (predictions, wanted) in [
+        ("-", "`-` is no name"),
+        ("nowhere/p.tsv", "nowhere"),
+        ("p.conllu", "two columns"),
+        ("p.jsonl", "two columns"),
+    ] {
+        let evaluate = ["evaluate", "--model", "no-model", "--data", "x.conllu"];
+        let (_, err) = expect_code(
+            &[&evaluate[..], &["--predictions", predictions]].concat(),
+            2,
+        );
+        assert_message(&err, &[wanted, "hint"]);
+    }
+}
+
 #[test]
 fn empty_corpus() {
     let dir = tempfile::tempdir().expect("a temporary directory");

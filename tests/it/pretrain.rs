@@ -3,11 +3,18 @@
 use std::path::Path;
 use std::time::Duration;
 
+use aelectra_data::run::{Pointer, RunDir};
+
 use crate::binary::expect_code;
 use crate::survival::{KilledAtTheEnd, Scene};
 
 /// A few steps into `out`, evaluated between checkpoints.
 fn pretrain(scene: &Scene, out: &str, steps: &str, more: &[&str]) {
+    pretrain_ending(scene, out, steps, more, 0);
+}
+
+/// The same with another exit code; what it said.
+fn pretrain_ending(scene: &Scene, out: &str, steps: &str, more: &[&str], code: i32) -> String {
     let (data, tokenizer, out) = (scene.at("shards"), scene.at("tokenizer"), scene.at(out));
     let inputs = ["--data", &data, "--tokenizer", &tokenizer, "--out", &out];
     let settings = [
@@ -21,7 +28,63 @@ fn pretrain(scene: &Scene, out: &str, steps: &str, more: &[&str]) {
         steps,
     ];
     let command = ["pretrain", "--recipe", "demo", "--quiet", "--no-dashboard"];
-    expect_code(&[&command[..], &inputs, &settings, more].concat(), 0);
+    expect_code(&[&command[..], &inputs, &settings, more].concat(), code).1
+}
+
+/// A slip of the pen must not put one run's weights under another's name.
+#[test]
+fn a_checkpoint_is_not_continued_in_another_run() {
+    let scene = Scene::new();
+    pretrain(&scene, "one", "2", &[]);
+    pretrain(&scene, "two", "3", &["--seed", "9"]);
+    let checkpoint = scene.at("one/checkpoints/step-2");
+    let held = || {
+        let files = ["events.jsonl", "manifest.json", "last"];
+        files.map(|file| std::fs::read(scene.path("two").join(file)).ok())
+    };
+    let before = held();
+    let more = ["--resume", &checkpoint, "--force"];
+    let told = pretrain_ending(&scene, "two", "4", &more, 2);
+    assert!(told.contains("already holds a run"), "{told}");
+    assert_eq!(held(), before);
+    // In a directory of its own, and in that of the run itself, it goes on.
+    pretrain(&scene, "branch", "4", &more);
+    pretrain(&scene, "one", "4", &more);
+}
+
+/// Continues with a measurement and a checkpoint every other step.
+fn measured(from: &str) -> Vec<&str> {
+    let every = ["--set", "eval_every=2", "--set", "checkpoint_every=2"];
+    [
+        &every[..],
+        &["--set", "keep_checkpoints=9", "--resume", from],
+    ]
+    .concat()
+}
+
+/// Whoever goes back because the later weights are worse has the best at once, and a branch finds its own.
+#[test]
+fn going_back_makes_that_checkpoint_the_best() {
+    let scene = Scene::new();
+    let best = |run: &str| {
+        let run = RunDir::open(&scene.path(run)).expect("a run");
+        let best = run.read_pointer(Pointer::Best).expect("read")?;
+        best.file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+    };
+    pretrain(&scene, "run", "6", &measured("auto"));
+    assert_eq!(best("run").as_deref(), Some("step-6"), "loss falls");
+    let path = scene.at("run/checkpoints/step-2");
+    pretrain(&scene, "run", "2", &measured(&path));
+    assert_eq!(best("run").as_deref(), Some("step-2"));
+    // A state whose best nobody will reach again, and which lies elsewhere.
+    let file = scene.path("run/checkpoints/step-2/state.json");
+    let text = std::fs::read_to_string(&file).expect("a state");
+    let mut state: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    state["best_loss"] = 0.0.into();
+    std::fs::write(&file, state.to_string()).expect("written");
+    pretrain(&scene, "branch", "4", &measured(&path));
+    assert_eq!(best("branch").as_deref(), Some("step-4"));
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! A training whose terminal vanishes, and one that ends while someone looks at it.
 #![cfg(unix)]
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::Command;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
@@ -17,6 +18,41 @@ type Running = Box<dyn Child + Send + Sync>;
 
 /// A training in a terminal, at work: something of it has been shown.
 fn start(
+    scene: &Scene,
+    out: &str,
+    steps: &str,
+    more: &[&str],
+) -> (Running, Box<dyn MasterPty + Send>) {
+    let (child, terminal) = spawn(scene, out, steps, more);
+    // Nothing but this function may hold the terminal's other end.
+    let mut reader = terminal.try_clone_reader().expect("a reader");
+    let mut shown = Vec::new();
+    let mut buffer = [0; 65536];
+    while !has(&shown, b"tok/s") {
+        let count = reader.read(&mut buffer).expect("output");
+        assert!(count > 0, "{}", String::from_utf8_lossy(&shown));
+        shown.extend_from_slice(&buffer[..count]);
+    }
+    (child, terminal)
+}
+
+fn has(shown: &[u8], word: &[u8]) -> bool {
+    shown.windows(word.len()).any(|part| part == word)
+}
+
+/// What a terminal shows until the last who writes to it is gone.
+fn all_shown(terminal: &dyn MasterPty) -> JoinHandle<Vec<u8>> {
+    let mut reader = terminal.try_clone_reader().expect("a reader");
+    std::thread::spawn(move || {
+        let mut shown = Vec::new();
+        // Linux ends it with an error.
+        let _ = reader.read_to_end(&mut shown);
+        shown
+    })
+}
+
+/// A training in a terminal.
+fn spawn(
     scene: &Scene,
     out: &str,
     steps: &str,
@@ -60,16 +96,6 @@ fn start(
     command.env("LC_ALL", "C.UTF-8");
     let child = pair.slave.spawn_command(command).expect("it runs");
     drop(pair.slave);
-    // Nothing but this function may hold the terminal's other end.
-    let mut reader = pair.master.try_clone_reader().expect("a reader");
-    let mut shown = Vec::new();
-    let mut buffer = [0; 65536];
-    let has = |shown: &[u8], word: &[u8]| shown.windows(word.len()).any(|part| part == word);
-    while !has(&shown, b"tok/s") {
-        let count = reader.read(&mut buffer).expect("output");
-        assert!(count > 0, "{}", String::from_utf8_lossy(&shown));
-        shown.extend_from_slice(&buffer[..count]);
-    }
     (child, pair.master)
 }
 
@@ -114,6 +140,40 @@ fn a_vanished_terminal_stops_a_training_with_a_checkpoint() {
         assert_eq!(end["step"], saved["step"], "{end} {saved}");
         assert!(end["step"].as_u64().is_some_and(|step| step < 1500));
     }
+}
+
+/// A key and no signal, since the terminal is taken.
+#[test]
+fn ctrl_c_in_the_dashboard_stops_a_training_with_a_checkpoint() {
+    let scene = Scene::new();
+    let (mut child, terminal) = start(&scene, "run", "1500", &[]);
+    let shown = all_shown(&*terminal);
+    let mut keys = terminal.take_writer().expect("a keyboard");
+    keys.write_all(b"\x03").expect("pressed");
+    // 128 + SIGINT.
+    assert_eq!(code(&mut child), Some(130));
+    drop((keys, terminal));
+    let shown = shown.join().expect("read");
+    assert!(has(&shown, b"\x1b[?1049l"), "the terminal is given back");
+    let events = scene.events("run");
+    let of = |kind: &str| events.iter().rfind(|event| event["kind"] == kind);
+    let (end, saved) = (of("end").expect("an end"), of("checkpoint").expect("saved"));
+    assert_eq!(end["reason"], "interrupted", "{end}");
+    assert_eq!(end["step"], saved["step"], "{end} {saved}");
+}
+
+#[test]
+fn a_quiet_training_leaves_its_terminal_alone() {
+    let scene = Scene::new();
+    let (mut child, terminal) = spawn(&scene, "run", "3", &["--quiet"]);
+    let shown = all_shown(&*terminal);
+    assert_eq!(code(&mut child), Some(0));
+    drop(terminal);
+    let shown = shown.join().expect("read");
+    let text = String::from_utf8_lossy(&shown);
+    // The result is no progress.
+    assert!(!text.trim().is_empty(), "{text}");
+    assert!(!has(&shown, b"\x1b") && !has(&shown, b"tok/s"), "{text}");
 }
 
 #[test]

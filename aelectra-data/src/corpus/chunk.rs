@@ -228,8 +228,9 @@ impl Chunker<'_> {
                         start = self.chunk.bytes.len();
                     }
                     Step::Inside => {}
-                    Step::End => {
-                        self.keep(start, &buffer[from..=at], &mut oversized);
+                    step @ (Step::End | Step::EndBefore) => {
+                        let end = at + usize::from(step == Step::End);
+                        self.keep(start, &buffer[from..end], &mut oversized);
                         from = at + 1;
                         self.json_value(index, first_line, start, &mut oversized, digest);
                         start = self.chunk.bytes.len();

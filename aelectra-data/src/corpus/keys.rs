@@ -34,8 +34,8 @@ impl Fields {
         for (at, &byte) in head.iter().enumerate() {
             match splitter.step(byte) {
                 Step::Begin => begin = at,
-                Step::End => {
-                    fields.add(&head[begin..=at]);
+                step @ (Step::End | Step::EndBefore) => {
+                    fields.add(&head[begin..at + usize::from(step == Step::End)]);
                     fields.whole_records += 1;
                     if fields.whole_records == RECORDS {
                         return fields;

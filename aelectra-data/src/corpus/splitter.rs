@@ -11,6 +11,8 @@ pub(crate) enum Step {
     Inside,
     /// The record ends with it; a record of one byte only ends.
     End,
+    /// The record ended before it, and it stands between records.
+    EndBefore,
 }
 
 /// Splits a stream of JSON values, or the elements of one array, into records by their brackets
@@ -56,7 +58,7 @@ impl Splitter {
             State::Scalar if matches!(byte, b',' | b']' | b'\n') => {
                 self.state = State::Between;
                 self.in_array &= byte != b']';
-                Step::End
+                Step::EndBefore
             }
             State::Scalar => Step::Inside,
             State::Value => self.inside(byte),
@@ -115,10 +117,10 @@ mod tests {
         let (mut records, mut record) = (Vec::new(), Vec::new());
         for &byte in text.as_bytes() {
             let step = splitter.step(byte);
-            if step != Step::Between {
+            if !matches!(step, Step::Between | Step::EndBefore) {
                 record.push(byte);
             }
-            if step == Step::End {
+            if matches!(step, Step::End | Step::EndBefore) {
                 let text = String::from_utf8(std::mem::take(&mut record));
                 records.push(text.expect("whole characters"));
             }
@@ -145,7 +147,7 @@ mod tests {
         assert_eq!(split("[[1,2],[3]]"), ["[1,2]", "[3]"]);
         assert_eq!(
             split("[{},null,{\"a\":1}, -1.5 ,\"b\",true]\n[{}]"),
-            ["{}", "null,", "{\"a\":1}", "-1.5 ,", "\"b\"", "true]", "{}"]
+            ["{}", "null", "{\"a\":1}", "-1.5 ", "\"b\"", "true", "{}"]
         );
     }
 }

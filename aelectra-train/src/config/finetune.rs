@@ -220,5 +220,13 @@ mod tests {
             };
             assert!(config.validate().is_err(), "{max_length}, {stride}");
         }
+        let patient = |selection| FinetuneConfig {
+            patience: Some(2),
+            selection,
+            ..ours()
+        };
+        assert!(patient(Selection::Best).validate().is_ok());
+        let error = patient(Selection::Last).validate().expect_err("refused");
+        assert!(error.to_string().contains("patience"), "{error}");
     }
 }

@@ -422,6 +422,34 @@ mod tests {
     }
 
     #[test]
+    fn losses_are_compared_where_they_are_the_same_sum_over_as_many_examples() {
+        let ours = PretrainConfig::default();
+        let longer = PretrainConfig {
+            schedule_steps: 2 * ours.schedule_steps,
+            eval_every: 1,
+            ..ours.clone()
+        };
+        assert!(ours.measures_as(&longer));
+        let others = [
+            PretrainConfig {
+                eval_examples: ours.eval_examples + 1,
+                ..ours.clone()
+            },
+            PretrainConfig {
+                rtd_weight: 5.0,
+                ..ours.clone()
+            },
+            PretrainConfig {
+                objective: Objective::Mlm,
+                ..ours.clone()
+            },
+        ];
+        for other in others {
+            assert!(!ours.measures_as(&other), "{other:?}");
+        }
+    }
+
+    #[test]
     fn constants_that_would_give_no_numbers_are_refused() {
         let with = |optimizer: AdamConfig| {
             let config = PretrainConfig {
@@ -434,6 +462,11 @@ mod tests {
         for wrong in [
             AdamConfig {
                 epsilon: 0.0,
+                ..ours
+            },
+            // Not 0, but 0 in 32 bits.
+            AdamConfig {
+                epsilon: 1e-50,
                 ..ours
             },
             AdamConfig { beta2: 1.0, ..ours },

@@ -167,4 +167,36 @@ mod tests {
         assert_eq!(hash("B-PER", 1), hash("B-PER", 9));
         assert_ne!(hash("B-PER", 1), hash("B-LOC", 1));
     }
+
+    /// A model that has moved is the same one; another under the same name is not.
+    #[test]
+    fn a_series_is_that_of_its_model_s_files_not_of_their_place() {
+        let root = tempfile::tempdir().expect("a directory");
+        let run = RunDir::create_at(&root.path().join("run")).expect("created");
+        let of = |model: &str, weights: &str, known: &[&str]| {
+            let files = [("weights", weights), (MODEL_CONFIG, "c"), ("train", "t")];
+            let known = files.into_iter().filter(|(name, _)| known.contains(name));
+            Manifest {
+                config: json!({"model": model, "train": "train.conllu"}),
+                data: known
+                    .map(|(name, hash)| (name.to_owned(), hash.to_owned()))
+                    .collect(),
+                ..Manifest::default()
+            }
+        };
+        let all = ["weights", MODEL_CONFIG, "train"];
+        of("here", "w", &all).save(&run.manifest()).expect("saved");
+        let check = |now: &Manifest| check_same_series(&run, now);
+        assert_eq!(check(&of("here", "w", &all)).expect("the same"), None);
+        assert_eq!(check(&of("there", "w", &all)).expect("the same"), None);
+        let error = check(&of("here", "other", &all))
+            .expect_err("another")
+            .to_string();
+        assert!(error.contains("weights"), "{error}");
+        // Of a version that knew the weights alone, a model is the same where its name is.
+        let earlier = of("here", "w", &["weights", "train"]);
+        earlier.save(&run.manifest()).expect("saved");
+        assert_eq!(check(&of("here", "w", &all)).expect("the same"), None);
+        assert!(check(&of("there", "w", &all)).is_err());
+    }
 }

@@ -233,18 +233,23 @@ mod tests {
         let mut config = PretrainConfig::default();
         config.model.num_hidden_layers = 2;
         let adam = Shape::of(&config, 700, 64).cost();
-        config.optimizer.muon = 1.0;
-        let cost = Shape::of(&config, 700, 64).cost();
-        let model = fresh_model(&config, 700, 0, &device);
-        let mut expected = 0.0;
-        let Ok(()) = parameters::for_each(&model, |path, data| {
-            if let (true, [rows, columns]) = (path.contains("encoder.layer."), &data.shape()[..]) {
-                expected += orthogonal_flops([*rows, *columns]);
-            }
-            Ok::<(), std::convert::Infallible>(())
-        });
-        assert!(expected > 0.0 && (cost.optimizer_flops / expected - 1.0).abs() < 1e-9);
         assert_eq!(adam.optimizer_flops, 0.0);
+        config.optimizer.muon = 1.0;
+        // The baseline trains its generator alone.
+        for (objective, of_trained) in [(Objective::Electra, ""), (Objective::Mlm, "generator.")] {
+            config.objective = objective;
+            let cost = Shape::of(&config, 700, 64).cost();
+            let model = fresh_model(&config, 700, 0, &device);
+            let mut expected = 0.0;
+            let Ok(()) = parameters::for_each(&model, |path, data| {
+                let updated = path.contains("encoder.layer.") && path.starts_with(of_trained);
+                if let (true, [rows, columns]) = (updated, &data.shape()[..]) {
+                    expected += orthogonal_flops([*rows, *columns]);
+                }
+                Ok::<(), std::convert::Infallible>(())
+            });
+            assert!(expected > 0.0 && (cost.optimizer_flops / expected - 1.0).abs() < 1e-9);
+        }
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl EventBus {
         let (sender, receiver) = bounded(CAPACITY);
         let thread = std::thread::Builder::new()
             .name("events".to_owned())
-            .spawn(move || feed(&receiver, sinks))
+            .spawn(move || feed(&receiver, sinks, UNSEEN))
             .map_err(TrainError::io("start a thread for", "events"))?;
         Ok(Self {
             sender: Some(sender),
@@ -131,11 +131,12 @@ impl Drop for EventBus {
     }
 }
 
-fn feed(receiver: &Receiver<Message>, sinks: Vec<Box<dyn RunSink>>) {
+/// Hands messages over until the last sender is gone; what was taken is shown every `unseen`.
+fn feed(receiver: &Receiver<Message>, sinks: Vec<Box<dyn RunSink>>, unseen: Duration) {
     let mut sinks: Vec<Slot> = sinks.into_iter().map(|sink| (sink, false)).collect();
     let mut shown = Instant::now();
     loop {
-        match receiver.recv_timeout(UNSEEN) {
+        match receiver.recv_timeout(unseen) {
             Ok(Message::Event(time, event)) => each(&mut sinks, |sink| sink.handle(time, &event)),
             Ok(Message::Flush(reply)) => {
                 each(&mut sinks, |sink| sink.flush());
@@ -144,7 +145,7 @@ fn feed(receiver: &Receiver<Message>, sinks: Vec<Box<dyn RunSink>>) {
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
-        if shown.elapsed() >= UNSEEN {
+        if shown.elapsed() >= unseen {
             each(&mut sinks, |sink| sink.show());
             shown = Instant::now();
         }
@@ -178,6 +179,7 @@ fn each(sinks: &mut [Slot], mut act: impl FnMut(&mut dyn RunSink) -> Result<()>)
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, Mutex};
 
     use super::*;
@@ -197,6 +199,45 @@ mod tests {
             taken.push(log.message.clone());
             Ok(())
         }
+    }
+
+    /// Counts how often it is shown.
+    struct Shown(Arc<AtomicUsize>);
+
+    impl RunSink for Shown {
+        fn handle(&mut self, _time: f64, _event: &RunEvent) -> Result<()> {
+            Ok(())
+        }
+
+        fn show(&mut self) -> Result<()> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+    }
+
+    /// Both while nothing comes and while events come faster than that.
+    #[test]
+    fn what_was_taken_is_shown_every_few_seconds() {
+        let count = Arc::new(AtomicUsize::new(0));
+        let sinks: Vec<Box<dyn RunSink>> = vec![Box::new(Shown(Arc::clone(&count)))];
+        let (sender, receiver) = bounded(CAPACITY);
+        let unseen = Duration::from_millis(20);
+        let thread = std::thread::spawn(move || feed(&receiver, sinks, unseen));
+        let begun = Instant::now();
+        let waits_for = |wanted: usize, meanwhile: &dyn Fn()| {
+            while count.load(Ordering::SeqCst) < wanted {
+                assert!(begun.elapsed() < Duration::from_secs(60), "never shown");
+                meanwhile();
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        };
+        waits_for(2, &|| {});
+        waits_for(4, &|| {
+            let event = Box::new(RunEvent::Log(LogEvent::default()));
+            sender.send(Message::Event(0.0, event)).expect("taken");
+        });
+        drop(sender);
+        thread.join().expect("ends");
     }
 
     /// Takes everything.

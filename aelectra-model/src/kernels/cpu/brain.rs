@@ -74,28 +74,48 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Its rounded numbers, row by row or, where its columns are the contiguous ones, column by
-    /// column.
-    pub(super) fn rounded(self, isa: Isa, rows: usize, columns: usize) -> (Vec<f32>, View) {
+    /// Its rounded numbers into a buffer that grows as needed, row by row or, where its columns are the contiguous
+    /// ones, column by column; and where they lie there.
+    pub(super) fn rounded(
+        self,
+        isa: Isa,
+        [rows, columns]: [usize; 2],
+        threads: usize,
+        into: &mut Vec<f32>,
+    ) -> View {
         if self.view.column != 1 && self.view.row == 1 {
-            let (values, view) = self.transposed().rounded(isa, columns, rows);
-            return (values, view.transposed());
+            let view = self
+                .transposed()
+                .rounded(isa, [columns, rows], threads, into);
+            return view.transposed();
         }
-        let mut values = Vec::with_capacity(rows * columns);
-        for row in 0..rows {
-            let start = self.view.start + row * self.view.row;
-            let from = self.values[start..].iter().step_by(self.view.column);
-            values.extend(from.take(columns));
+        if into.len() < rows * columns {
+            into.resize(rows * columns, 0.0);
         }
-        isa.run(
-            #[inline(always)]
-            || {
-                for value in &mut values {
-                    *value = bf16::rounded(*value);
-                }
-            },
-        );
-        (values, View::rows(columns))
+        let share = rows.div_ceil(threads.max(1)).max(LEAST_ROWS);
+        let parts = into[..rows * columns].par_chunks_mut((share * columns).max(1));
+        parts.enumerate().with_max_len(1).for_each(|(part, into)| {
+            let rows = (part * share..).zip(into.chunks_exact_mut(columns));
+            isa.run(
+                #[inline(always)]
+                || {
+                    for (row, into) in rows {
+                        if self.view.column == 1 {
+                            for (to, value) in into.iter_mut().zip(self.row(row, columns)) {
+                                *to = bf16::rounded(*value);
+                            }
+                            continue;
+                        }
+                        let start = self.view.start + row * self.view.row;
+                        let from = self.values[start..].iter().step_by(self.view.column);
+                        for (to, value) in into.iter_mut().zip(from) {
+                            *to = bf16::rounded(*value);
+                        }
+                    }
+                },
+            );
+        });
+        View::rows(columns)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Matrix products on slices, checked before they reach the `gemm` crate.
 
+use std::cell::RefCell;
+
 use rayon::prelude::*;
 
 use super::brain::{BrainProduct, Matrix, Outcome};
@@ -214,14 +216,21 @@ impl Product {
             product.run((result, to.row), a, b);
             return;
         }
-        let (a, from_a) = a.rounded(isa, m, k);
-        let (b, from_b) = b.rounded(isa, k, n);
+        thread_local! {
+            static ROUNDED: RefCell<[Vec<f32>; 2]> = RefCell::default();
+        }
+        // Taken out of its place, so that a task this thread picks up meanwhile has its own.
+        let [mut left, mut right] = ROUNDED.take();
+        let from_a = a.rounded(isa, [m, k], self.threads, &mut left);
+        let from_b = b.rounded(isa, [k, n], self.threads, &mut right);
         let exact = Arithmetic { isa, brain: false };
         Self {
             arithmetic: exact,
+            bf16: None,
             ..self
         }
-        .run((result, to), (&a, from_a), (&b, from_b));
+        .run((result, to), (&left, from_a), (&right, from_b));
+        ROUNDED.set([left, right]);
     }
 }
 
