@@ -107,6 +107,11 @@ pub trait Kernels: Debug + Sync {
         None
     }
 
+    /// Whether these kernels begin sooner on a thread of rayon's pool, see [`run_step`].
+    fn begins_in_the_pool(&self) -> bool {
+        false
+    }
+
     /// A linear layer: `[n, in]` to `[n, out]`.
     fn linear(
         &self,
@@ -373,13 +378,29 @@ pub fn all_on(device: &Device) -> Vec<&'static dyn Kernels> {
 /// Runs `work` with a set of kernels in place of [`of`]'s choice, on this thread. The set must serve
 /// the devices that `work` uses.
 pub fn using<R>(kernels: &'static dyn Kernels, work: impl FnOnce() -> R) -> R {
+    choosing(Some(kernels), work)
+}
+
+/// Runs a step of a training where the kernels of its device begin soonest: those of the processor hand their work out
+/// among the threads of rayon's pool, one of which they would have to wake up for each of them from anywhere else.
+/// What [`using`] chose holds there too.
+pub fn run_step<R: Send>(device: &Device, work: impl FnOnce() -> R + Send) -> R {
+    if !of(device).begins_in_the_pool() {
+        return work();
+    }
+    let chosen = CHOSEN.get();
+    // Also where it is none: a thread of the pool may take this up while it waits within another step.
+    rayon::scope(|_| choosing(chosen, work))
+}
+
+fn choosing<R>(chosen: Option<&'static dyn Kernels>, work: impl FnOnce() -> R) -> R {
     struct Restore(Option<&'static dyn Kernels>);
     impl Drop for Restore {
         fn drop(&mut self) {
             CHOSEN.set(self.0);
         }
     }
-    let _restore = Restore(CHOSEN.replace(Some(kernels)));
+    let _restore = Restore(CHOSEN.replace(chosen));
     work()
 }
 

@@ -45,6 +45,16 @@ impl NerSteps<'_> {
         batch: &[usize],
         step: u64,
     ) -> (ElectraForTokenClassification, Loss, Loss) {
+        kernels::run_step(self.device, || self.take(model, optimizer, batch, step))
+    }
+
+    fn take(
+        &self,
+        model: ElectraForTokenClassification,
+        optimizer: &mut Adam,
+        batch: &[usize],
+        step: u64,
+    ) -> (ElectraForTokenClassification, Loss, Loss) {
         let device = self.device;
         let (input, length) = window_input(self.windows, batch, self.pad, device);
         let (positions, labels): (Vec<u32>, Vec<u32>) = batch

@@ -63,7 +63,9 @@ pub(super) fn update(
     let kernels =
         kernels::for_training(&device, config.precision).unwrap_or_else(|_| kernels::of(&device));
     let (model, grad_norm) = kernels::using(kernels, || {
-        optimizer.step(model, found.gradients, found.loss, learning_rate)
+        kernels::run_step(&device, || {
+            optimizer.step(model, found.gradients, found.loss, learning_rate)
+        })
     });
     let [forward, backward] = found.seconds;
     let record = StepRecord {

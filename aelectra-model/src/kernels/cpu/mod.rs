@@ -141,6 +141,10 @@ impl Kernels for CpuKernels {
         prepared::prepare(self.0.isa, layers, options, precision)
     }
 
+    fn begins_in_the_pool(&self) -> bool {
+        true
+    }
+
     fn precisions(&self, _device: &Device) -> Vec<(Precision, &'static str)> {
         prepared::precisions(self.0.isa)
     }
