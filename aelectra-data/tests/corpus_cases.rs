@@ -299,13 +299,23 @@ fn what_this_program_made_is_no_corpus() {
         inputs.file(&format!("{name}/vocab.txt"), "[PAD]\n[UNK]\nhus\n");
         inputs.file(&format!("{name}/tokenizer_config.json"), "{}");
     }
-    inputs.file("runs/first/events.jsonl", "");
+    inputs.file("runs/first/manifest.json", r#"{"task": "pretrain"}"#);
+    // Called as a run's, and none.
+    inputs.file("news/events.jsonl", "{\"text\": \"En fest\"}\n");
     inputs.file("runs/first/sample/prose.txt", "Et lavet hus");
-    let (documents, report) = inputs.read(&inputs.all());
-    assert_eq!(documents, ["Et hus"]);
-    let notes = report.notes.join("\n");
-    for wanted in ["tokenizers and models", "tokenizer", "runs: ", "first"] {
-        assert!(notes.contains(wanted), "no {wanted:?} in {notes}");
+    for input in ["", "**/*", "**"] {
+        let (documents, report) = inputs.read(&inputs.all().join(input));
+        assert_eq!(documents, ["Et hus", "En fest"], "{input}");
+        let notes = report.notes.join("\n");
+        for wanted in [
+            "2 files left out",
+            "tokenizers and models",
+            "tokenizer",
+            "runs: ",
+            "first",
+        ] {
+            assert!(notes.contains(wanted), "{input}: no {wanted:?} in {notes}");
+        }
     }
     // Who names it means it.
     let (documents, _) = inputs.read(&inputs.all().join("runs/first/sample"));

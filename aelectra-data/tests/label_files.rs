@@ -105,6 +105,13 @@ fn token_numbers_that_leave_some_out_are_no_tokens_either() {
         let error = refusal(read("x.tsv", &text));
         assert!(error.contains("x.tsv`:3: expected token 3"), "{error}");
     }
+    // Also where the first of a sentence is missing, and where a range is the first of all.
+    let text = "1\tBo\tB-PER\n2\tler\tO\n\n2\tRy\tB-LOC\n\n1\tIb\tB-PER\n";
+    let dataset = read("x.tsv", text).expect("reads");
+    assert_eq!(shown(&dataset), "Bo/B-PER ler/O | Ry/B-LOC | Ib/B-PER");
+    assert!(dataset.warnings()[0].contains("line 4 is token 2"));
+    let error = refusal(read("x.tsv", "1-2\tBo\tO\n1\tBo\tB-PER\n2\tler\tO\n"));
+    assert!(error.contains("x.tsv`:1: expected token 1"), "{error}");
     // Numbers that do not begin as a count does are words.
     let dataset = read("x.tsv", "1849\tNUM\tO\n1953\tNUM\tB-MISC\n").expect("reads");
     assert_eq!(shown(&dataset), "1849/O 1953/B-MISC");

@@ -187,10 +187,19 @@ impl Subject for Asked<'_> {
             "age" => number(known.last_event_seconds),
             _ => None,
         };
+        // Events and charts call it that; a configuration has one rate or a list of them.
+        let rates = ["learning_rate", "learning_rates"];
+        let short_for = if name == "lr" { &rates[..] } else { &[] };
+        let asked = |key: &str| names(key, name) || short_for.iter().any(|other| names(key, other));
         let settings = self.row.settings.iter();
-        let settings = settings.filter(|(key, _)| names(key, name));
+        let settings = settings.filter(|(key, _)| asked(key));
+        let each = |value: &String| {
+            let list = value.trim_start_matches('[').trim_end_matches(']');
+            let parts = list.split(',').map(|part| part.trim().to_owned());
+            parts.collect::<Vec<_>>()
+        };
         own.into_iter()
-            .chain(settings.map(|(_, value)| value.clone()))
+            .chain(settings.flat_map(|(_, value)| each(value)))
             .collect()
     }
 }

@@ -35,7 +35,7 @@ pub struct RunSummary {
     /// `waiting`, `running`, `paused`, `stale`, `crashed`, or how it ended: `completed`, `limit`,
     /// `stopped`, `interrupted`, `nonfinite`, `failed`.
     pub state: String,
-    /// `pretrain`, `finetune`, `demo`.
+    /// `pretrain` or `finetune`; a demo's is the first.
     pub task: Option<String>,
     /// The step it has reached.
     pub step: Option<u64>,

@@ -105,6 +105,13 @@ def run(command: list, log: Path) -> dict:
     return json.loads(result.stdout) if "--json" in command else {}
 
 
+def written(path: Path, value: dict) -> None:
+    """Whole or not at all, so that a row that was killed is done again."""
+    half = path.with_suffix(".half")
+    half.write_text(json.dumps(value))
+    half.replace(path)
+
+
 class Ablations:
     def __init__(self, arguments: argparse.Namespace):
         self.a = arguments
@@ -116,7 +123,9 @@ class Ablations:
         text = self.out / f"{row.mixture}.jsonl"
         if not text.exists():
             mixture = Path(__file__).with_name("mixture.py")
-            subprocess.run([sys.executable, mixture, self.a.text, text, *MIXTURES[row.mixture]], check=True)
+            half = text.with_suffix(".half")
+            subprocess.run([sys.executable, mixture, self.a.text, half, *MIXTURES[row.mixture]], check=True)
+            half.replace(text)
         name = f"{row.mixture}-{row.vocabulary}"
         tokenizer, shards, log = self.out / f"tok-{name}", self.out / f"shards-{name}", self.out / f"{name}.log"
         if not tokenizer.exists():
@@ -136,7 +145,7 @@ class Ablations:
             batch = row.set.get("batch_size", 32)
             command = [self.a.aelectra, "bench", "pretrain", "--recipe", row.recipe, "--batch", batch, "--length", 64, "--steps", 6]
             command += ["--warmup", 2, "--vocab-size", row.vocabulary, "--json", *self.settings(row)]
-            file.write_text(json.dumps(run(command, self.out / f"{name}.log")))
+            written(file, run(command, self.out / f"{name}.log"))
         return json.loads(file.read_text())["median_ms"] / 1000
 
     def do(self, name: str) -> None:
@@ -148,14 +157,14 @@ class Ablations:
             command = [self.a.aelectra, "pretrain", "--recipe", row.recipe, "--data", shards, "--tokenizer", tokenizer, "--out", pretrained]
             command += ["--seed", row.seed, "--max-steps", steps, "--resume", "auto", "--no-dashboard", "-q", "--json"]
             command += ["--set", f"schedule_steps={steps}", "--set", f"eval_every={max(steps // 10, 1)}", *self.settings(row)]
-            done.write_text(json.dumps(run(command, log)))
+            written(done, run(command, log))
         tuned, done = self.out / f"{name}-ner", self.out / f"{name}.ner.json"
         if not done.exists():
             splits = [part for split in ("train", "dev", "test") for part in (f"--{split}", Path(self.a.ner) / f"{split}.conllu")]
             head = "generator" if row.set.get("objective") == "mlm" else "discriminator"
             command = [self.a.aelectra, "finetune", "--model", pretrained / head, *splits, "--out", tuned, "--seeds", self.a.seeds]
             command += ["--epochs", EPOCHS, "--precision", self.a.precision, "--set", f"learning_rates={RATES}", "--no-dashboard", "-q", "--json"]
-            done.write_text(json.dumps(run(command, log)))
+            written(done, run(command, log))
         self.table()
 
     def table(self) -> None:

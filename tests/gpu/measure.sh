@@ -10,6 +10,10 @@ measure() {
   local who=$1 workload=$2 batch=$3 limit=$4; shift 4
   local name=${who// /-}-$workload-$batch
   watch_memory > "$out/memory" & local watching=$!
+  # What others hold is known before it begins.
+  local waited; for waited in {1..40}; do
+    [ ! -s "$out/memory" ] && kill -0 "$watching" 2> /dev/null && sleep 0.1
+  done
   timeout "$limit" "$aelectra" bench "$@" --batch "$batch" --length "$length" --steps "$steps" --warmup 3 --json \
     > "$out/last.json" 2> "$out/$name.err"
   local rc=$?

@@ -6,7 +6,7 @@
 # AELECTRA was built with `--features cuda,wgpu` (or one of them). The full form takes under 6 minutes, the short one
 # under 2. DEVICES="cuda wgpu" is what is measured, TORCH_DEVICE=cuda where PyTorch runs (`none`: not at all), SIZES
 # the batches of pretraining. OUT/rows.jsonl has every number, OUT/table.md the table, OUT/log.txt what was printed.
-set -u
+set -uo pipefail
 aelectra=$(realpath "$1") out=$2 form=${3:-full}
 here=$(cd "$(dirname "$0")" && pwd) project=$(cd "$(dirname "$0")/../.." && pwd)
 mkdir -p "$out"; out=$(cd "$out" && pwd)
@@ -17,15 +17,20 @@ length=${LENGTH:-128} bench_flags=${BENCH_FLAGS:-}
 rows=$out/rows.jsonl; : > "$rows"
 . "$here/measure.sh"
 
-# compiled BATCH: torch.compile takes a minute to begin, so it begins with everything else and waits.
+# compiled BATCH: torch.compile takes a minute to begin, on all cores; then it waits, with its memory held.
 compiled() {
   timeout 400 python3 "$here/torch_steps.py" --torch-device "$torch" --workload pretrain --batch "$1" \
-    --length "$length" --steps "$steps" --variants compile-bf16 --wait-for "$out/go" > "$out/compiled.jsonl" 2> "$out/compiled.err" &
+    --length "$length" --steps "$steps" --variants compile-bf16 --wait-for "$out/go" --ready "$out/ready" > "$out/compiled.jsonl" 2> "$out/compiled.err" &
   compiling=$!
+}
+# Nothing is measured beside it.
+until_compiled() {
+  timeout 100 bash -c "until [ -e '$out/ready' ] || ! kill -0 $compiling 2> /dev/null; do sleep 0.2; done" ||
+    echo "torch.compile is still at work: what follows shares the processor with it"
 }
 
 main() {
-  rm -f "$out/go"
+  rm -f "$out/go" "$out/ready"
   [ "$torch" = none ] || compiled "${sizes##* }"
   step "card"
   nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2> /dev/null || echo "no nvidia-smi"
@@ -33,6 +38,7 @@ main() {
   timeout 60 "$aelectra" doctor
   printf '{"input_ids":[[2,5,6,7,8,9,10,3],[2,11,12,13,3,0,0,0]],"attention_mask":[[1,1,1,1,1,1,1,1],[1,1,1,1,1,0,0,0]]}' \
     > "$out/ids.json"
+  [ "$torch" = none ] || until_compiled
   for device in $devices; do
     step "$device: the numbers of flex on a golden model"
     for at in flex "$device"; do

@@ -1,6 +1,7 @@
 """PyTorch's time for the workloads of run.sh on a GPU, one JSON object a line: the peers' models, eager and compiled."""
 
 import argparse
+import gc
 import json
 import statistics
 import sys
@@ -106,11 +107,16 @@ def main() -> None:
             row |= {"median_ms": statistics.median(times), "min_ms": min(times), "first_ms": 1e3 * first}
             row["tokens_per_second"] = 1e3 * args.batch * args.length / row["median_ms"]
             if args.torch_device.startswith("cuda"):
+                # Without the context of CUDA, some hundreds of MB, which aelectra's figure has.
                 row["peak_bytes"] = torch.cuda.max_memory_reserved()
-                torch.cuda.reset_peak_memory_stats()
-                torch.cuda.empty_cache()
         except Exception as error:  # noqa: BLE001 - a variant that fails keeps its row
             row["error"] = f"{type(error).__name__}: {error}"[:300]
+        # The next variant's peak is its own.
+        work = None
+        gc.collect()
+        if args.torch_device.startswith("cuda"):
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
         print(json.dumps(row), flush=True)
 
 

@@ -11,7 +11,7 @@
 # (events, curve, comparison) and the model, in parts of 14 MB.
 # DEVICE=cuda, TORCH_DEVICE=cuda (`none`: no PyTorch), SIZE=128, LENGTH=128, STEPS=20, BENCH_FLAGS and BEGINNING=150, the
 # seconds for what is side by side, are for trying it elsewhere.
-set -u
+set -uo pipefail
 what=$1 pack=$(realpath "$2") seconds=$4
 mkdir -p "$3"; results=$(cd "$3" && pwd)
 here=$(cd "$(dirname "$0")" && pwd) project=$(cd "$(dirname "$0")/../.." && pwd)
@@ -140,10 +140,14 @@ profile() {
   head -n 40 "$results/profile.txt"
 }
 
-# The program, where an earlier command of the visit has not left it.
+# The program, where an earlier command of the visit has not left it; what is of another pack goes.
 unpacked() {
   aelectra=$place/visit/aelectra
-  [ -x "$aelectra" ] || tar -C "$place" -xJf "$pack/visit.tar.xz"
+  local sum; sum=$(sha256sum < "$pack/visit.tar.xz")
+  if [ ! -x "$aelectra" ] || [ "$sum" != "$(cat "$place/of-pack" 2> /dev/null)" ]; then
+    rm -rf "$place/visit" "$caches" "$place/run"; mkdir -p "$caches"
+    tar -C "$place" -xJf "$pack/visit.tar.xz" && printf '%s\n' "$sum" > "$place/of-pack"
+  fi
 }
 
 measured() {
@@ -165,7 +169,8 @@ measured() {
   begin_all
   local limit
   if [ "$torch" != none ] && limit=$(most 60 "waiting for torch.compile"); then
-    timeout "$limit" bash -c "until [ -e '$out/ready' ] || ! kill -0 $compiling 2> /dev/null; do sleep 0.2; done"
+    timeout "$limit" bash -c "until [ -e '$out/ready' ] || ! kill -0 $compiling 2> /dev/null; do sleep 0.2; done" ||
+      echo "torch.compile is still at work: what follows shares the processor with it"
   fi
   declare -i done_benches=0
   in_order() {
@@ -189,18 +194,26 @@ trained() {
   step "text to discriminator"
   unpacked
   tar -C "$place" -xJf "$pack/text.tar.xz"
-  # Where it is looked for, so that no time goes into making it again.
+  # A run of other steps would not be continued. The tokenizer is where it is looked for, so that no time goes into it.
+  rm -rf "$place/run"
   mkdir -p "$place/run"; cp -r "$place/text/tokenizer" "$place/run/"
   local minutes; minutes=$(python3 -c "print(($(left) - ${AFTER:-60}) / 60)")
   local planned; planned=$(python3 -c "print(max(int($minutes * 60 / ${SECONDS_A_STEP:-0.03}), 10))")
   echo "$planned steps in $minutes minutes"
   store train
   # Some seconds are for what comes back.
-  SEEDS=${SEEDS:-0} timeout "$(($(left) - 20))" "$here/speedrun.sh" "$aelectra" "$place/text/text" "$place/text/ner" "$place/run" "$minutes" "$planned"
-  step "what comes back"
+  local rc=0
+  SEEDS=${SEEDS:-0} timeout "$(($(left) - 20))" "$here/speedrun.sh" "$aelectra" "$place/text/text" "$place/text/ner" "$place/run" "$minutes" "$planned" ||
+    rc=$?
+  step "what comes back (exit code $rc)"
   (cd "$place/run" && tar -czf "$results/run.tar.gz" $(ls -d run/events.jsonl curve.svg compare/table.* 2> /dev/null))
-  tar -C "$place/run/run" -c discriminator | xz -1 -T0 | split -b 14M - "$results/model.tar.xz."
+  if [ -e "$place/run/run/discriminator" ]; then
+    tar -C "$place/run/run" -c discriminator | xz -1 -T0 | split -b 14M - "$results/model.tar.xz."
+  else
+    echo "there is no model"
+  fi
   ls -l "$results"
+  return "$rc"
 }
 
 case $what in

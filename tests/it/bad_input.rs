@@ -41,7 +41,8 @@ fn places_that_cannot_be_written_are_told_before_the_work() {
         ("-", "`-` is no name"),
         ("nowhere/p.tsv", "nowhere"),
         ("p.conllu", "two columns"),
-        ("p.jsonl", "two columns"),
+        ("p.JSONL", "two columns"),
+        ("p.conllu.gz", "two columns"),
     ] {
         let evaluate = ["evaluate", "--model", "no-model", "--data", "x.conllu"];
         let (_, err) = expect_code(

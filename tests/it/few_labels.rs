@@ -88,7 +88,20 @@ fn a_learning_curve_has_two_arms_and_continues() {
         shown,
         expected.map(|(arm, size, seeds)| (arm.to_owned(), size, seeds))
     );
+    // The arms are what they are called: both begin at a loss of their own.
     let run = folder.path().join("run");
+    let steps = steps_of(&run);
+    let first = |arm: &str| {
+        let first = steps
+            .iter()
+            .find(|step| step["arm"] == arm && step["seed"] == 42);
+        first.expect("a step")["loss"].as_f64().expect("a loss")
+    };
+    for size in [6, 12] {
+        let [ours, random] =
+            ["pretrained", "random_init"].map(|arm| first(&format!("{arm}-{size}")));
+        assert!((ours - random).abs() > 1e-3, "{size}: {ours} and {random}");
+    }
     let read = |name: &str| std::fs::read_to_string(run.join(name)).expect("the curve is there");
     assert!(read("curve.md").lines().count() == 6 && read("curve.svg").ends_with("</svg>\n"));
     let before = std::fs::metadata(run.join("seeds/pretrained-6/seed-42.json")).expect("a result");
@@ -96,6 +109,17 @@ fn a_learning_curve_has_two_arms_and_continues() {
     assert_eq!(again, printed, "finished seeds are not trained again");
     let after = std::fs::metadata(run.join("seeds/pretrained-6/seed-42.json")).expect("a result");
     assert_eq!(before.modified().ok(), after.modified().ok());
+}
+
+/// The steps of a run's `events.jsonl`.
+fn steps_of(run: &Path) -> Vec<Value> {
+    let events = std::fs::read_to_string(run.join("events.jsonl")).expect("readable");
+    let events = events
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"));
+    events
+        .filter(|event: &Value| event["kind"] == "ner_step")
+        .collect()
 }
 
 #[test]
@@ -235,6 +259,10 @@ fn the_benchmark_s_recipe_draws_sentences_and_ends_early() {
         .lines()
         .filter(|line| line.contains("\"kind\":\"ner_eval\"") && line.contains("\"split\":\"dev\""))
         .count();
+    // Of 10 sentences as many passes as make 1,024; of all 24 they would be one.
+    let steps = steps_of(&folder.path().join("run"));
+    let total = steps[0]["total_steps"].as_u64().expect("a number");
+    assert!(total > 9 * 50, "{total} steps");
     // Without progress for two epochs there is no third.
     assert!((1..9).contains(&epochs), "{epochs} epochs");
 }

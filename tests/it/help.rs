@@ -56,6 +56,19 @@ fn a_reader_that_leaves_is_no_panic() {
     }
 }
 
+/// The page has the flags of every verb, as no other page is installed.
+#[test]
+fn the_man_page_is_that_of_all_verbs() {
+    let (page, _) = expect_code(&["man"], 0);
+    for wanted in [
+        "aelectra\\-pretrain",
+        "\\-\\-weight",
+        "\\-\\-train\\-sentences",
+    ] {
+        assert!(page.contains(wanted), "no {wanted}");
+    }
+}
+
 #[test]
 fn every_verb_explains_itself() {
     let (help, _) = expect_code(&["--help"], 0);

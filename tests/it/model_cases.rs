@@ -208,17 +208,29 @@ fn streams_are_redacted_to_the_last_byte() {
     let model = golden("tiny-electra/ner");
     // Whatever this model takes for a name, none of it is left in any format.
     let text = "Ida ser en kat\r\n\r\n\u{feff}Bo og Åse\nser\u{200b} Ida i byen\n\n\n  \nIda i by";
-    let (_, out, _) = predict(&model, &["--format", "jsonl"], text.as_bytes());
-    let documents: Vec<Value> = out
-        .lines()
-        .map(|l| serde_json::from_str(l).expect("JSON"))
-        .collect();
-    assert_eq!(documents.len(), 3);
-    let (_, redacted, _) = predict(&model, &["--format", "jsonl", "--redact"], text.as_bytes());
-    for (plain, line) in documents.iter().zip(redacted.lines()) {
-        let hidden: Value = serde_json::from_str(line).expect("JSON");
+    let printed = |flags: &[&str]| {
+        let (code, out, told) = predict(&model, flags, text.as_bytes());
+        assert_eq!(code, 0, "{flags:?}: {told}");
+        out
+    };
+    let records = |out: &str| -> Vec<Value> {
+        let lines = out.lines();
+        lines
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect()
+    };
+    let documents = records(&printed(&["--format", "jsonl"]));
+    let redacted = records(&printed(&["--format", "jsonl", "--redact"]));
+    assert_eq!((documents.len(), redacted.len()), (3, 3));
+    let entities = |document: &Value| document["entities"].as_array().expect("a list").clone();
+    let found: usize = documents
+        .iter()
+        .map(|document| entities(document).len())
+        .sum();
+    assert!(found > 0, "the model finds nothing to redact");
+    for (plain, hidden) in documents.iter().zip(&redacted) {
         let mut expected: Vec<char> = plain["text"].as_str().expect("text").chars().collect();
-        for entity in plain["entities"].as_array().expect("a list").iter().rev() {
+        for entity in entities(plain).iter().rev() {
             let place = |key: &str| entity[key].as_u64().expect("a number") as usize;
             let label = format!("[{}]", entity["label"].as_str().expect("a label"));
             expected.splice(place("start")..place("end"), label.chars());
@@ -226,22 +238,27 @@ fn streams_are_redacted_to_the_last_byte() {
         let expected: String = expected.into_iter().collect();
         assert_eq!(hidden["text"], expected.as_str());
         assert!(
-            hidden["entities"]
-                .as_array()
-                .expect("a list")
+            entities(hidden)
                 .iter()
-                .all(|e| e.get("text").is_none())
+                .all(|entity| entity.get("text").is_none())
         );
     }
     // As plain text with the blank lines that part documents.
-    let (_, plain, _) = predict(&model, &["--redact"], text.as_bytes());
-    assert_eq!(plain.split("\n\n").count(), 3, "{plain}");
-    let conll = predict(&model, &["--format", "conll", "--redact"], text.as_bytes()).1;
+    let plain = printed(&["--redact"]);
+    let parts: Vec<&str> = plain.split("\n\n").map(str::trim_end).collect();
+    let texts: Vec<&str> = redacted
+        .iter()
+        .filter_map(|hidden| hidden["text"].as_str())
+        .map(str::trim_end)
+        .collect();
+    assert_eq!(parts, texts);
+    let conll = printed(&["--format", "conll", "--redact"]);
+    let hidden = conll
+        .lines()
+        .filter(|line| !line.ends_with("\tO") && !line.is_empty());
     assert!(
-        conll
-            .lines()
-            .filter(|line| !line.ends_with("\tO") && !line.is_empty())
-            .all(|line| line.starts_with("_\t"))
+        hidden.clone().count() >= found && hidden.into_iter().all(|line| line.starts_with("_\t")),
+        "{conll}"
     );
 }
 

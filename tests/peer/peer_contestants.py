@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 ROWS = {
     "sdpa": "PyTorch sdpa f32",
     "compile": "torch.compile f32",
-    "bf16": "PyTorch bf16 autocast",
+    "bf16": "PyTorch bf16",
     "onnx": "ONNX Runtime f32",
     "onnx-int8": "ONNX Runtime int8 dynamic",
     "openvino": "OpenVINO f32",

@@ -8,7 +8,6 @@ import transformers
 from transformers import ElectraConfig, ElectraForMaskedLM, ElectraForPreTraining, ElectraForTokenClassification
 
 VOCAB_SIZE = 32_000
-PREDICTIONS = 19  # slots per sequence of 128 tokens
 LABELS = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC"]
 
 
@@ -92,7 +91,9 @@ def pretraining_batch(rows: int, width: int, seed: int) -> tuple[torch.Tensor, t
     """Original ids, generator input, and the flat index of each drawn slot; 85 % of the slots are [MASK]."""
     rng = torch.Generator().manual_seed(seed)
     ids = random_ids(rows, width, seed)
-    slots = torch.stack([torch.randperm(width - 2, generator=rng)[:PREDICTIONS] + 1 for _ in range(rows)])
+    # As many as aelectra draws: 19 of 128.
+    drawn = max(1, round(0.15 * width))
+    slots = torch.stack([torch.randperm(width - 2, generator=rng)[:drawn] + 1 for _ in range(rows)])
     flat = (slots + torch.arange(rows)[:, None] * width).flatten()
     masked = ids.flatten().clone()
     masked[flat[torch.rand(len(flat), generator=rng) < 0.85]] = 4

@@ -70,10 +70,13 @@ def build(arguments):
             return lambda: torch.from_numpy([model(feed)[0] for feed in feeds][-1])
         model = transformers.ElectraForPreTraining.from_pretrained(Path(arguments.models) / "discriminator").eval()
         model.set_attn_implementation("sdpa")
+        if variant == "bf16":
+            # Once: autocast would round the weights anew in every pass.
+            model = model.to(torch.bfloat16)
         module = compiled(model, dynamic=True if ragged else None)
 
         def infer():
-            with torch.inference_mode(), precision():
+            with torch.inference_mode():
                 return [module(**batch).logits for batch in batches][-1].float()
 
         return infer

@@ -1,14 +1,16 @@
 //! Which files a corpus is.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Component, Path, PathBuf};
 
 use super::choice::{Candidate, Choice, Name, choose};
 use super::source::{Format, Source};
 use super::{CorpusOptions, listed};
 use crate::error::{DataError, Result};
 use crate::pretrain::ShardManifest;
-use crate::run::RunDir;
+use crate::run::{Envelope, RunDir};
 
 /// The files of a corpus, and what is to be told about the choice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -218,11 +220,26 @@ fn made_here(dir: &Path) -> Option<&'static str> {
         Some("tokenizers and models")
     } else if ShardManifest::read(dir).is_ok() {
         Some("shards")
-    } else if RunDir::open(dir).is_ok() {
+    } else if is_run(dir) {
         Some("runs")
     } else {
         None
     }
+}
+
+/// Whether a directory is a run and not only has a file that is called as a run's are.
+fn is_run(dir: &Path) -> bool {
+    /// The longest line is far shorter.
+    const LINE: u64 = 64 * 1024;
+    let first_is_event = |events: File| {
+        let mut line = Vec::new();
+        let read = BufReader::new(events.take(LINE)).read_until(b'\n', &mut line);
+        read.is_ok() && Envelope::from_json(&line).is_ok()
+    };
+    RunDir::open(dir).is_ok_and(|run| {
+        run.read_manifest().is_ok_and(|it| it.is_of_a_run())
+            || File::open(run.events()).is_ok_and(first_is_event)
+    })
 }
 
 fn is_hidden(path: &Path) -> bool {
@@ -237,6 +254,8 @@ struct Walk {
     left_out: Vec<LeftOut>,
     /// Directories that were entered: a link may lead back into one.
     entered: BTreeSet<PathBuf>,
+    /// Directories that globs lead through, and whether they are left out.
+    passed: BTreeMap<PathBuf, bool>,
 }
 
 impl Walk {
@@ -269,8 +288,7 @@ impl Walk {
                 self.leave_out(path, "notices");
                 return Ok(());
             }
-            if let Some(why) = made_here(&path) {
-                self.leave_out(path, why);
+            if self.is_left_out(path.clone()) {
                 return Ok(());
             }
             return self.directory(&path);
@@ -287,17 +305,43 @@ impl Walk {
         Ok(())
     }
 
+    /// Whether a directory on the way to what a glob found is one of ours, which is told once.
+    fn is_left_out(&mut self, dir: PathBuf) -> bool {
+        if let Some(&known) = self.passed.get(&dir) {
+            return known;
+        }
+        let why = made_here(&dir);
+        if let Some(why) = why {
+            self.leave_out(dir.clone(), why);
+        }
+        self.passed.insert(dir, why.is_some());
+        why.is_some()
+    }
+
     fn glob(&mut self, pattern: &Path) -> Result<()> {
-        let text = pattern.to_string_lossy();
+        let mut text = pattern.to_string_lossy().into_owned();
+        if text.ends_with("**") {
+            // By itself it names directories only, where all below them is meant.
+            text += "/*";
+        }
         let bad = |reason: String| {
             DataError::invalid(format!("cannot read `{text}`: {reason}"))
                 .with_hint("give files, directories, globs such as `texts/*.txt`, or `-`")
         };
         let paths = glob::glob(&text).map_err(|error| bad(error.to_string()))?;
         let mut any = false;
+        // Who names a place means it.
+        let is_plain =
+            |part: &Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
+        let named: PathBuf = pattern.components().take_while(is_plain).collect();
         for path in paths {
             any = true;
-            self.entry(path.map_err(|error| bad(error.to_string()))?)?;
+            let path = path.map_err(|error| bad(error.to_string()))?;
+            let below = path.ancestors().skip(1).take_while(|dir| *dir != named);
+            let below: Vec<PathBuf> = below.map(Path::to_path_buf).collect();
+            if !below.into_iter().rev().any(|dir| self.is_left_out(dir)) {
+                self.entry(path)?;
+            }
         }
         match any {
             true => Ok(()),

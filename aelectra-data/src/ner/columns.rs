@@ -166,40 +166,48 @@ fn are_numbered(path: &Path, rows: &[Row<'_>], notes: &mut Vec<String>) -> Resul
         let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
         parts.clone().count() <= 2 && parts.into_iter().all(is_number)
     };
-    let begins = filled()
-        .next()
-        .and_then(number)
-        .is_some_and(|first| first <= 1);
-    if !begins || !filled().all(|row| is_numeral(&row)) {
+    let first_number = |row: &Row<'_>| {
+        let first = row.fields[0].split(['-', '.']).next();
+        first.and_then(|number| number.parse::<usize>().ok())
+    };
+    let begins = filled().next().and_then(first_number);
+    if !begins.is_some_and(|first| first <= 1) || !filled().all(|row| is_numeral(&row)) {
         return Ok(false);
     }
-    let (mut expected, mut first_of_sentence) = (0, true);
+    let begin_sentences = rows.windows(2).filter(|two| two[0].fields.is_empty());
+    let begin_sentences = begin_sentences.filter(|two| !two[1].fields.is_empty());
+    let restarts = begin_sentences
+        .filter_map(|two| number(&two[1]))
+        .any(|number| number <= 1);
+    let (mut expected, mut first_of_sentence) = (1, true);
     let mut gap = None;
     for row in rows {
         let Some(&found) = row.fields.first() else {
             first_of_sentence = true;
             continue;
         };
-        let expects = match number(row) {
-            Some(number) if first_of_sentence && number <= 1 => None,
+        if first_of_sentence && restarts {
+            expected = 1;
+        }
+        let number = match number(row) {
+            Some(number) if first_of_sentence && number <= 1 => number,
             Some(number) if number >= expected => {
                 gap = gap.or((number > expected).then_some((row.line, number)));
-                None
+                number
             }
-            _ => Some(expected),
+            _ => {
+                let error = DataError::parse(
+                    path,
+                    row.line,
+                    format!("token {expected} in column 1, which counts tokens"),
+                    format!("`{found}`"),
+                );
+                return Err(error.with_hint(
+                    "ranges and empty nodes are read with `--format conllu`; otherwise remove the column, or number anew",
+                ));
+            }
         };
-        if let Some(expected) = expects {
-            let error = DataError::parse(
-                path,
-                row.line,
-                format!("token {expected} in column 1, which counts tokens"),
-                format!("`{found}`"),
-            );
-            return Err(error.with_hint(
-                "ranges and empty nodes are read with `--format conllu`; otherwise remove the column, or number anew",
-            ));
-        }
-        (expected, first_of_sentence) = (number(row).unwrap_or(0) + 1, false);
+        (expected, first_of_sentence) = (number + 1, false);
     }
     if let Some((line, number)) = gap {
         notes.push(format!(

@@ -225,18 +225,28 @@ fn found_scheme(scheme: Scheme) -> &'static str {
     }
 }
 
+impl NerFormat {
+    /// The form that a file's name promises, whatever is in it.
+    #[must_use]
+    pub fn of_name(path: &Path) -> Option<Self> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = name.to_ascii_lowercase();
+        let name = [".gz", ".zst", ".bz2", ".xz"]
+            .iter()
+            .find_map(|packed| name.strip_suffix(packed))
+            .unwrap_or(&name);
+        match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
+            "conllu" => Some(Self::Conllu),
+            "jsonl" | "json" | "ndjson" | "jsonlines" => Some(Self::Jsonl),
+            "iob2" | "iob" | "bio" => Some(Self::Columns),
+            _ => None,
+        }
+    }
+}
+
 pub(super) fn detect(path: &Path, lines: &[&str]) -> NerFormat {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let name = name.to_ascii_lowercase();
-    let name = [".gz", ".zst", ".bz2", ".xz"]
-        .iter()
-        .find_map(|packed| name.strip_suffix(packed))
-        .unwrap_or(&name);
-    match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
-        "conllu" => return NerFormat::Conllu,
-        "jsonl" | "json" | "ndjson" | "jsonlines" => return NerFormat::Jsonl,
-        "iob2" | "iob" | "bio" => return NerFormat::Columns,
-        _ => {}
+    if let Some(promised) = NerFormat::of_name(path) {
+        return promised;
     }
     let is_data = |line: &&&str| !line.trim().is_empty() && !line.starts_with('#');
     let Some(line) = lines.iter().find(is_data) else {

@@ -76,25 +76,25 @@ impl RunEvent {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StartEvent {
-    /// `pretrain`, `finetune`, `demo`.
+    /// `pretrain` or `finetune`; a demo's is the first.
     pub task: String,
     /// The run's id.
     pub run: Option<String>,
     /// The architecture or recipe in words.
     pub model: Option<String>,
-    /// The device in words, for example `flex (cpu)`.
+    /// The device as `--device` has it, for example `flex` or `cuda:0`.
     pub device: Option<String>,
     /// The step at which the run will end.
     pub total_steps: Option<u64>,
     /// Epochs of fine-tuning per seed.
     pub total_epochs: Option<u64>,
-    /// The first step this process will take; absent means 0.
+    /// Steps taken before this process; absent means 0.
     pub first_step: Option<u64>,
     /// Examples per optimizer step, accumulation included.
     pub batch_size: Option<u64>,
     /// Tokens per example.
     pub sequence_length: Option<u64>,
-    /// Trained parameters.
+    /// Trained parameters; of a fine-tuning those of the encoder.
     pub parameters: Option<u64>,
     /// The run's seed.
     pub seed: Option<u64>,

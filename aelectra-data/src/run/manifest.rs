@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::error::Result;
 use crate::files::{read_json, replace_json};
 
-/// How a run was started. Written once; fields a reader does not know are ignored, fields an older
+/// How a run was started, or continued by force or with more seeds. Fields a reader does not know are ignored, fields an older
 /// writer did not have take their defaults.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -18,7 +18,7 @@ pub struct Manifest {
     pub id: String,
     /// When, RFC 3339 in UTC ([`utc_timestamp`](super::utc_timestamp)).
     pub created: String,
-    /// `pretrain`, `finetune`, `demo`.
+    /// `pretrain` or `finetune`; a demo's is the first.
     pub task: String,
     /// The command line, program first.
     pub command: Vec<String>,
@@ -37,7 +37,7 @@ pub struct Manifest {
     pub seed: u64,
     /// Trained parameters.
     pub parameters: Option<u64>,
-    /// Hashes of what was trained on: name → hex digest.
+    /// What was trained on: name → hash, with the sizes that tell two of them apart where there are some.
     pub data: BTreeMap<String, String>,
     /// Hash of vocabulary and tokenizer options.
     pub tokenizer: Option<String>,

@@ -3,6 +3,7 @@
 //! ```text
 //! runs/<id>/
 //! ├── manifest.json        how the run was started            [`Manifest`]
+//! ├── config.json          the configuration alone (pretraining)
 //! ├── events.jsonl         what happened, the source of truth [`EventWriter`], [`EventReader`]
 //! ├── lock                 who trains here now                [`Lock`](crate::lock::Lock)
 //! ├── tb/                  the same scalars for TensorBoard

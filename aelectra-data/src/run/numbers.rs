@@ -13,7 +13,7 @@ macro_rules! numbers {
     };
     ($event:ty, $prefix:literal: $([$part:ident])* $($number:ident)* $(; counts $($count:ident)+)?) => {
         impl $event {
-            /// Calls `f` with each number under its name in the file.
+            /// Calls `f` with each measured number under its name in the file.
             pub fn visit(&self, f: &mut $crate::run::Visit<'_>) {
                 $(self.$part.visit(f);)*
                 $(f(concat!($prefix, stringify!($number)), self.$number);)*

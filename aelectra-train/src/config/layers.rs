@@ -117,6 +117,16 @@ impl Layers {
         self.origins.get(key).map_or("default", String::as_str)
     }
 
+    /// The same for machines: `{KEY: {"value": …, "origin": …}}`.
+    #[must_use]
+    pub fn told(&self) -> Value {
+        let told = |(key, value): (String, Value)| {
+            let origin = self.origin(&key);
+            (key, serde_json::json!({"value": value, "origin": origin}))
+        };
+        leaves(&self.values).into_iter().map(told).collect()
+    }
+
     /// One line per key: `key = value  # origin`.
     #[must_use]
     pub fn render(&self) -> String {

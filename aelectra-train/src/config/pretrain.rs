@@ -304,7 +304,9 @@ impl PretrainConfig {
             (
                 config.objective,
                 [config.mlm_weight, config.rtd_weight, config.mask_prob],
-                config.eval_examples,
+                // As many examples as whole passes take, drawn and masked by the seed.
+                [config.eval_examples, config.micro_batch()],
+                config.seed,
             )
         };
         of(self) == of(other)
@@ -437,6 +439,14 @@ mod tests {
             },
             PretrainConfig {
                 rtd_weight: 5.0,
+                ..ours.clone()
+            },
+            PretrainConfig {
+                seed: ours.seed + 1,
+                ..ours.clone()
+            },
+            PretrainConfig {
+                batch_size: 2 * ours.batch_size,
                 ..ours.clone()
             },
             PretrainConfig {

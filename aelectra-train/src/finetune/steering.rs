@@ -109,9 +109,16 @@ mod tests {
         assert_eq!(steering.wait(1), Some(Duration::ZERO));
         let pause = |is: bool| steering.paused.store(is, Ordering::Relaxed);
         pause(true);
+        let (begins, begun) = std::sync::mpsc::channel();
         let waited = std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| steering.wait(1));
-            std::thread::sleep(LOOK);
+            let steering = &steering;
+            let waiting = scope.spawn(move || {
+                begins.send(()).expect("heard");
+                steering.wait(1)
+            });
+            begun.recv().expect("begun");
+            // Ten times what a pause sleeps at a time, for a machine with much to do.
+            std::thread::sleep(5 * LOOK);
             pause(false);
             waiting.join().expect("ends")
         });

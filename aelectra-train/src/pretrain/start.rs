@@ -164,8 +164,13 @@ fn inside(run: &RunDir, path: &Path) -> Option<PathBuf> {
 /// When the directory holds another run than the checkpoint's.
 pub(crate) fn refuse_another_run(run: &OwnRun, resume: &Resume) -> Result<()> {
     match resume {
-        Resume::From(path) if inside(run, &checkpoint_path(path)).is_none() => {
-            run.refuse_occupied()
+        Resume::From(path) => {
+            let checkpoint = checkpoint_path(path);
+            // Where there is none, that is what is to be told.
+            match checkpoint.join(STATE).is_file() && inside(run, &checkpoint).is_none() {
+                true => run.refuse_occupied(),
+                false => Ok(()),
+            }
         }
         _ => Ok(()),
     }

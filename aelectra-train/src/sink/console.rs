@@ -40,11 +40,15 @@ impl<W: Write + Send> RunSink for ConsoleSink<W> {
 pub fn line(event: &RunEvent) -> Option<String> {
     Some(match event {
         RunEvent::Start(start) => format!(
-            "{} on {}: {} parameters, {} steps",
+            "{} on {}: {} parameters, {}",
             start.task,
             start.device.as_deref().unwrap_or("?"),
             start.parameters.map_or("?".to_owned(), |n| n.to_string()),
-            start.total_steps.map_or("?".to_owned(), |n| n.to_string()),
+            match (start.total_steps, start.total_epochs) {
+                (Some(steps), _) => format!("{steps} steps"),
+                (None, Some(epochs)) => format!("{epochs} epochs for each seed"),
+                (None, None) => "? steps".to_owned(),
+            },
         ),
         RunEvent::Resumed(resumed) => format!("resumed at step {}", resumed.step),
         RunEvent::Step(step) => {

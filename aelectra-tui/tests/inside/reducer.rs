@@ -272,7 +272,7 @@ fn settled() -> State {
         .enumerate()
     {
         let manifest = aelectra_data::run::Manifest {
-            config: serde_json::json!({"lr": lr, "model": {"hidden_size": width}, "seed": 1}),
+            config: serde_json::json!({"learning_rate": lr, "model": {"hidden_size": width}, "seed": 1}),
             ..Default::default()
         };
         update(&mut state, Action::Manifest(key, Box::new(manifest)));
@@ -289,7 +289,7 @@ fn runs_are_sorted_by_what_they_differ_in() {
     for _ in 0..8 {
         press(&mut state, 'o');
         seen.push(state.sort.clone().unwrap_or_default());
-        if state.sort.as_deref() == Some("lr") {
+        if state.sort.as_deref() == Some("learning_rate") {
             assert_eq!(state.listed(), [1, 0, 2]);
             press(&mut state, 'u');
             assert_eq!(state.listed(), [2, 0, 1]);
@@ -306,7 +306,7 @@ fn runs_are_sorted_by_what_they_differ_in() {
             "RTD acc",
             "best F1",
             "age",
-            "lr",
+            "learning_rate",
             "model.hidden_size"
         ]
     );
@@ -319,7 +319,7 @@ fn the_cursor_of_the_list_stays_on_its_run() {
     let mut state = settled();
     press(&mut state, 'j');
     assert_eq!(state.listed()[state.run_row], 1);
-    while state.sort.as_deref() != Some("lr") {
+    while state.sort.as_deref() != Some("learning_rate") {
         press(&mut state, 'o');
     }
     assert_eq!((state.listed()[state.run_row], state.run_row), (1, 0));

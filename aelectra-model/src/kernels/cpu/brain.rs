@@ -31,7 +31,7 @@ const LEAST_ROWS: usize = 32;
 pub(super) fn way(isa: Isa) -> &'static str {
     match (isa.bf16(), isa.any_bf16()) {
         (Some(bf16), _) => bf16.name(),
-        (None, Some(_)) => "rounded factors in 32 bits, faster here than AVX-512 BF16",
+        (None, Some(_)) => "rounded factors in 32 bits, faster here than the instruction for them",
         (None, None) => "rounded factors in 32 bits",
     }
 }

@@ -230,9 +230,16 @@ impl Product {
             ..self
         }
         .run((result, to), (&left, from_a), (&right, from_b));
-        ROUNDED.set([left, right]);
+        // The largest, logits of a batch, are not worth a copy for every thread.
+        ROUNDED.set([left, right].map(|buffer| match buffer.capacity() {
+            0..=KEPT_NUMBERS => buffer,
+            _ => Vec::new(),
+        }));
     }
 }
+
+/// Numbers that a thread's buffer of rounded factors keeps room for: 4 MB.
+const KEPT_NUMBERS: usize = 1 << 20;
 
 /// Rows up to which [`linear`] leaves the weight where it is.
 const FEW_ROWS: usize = 64;

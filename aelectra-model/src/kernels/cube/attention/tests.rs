@@ -183,7 +183,9 @@ fn fused_attention_is_that_of_plain_rust() {
             compared += 1;
         }
     }
-    eprintln!("{compared} cases of fused attention compared");
+    // NVIDIA's cards since Ampere have what it asks for.
+    let wanted = std::env::var("AELECTRA_TEST_DEVICE").is_ok_and(|name| name.starts_with("cuda"));
+    assert!(compared > 0 || !wanted, "nothing was compared");
 }
 
 /// Not a test: how long attention takes either way, forward and backward, in microseconds.

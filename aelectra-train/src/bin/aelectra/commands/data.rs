@@ -52,7 +52,12 @@ struct HubSetArgs {
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     source: Vec<String>,
     /// Only sources under these licences, e.g. cc0-1.0; repeatable or separated by commas.
-    #[arg(long, value_name = "LICENCE", value_delimiter = ',')]
+    #[arg(
+        long,
+        visible_alias = "licence",
+        value_name = "LICENCE",
+        value_delimiter = ','
+    )]
     license: Vec<String>,
     /// List sources with their licences and sizes; download nothing.
     #[arg(long)]

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use aelectra_data::files::{can_be_written, write_named};
 use aelectra_data::ner::{
-    ClassScore, EntityText, ErrorKind, ErrorTable, Evaluation, Interval, Mode, NerSentence,
-    Novelty, Resampling, error_table, novelty,
+    ClassScore, EntityText, ErrorKind, ErrorTable, Evaluation, Interval, Mode, NerFormat,
+    NerSentence, Novelty, Resampling, error_table, novelty,
 };
 use aelectra_train::ner::{TaggerEvaluation, evaluate};
 use clap::Args;
@@ -105,11 +105,10 @@ fn refuse_wrong_places(args: &EvaluateArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.predictions {
         can_be_written(path)?;
         // `score` would take it for what the ending says.
-        let ending = path.extension().and_then(|ending| ending.to_str());
-        if let Some(ending @ ("conllu" | "json" | "jsonl" | "ndjson" | "jsonlines")) = ending {
+        if !matches!(NerFormat::of_name(path), None | Some(NerFormat::Columns)) {
             return Err(output::usage(
                 format!(
-                    "predictions are two columns, and `{}` says .{ending}",
+                    "predictions are two columns, and the name `{}` promises something else",
                     path.display()
                 ),
                 "give a name that ends in .tsv or .iob2",

@@ -52,7 +52,7 @@ pub(crate) struct ExportArgs {
     #[arg(long, value_name = "FACTOR")]
     rescale: Option<f64>,
     /// Licence for the model card, e.g. cc-by-4.0.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, visible_alias = "license", value_name = "ID")]
     licence: Option<String>,
 }
 

@@ -85,7 +85,9 @@ pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
     let (mut config, layers): (FinetuneConfig, _) =
         configuration(&args.recipe, &set, &[seed, epochs, precision])?;
     let (Some(model), Some(train), false) = (&args.model, &args.train, args.print_config) else {
-        return output::line(layers.render().trim_end()).map(|()| 0);
+        return output::show(global, &layers.told(), || {
+            layers.render().trim_end().to_owned()
+        });
     };
     let read = args.read.options(&[])?;
     config.map_label.extend(args.read.map_label.iter().cloned());

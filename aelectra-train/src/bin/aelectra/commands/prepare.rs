@@ -82,7 +82,7 @@ pub(crate) fn run(args: &PrepareArgs, global: Global) -> anyhow::Result<u8> {
         Some(path) => path.clone(),
         None => beside(&args.out)?,
     };
-    if args.report.is_some() {
+    if args.report.is_some() && !report_path.starts_with(&args.out) {
         // Hours later it would be too late.
         can_be_written(&report_path)?;
     }

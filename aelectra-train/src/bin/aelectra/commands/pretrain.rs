@@ -80,7 +80,9 @@ pub(crate) fn run(args: &PretrainArgs, global: Global) -> anyhow::Result<u8> {
         configuration(&args.recipe, &args.set, &[seed, precision])?;
     let (Some(data), Some(tokenizer), false) = (&args.data, &args.tokenizer, args.print_config)
     else {
-        return output::line(layers.render().trim_end()).map(|()| 0);
+        return output::show(global, &layers.told(), || {
+            layers.render().trim_end().to_owned()
+        });
     };
     if args.out.is_none() && matches!(args.resume, Some(Resume::Auto | Resume::Last)) {
         return Err(output::usage(

@@ -146,7 +146,22 @@ pub(crate) fn completions(
     Ok(0)
 }
 
-pub(crate) fn man(cli: clap::Command) -> anyhow::Result<u8> {
-    clap_mangen::Man::new(cli).render(&mut std::io::stdout())?;
+/// One page for all: the program's, then each verb's with its flags.
+pub(crate) fn man(mut cli: clap::Command) -> anyhow::Result<u8> {
+    cli.build();
+    let mut page = Vec::new();
+    render_page(&cli, &mut page)?;
+    std::io::stdout().write_all(&page)?;
     Ok(0)
+}
+
+fn render_page(command: &clap::Command, page: &mut Vec<u8>) -> anyhow::Result<()> {
+    clap_mangen::Man::new(command.clone()).render(page)?;
+    let verbs = command.get_subcommands();
+    for verb in verbs.filter(|verb| !verb.is_hide_set() && verb.get_name() != "help") {
+        // Its whole name, which `build` has put together.
+        let whole = verb.get_bin_name().unwrap_or(verb.get_name()).to_owned();
+        render_page(&verb.clone().name(whole), page)?;
+    }
+    Ok(())
 }

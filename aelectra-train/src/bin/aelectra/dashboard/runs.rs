@@ -65,6 +65,19 @@ pub(crate) fn run(args: &RunsArgs, global: Global) -> anyhow::Result<u8> {
             "list the runs with `aelectra runs list`",
         ));
     }
+    let of_pretraining = matches!(
+        request,
+        ControlRequest::Checkpoint | ControlRequest::Evaluate
+    );
+    if of_pretraining && summary.task.as_deref() == Some("finetune") {
+        return Err(output::usage(
+            format!(
+                "run `{}` is a fine-tuning, which keeps its finished seeds and evaluates after every epoch",
+                summary.id
+            ),
+            "`checkpoint` and `evaluate` are for pretraining; `stop`, `pause` and `resume` for both",
+        ));
+    }
     let id = request_control(&run.control(), request)?;
     let asked = serde_json::json!({
         "id": summary.id,

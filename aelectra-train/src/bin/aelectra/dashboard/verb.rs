@@ -47,7 +47,7 @@ fn speed(text: &str) -> Result<f64, String> {
     }
 }
 
-/// A run of `aelectra demo`, thinned by `aelectra-tui/examples/record.rs`.
+/// A run of `aelectra demo`, thinned by `aelectra-tui/examples/record/main.rs`.
 const RECORDING: [(&str, &str); 2] = [
     (
         "manifest.json",
