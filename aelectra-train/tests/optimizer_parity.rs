@@ -73,7 +73,7 @@ fn assert_parameters<M: Module>(
         for (found, expected) in found.iter().zip(&expected) {
             let difference = f64::from((found - expected).abs() / scale);
             // Also one that is no number.
-            if !(difference <= worst.0) {
+            if difference > worst.0 || difference.is_nan() {
                 worst = (difference, name.clone());
             }
         }

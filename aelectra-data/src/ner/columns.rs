@@ -171,7 +171,7 @@ fn are_numbered(path: &Path, rows: &[Row<'_>], notes: &mut Vec<String>) -> Resul
         first.and_then(|number| number.parse::<usize>().ok())
     };
     let begins = filled().next().and_then(first_number);
-    if !begins.is_some_and(|first| first <= 1) || !filled().all(|row| is_numeral(&row)) {
+    if begins.is_none_or(|first| first > 1) || !filled().all(|row| is_numeral(&row)) {
         return Ok(false);
     }
     let begin_sentences = rows.windows(2).filter(|two| two[0].fields.is_empty());
