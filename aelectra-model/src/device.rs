@@ -243,6 +243,7 @@ pub fn is_gpu(device: &Device) -> bool {
 
 /// The GPUs of each compiled backend, or why it has none.
 #[must_use]
+#[allow(clippy::vec_init_then_push, reason = "a build may have none of them")]
 pub fn gpus() -> Vec<(&'static str, std::result::Result<Vec<Gpu>, String>)> {
     #[allow(unused_mut, reason = "a build without a GPU backend has none")]
     let mut found = Vec::new();

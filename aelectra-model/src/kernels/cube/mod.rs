@@ -21,6 +21,13 @@
 //! | `tensor.rs` | tensors as kernels take them |
 //! | `tests.rs`, `measure.rs` | each kernel beside plain Rust; routines of products, timed |
 
+#![allow(
+    clippy::assign_op_pattern,
+    clippy::collapsible_if,
+    clippy::explicit_counter_loop,
+    reason = "kernels are written in what CubeCL's macro translates"
+)]
+
 mod activation;
 mod adam;
 mod attention;

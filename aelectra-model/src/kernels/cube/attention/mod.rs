@@ -59,6 +59,7 @@ pub(super) struct Attention {
 
 /// What the gradients need of a forward pass; `T` is the type of factors.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one for each layer of a step")]
 pub(super) enum State {
     /// Query, key and value, `T [batch, heads, length, size]`, and the logarithms of every row's sum of
     /// exponentials, `[batch · heads · length]`.

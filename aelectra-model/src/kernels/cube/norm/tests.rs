@@ -108,9 +108,10 @@ fn gradients_are_those_of_plain_rust() {
                 let dropped = of_row * f64::from(dropout.factor(at(column) as u32));
                 expected_rows.push(of_row);
                 expected_dropped.push(dropped);
-                expected_sums[0][column] += slope(column) * normalised(column);
-                expected_sums[1][column] += slope(column);
-                expected_sums[2][column] += dropped;
+                let of_column = [slope(column) * normalised(column), slope(column), dropped];
+                for (sums, one) in expected_sums.iter_mut().zip(of_column) {
+                    sums[column] += one;
+                }
             }
         }
         for (factors, share) in types(&device) {
