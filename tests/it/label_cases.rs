@@ -70,6 +70,50 @@ fn score_asks_which_of_two_columns_is_meant() {
     );
 }
 
+/// Numbers get names, classes other ones, in every verb that reads labels; and errors are listed with what they are.
+#[test]
+fn names_replacements_and_errors() {
+    let scene = Scene::new(&[
+        ("gold.tsv", "Bo\tB-PER\ni\tO\nRy\tB-LOC\nog\tO\nDR\tB-ORG\n"),
+        ("numbers.tsv", "Bo\t1\ni\t0\nRy\t1\nog\t0\nDR\t0\n"),
+    ]);
+    let (gold, numbers) = (scene.path("gold.tsv"), scene.path("numbers.tsv"));
+    let score = ["score", "--json", "--gold", &gold, "--predicted", &numbers];
+    let (_, told) = expect_code(&score, 2);
+    assert!(told.contains("--label-names"), "{told}");
+    let named = [
+        &score[..],
+        &["--label-names", "O,B-PER,I-PER", "--errors", "1"],
+    ]
+    .concat();
+    let report = json(&expect_code(&named, 0).0);
+    assert_eq!(report["micro"]["support"], 3);
+    assert_eq!(report["classes"]["PER"]["precision"], 0.5);
+    let counts = &report["errors"]["counts"];
+    assert_eq!(
+        (&counts["type"], &counts["missed"]),
+        (&1.into(), &1.into()),
+        "{counts}"
+    );
+    let without = [
+        &named[..],
+        &["--map-label", "ORG=O", "--map-label", "LOC=PER"],
+    ]
+    .concat();
+    let report = json(&expect_code(&without, 0).0);
+    assert_eq!(
+        (&report["micro"]["f1"], &report["micro"]["support"]),
+        (&1.0.into(), &2.into())
+    );
+    // A tagger of PER and LOC has nothing to say of classes that are left out.
+    let model = tagger().to_string_lossy().into_owned();
+    let evaluate = ["evaluate", "--json", "--model", &model, "--data", &gold];
+    let mapped = [&evaluate[..], &["--map-label", "ORG=O"]].concat();
+    let support =
+        |arguments: &[&str]| json(&expect_code(arguments, 0).0)["micro"]["support"].clone();
+    assert_eq!([support(&evaluate), support(&mapped)], [3, 2]);
+}
+
 #[test]
 fn score_reads_every_scheme() {
     let scene = Scene::new(&[

@@ -52,6 +52,55 @@ fn a_checkpoint_is_not_continued_in_another_run() {
     pretrain(&scene, "one", "4", &more);
 }
 
+#[test]
+fn hours_end_a_run_as_steps_do() {
+    let scene = Scene::new();
+    // 3.6 seconds of what would take hours.
+    let more = ["--max-hours", "0.001", "--set", "schedule_steps=1000000"];
+    pretrain(&scene, "run", "1000000", &more);
+    let events = scene.events("run");
+    let end = events.last().expect("events");
+    assert_eq!(
+        (&end["kind"], &end["reason"]),
+        (&"end".into(), &"limit".into())
+    );
+    let steps = end["step"].as_u64().expect("a step");
+    assert!((1..1_000_000).contains(&steps), "{end}");
+    assert_eq!(scene.newest("run").0, steps, "with a checkpoint");
+}
+
+/// The baseline: its loss falls, and there is nothing to detect.
+#[test]
+fn the_masked_language_model_trains_its_generator_alone() {
+    let scene = Scene::new();
+    let more = [
+        "--set",
+        "objective=mlm",
+        "--set",
+        "log_every=1",
+        "--set",
+        "learning_rate=1e-3",
+    ];
+    pretrain(&scene, "run", "12", &more);
+    let events = scene.events("run");
+    let steps: Vec<_> = events
+        .iter()
+        .filter(|event| event["kind"] == "step")
+        .collect();
+    let loss = |at: usize| steps[at]["mlm_loss"].as_f64().expect("a loss");
+    assert!(
+        loss(steps.len() - 1) < loss(0) - 0.1,
+        "{} to {}",
+        loss(0),
+        loss(steps.len() - 1)
+    );
+    assert!(
+        steps.iter().all(|step| step["rtd_auc"].is_null()),
+        "{}",
+        steps[0]
+    );
+}
+
 /// Continues with a measurement and a checkpoint every other step.
 fn measured(from: &str) -> Vec<&str> {
     let every = ["--set", "eval_every=2", "--set", "checkpoint_every=2"];

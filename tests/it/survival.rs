@@ -443,7 +443,7 @@ fn a_run_goes_on_with_the_devices_that_are_left() {
         .expect("the binary runs");
     let deadline = std::time::Instant::now() + Duration::from_secs(60);
     // It waits where it is, so that it cannot come to its end first.
-    while scene.losses("shared").is_empty() && std::time::Instant::now() < deadline {
+    while scene.losses("shared").len() < 10 && std::time::Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(5));
     }
     let run = RunDir::open(&scene.path("shared")).expect("a run");
@@ -459,7 +459,7 @@ fn a_run_goes_on_with_the_devices_that_are_left() {
     process.kill().expect("it runs");
     process.wait().expect("it ends");
     let on_two = scene.losses("shared").len();
-    assert!((1..STEPS as usize).contains(&on_two), "{on_two} steps");
+    assert!((10..STEPS as usize).contains(&on_two), "{on_two} steps");
     let events = scene.events("shared");
     let step = events.iter().find(|event| event["kind"] == "step");
     let devices = step.expect("a step")["devices"]
