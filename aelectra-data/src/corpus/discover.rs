@@ -254,7 +254,7 @@ struct Walk {
     left_out: Vec<LeftOut>,
     /// Directories that were entered: a link may lead back into one.
     entered: BTreeSet<PathBuf>,
-    /// Directories that globs lead through, and whether they are left out.
+    /// Directories below those that were named, and whether they are left out.
     passed: BTreeMap<PathBuf, bool>,
 }
 
@@ -330,13 +330,16 @@ impl Walk {
         };
         let paths = glob::glob(&text).map_err(|error| bad(error.to_string()))?;
         let mut any = false;
-        // Who names a place means it.
+        // Who names a place means it; `./texts` is `texts`.
         let is_plain =
             |part: &Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
-        let named: PathBuf = pattern.components().take_while(is_plain).collect();
+        let is_step = |part: &Component<'_>| *part != Component::CurDir;
+        let plain = pattern.components().take_while(is_plain);
+        let named: PathBuf = plain.filter(is_step).collect();
         for path in paths {
             any = true;
             let path = path.map_err(|error| bad(error.to_string()))?;
+            let path: PathBuf = path.components().filter(is_step).collect();
             let below = path.ancestors().skip(1).take_while(|dir| *dir != named);
             let below: Vec<PathBuf> = below.map(Path::to_path_buf).collect();
             if !below.into_iter().rev().any(|dir| self.is_left_out(dir)) {
