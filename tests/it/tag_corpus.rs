@@ -218,7 +218,8 @@ fn patterns_take_what_they_name() {
 /// SIGKILL is whole, and the same command makes the rest.
 #[test]
 fn a_killed_run_goes_on_from_what_it_wrote() {
-    const FILES: usize = 6;
+    // Enough that half of them are not done before a busy machine looks.
+    const FILES: usize = 16;
     let folder = tempfile::tempdir().expect("a temporary directory");
     let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
     std::fs::create_dir(folder.path().join("corpus")).expect("writable");
@@ -270,7 +271,11 @@ fn a_killed_run_goes_on_from_what_it_wrote() {
     process.kill().expect("it runs");
     process.wait().expect("it ends");
     let kept = outputs("killed");
-    assert!((1..FILES).contains(&kept.len()), "{} files", kept.len());
+    assert!(
+        (1..=FILES / 2).contains(&kept.len()),
+        "{} files",
+        kept.len()
+    );
 
     let arguments_of = |name: &str| arguments(&path(name));
     for name in ["whole", "killed"] {
