@@ -279,6 +279,18 @@ fn in_brain_floats(set: &'static dyn Kernels) -> &'static dyn Kernels {
         .expect("a set of the CPU has it")
 }
 
+/// A step on a thread of the pool has the kernels that were chosen around it, and only these.
+#[test]
+fn a_step_has_the_kernels_that_were_chosen_around_it() {
+    let device = device();
+    let in_a_step = || kernels::run_step(&device, || kernels::of(&device).name());
+    let own = kernels::of(&device).name();
+    for set in kernels::all_on(&device) {
+        assert_eq!(using(set, in_a_step), set.name());
+        assert_eq!(in_a_step(), own, "after {}", set.name());
+    }
+}
+
 /// Rounded factors change values and gradients a little, in every set by the same little, and on any
 /// number of threads alike.
 #[test]
