@@ -50,6 +50,63 @@ fn has(text: &str, wanted: &[&str]) {
     assert!(!text.contains("panicked"), "{text}");
 }
 
+/// A folder of ours is read where it is named and left out where it is met, with `./` and without.
+#[test]
+fn a_glob_means_the_same_with_a_dot_before_it() {
+    let case = Case::new();
+    for file in ["vocab.txt", "tokenizer_config.json"] {
+        let from = Path::new(TOKENIZER).join(file);
+        std::fs::create_dir_all(case.path("ours")).expect("a directory");
+        std::fs::copy(from, case.path("ours") + "/" + file).expect("copied");
+    }
+    case.file("ours/a.txt", "Mette bor i Aarhus.");
+    let read = |input: &str, code: i32| {
+        let ran = aelectra()
+            .current_dir(case.0.path())
+            .args(["prepare", "--restart", "--validation", "0", "--json"])
+            .args(["--tokenizer", TOKENIZER, "--input", input, "--out", "s"])
+            .output()
+            .expect("it runs");
+        let told = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert_eq!(ran.status.code(), Some(code), "{input}: {told}");
+        (String::from_utf8_lossy(&ran.stdout).into_owned(), told)
+    };
+    for named in ["ours/a*", "./ours/a*", "././ours/a*"] {
+        has(&read(named, 0).0, &["\"documents\": 1"]);
+    }
+    for met in ["*/a*", "./*/a*"] {
+        has(&read(met, 2).1, &["tokenizers and models: ours"]);
+    }
+}
+
+/// What `--packing electra` throws away, `full` keeps; both say which they are.
+#[test]
+fn the_packing_is_chosen_on_the_command_line() {
+    let case = Case::new();
+    let text = "Mette bor i Aarhus og arbejder i Odense.\n".repeat(200);
+    let input = case.file("a.txt", text);
+    let report = |more: &[&str]| {
+        let flags = ["--max-length", "16", "--validation", "0", "--restart"];
+        let (out, _) = case.prepare(&input, 0, &[&flags[..], more].concat());
+        serde_json::from_str::<serde_json::Value>(&out).expect("JSON")
+    };
+    let (full, electra) = (report(&[]), report(&["--packing", "electra"]));
+    assert_eq!(
+        (&full["packing"], &full["discarded_tokens"]),
+        (&"full".into(), &0.into())
+    );
+    assert_eq!(electra["packing"], "electra");
+    assert!(electra["discarded_tokens"].as_u64() > Some(0), "{electra}");
+    assert_eq!(full["tokens"], electra["tokens"]);
+    let seeded = report(&["--packing", "electra", "--seed", "1"]);
+    assert_ne!(
+        seeded["examples"], electra["examples"],
+        "the seed draws nothing"
+    );
+    let (_, told) = case.prepare(&input, 2, &["--packing", "sentences"]);
+    has(&told, &["possible values: full, electra"]);
+}
+
 #[test]
 fn faults_are_named_ten_at_most_with_their_lines() {
     let case = Case::new();

@@ -162,6 +162,38 @@ fn ctrl_c_in_the_dashboard_stops_a_training_with_a_checkpoint() {
     assert_eq!(end["step"], saved["step"], "{end} {saved}");
 }
 
+/// Whoever asks twice waits for no checkpoint, and gets the terminal back all the same.
+#[test]
+fn a_second_wish_stops_at_once() {
+    let scene = Scene::new();
+    // The step after the one that is shown takes longer than both wishes.
+    let long = "--set=batch_size=1024";
+    for (out, flags) in [
+        ("lines", &["--no-dashboard", long][..]),
+        ("dashboard", &[long][..]),
+    ] {
+        let (mut child, terminal) = start(&scene, out, "1500", flags);
+        let shown = all_shown(&*terminal);
+        let mut keys = terminal.take_writer().expect("a keyboard");
+        // Where no dashboard has taken it, the terminal makes SIGINT of it.
+        keys.write_all(b"\x03").expect("pressed");
+        std::thread::sleep(Duration::from_millis(100));
+        terminate(&child);
+        // 128 + SIGTERM.
+        assert_eq!(code(&mut child), Some(143), "{out}");
+        drop((keys, terminal));
+        let shown = shown.join().expect("read");
+        if out == "dashboard" {
+            assert!(has(&shown, b"\x1b[?1049l"), "the terminal is given back");
+        }
+        let events = scene.events(out);
+        let steps = events.iter().filter(|event| event["kind"] == "step");
+        assert_eq!(steps.count(), 1, "{out}: it went on");
+        let none = |kind: &str| events.iter().all(|event| event["kind"] != kind);
+        assert!(none("end") && none("checkpoint"), "{out}: {events:?}");
+    }
+}
+
 #[test]
 fn a_quiet_training_leaves_its_terminal_alone() {
     let scene = Scene::new();
