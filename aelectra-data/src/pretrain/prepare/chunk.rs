@@ -32,7 +32,7 @@ pub(super) struct ChunkBuilder<'a> {
 
 impl ChunkBuilder<'_> {
     /// The record of a chunk, and whether it was there already.
-    pub fn run(&self, chunk: &Chunk, encoder: &mut Encoder) -> Result<(ChunkRecord, bool)> {
+    pub(super) fn run(&self, chunk: &Chunk, encoder: &mut Encoder) -> Result<(ChunkRecord, bool)> {
         let input = format!("{:016x}", chunk.checksum());
         if let Some(record) = self.finished.get(&chunk.index) {
             if record.input != input {
