@@ -11,16 +11,42 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{DataError, Result};
 
-/// Replaces a file: writes a temporary file beside it, syncs it, renames it and syncs the directory.
+/// Replaces a file: writes a temporary file beside it, syncs it, renames it and syncs the directory. Who might read the
+/// old file may read the new one, and nobody else.
 ///
 /// # Errors
 /// [`DataError::Io`] if the operating system refuses; the old file is then still there.
 pub fn replace_file(path: &Path, content: &[u8]) -> Result<()> {
+    let permissions = fs::metadata(path).ok().map(|old| old.permissions());
     replace_with(path, |temporary| {
-        let mut file = File::create(temporary)?;
+        let mut file = create_new(temporary, permissions.as_ref())?;
         file.write_all(content)?;
+        if let Some(permissions) = permissions {
+            file.set_permissions(permissions)?;
+        }
         file.sync_all()
     })
+}
+
+/// A file where none was: a link that somebody put there is not followed, but replaced.
+fn create_new(path: &Path, permissions: Option<&fs::Permissions>) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    if let Some(permissions) = permissions {
+        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+        options.mode(permissions.mode() & 0o777);
+    }
+    #[cfg(not(unix))]
+    let _ = permissions;
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            // Left by a killed process that had this one's number.
+            fs::remove_file(path)?;
+            options.open(path)
+        }
+        other => other,
+    }
 }
 
 /// Writes a file that somebody named: as [`replace_file`], but through links, and into what is no regular
@@ -159,17 +185,50 @@ pub(crate) fn temporary(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.{}-{count}.tmp", std::process::id()))
 }
 
+/// Removes the files that [`replace_file`], or the writers of models, were writing into a directory when they were killed. To
+/// be called where nobody else writes.
+pub fn remove_unfinished(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        // A file that cannot be removed harms nothing but the room it takes.
+        if is_unfinished(&entry.file_name().to_string_lossy()) && entry.path().is_file() {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// `.NAME.PROCESS-COUNT.tmp`, or `.NAME.PROCESS.partial`.
+fn is_unfinished(name: &str) -> bool {
+    let numbers = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'-')
+    };
+    let inner = name.strip_prefix('.').and_then(|name| {
+        let inner = name
+            .strip_suffix(".tmp")
+            .or_else(|| name.strip_suffix(".partial"))?;
+        inner.rsplit_once('.')
+    });
+    inner.is_some_and(|(name, process)| !name.is_empty() && !process.is_empty() && numbers(process))
+}
+
 /// A new name survives a power cut only once its directory is on disk too.
+///
+/// # Errors
+/// When the directory cannot be opened or synced.
 #[cfg(unix)]
-fn sync_directory_of(path: &Path) -> io::Result<()> {
+pub fn sync_directory_of(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
         _ => Ok(()),
     }
 }
 
+/// As on Unix, where it does something.
+///
+/// # Errors
+/// None.
 #[cfg(not(unix))]
-fn sync_directory_of(_: &Path) -> io::Result<()> {
+pub fn sync_directory_of(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
@@ -200,6 +259,52 @@ mod tests {
         assert_eq!(read, "through");
         assert!(!fs::metadata(&pipe).expect("is there").is_file());
         assert!(write_named(Path::new("-"), b"").is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_private_file_stays_private_and_a_planted_link_is_not_followed() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("names.tsv");
+        let mode = || fs::metadata(&path).expect("is there").permissions().mode() & 0o777;
+        fs::write(&path, "old").expect("writes");
+        for private in [0o600, 0o640, 0o664] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(private)).expect("set");
+            replace_file(&path, b"new").expect("replaces");
+            assert_eq!(mode(), private);
+        }
+        let victim = dir.path().join("victim");
+        fs::write(&victim, "precious").expect("writes");
+        let planted = dir.path().join("planted");
+        std::os::unix::fs::symlink(&victim, &planted).expect("links");
+        let mut file = create_new(&planted, None).expect("creates");
+        file.write_all(b"new").expect("writes");
+        assert_eq!(fs::read_to_string(&victim).expect("is there"), "precious");
+        assert!(!planted.is_symlink());
+    }
+
+    #[test]
+    fn what_was_being_written_is_told_from_what_people_keep() {
+        let ours = temporary(Path::new("model.safetensors"));
+        let ours = ours.to_string_lossy();
+        assert!(is_unfinished(&ours) && is_unfinished(".model.safetensors.28017.partial"));
+        for kept in [
+            "a.tmp",
+            ".a.tmp",
+            ".notes.old.tmp",
+            ".12.tmp",
+            "model.1.partial",
+        ] {
+            assert!(!is_unfinished(kept), "{kept}");
+        }
+        let dir = tempfile::tempdir().expect("a directory");
+        for name in [".a.1-2.tmp", ".notes.old.tmp"] {
+            fs::write(dir.path().join(name), "x").expect("writes");
+        }
+        remove_unfinished(dir.path());
+        assert!(!dir.path().join(".a.1-2.tmp").exists());
+        assert!(dir.path().join(".notes.old.tmp").exists());
     }
 
     #[test]

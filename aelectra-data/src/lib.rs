@@ -20,6 +20,8 @@ pub mod rng;
 pub mod run;
 
 #[cfg(feature = "text")]
+mod caught;
+#[cfg(feature = "text")]
 pub mod corpus;
 #[cfg(feature = "text")]
 pub mod hub;

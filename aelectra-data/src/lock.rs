@@ -69,6 +69,9 @@ pub struct Lock {
     made: Option<PathBuf>,
 }
 
+/// The file, in a run's directory, of the lock that its training holds.
+pub const RUN_LOCK: &str = "lock";
+
 /// The name of the lock of a directory.
 const IN_DIRECTORY: &str = ".lock";
 
@@ -84,6 +87,7 @@ impl Lock {
     /// [`DataError::Io`] when the file cannot be opened or written.
     pub fn acquire(path: &Path, what: &str) -> Result<Self> {
         let path = path.to_path_buf();
+        let mut looks = 0;
         loop {
             let mut file = OpenOptions::new()
                 .read(true)
@@ -94,6 +98,12 @@ impl Lock {
                 .map_err(DataError::io("open", &path))?;
             match file.try_lock() {
                 Ok(()) => {}
+                // Whoever only looks has it for a moment.
+                Err(TryLockError::WouldBlock) if looks < LOOKS => {
+                    looks += 1;
+                    std::thread::sleep(PAUSE);
+                    continue;
+                }
                 Err(TryLockError::WouldBlock) => return Err(in_use(&path, &mut file)),
                 Err(TryLockError::Error(error)) if has_no_locks(&error) => {
                     return Ok(Self {
@@ -116,6 +126,18 @@ impl Lock {
                 file: Some(file),
                 made: None,
             });
+        }
+    }
+
+    /// Whether some process has the lock whose file is `path`; `None` where there is no such file or that cannot be known.
+    #[must_use]
+    pub fn is_held(path: &Path) -> Option<bool> {
+        let file = File::open(path).ok()?;
+        // Given back at once, as the file is closed.
+        match file.try_lock_shared() {
+            Ok(()) => Some(false),
+            Err(TryLockError::WouldBlock) => Some(true),
+            Err(TryLockError::Error(_)) => None,
         }
     }
 

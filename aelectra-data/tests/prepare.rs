@@ -163,9 +163,23 @@ fn an_interrupted_run_ends_with_the_same_bytes() {
     assert!(resumed.reused_shards > 0 && resumed.reused_shards < resumed.shards);
     assert_eq!(directory(&torn), directory(&whole));
 
-    // Parts of which nobody knows the plan are not used.
+    // Parts of which nobody knows the plan are not used, and made anew only if that is wanted.
     tear("{\"seed\": 1");
-    let anew = run(&tokenizer, &corpus, torn.clone());
+    let mut options = PrepareOptions {
+        corpus: corpus.clone(),
+        out: torn.clone(),
+        max_length: 32,
+        ..PrepareOptions::default()
+    };
+    let before = directory(&torn);
+    let refused = prepare(&tokenizer, &options, &|_| {}).unwrap_err();
+    assert!(
+        refused.to_string().contains("is no plan of shards"),
+        "{refused}"
+    );
+    assert_eq!(directory(&torn), before);
+    options.restart = true;
+    let anew = prepare(&tokenizer, &options, &|_| {}).unwrap();
     assert_eq!(anew.reused_shards, 0);
     assert_eq!(directory(&torn), directory(&whole));
 
@@ -173,6 +187,58 @@ fn an_interrupted_run_ends_with_the_same_bytes() {
     let again = run(&tokenizer, &corpus, whole.clone());
     assert_eq!(again.reused_shards, again.shards);
     assert_eq!(directory(&torn), directory(&whole));
+}
+
+/// Shards may be put where other things are; what only has a name like ours is not ours.
+#[test]
+fn what_lies_beside_shards_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let corpus = write_corpus(dir.path());
+    let tokenizer = vocabulary(&corpus);
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("project");
+    let theirs = [
+        "parts/chapter.tex",
+        "parts/12.json",
+        "train-old.shard",
+        "notes.txt",
+    ];
+    fs::create_dir_all(out.join("parts")).unwrap();
+    for file in theirs {
+        fs::write(out.join(file), file).unwrap();
+    }
+    let all_there = || {
+        theirs
+            .iter()
+            .all(|it| fs::read_to_string(out.join(it)).unwrap() == *it)
+    };
+    let report = run(&tokenizer, &corpus, out.clone());
+    assert_eq!(report.documents, 800);
+    assert!(all_there());
+    let mut options = PrepareOptions {
+        corpus: corpus.clone(),
+        out: out.clone(),
+        max_length: 32,
+        restart: true,
+        ..PrepareOptions::default()
+    };
+    prepare(&tokenizer, &options, &|_| {}).unwrap();
+    assert!(all_there());
+    // A plan that is none of shards, and shards that no manifest tells of.
+    options.restart = false;
+    fs::remove_file(out.join("manifest.json")).unwrap();
+    let refused = prepare(&tokenizer, &options, &|_| {}).unwrap_err();
+    assert!(refused.to_string().contains("no manifest"), "{refused}");
+    for file in ["plan.json", "other.txt"] {
+        let elsewhere = place.path().join(file.replace('.', "-"));
+        fs::create_dir_all(&elsewhere).unwrap();
+        fs::write(elsewhere.join(file), "{\"my\": \"plan\"}").unwrap();
+        options.out = elsewhere.clone();
+        let done = prepare(&tokenizer, &options, &|_| {});
+        assert_eq!(done.is_err(), file == "plan.json");
+        let kept = fs::read_to_string(elsewhere.join(file)).unwrap();
+        assert_eq!(kept, "{\"my\": \"plan\"}");
+    }
 }
 
 #[test]

@@ -173,6 +173,9 @@ fn labels_of(raw: &RawConfig) -> BTreeMap<usize, String> {
         .unwrap_or_default()
 }
 
+/// More layers than any encoder has; a damaged number is refused before it is built.
+const MOST_LAYERS: usize = 1_000;
+
 /// More labels than any token classifier has.
 const MAX_LABELS: usize = 10_000;
 
@@ -343,6 +346,12 @@ impl ElectraConfig {
                 return fail(format!("{name} is 0"));
             }
         }
+        if self.num_hidden_layers > MOST_LAYERS {
+            return fail(format!(
+                "num_hidden_layers {} is over {MOST_LAYERS}",
+                self.num_hidden_layers
+            ));
+        }
         if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
             return fail(format!(
                 "hidden_size {} is not a multiple of num_attention_heads {}",
@@ -363,7 +372,8 @@ impl ElectraConfig {
             ),
             ("classifier_dropout", self.classifier_dropout.unwrap_or(0.0)),
         ] {
-            if !(0.0..1.0).contains(&value) {
+            // Also as the kernels have it, in 32 bits.
+            if !(0.0..1.0).contains(&value) || value as f32 >= 1.0 {
                 return fail(format!("{name} is {value}, outside [0, 1)"));
             }
         }

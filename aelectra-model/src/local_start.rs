@@ -66,7 +66,12 @@ pub fn start_locally<M: Module>(module: M, head_size: usize, std: f64) -> M {
         let width = shape[1];
         let wanted = 2.0 * PEAK_SCORE / ((head_size as f64).sqrt() * width as f64);
         let found = query.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / query.len() as f64;
-        let gain = (wanted / found.max(f64::MIN_POSITIVE)).sqrt() as f32;
+        // Weights that are all 0 have no direction to keep.
+        let gain = if found > 0.0 {
+            (wanted / found).sqrt() as f32
+        } else {
+            1.0
+        };
         let mut weights: Vec<f32> = query.iter().map(|v| v * gain).collect();
         if is_key
             && !projected

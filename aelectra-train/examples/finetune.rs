@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         seeds: 3,
         ..Job::new(model, train.into())?
     };
-    let lines = ConsoleSink::new(std::io::stderr());
+    let lines = ConsoleSink::new(std::io::stderr())?;
     let finished = run(job, vec![Box::new(lines)])?;
     if let Some(f1) = finished.summary.and_then(|scores| scores.f1_mean) {
         writeln!(std::io::stdout(), "micro-F1 on dev: {f1:.4}")?;

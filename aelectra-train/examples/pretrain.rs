@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let (config, _) = load::<PretrainConfig>(&Sources::recipe("demo"))?;
     let job = Job::new(config, shards.into(), tokenizer.into())?;
-    let lines = ConsoleSink::new(std::io::stderr());
+    let lines = ConsoleSink::new(std::io::stderr())?;
     let summary = run(job, vec![Box::new(lines)])?;
     writeln!(
         std::io::stdout(),

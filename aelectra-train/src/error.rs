@@ -98,6 +98,19 @@ impl TrainError {
     }
 }
 
+impl TrainError {
+    /// Whether there was no room for a file.
+    pub(crate) fn is_of_a_full_disk(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        let (Self::Data(DataError::Io { source, .. }) | Self::Model(ModelError::Io { source, .. })) =
+            self
+        else {
+            return false;
+        };
+        matches!(source.kind(), StorageFull | QuotaExceeded)
+    }
+}
+
 /// The exit code of an error by itself, as [`TrainError::exit_code`] has it; `None` for one that is not
 /// of these crates and not the operating system's.
 #[must_use]

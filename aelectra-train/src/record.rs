@@ -6,13 +6,15 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use aelectra_data::lock::Lock;
+use aelectra_data::files::remove_unfinished;
+use aelectra_data::lock::{Lock, RUN_LOCK};
 use aelectra_data::run::{
     EventWriter, Manifest, RunDir, StartEvent, host_name, new_run_id, utc_timestamp,
 };
 use aelectra_model::DeviceList;
 
 use crate::error::{Result, TrainError};
+use crate::sink::event_file::EventFile;
 use crate::sink::tensorboard::TensorBoardSink;
 use crate::sink::{EventBus, RunSink};
 
@@ -40,7 +42,7 @@ impl OwnRun {
         }
         refuse_foreign(&path)?;
         std::fs::create_dir_all(&path).map_err(TrainError::io("create", &path))?;
-        let lock = Lock::acquire(&path.join("lock"), &format!("aelectra {task}"))?;
+        let lock = Lock::acquire(&path.join(RUN_LOCK), &format!("aelectra {task}"))?;
         Ok(Self {
             dir: RunDir::create_at(&path)?,
             lock: Some(lock),
@@ -92,13 +94,29 @@ impl OwnRun {
         Ok(())
     }
 
+    /// Removes what killed processes were writing into the run and its folders, which may be as large as a model and would be
+    /// passed on with it.
+    fn remove_unfinished(&self) {
+        remove_unfinished(self.dir.path());
+        for entry in std::fs::read_dir(self.dir.path()).into_iter().flatten() {
+            let folder = entry.map(|entry| entry.path());
+            folder
+                .iter()
+                .filter(|folder| folder.is_dir())
+                .for_each(|folder| remove_unfinished(folder));
+        }
+    }
+
     /// An event bus into the event log and the TensorBoard files of the run, and to `watchers`.
     ///
     /// # Errors
     /// When a file cannot be written.
     pub fn start_bus(&self, watchers: Vec<Box<dyn RunSink>>) -> Result<EventBus> {
+        if self.lock.is_some() {
+            self.remove_unfinished();
+        }
         let mut sinks: Vec<Box<dyn RunSink>> = vec![
-            Box::new(EventWriter::open(&self.dir.events())?),
+            Box::new(EventFile::new(EventWriter::open(&self.dir.events())?)),
             Box::new(TensorBoardSink::create(&self.dir.tensorboard())?),
         ];
         sinks.extend(watchers);

@@ -30,6 +30,8 @@ const ANSWER: Duration = Duration::from_millis(15);
 const BUDGET: Duration = Duration::from_millis(30);
 /// How often clocks and ages move.
 const TICK: Duration = Duration::from_millis(1000);
+/// How long the end of a run is shown where nobody presses a key: what comes after it in a script must not wait for ever.
+const ALONE: Duration = Duration::from_secs(10);
 /// Pieces of files under way: little, since each is a megabyte of text.
 const UNDER_WAY: usize = 2;
 
@@ -209,6 +211,9 @@ fn interact(
     let mut pressed = false;
     let mut drawn: Option<Instant> = None;
     let mut ticked = Instant::now();
+    // Since when the run of this process has ended, until somebody shows to be there.
+    let mut alone: Option<Instant> = None;
+    let mut seen = false;
     loop {
         let mut effects = Vec::new();
         dirty |= hub.drain(&mut state, &mut effects, BUDGET);
@@ -228,6 +233,14 @@ fn interact(
                 return Ok(Exit::Gone);
             }
             update(&mut state, Action::Tick(unix_time()));
+            if live && !seen && state.run().is_some_and(|run| run.end.is_some()) {
+                let since = alone.get_or_insert_with(Instant::now).elapsed();
+                if since >= ALONE {
+                    return Ok(Exit::Quit);
+                }
+                state.leaves_in = Some((ALONE - since).as_secs_f64().ceil() as u64);
+                dirty = true;
+            }
             dirty |= !state.frozen && state.status().is_alive() || state.notice.is_some();
         }
         if let Some(exit) = outside(&mut screen, &mut dirty, effects)? {
@@ -262,6 +275,9 @@ fn interact(
             Input::Nothing | Input::Event(_) => continue,
         };
         (dirty, pressed) = (true, true);
+        if !matches!(action, Action::Resize(..)) && state.leaves_in.take().is_some() {
+            seen = true;
+        }
         let asked = update(&mut state, action);
         let rest = hub.perform(&mut state, asked);
         if let Some(exit) = outside(&mut screen, &mut dirty, rest)? {
@@ -275,7 +291,11 @@ fn outside(screen: &mut Screen, dirty: &mut bool, effects: Vec<Effect>) -> Resul
     for effect in effects {
         match effect {
             Effect::Quit(exit) => return Ok(Some(exit)),
-            Effect::Suspend => screen.suspend().map_err(TuiError::Terminal)?,
+            Effect::Suspend => {
+                if !screen.suspend().map_err(TuiError::Terminal)? {
+                    return Ok(Some(Exit::Detached));
+                }
+            }
             Effect::Repaint => screen.repaint().map_err(TuiError::Terminal)?,
             _ => continue,
         }
@@ -319,7 +339,7 @@ pub(crate) fn load(source: &Source, options: &Options) -> Result<State> {
         }
         let row = &mut state.runs[key];
         let start = row.store.as_ref().and_then(|run| run.start.as_ref());
-        row.alive = start.and_then(process_exists);
+        row.alive = start.and_then(|start| process_exists(&row.path, start));
     }
     Ok(state)
 }

@@ -52,7 +52,7 @@ pub use live::Live;
 pub use options::{Exit, Options, Source};
 pub use state::Screen;
 pub use summary::{RunSummary, summaries};
-pub use terminal::restore;
+pub use terminal::{has_terminal, restore};
 pub use theme::ThemeName;
 
 use ratatui::buffer::Buffer;

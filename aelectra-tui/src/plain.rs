@@ -86,7 +86,8 @@ pub(crate) fn follow(path: &Path, out: &mut dyn Write) -> Result<Exit> {
             run.apply(envelope);
         }
         let now = unix_time();
-        let alive = run.start.as_ref().and_then(process_exists);
+        let start = run.start.as_ref();
+        let alive = start.and_then(|start| process_exists(path, start));
         let status = status(&run, now, alive);
         let over = matches!(status, Status::Ended(_) | Status::Crashed);
         if over || news && written.is_none_or(|written| written.elapsed() >= PAUSE) {
@@ -131,7 +132,8 @@ pub(crate) fn stream(path: &Path, out: &mut dyn Write) -> Result<Exit> {
             return Ok(Exit::Quit);
         }
         // Once more where it is gone: what it wrote last may have come since.
-        gone = start.as_ref().and_then(process_exists) == Some(false);
+        let process = start.as_ref();
+        gone = process.and_then(|start| process_exists(path, start)) == Some(false);
         if !gone {
             std::thread::sleep(POLL);
         }

@@ -205,7 +205,9 @@ impl Follower {
     fn is_alive(&mut self) -> Option<bool> {
         if self.checked.is_none_or(|checked| checked.elapsed() > ALIVE) {
             self.checked = Some(Instant::now());
-            self.alive = self.start.as_ref().and_then(process_exists);
+            let run = self.reader.path().parent().unwrap_or(Path::new(""));
+            let start = self.start.as_ref();
+            self.alive = start.and_then(|start| process_exists(run, start));
         }
         self.alive
     }

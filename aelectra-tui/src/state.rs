@@ -131,6 +131,8 @@ pub(crate) struct State {
     /// No control requests.
     pub(crate) read_only: bool,
     pub(crate) live: bool,
+    /// Seconds after which the view of a run that has ended closes by itself.
+    pub(crate) leaves_in: Option<u64>,
     /// The user chose to stop and leave when the run has ended.
     pub(crate) leaving: bool,
     /// A replay: requests make no sense.

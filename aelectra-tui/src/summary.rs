@@ -72,7 +72,8 @@ impl RunSummary {
             let found = head_and_tail(&events).map_err(DataError::io("read", &events))?;
             found.into_iter().for_each(|envelope| run.apply(envelope));
         }
-        let alive = run.start.as_ref().and_then(process_exists);
+        let start = run.start.as_ref();
+        let alive = start.and_then(|start| process_exists(dir.path(), start));
         let path = dir.path().to_path_buf();
         let manifest = dir.read_manifest().ok();
         let settings = manifest.map(|manifest| run_table::settings(&manifest.config));
@@ -122,7 +123,8 @@ fn head_and_tail(path: &Path) -> std::io::Result<Vec<Envelope>> {
         let mut tail = Vec::new();
         file.seek(SeekFrom::Start(length - TAIL))?;
         file.read_to_end(&mut tail)?;
-        if !knows_its_process(&text, &tail) {
+        let run = path.parent().unwrap_or(path);
+        if !knows_its_process(run, &text, &tail) {
             // It may have been resumed since, by a process whose start lies in between.
             text.extend(last_start(&mut file, HEAD..length - TAIL)?);
             text.push(b'\n');
@@ -142,7 +144,7 @@ fn head_and_tail(path: &Path) -> std::io::Result<Vec<Envelope>> {
 
 /// Whether the ends of a file say whether its run is alive: it has ended or was started in the tail, or the
 /// process of its head is still there or out of sight.
-fn knows_its_process(head: &[u8], tail: &[u8]) -> bool {
+fn knows_its_process(run: &Path, head: &[u8], tail: &[u8]) -> bool {
     let has = |part: &[u8], what: &[u8]| part.windows(what.len()).any(|found| found == what);
     let last = tail.trim_ascii_end().rsplit(|&byte| byte == b'\n').next();
     if has(tail, START) || last.is_some_and(|line| has(line, END)) {
@@ -155,7 +157,7 @@ fn knows_its_process(head: &[u8], tail: &[u8]) -> bool {
             RunEvent::Start(start) => Some(start),
             _ => None,
         });
-    start.is_some_and(|start| process_exists(&start) != Some(false))
+    start.is_some_and(|start| process_exists(run, &start) != Some(false))
 }
 
 /// The last line of a part of a file that starts a process, if there is one.

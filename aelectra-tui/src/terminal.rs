@@ -1,9 +1,10 @@
 //! Taking the terminal, and giving it back however the dashboard ends.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, Once, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Mutex, Once, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -30,18 +31,35 @@ pub(crate) enum Output {
 
 impl Output {
     /// The output to draw on: stdout, or where `or_stderr` stderr; `None` if neither is a terminal
-    /// that can be drawn on.
+    /// that can be drawn on, or the terminal is not this process's to use: it was started with `&`, which would
+    /// stop it at the first touch, or in a session of its own, as by `setsid`.
     pub(crate) fn find(or_stderr: bool) -> Option<Self> {
         if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
             return None;
         }
-        if io::stdout().is_terminal() {
-            Some(Self::Stdout)
+        let output = if io::stdout().is_terminal() {
+            Self::Stdout
         } else if or_stderr && io::stderr().is_terminal() {
-            Some(Self::Stderr)
+            Self::Stderr
         } else {
-            None
-        }
+            return None;
+        };
+        output.is_in_foreground().then_some(output)
+    }
+
+    /// Whether it is this session's terminal and this process in its foreground.
+    #[cfg(unix)]
+    fn is_in_foreground(self) -> bool {
+        let foreground = match self {
+            Self::Stdout => rustix::termios::tcgetpgrp(io::stdout()),
+            Self::Stderr => rustix::termios::tcgetpgrp(io::stderr()),
+        };
+        foreground.is_ok_and(|group| group == rustix::process::getpgrp())
+    }
+
+    #[cfg(not(unix))]
+    fn is_in_foreground(self) -> bool {
+        true
     }
 
     /// Whether it is a terminal now; one that has hung up is none.
@@ -53,28 +71,92 @@ impl Output {
     }
 
     fn writer(self) -> Box<dyn Write + Send> {
-        match self {
-            Self::Stdout => Box::new(io::BufWriter::with_capacity(64 * 1024, Pen(io::stdout()))),
-            Self::Stderr => Box::new(io::BufWriter::with_capacity(64 * 1024, Pen(io::stderr()))),
+        Box::new(Pen {
+            output: self,
+            bytes: Vec::new(),
+        })
+    }
+
+    /// Writes here and now. What a vanished terminal no longer shows is lost without an error: that it
+    /// is gone is noticed at its input, and ratatui would panic over it while it cleans up (it prints to
+    /// standard error, which may be the same terminal).
+    fn write(self, bytes: &[u8]) {
+        let _ = match self {
+            Self::Stdout => io::stdout()
+                .write_all(bytes)
+                .and_then(|()| io::stdout().flush()),
+            Self::Stderr => io::stderr().write_all(bytes),
+        };
+    }
+
+    /// The way to the thread that writes here: only that waits where a terminal was stopped (Ctrl-S) or its connection
+    /// hangs. `None` where there can be no thread.
+    fn thread(self) -> Option<&'static SyncSender<Piece>> {
+        static THREADS: [OnceLock<Option<SyncSender<Piece>>>; 2] =
+            [OnceLock::new(), OnceLock::new()];
+        let start = || {
+            let (send, pieces) = sync_channel::<Piece>(PIECES);
+            let write = move || {
+                for piece in pieces {
+                    self.write(&piece.bytes);
+                    // Whoever waited may have given up.
+                    let _ = piece.written.try_send(());
+                }
+            };
+            let thread = std::thread::Builder::new().name("terminal".to_owned());
+            thread.spawn(write).ok().map(|_| send)
+        };
+        THREADS[self as usize].get_or_init(start).as_ref()
+    }
+
+    /// Hands bytes over; where they find no room in time they are lost, and the next frame is drawn whole.
+    fn send(self, bytes: Vec<u8>, written: SyncSender<()>) {
+        let Some(thread) = self.thread() else {
+            self.write(&bytes);
+            return;
+        };
+        let mut piece = Piece { bytes, written };
+        let begun = Instant::now();
+        loop {
+            match thread.try_send(piece) {
+                Err(TrySendError::Full(back)) if begun.elapsed() < PATIENCE => piece = back,
+                Err(_) => return LOST.store(true, Ordering::SeqCst),
+                Ok(()) => return,
+            }
+            std::thread::sleep(Duration::from_millis(2));
         }
     }
 }
 
-/// Writes to a terminal that may vanish. What can no longer be shown is lost without an error: that
-/// the terminal is gone is noticed at its input, and ratatui would panic over it while it cleans up
-/// (it prints to standard error, which may be the same terminal).
-struct Pen<W>(W);
+/// Pieces that wait for the terminal at most, and how long for room among them.
+const PIECES: usize = 4;
+const PATIENCE: Duration = Duration::from_millis(200);
+/// Whether something was lost on the way to the terminal.
+static LOST: AtomicBool = AtomicBool::new(false);
 
-impl<W: Write> Write for Pen<W> {
+/// Something for the terminal, and whom to tell when it is there.
+struct Piece {
+    bytes: Vec<u8>,
+    written: SyncSender<()>,
+}
+
+/// Gathers what belongs together, and hands it over when it is flushed.
+struct Pen {
+    output: Output,
+    bytes: Vec<u8>,
+}
+
+impl Write for Pen {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.0.write(bytes) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => Ok(bytes.len()),
-            other => other,
-        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let _ = self.0.flush();
+        if !self.bytes.is_empty() {
+            let (written, _) = sync_channel(1);
+            self.output.send(std::mem::take(&mut self.bytes), written);
+        }
         Ok(())
     }
 }
@@ -112,18 +194,24 @@ impl Screen {
         if TAKEN.load(Ordering::SeqCst) == 0 {
             return Ok(false);
         }
+        if LOST.swap(false, Ordering::SeqCst) {
+            self.repaint()?;
+        }
         self.terminal.draw(|frame| show(frame.buffer_mut()))?;
         Ok(true)
     }
 
     /// Gives the terminal back, stops this process as Ctrl-Z would, and takes the terminal again
-    /// when it is continued.
-    pub(crate) fn suspend(&mut self) -> io::Result<()> {
+    /// when it is continued; `false` where it is continued in the background (`bg`).
+    pub(crate) fn suspend(&mut self) -> io::Result<bool> {
         restore();
         #[cfg(unix)]
         signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)?;
+        if !self.output.is_in_foreground() {
+            return Ok(false);
+        }
         enter(self.output, self.mouse)?;
-        self.repaint()
+        self.repaint().map(|()| true)
     }
 
     /// Clears the screen; the next frame is drawn whole. `Terminal::clear` would ask the terminal
@@ -156,6 +244,12 @@ fn enter(output: Output, mouse: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a dashboard has the terminal now.
+#[must_use]
+pub fn has_terminal() -> bool {
+    TAKEN.load(Ordering::SeqCst) != 0
+}
+
 /// Gives the terminal back if it is taken. Can be called from anywhere, any number of times.
 pub fn restore() {
     // A frame that is being drawn is let finish, but not waited for forever: the thread that draws
@@ -172,10 +266,12 @@ pub fn restore() {
         1 => Output::Stdout,
         _ => Output::Stderr,
     };
-    // One writer, bound before it is used: `execute!` evaluates its argument twice.
-    let mut writer = output.writer();
+    let mut bytes = Vec::new();
     // There is nobody left to tell about a failure.
-    let _ = execute!(writer, DisableMouseCapture, LeaveAlternateScreen, Show);
+    let _ = execute!(bytes, DisableMouseCapture, LeaveAlternateScreen, Show);
+    let (written, there) = sync_channel(1);
+    output.send(bytes, written);
+    let _ = there.recv_timeout(PATIENCE);
     let _ = disable_raw_mode();
     drop(drawing);
 }

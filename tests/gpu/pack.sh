@@ -40,8 +40,17 @@ PY
 } > "$stage/missing.c"
 cc -shared -fPIC -o "$stage/visit/libmissing.so" "$stage/missing.c"
 for bin in "$stage"/visit/*.bin; do
-  # Beside it, so that what else a script starts does not get the library.
-  printf '#!/bin/sh\nhere=$(dirname "$0")\nLD_PRELOAD=$here/libmissing.so exec "$here/%s" "$@"\n' "$(basename "$bin")" > "${bin%.bin}"
+  # Beside it, so that what else a script starts does not get the library. A software driver of Mesa would get it, and call
+  # what stands in for LLVM: none is looked for, where the card has its own.
+  cat > "${bin%.bin}" <<SH
+#!/bin/sh
+here=\$(dirname "\$0")
+export __EGL_VENDOR_LIBRARY_FILENAMES=/dev/null
+for icd in /etc/vulkan/icd.d/nvidia_icd*.json /usr/share/vulkan/icd.d/nvidia_icd*.json; do
+  [ -e "\$icd" ] && export VK_DRIVER_FILES="\${VK_DRIVER_FILES:-\$icd}"
+done
+LD_PRELOAD=\$here/libmissing.so exec "\$here/$(basename "$bin")" "\$@"
+SH
   chmod +x "${bin%.bin}"
 done
 printf '%s\n' "$project" > "$stage/visit/built-in"

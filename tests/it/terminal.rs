@@ -71,6 +71,9 @@ fn spawn(
     // Ignored signals stay ignored in what is executed: that is how `nohup` works.
     let script = if more.contains(&"ignore") {
         "trap '' HUP; exec \"$@\""
+    } else if more.contains(&"background") {
+        // With job control, `&` is a group of processes of its own, as on a person's command line.
+        "set -m; \"$@\" & wait $!"
     } else {
         "exec \"$@\""
     };
@@ -177,7 +180,8 @@ fn a_second_wish_stops_at_once() {
         let mut keys = terminal.take_writer().expect("a keyboard");
         // Where no dashboard has taken it, the terminal makes SIGINT of it.
         keys.write_all(b"\x03").expect("pressed");
-        std::thread::sleep(Duration::from_millis(100));
+        // What comes sooner is taken for the same wish.
+        std::thread::sleep(Duration::from_millis(500));
         terminate(&child);
         // 128 + SIGTERM.
         assert_eq!(code(&mut child), Some(143), "{out}");
@@ -235,4 +239,54 @@ fn a_signal_closes_the_view_of_a_finished_run() {
     terminate(&child);
     assert_eq!(code(&mut child), Some(0));
     drop(terminal);
+}
+
+/// Ctrl-S, or a connection that hangs: nobody reads what the dashboard draws.
+#[test]
+fn a_stopped_terminal_holds_up_neither_the_training_nor_its_end() {
+    let scene = Scene::new();
+    for (out, flags) in [("dashboard", &[][..]), ("lines", &["--no-dashboard"])] {
+        // Held open and never read.
+        let (mut child, _terminal) = spawn(&scene, out, "100000", flags);
+        let started = Instant::now();
+        // More lines than a terminal keeps for who does not read.
+        while scene.events(out).len() < 2000 {
+            assert!(started.elapsed() < PATIENCE, "{out}: it waits for a reader");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        terminate(&child);
+        // 128 + SIGTERM.
+        assert_eq!(code(&mut child), Some(143), "{out}");
+        let events = scene.events(out);
+        let of = |kind: &str| events.iter().rfind(|event| event["kind"] == kind);
+        let (end, saved) = (of("end").expect("an end"), of("checkpoint").expect("saved"));
+        assert_eq!(end["step"], saved["step"], "{out}: {end} {saved}");
+    }
+}
+
+/// `pretrain … && finetune …` comes to its second part also where nobody watches.
+#[test]
+fn the_view_of_a_finished_run_closes_by_itself() {
+    let scene = Scene::new();
+    let (mut child, terminal) = start(&scene, "run", "5", &[]);
+    let shown = all_shown(&*terminal);
+    assert_eq!(code(&mut child), Some(0));
+    drop(terminal);
+    let shown = shown.join().expect("read");
+    assert!(has(&shown, b"any key keeps it"), "the reader was told");
+    assert!(has(&shown, b"\x1b[?1049l"), "the terminal is given back");
+}
+
+/// `pretrain … &`: the kernel would stop it as soon as it touched the terminal.
+#[test]
+fn in_the_background_of_a_terminal_it_trains_with_lines() {
+    let scene = Scene::new();
+    let (mut child, terminal) = spawn(&scene, "run", "5", &["background"]);
+    let shown = all_shown(&*terminal);
+    assert_eq!(code(&mut child), Some(0));
+    drop(terminal);
+    let shown = shown.join().expect("read");
+    let text = String::from_utf8_lossy(&shown);
+    assert!(!has(&shown, b"\x1b[?1049h"), "{text}");
+    assert!(text.contains("tok/s"), "{text}");
 }

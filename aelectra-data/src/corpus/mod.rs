@@ -130,15 +130,18 @@ impl Default for CorpusOptions {
 }
 
 impl CorpusOptions {
-    /// The number of threads, with 0 resolved.
+    /// The number of threads, with 0 resolved; more than any machine has are not started.
     #[must_use]
     pub fn thread_count(&self) -> usize {
         match self.threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
-            n => n,
+            n => n.min(MOST_THREADS),
         }
     }
 }
+
+/// Threads that are started at most.
+const MOST_THREADS: usize = 1024;
 
 /// Progress of a long operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

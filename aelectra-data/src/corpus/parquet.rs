@@ -10,6 +10,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::SchemaDescriptor;
 
 use super::listed;
+use crate::caught::caught;
 use crate::error::{DataError, Result};
 
 /// Values decoded at a time.
@@ -22,6 +23,11 @@ pub(crate) fn for_each_text(
     column: &str,
     visit: &mut dyn FnMut(&[u8]) -> bool,
 ) -> Result<()> {
+    // What `visit` was given of the file goes no further than the error.
+    caught(path, || read(path, column, visit))
+}
+
+fn read(path: &Path, column: &str, visit: &mut dyn FnMut(&[u8]) -> bool) -> Result<()> {
     let file = File::open(path).map_err(DataError::io("open", path))?;
     let damaged = |error: ParquetError| {
         DataError::corrupt(path, error.to_string())

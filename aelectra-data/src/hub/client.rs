@@ -9,6 +9,7 @@ use std::io::ErrorKind;
 use ureq::http::{Response, Uri, header};
 use ureq::{Agent, Body, Timeout};
 
+use super::certificates::tls;
 use super::error::Result;
 use super::name::{ModelName, RepoKind, is_file_name};
 use super::{HubError, HubOptions};
@@ -44,6 +45,15 @@ pub(super) struct FileMeta {
     pub(super) size: u64,
 }
 
+/// What the hub says of a file.
+pub(super) enum Answer {
+    File(FileMeta),
+    /// There is none. Whether that is the hub's word, and not of something before it that knows no such address.
+    Absent {
+        settled: bool,
+    },
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Method {
     Head,
@@ -59,7 +69,9 @@ pub(super) struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    pub(super) fn new(options: &'a HubOptions, model: &'a ModelName) -> Self {
+    /// # Errors
+    /// When the certificates that the options name cannot be read.
+    pub(super) fn new(options: &'a HubOptions, model: &'a ModelName) -> Result<Self> {
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -69,9 +81,13 @@ impl<'a> Client<'a> {
             .accept_encoding("identity")
             .timeout_connect(Some(options.timeout))
             .timeout_recv_response(Some(options.timeout))
-            .timeout_per_read(Some(options.timeout));
-        let host = origin(&options.endpoint).map(|(_, host, _)| host);
-        if host.is_some_and(|host| ["localhost", "127.0.0.1", "[::1]"].contains(&host.as_str())) {
+            .timeout_per_read(Some(options.timeout))
+            .tls_config(tls(options.certificates.as_deref())?);
+        let endpoint = origin(&options.endpoint);
+        let is_here = endpoint.as_ref().is_some_and(|(_, host, _)| {
+            ["localhost", "127.0.0.1", "[::1]"].contains(&host.as_str())
+        });
+        if is_here {
             // A proxy's loopback is not ours.
             config = config.proxy(None);
         }
@@ -80,21 +96,29 @@ impl<'a> Client<'a> {
             let text = std::fs::read_to_string(file?).ok()?;
             Some(text.trim().to_owned()).filter(|token| !token.is_empty())
         });
-        Self {
+        if token.is_some() && !is_here && endpoint.is_some_and(|(scheme, ..)| scheme == "http") {
+            options.tell(&format!(
+                "the token goes to {} unencrypted, for everybody on the way to read",
+                options.shown_endpoint()
+            ));
+        }
+        Ok(Self {
             agent: config.build().new_agent(),
             options,
             model,
             token,
-        }
+        })
     }
 
-    /// The description of `file` at `revision`; `None` if there is no such file.
-    pub(super) fn head(&self, file: &str, revision: &str) -> Result<Option<FileMeta>, Failure> {
+    /// The description of `file` at `revision`.
+    pub(super) fn head(&self, file: &str, revision: &str) -> Result<Answer, Failure> {
         let (response, seen) = self.send(Method::Head, &self.url(file, revision))?;
         let status = response.status().as_u16();
         if !(200..400).contains(&status) {
             return match self.refusal(file, &response) {
-                Failure::Fatal(HubError::FileNotFound { .. }) => Ok(None),
+                Failure::Fatal(HubError::FileNotFound { .. }) => Ok(Answer::Absent {
+                    settled: text(&response, "x-error-code").is_some() || seen.commit.is_some(),
+                }),
                 failure => Err(failure),
             };
         }
@@ -102,7 +126,7 @@ impl<'a> Client<'a> {
         let commit = seen.commit.filter(|commit| is_file_name(commit));
         let size = seen.size.or_else(|| number(&response, "content-length"));
         let lacks = |what: &str| self.server(file, format!("its answer has no usable {what}"));
-        Ok(Some(FileMeta {
+        Ok(Answer::File(FileMeta {
             commit: commit.ok_or_else(|| lacks("x-repo-commit"))?,
             etag: etag.ok_or_else(|| lacks("etag"))?,
             size: size.ok_or_else(|| lacks("size"))?,
@@ -127,7 +151,7 @@ impl<'a> Client<'a> {
     pub(super) fn not_found(&self, file: String) -> HubError {
         HubError::FileNotFound {
             model: self.model.to_string(),
-            endpoint: self.options.endpoint.clone(),
+            endpoint: self.options.shown_endpoint(),
             file,
         }
     }
@@ -135,7 +159,7 @@ impl<'a> Client<'a> {
     pub(super) fn server(&self, file: &str, problem: String) -> HubError {
         HubError::Server {
             model: self.model.to_string(),
-            endpoint: self.options.endpoint.clone(),
+            endpoint: self.options.shown_endpoint(),
             file: file.to_owned(),
             problem,
         }
@@ -242,7 +266,7 @@ impl<'a> Client<'a> {
 
     /// The error behind an unsuccessful answer.
     fn refusal(&self, file: &str, response: &Response<Body>) -> Failure {
-        let (id, endpoint) = (self.model.id(), self.options.endpoint.clone());
+        let (id, endpoint) = (self.model.id(), self.options.shown_endpoint());
         let status = response.status().as_u16();
         let error = match (status, text(response, "x-error-code").as_deref()) {
             (_, Some("RepoNotFound")) => HubError::RepoNotFound { id, endpoint },

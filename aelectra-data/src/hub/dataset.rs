@@ -48,7 +48,7 @@ impl HubDataset {
         if options.offline {
             return Err(unavailable("HF_HUB_OFFLINE is set".to_owned()));
         }
-        let client = Client::new(options, &name);
+        let client = Client::new(options, &name)?;
         let info = retry(options, false, || client.dataset_info());
         let info = info.map_err(|failure| match failure {
             Failure::Unreachable(problem) | Failure::Broken(problem) => unavailable(problem),
@@ -94,7 +94,7 @@ impl HubDataset {
     /// # Errors
     /// If the transfer fails, what arrived is not what the hub announced, or it cannot be written.
     pub fn fetch(&self, file: &DatasetFile, target: &Path) -> Result<String> {
-        let client = Client::new(&self.options, &self.name);
+        let client = Client::new(&self.options, &self.name)?;
         let meta = FileMeta {
             commit: self.commit.clone(),
             etag: file.sha256.clone().unwrap_or_default(),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::cache::{RepoCache, Snapshot, any_weights};
-use super::client::{Client, Failure, FileMeta};
+use super::client::{Answer, Client, Failure, FileMeta};
 use super::error::Result;
 use super::name::ModelName;
 use super::transfer::{Transfer, retry};
@@ -18,9 +18,9 @@ pub(super) fn download(
     cache: &RepoCache,
     options: &HubOptions,
 ) -> Result<PathBuf> {
-    let client = Client::new(options, name);
+    let client = Client::new(options, name)?;
     let download = Download { client, cache };
-    let Some(meta) = download.head(CONFIG, &name.revision)? else {
+    let Answer::File(meta) = download.head(CONFIG, &name.revision)? else {
         return Err(download.client.not_found(CONFIG.to_owned()));
     };
     let commit = meta.commit.clone();
@@ -68,9 +68,12 @@ impl Download<'_> {
             return Ok(snapshot.has(file));
         }
         match self.head(file, commit)? {
-            Some(meta) => self.place(snapshot, file, &meta).map(|()| true),
-            None => {
-                snapshot.mark_absent(file)?;
+            Answer::File(meta) => self.place(snapshot, file, &meta).map(|()| true),
+            Answer::Absent { settled } => {
+                // What a proxy does not know may be there tomorrow.
+                if settled {
+                    snapshot.mark_absent(file)?;
+                }
                 Ok(false)
             }
         }
@@ -82,14 +85,14 @@ impl Download<'_> {
         Ok(self.cache.link(snapshot, file, &meta.etag)?)
     }
 
-    fn head(&self, file: &str, revision: &str) -> Result<Option<FileMeta>> {
+    fn head(&self, file: &str, revision: &str) -> Result<Answer> {
         let client = &self.client;
         let found = retry(client.options, false, || client.head(file, revision));
         found.map_err(|failure| match failure {
             Failure::Fatal(error) => error,
             Failure::Unreachable(problem) | Failure::Broken(problem) => HubError::NoNetwork {
                 model: client.model.to_string(),
-                endpoint: client.options.endpoint.clone(),
+                endpoint: client.options.shown_endpoint(),
                 problem,
             },
         })

@@ -25,6 +25,8 @@
 
 mod cache;
 #[cfg(feature = "hub")]
+pub(crate) mod certificates;
+#[cfg(feature = "hub")]
 mod client;
 #[cfg(feature = "hub")]
 mod dataset;
@@ -43,7 +45,7 @@ use std::path::{Path, PathBuf};
 #[cfg(feature = "hub")]
 pub use dataset::{DatasetFile, HubDataset};
 pub use error::HubError;
-pub use options::{FileProgress, HubOptions, ProgressCallback};
+pub use options::{FileProgress, HubOptions, NoticeCallback, ProgressCallback};
 
 use cache::{RepoCache, Snapshot};
 use error::Result;
@@ -92,7 +94,9 @@ fn model_of(directory: &Path) -> PathBuf {
 /// The directory of `model`: itself if it is one, the model in it if it is a run's, else the snapshot of the
 /// hub model `org/name` or `org/name@revision`, downloaded first when the cache lacks a file of it.
 ///
-/// A directory wins over a hub model of the same name.
+/// A directory wins over a hub model of the same name, and `org/name` without a revision is no hub model where `org` is a
+/// directory here, or is `runs`, where trainings are kept: the rest is mistyped then. What is asked of the network is told
+/// before ([`HubOptions::with_notice`]).
 ///
 /// # Errors
 /// [`HubError`] says which model and file, and [`hint`](HubError::hint) what to do: a name that is
@@ -105,6 +109,7 @@ pub fn resolve(model: &str, options: &HubOptions) -> Result<PathBuf> {
         return Ok(model_of(path));
     }
     let name = ModelName::parse(model)?;
+    name.refuse_a_path(model)?;
     if options.cache.as_os_str().is_empty() {
         return Err(HubError::NoCache);
     }
@@ -132,6 +137,11 @@ fn fetch(
     cached: Option<Snapshot>,
     options: &HubOptions,
 ) -> Result<PathBuf> {
+    // A mistyped path must not become a request, and somebody else's model, without a word.
+    options.tell(&format!(
+        "`{name}` is no directory here and not whole in the cache: asking {} for it",
+        options.shown_endpoint()
+    ));
     match download::download(name, cache, options) {
         // Without a network, a model whose optional files are unsettled is better than none.
         Err(error @ HubError::NoNetwork { .. }) => usable(cached, |_| error),

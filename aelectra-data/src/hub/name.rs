@@ -8,6 +8,9 @@ use super::HubError;
 /// The branch that is meant when a name has no `@revision`.
 const DEFAULT_REVISION: &str = "main";
 
+/// Where trainings go that are given no other place.
+const RUNS: &str = "runs";
+
 /// What a repository holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RepoKind {
@@ -60,6 +63,25 @@ impl ModelName {
             name: name.to_owned(),
             revision: revision.to_owned(),
             kind: RepoKind::Model,
+        })
+    }
+
+    /// Refuses what was most likely meant as a path: its first part is a directory here, or the one that runs go to. With
+    /// a revision it is a hub model all the same.
+    ///
+    /// # Errors
+    /// [`HubError::NoSuchModel`] says how to write it if it is none.
+    pub(crate) fn refuse_a_path(&self, model: &str) -> Result<(), HubError> {
+        let is_place = self.org == RUNS || Path::new(&self.org).is_dir();
+        if !is_place || model.contains('@') {
+            return Ok(());
+        }
+        Err(HubError::NoSuchModel {
+            model: model.to_owned(),
+            reason: format!(
+                "there is no such directory (a hub model of this name is written {}@{DEFAULT_REVISION})",
+                self.id()
+            ),
         })
     }
 

@@ -22,6 +22,9 @@ pub struct FileProgress<'a> {
 /// Called after each block (64 KiB or less) of a download, and once at its start.
 pub type ProgressCallback = Arc<dyn Fn(FileProgress<'_>) + Send + Sync>;
 
+/// Called with a sentence for the user before the network is asked.
+pub type NoticeCallback = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// Settings of [`resolve`](super::resolve). [`HubOptions::from_env`] is how to make one.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -42,8 +45,12 @@ pub struct HubOptions {
     pub retry_wait: Duration,
     /// How long a connection, an answer or the next bytes are waited for.
     pub timeout: Duration,
+    /// Certificates to trust instead of those built in, in PEM.
+    pub certificates: Option<PathBuf>,
     /// Called with the progress of each file.
     pub progress: Option<ProgressCallback>,
+    /// Told what the network is asked for.
+    pub notice: Option<NoticeCallback>,
 }
 
 impl HubOptions {
@@ -57,6 +64,7 @@ impl HubOptions {
     /// | `HF_TOKEN` | access token; else the file `HF_TOKEN_PATH`, else `HF_HOME/token` |
     /// | `HF_HUB_OFFLINE`, `TRANSFORMERS_OFFLINE` | `1`, `on`, `yes`, `true`: never ask the network |
     /// | `HF_HUB_DISABLE_IMPLICIT_TOKEN` | as above: the token file is not read |
+    /// | `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` | certificates to trust, in PEM, instead of those built in |
     ///
     /// An empty variable counts as unset; `~/` at the start of a path is the home directory. The
     /// older `HUGGINGFACE_HUB_CACHE` and `HUGGING_FACE_HUB_TOKEN` are read where the newer is unset.
@@ -99,7 +107,11 @@ impl HubOptions {
             attempts: 4,
             retry_wait: Duration::from_secs(1),
             timeout: Duration::from_secs(30),
+            certificates: ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"]
+                .into_iter()
+                .find_map(path),
             progress: None,
+            notice: None,
         }
     }
 
@@ -118,6 +130,36 @@ impl HubOptions {
         self.progress = Some(Arc::new(callback));
         self
     }
+
+    /// The same options, telling `callback` what the network is asked for.
+    #[must_use]
+    pub fn with_notice(mut self, callback: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.notice = Some(Arc::new(callback));
+        self
+    }
+
+    #[cfg(feature = "hub")]
+    pub(crate) fn tell(&self, what: &str) {
+        if let Some(notice) = &self.notice {
+            notice(what);
+        }
+    }
+
+    /// The endpoint without a name and password that are part of it.
+    #[must_use]
+    pub fn shown_endpoint(&self) -> String {
+        let (scheme, rest) = self
+            .endpoint
+            .split_once("://")
+            .unwrap_or(("", &self.endpoint));
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+        let whole = format!("{scheme}://{host}/{path}");
+        whole
+            .trim_start_matches("://")
+            .trim_end_matches('/')
+            .to_owned()
+    }
 }
 
 /// Shows everything but the token.
@@ -125,13 +167,14 @@ impl fmt::Debug for HubOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HubOptions")
             .field("cache", &self.cache)
-            .field("endpoint", &self.endpoint)
+            .field("endpoint", &self.shown_endpoint())
             .field("token", &self.token.as_ref().map(|_| "(hidden)"))
             .field("token_file", &self.token_file)
             .field("offline", &self.offline)
             .field("attempts", &self.attempts)
             .field("retry_wait", &self.retry_wait)
             .field("timeout", &self.timeout)
+            .field("certificates", &self.certificates)
             .finish_non_exhaustive()
     }
 }
@@ -198,6 +241,30 @@ mod tests {
         assert!(!options(&[("HF_HUB_OFFLINE", "0")]).offline);
         let implicit = options(&[("HOME", "/h"), ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")]);
         assert_eq!(implicit.token_file, None);
+    }
+
+    #[test]
+    fn passwords_of_an_endpoint_are_not_shown() {
+        for (endpoint, shown) in [
+            ("https://huggingface.co", "https://huggingface.co"),
+            ("http://me:s3cret@hub.house:81/hf", "http://hub.house:81/hf"),
+            ("http://hub.house/a@b", "http://hub.house/a@b"),
+            ("hub.house", "hub.house"),
+        ] {
+            let set = options(&[("HF_ENDPOINT", endpoint)]);
+            assert_eq!(set.shown_endpoint(), shown);
+            assert!(!format!("{set:?}").contains("s3cret"));
+        }
+    }
+
+    #[test]
+    fn certificates_are_found_in_order() {
+        let found = |vars: &[(&str, &str)]| options(vars).certificates;
+        assert_eq!(found(&[]), None);
+        let requests = ("REQUESTS_CA_BUNDLE", "/r.pem");
+        assert_eq!(found(&[requests]).as_deref(), Some(Path::new("/r.pem")));
+        let both = found(&[requests, ("SSL_CERT_FILE", "/s.pem")]);
+        assert_eq!(both.as_deref(), Some(Path::new("/s.pem")));
     }
 
     #[test]

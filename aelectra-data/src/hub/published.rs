@@ -213,7 +213,7 @@ pub fn instructions(set: &Published, options: &HubOptions, out: &Path) -> String
     format!(
         "On another machine download the Parquet files of {}/datasets/{} and place them here, one \
          directory a {}:\n  {}\nThey are read as they are. Licence: {}. Cite: {}.",
-        options.endpoint,
+        options.shown_endpoint(),
         set.id,
         set.parts,
         out.join(set.parts.to_uppercase())

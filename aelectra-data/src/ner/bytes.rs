@@ -6,6 +6,10 @@ use std::path::Path;
 use crate::corpus::decompress::{Compression, Decompressor, Trailing};
 use crate::{DataError, Result};
 
+/// Bytes up to which a labelled file is unpacked, which is then held as a whole: more than any set has, less than a few
+/// packed kilobytes can stand for.
+const UNPACKED_LIMIT: u64 = 2 << 30;
+
 /// The file's bytes, decompressed where the first of them say that they are compressed.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     let bytes = std::fs::read(path).map_err(DataError::io("read", path))?;
@@ -26,8 +30,20 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     let mut unpacked = Vec::new();
     let trailing = Trailing::default();
     Decompressor::new(compression, &bytes[..], trailing.clone())
-        .and_then(|mut reader| reader.read_to_end(&mut unpacked))
+        .and_then(|reader| reader.take(UNPACKED_LIMIT).read_to_end(&mut unpacked))
         .map_err(|error| damaged(error.to_string()))?;
+    if unpacked.len() as u64 == UNPACKED_LIMIT {
+        return Err(DataError::parse(
+            path,
+            0,
+            format!(
+                "labelled sentences of less than {} GiB",
+                UNPACKED_LIMIT >> 30
+            ),
+            "more when it is unpacked",
+        )
+        .with_hint("cut it into several files"));
+    }
     match trailing.get() {
         0 => Ok(unpacked),
         more => Err(damaged(format!(

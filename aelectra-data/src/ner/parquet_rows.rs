@@ -33,6 +33,7 @@ mod with_parquet {
 
     use super::super::records::Records;
     use super::*;
+    use crate::caught::caught;
 
     /// Reads the rows of a file's bytes, which may have been packed or come through a pipe, as records.
     pub(in super::super) fn read(
@@ -40,6 +41,10 @@ mod with_parquet {
         bytes: Vec<u8>,
         faults: &mut Faults<'_>,
     ) -> Result<RawFile> {
+        caught(path, || rows(path, bytes, faults))
+    }
+
+    fn rows(path: &Path, bytes: Vec<u8>, faults: &mut Faults<'_>) -> Result<RawFile> {
         let damaged = |error: ParquetError| {
             DataError::corrupt(path, error.to_string())
                 .with_hint("is the file complete? fetch or write it again")

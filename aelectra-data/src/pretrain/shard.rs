@@ -78,12 +78,15 @@ pub(crate) struct Header {
 
 impl Header {
     fn ids_start(&self) -> usize {
-        let tables = (self.examples + 1) * 4 + self.examples * 2;
-        HEADER_BYTES + tables.next_multiple_of(8)
+        // Saturating: the number is what a file says.
+        let tables = self.examples.saturating_mul(6).saturating_add(4);
+        let tables = tables.checked_next_multiple_of(8).unwrap_or(usize::MAX);
+        HEADER_BYTES.saturating_add(tables)
     }
 
     pub(crate) fn file_bytes(&self) -> usize {
-        self.ids_start() + self.tokens * self.id_bytes
+        let ids = self.tokens.saturating_mul(self.id_bytes);
+        self.ids_start().saturating_add(ids)
     }
 
     fn to_bytes(&self) -> [u8; HEADER_BYTES] {

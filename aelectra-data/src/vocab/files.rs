@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::full::{Normalization, Reference, normalization};
 use super::wordpiece::{CONTINUATION, MAX_CHARS_PER_WORD};
 use super::{SpecialIds, SpecialTokens, TokenizerOptions};
+use crate::caught::caught;
 use crate::error::{DataError, Result};
 use crate::files::{read_json, replace_file, replace_json};
 
@@ -118,8 +119,10 @@ fn options_of_both(
     let found = match normalization(full) {
         Ok(found) => found,
         Err(odd) => {
-            let reference = Reference::new(full)
-                .map_err(|error| DataError::parse(path, 0, "a tokenizer", error))?;
+            let reference = caught(path, || {
+                Reference::new(full)
+                    .map_err(|error| DataError::parse(path, 0, "a tokenizer", error))
+            })?;
             warnings.push(format!(
                 "tokenizer.json has {odd}: the `tokenizers` crate itself makes the word pieces, \
                  which is slower"

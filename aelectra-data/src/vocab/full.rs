@@ -95,6 +95,12 @@ pub(crate) struct Reference {
 
 impl Reference {
     pub(crate) fn new(full: &Value) -> Result<Self, String> {
+        if full["normalizer"].to_string().contains("\"Precompiled\"") {
+            // Its table says how much memory to ask for.
+            return Err(
+                "a normalizer `Precompiled`, which SentencePiece has and WordPiece not".to_owned(),
+            );
+        }
         let mut plain = full.clone();
         // The name of a special token in a text is text here, as everywhere in this crate.
         if let Some(added) = plain["added_tokens"].as_array_mut() {

@@ -183,6 +183,55 @@ fn only_what_the_cache_lacks_is_fetched() {
     assert_eq!(server.gets("model.safetensors").len(), 1);
 }
 
+/// A file that something before the hub did not know is asked for again; with it the model would read otherwise.
+#[test]
+fn a_404_that_is_not_the_hubs_word_is_not_remembered() {
+    let (server, cache, options) = setup();
+    server.fault(
+        "tokenizer_config.json",
+        Fault {
+            unknown: true,
+            ..Fault::default()
+        },
+    );
+    let dir = resolve(MODEL, &options).unwrap();
+    assert!(!dir.join("tokenizer_config.json").exists());
+    let absent = names(&repo(&cache).join(".no_exist").join(COMMIT));
+    assert!(!absent.contains(&"tokenizer_config.json".to_owned()));
+    assert!(absent.contains(&"tokenizer.json".to_owned()));
+    server.fault("tokenizer_config.json", Fault::default());
+    assert_eq!(resolve(MODEL, &options).unwrap(), dir);
+    assert!(dir.join("tokenizer_config.json").is_file());
+}
+
+/// What was most likely meant as a path is not asked of the network, and what is asked is told before.
+#[test]
+fn a_mistyped_path_is_not_a_download() {
+    let (server, cache, options) = setup();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&told);
+    let options = options.with_notice(move |what| heard.lock().unwrap().push(what.to_owned()));
+    for model in ["runs/ner", "src/ner"] {
+        let (error, text) = failure(model, &options);
+        assert!(matches!(error, HubError::NoSuchModel { .. }), "{error}");
+        assert!(text.contains(&format!("{model}@main")), "{text}");
+    }
+    assert!(server.log().is_empty() && told.lock().unwrap().is_empty());
+    // With a revision it is meant.
+    let (error, _) = failure("runs/ner@main", &options);
+    assert!(matches!(error, HubError::RepoNotFound { .. }), "{error}");
+    told.lock().unwrap().clear();
+    resolve(MODEL, &options).unwrap();
+    let notices = told.lock().unwrap().clone();
+    assert!(
+        matches!(&notices[..], [one] if one.contains(MODEL) && one.contains(&server.url())),
+        "{notices:?}"
+    );
+    resolve(MODEL, &options).unwrap();
+    assert_eq!(told.lock().unwrap().len(), 1, "nothing is asked");
+    drop(cache);
+}
+
 #[test]
 fn without_network_the_cache_serves_even_with_optional_files_unsettled() {
     let (server, cache, options) = setup();

@@ -55,6 +55,8 @@ pub(crate) struct Fault {
     pub(crate) no_resume: bool,
     /// Redirect to this base URL.
     pub(crate) elsewhere: Option<String>,
+    /// Answer as a server does that is no hub and knows no such page.
+    pub(crate) unknown: bool,
 }
 
 #[derive(Default)]
@@ -264,6 +266,9 @@ fn answer(request: &Request, state: &Mutex<State>) -> Vec<u8> {
         return refuse("404 Not Found", "EntryNotFound");
     };
     let fault = state.faults.entry(file.to_owned()).or_default();
+    if fault.unknown {
+        return reply("404 Not Found", &[("content-length", "0".to_owned())], b"");
+    }
     send(request, commit, fault, &body)
 }
 

@@ -247,13 +247,17 @@ fn fill<M: Module>(
             return None;
         }
         let read = source.read(stored).and_then(|values| {
-            if values.len() == shape.iter().product::<usize>() {
-                Ok(values)
-            } else {
-                Err(ModelError::format(
-                    source.path(),
-                    format!("`{stored}` has {} values, not {shape:?}", values.len()),
+            let refuse = |what: String| Err(ModelError::format(source.path(), what));
+            if values.len() != shape.iter().product::<usize>() {
+                refuse(format!(
+                    "`{stored}` has {} values, not {shape:?}",
+                    values.len()
                 ))
+            } else if values.iter().any(|value| !value.is_finite()) {
+                // One in the row of a word, and every sentence with this word has no entity.
+                refuse(format!("`{stored}` has values that are not finite"))
+            } else {
+                Ok(values)
             }
         });
         match read {

@@ -122,7 +122,9 @@ fn write_atomically(
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}.partial", std::process::id()));
     let write = || {
-        let mut file = BufWriter::new(File::create(&temporary)?);
+        // Of a killed process that had this one's number, or a link that somebody put there.
+        let _ = std::fs::remove_file(&temporary);
+        let mut file = BufWriter::new(File::create_new(&temporary)?);
         content(&mut file)?;
         file.flush()?;
         file.get_ref().sync_all()?;

@@ -152,15 +152,17 @@ pub(super) fn cross_entropy_sum(logits: Tensor<2>, labels: Tensor<1, Int>) -> Te
         .neg()
 }
 
-/// `max(x, 0) - x·y + ln(1 + e^-|x|)`, which does not overflow, summed: `[1]`.
+/// `max(x, 0) - x·y + ln(1 + e^-|x|)`, which does not overflow, summed: `[1]`. The first is `(x + |x|) / 2`, to the same bit,
+/// whose slope at 0 is ½ as that of the whole is, and not 1.
 pub(super) fn binary_cross_entropy_sum(
     logits: Tensor<1>,
     labels: Tensor<1>,
     weights: Option<Tensor<1>>,
 ) -> Tensor<1> {
     let all = |logits: Tensor<1>, labels: Tensor<1>| {
-        let softplus = logits.clone().abs().neg().exp().log1p();
-        (logits.clone().clamp_min(0.0) - logits * labels + softplus).sum()
+        let size = logits.clone().abs();
+        let softplus = size.clone().neg().exp().log1p();
+        ((logits.clone() + size) / 2.0 - logits * labels + softplus).sum()
     };
     let Some(weights) = weights else {
         return all(logits, labels);

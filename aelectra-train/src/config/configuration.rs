@@ -71,8 +71,9 @@ pub(super) fn optimizes(optimizer: &AdamConfig) -> [Expectation<'_>; 6] {
         (
             "optimizer.max_grad_norm",
             max_grad_norm,
-            amount(*max_grad_norm),
-            at_least_zero,
+            amount(*max_grad_norm)
+                && (*max_grad_norm == 0.0 || *max_grad_norm >= f64::from(f32::MIN_POSITIVE)),
+            "0, or a positive number that 32 bits hold",
         ),
         ("optimizer.muon", muon, amount(*muon), at_least_zero),
     ]

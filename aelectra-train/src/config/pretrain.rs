@@ -320,7 +320,7 @@ impl Configuration for PretrainConfig {
         let (micro, share) = (self.micro_batch(), "a value in (0, 1]");
         let end_share = self.mask_prob_end.unwrap_or(self.mask_prob);
         let end_temperature = self.sampling_temperature_end.unwrap_or(1.0);
-        let positive = |value: f64| value.is_finite() && value > 0.0;
+        let positive = |value: f64| value.is_finite() && value >= f64::from(f32::MIN_POSITIVE);
         expect(&[
             ("batch_size", &0, self.batch_size > 0, "at least 1"),
             (
@@ -353,13 +353,13 @@ impl Configuration for PretrainConfig {
                 "sampling_temperature",
                 &self.sampling_temperature,
                 positive(self.sampling_temperature),
-                "a positive number",
+                "a positive number that 32 bits hold",
             ),
             (
                 "sampling_temperature_end",
                 &end_temperature,
                 positive(end_temperature),
-                "a positive number",
+                "a positive number that 32 bits hold",
             ),
             (
                 "generator_size",

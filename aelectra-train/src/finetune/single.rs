@@ -20,7 +20,7 @@ use crate::finetune::data::Data;
 use crate::finetune::encoder::Encoder;
 use crate::finetune::options::SeriesOptions;
 use crate::finetune::scores::{measure, tagger};
-use crate::finetune::step::{NerSteps, mean_of};
+use crate::finetune::step::{NerSteps, read_steps};
 use crate::ner::tagger::{Tagger, TaggerSettings};
 use crate::optimizer::Adam;
 use crate::schedule::Schedule;
@@ -158,7 +158,8 @@ pub(crate) fn train_seed(
     let mut kept: Option<Kept> = None;
     for epoch in 0..config.epochs {
         let started = Instant::now();
-        let mut losses = Vec::new();
+        let (mut losses, mut norms) = (Vec::new(), Vec::new());
+        let mut skipped = 0;
         let mut means = Vec::new();
         let pass = |pass: u64| epoch_batches(&lengths, config.batch_size, seed, pass);
         let first = epoch * passes as u64;
@@ -177,12 +178,15 @@ pub(crate) fn train_seed(
             let (new, loss, grad_norm) = steps.step(model, &mut optimizer, batch, step);
             model = new;
             losses.push(loss);
+            norms.push(grad_norm.clone());
             tokens += batch.iter().map(|&w| lengths[w]).sum::<usize>();
             step += 1;
             if (index + 1).is_multiple_of(report_every) || index == last {
-                let mean = mean_of(&losses);
+                let (mean, left_out) = read_steps(&losses, &norms);
+                skipped += left_out;
                 means.push(mean);
                 losses.clear();
+                norms.clear();
                 bus.emit(RunEvent::NerStep(NerStepEvent {
                     seed,
                     epoch: epoch + 1,
@@ -205,6 +209,19 @@ pub(crate) fn train_seed(
                     .with_hint("try a lower learning rate"));
                 }
             }
+        }
+        if skipped > 0 {
+            // Their losses may be numbers all the same, and the weights are as before.
+            let what = format!(
+                "{skipped} of {} steps of seed {seed} in epoch {} had no finite gradient and changed nothing",
+                batches.len(),
+                epoch + 1
+            );
+            if skipped == batches.len() {
+                return Err(TrainError::failed(what)
+                    .with_hint("try a lower learning rate, or another model to start from"));
+            }
+            bus.warn(what, Some(step));
         }
         train_seconds += seconds(paused);
         trained_epochs = epoch + 1;

@@ -97,13 +97,14 @@ mod tests {
     use aelectra_data::run::{EventReader, EventWriter, RunEvent, request_control};
 
     use super::*;
+    use crate::sink::event_file::EventFile;
 
     #[test]
     fn each_request_is_answered_once_and_a_stop_ends_all_series() {
         let root = tempfile::tempdir().expect("a folder");
         let run = RunDir::create_at(&root.path().join("run")).expect("created");
         let writer = EventWriter::open(&run.events()).expect("opened");
-        let bus = EventBus::start(vec![Box::new(writer)]).expect("started");
+        let bus = EventBus::start(vec![Box::new(EventFile::new(writer))]).expect("started");
         let signals = StopFlag::default();
         let steering = Steering::new(&run, &bus, &signals);
         assert_eq!(steering.wait(1), Some(Duration::ZERO));

@@ -87,8 +87,11 @@ impl NerSteps<'_> {
     }
 }
 
-/// The mean of losses, read off the device at once.
-pub(super) fn mean_of(losses: &[Loss]) -> f64 {
-    let read = receive(Tensor::cat(losses.to_vec(), 0));
-    read.iter().map(|&loss| f64::from(loss)).sum::<f64>() / losses.len() as f64
+/// The mean of losses and how many norms are not finite, whose steps the optimizer left out; read off the device at once.
+pub(super) fn read_steps(losses: &[Loss], norms: &[Loss]) -> (f64, usize) {
+    let read = receive(Tensor::cat([losses, norms].concat(), 0));
+    let (losses, norms) = read.split_at(losses.len());
+    let sum: f64 = losses.iter().map(|&loss| f64::from(loss)).sum();
+    let skipped = norms.iter().filter(|norm| !norm.is_finite()).count();
+    (sum / losses.len() as f64, skipped)
 }

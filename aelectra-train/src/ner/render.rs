@@ -82,7 +82,8 @@ impl Renderer {
         let shown = visible(found.text);
         let marked = if self.colour {
             replace(&shown, &found.entities, |e| {
-                let (text, label, colour) = (visible(&e.text), &e.label, colour(&e.label));
+                let (text, label) = (visible(&e.text), visible(&e.label));
+                let colour = colour(&e.label);
                 format!("\x1b[1;{colour}m{text}\x1b[0m\x1b[2m {label}\x1b[0m")
             })
         } else {
@@ -93,7 +94,7 @@ impl Renderer {
             writeln!(
                 out,
                 "  {:<5} {:>5}–{:<5} {:.2}  {}",
-                entity.label,
+                visible(&entity.label),
                 entity.start,
                 entity.end,
                 entity.score,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aelectra_data::ner::{Alignment, Decoded, LabelSet, TagDecoder, Windows, align};
+use aelectra_data::ner::{Alignment, Decoded, LabelSet, TagDecoder, Windows, WordPlace, align};
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::transfer::receive;
@@ -69,6 +69,16 @@ impl ClassScores {
     #[must_use]
     pub fn at(&self, window: usize, position: usize) -> &[f32] {
         &self.windows[window][position * self.classes..][..self.classes]
+    }
+
+    /// The first sentence with a word that has a score which is not finite.
+    fn first_unscored(&self, windows: &Windows) -> Option<usize> {
+        let is_scored = |word: &WordPlace| {
+            let scored = |&score: &f32| score.is_finite();
+            word.start >= word.end || self.at(word.window, word.start).iter().all(scored)
+        };
+        let mut sentences = windows.words.iter();
+        sentences.position(|words| !words.iter().all(is_scored))
     }
 }
 
@@ -137,13 +147,25 @@ impl Tagger {
     /// One tag per word of each sentence, which is given as its words.
     ///
     /// # Errors
-    /// When a sentence cannot be cut into windows.
+    /// When a sentence cannot be cut into windows, or the model has no finite score for a word: nothing would be
+    /// found in it, which must not look like a text without entities.
     pub fn tag<'a, W: AsRef<str> + Sync + 'a>(
         &self,
         sentences: impl IntoIterator<Item = &'a [W]>,
     ) -> Result<Vec<Vec<Decoded>>> {
         let windows = self.windows(sentences)?;
-        self.decode(&windows, &self.predict(&windows))
+        let scores = self.predict(&windows);
+        if let Some(sentence) = scores.first_unscored(&windows) {
+            return Err(TrainError::failed(format!(
+                "the model gives no finite scores for sentence {} of {}",
+                sentence + 1,
+                windows.words.len()
+            ))
+            .with_hint(
+                "its weights are damaged or too large: try `--precision f32`, or another model",
+            ));
+        }
+        self.decode(&windows, &scores)
     }
 
     /// The tag of each word of each sentence: read from its first piece, and decoded with those of

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use aelectra_data::files::replace_json;
+use aelectra_data::files::{replace_json, sync_directory_of};
 use aelectra_data::run::{PretrainMetrics, RunDir};
 use aelectra_model::checkpoint::{TensorSource, save_tensors};
 use aelectra_model::{ElectraPretrainer, parameters};
@@ -73,7 +73,9 @@ pub(crate) fn save(
             // The same step again, after a resume from an earlier one.
             std::fs::remove_dir_all(&path).map_err(TrainError::io("replace", &path))?;
         }
-        std::fs::rename(&partial, &path).map_err(TrainError::io("rename", &path))
+        std::fs::rename(&partial, &path).map_err(TrainError::io("rename", &path))?;
+        // Before a pointer names it and older ones go.
+        sync_directory_of(&path).map_err(TrainError::io("write", &path))
     });
     if written.is_err() {
         let _ = std::fs::remove_dir_all(&partial);

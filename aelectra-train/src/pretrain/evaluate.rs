@@ -16,16 +16,19 @@ use crate::config::pretrain::{Objective, PretrainConfig};
 use crate::error::Result;
 use crate::metrics::pretrain_metrics;
 use crate::pretrain::batch::{in_kept_memory, to_device};
+use crate::stop::StopFlag;
 
 /// Measures `model` on at most `config.eval_examples` held-out examples. Masks and samples are
-/// keyed by the seed alone, so evaluations of a run differ only by the weights.
+/// keyed by the seed alone, so evaluations of a run differ only by the weights. `None` when it was asked to stop: whoever asks
+/// may not wait as long as an evaluation takes.
 pub(crate) fn evaluate(
     model: &ElectraPretrainer,
     config: &PretrainConfig,
     source: &BatchSource,
     step: u64,
     device: &Device,
-) -> Result<EvalEvent> {
+    stop: &StopFlag,
+) -> Result<Option<EvalEvent>> {
     let started = Instant::now();
     let device = device.clone().inner();
     let model = model.valid();
@@ -33,6 +36,9 @@ pub(crate) fn evaluate(
     let batches = (config.eval_examples.min(source.len()) / rows).max(1);
     let mut tally: Option<Tally> = None;
     for index in 0..batches as u64 {
+        if stop.requested().is_some() {
+            return Ok(None);
+        }
         let batch = source.batch(index)?;
         let counted = in_kept_memory(&device, index, |index| {
             let input = to_device(&batch, 0, batch.batch_size, &device);
@@ -50,13 +56,13 @@ pub(crate) fn evaluate(
     }
     let values = tally.map(|tally| receive(tally.into_tensor()));
     let counts = Counts::from_values(&values.unwrap_or_default());
-    Ok(EvalEvent {
+    Ok(Some(EvalEvent {
         step,
         split: Some("validation".to_owned()),
         examples: Some((batches * rows) as u64),
         seconds: Some(started.elapsed().as_secs_f64()),
         metrics: pretrain_metrics(&counts, config.mlm_weight, config.effective_rtd_weight()),
-    })
+    }))
 }
 
 /// One held-out example on its way through both networks; a different one at every step.

@@ -96,7 +96,8 @@ pub(super) fn gradients(
         share(model, config, batch, examples, step, &device.device, keeps)
     };
     if others.is_empty() {
-        let found = kernels::run_step(&first.device, || share(model, 0..batch.batch_size, first))?;
+        let whole = || share(model, 0..batch.batch_size, first);
+        let found = survived(first, || kernels::run_step(&first.device, whole))?;
         return Ok((found, Vec::new()));
     }
     let started = Instant::now();

@@ -177,8 +177,8 @@ pub(crate) fn refuse_another_run(run: &OwnRun, resume: &Resume) -> Result<()> {
 }
 
 /// Which checkpoint is the best where a run goes on from `path`: itself, if it was measured as that. Otherwise it is
-/// the one that the run knows; where it knows none, because the run begins here or has gone back before it, the next
-/// one measured is the best so far.
+/// the one that the run knows; where it knows none, because it has gone back before it, the best that is left; and where
+/// none was measured, the next that is.
 pub(crate) fn settle_best(run: &RunDir, path: &Path, state: &mut TrainState) -> Result<()> {
     let of_this = state.held_out.filter(|(step, _)| *step == state.step);
     let loss = of_this.and_then(|(_, metrics)| metrics.loss);
@@ -192,9 +192,30 @@ pub(crate) fn settle_best(run: &RunDir, path: &Path, state: &mut TrainState) -> 
         .read_pointer(Pointer::Best)?
         .is_none_or(|best| !best.exists())
     {
-        state.best_loss = None;
+        let left = best_of(run, state.step);
+        state.best_loss = left.as_ref().map(|(loss, _)| *loss);
+        if let Some(target) = left.and_then(|(_, path)| inside(run, &path)) {
+            run.write_pointer(Pointer::Best, &target)?;
+        }
     }
     Ok(())
+}
+
+/// The checkpoint up to `step` with the lowest loss that was measured of it, and the loss.
+fn best_of(run: &RunDir, step: u64) -> Option<(f64, PathBuf)> {
+    let measured = |(at, path): (u64, PathBuf)| {
+        let (_, metrics) = checkpoint::load_state(&path)
+            .ok()?
+            .held_out
+            .filter(|(of, _)| *of == at)?;
+        Some((metrics.loss.filter(|loss| loss.is_finite())?, path))
+    };
+    let up_to = checkpoint::list(run)
+        .into_iter()
+        .filter(|(at, _)| *at <= step);
+    up_to
+        .filter_map(measured)
+        .min_by(|(one, _), (other, _)| one.total_cmp(other))
 }
 
 /// What a run was trained on; a continuation must have the same.

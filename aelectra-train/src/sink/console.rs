@@ -1,36 +1,95 @@
 //! Plain progress lines for people and log files: one line per event, no control characters.
 
 use std::io::Write;
+use std::time::Duration;
 
 use aelectra_data::run::{PretrainMetrics, RunEvent, Visit};
+use crossbeam_channel::{Sender, bounded};
 
-use crate::error::Result;
+use crate::error::{Result, TrainError};
 use crate::sink::RunSink;
 
-/// Writes one line for each event worth one.
+/// Lines that wait at most for a reader who does not read.
+const WAITING: usize = 256;
+/// How long such a reader is waited for where everything should have been shown.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Writes one line for each event worth one, on a thread of its own: a terminal that was stopped, or a pipe that nobody
+/// reads, must hold up neither the training nor what is written to disk. What there is no room for is left out and
+/// counted.
 #[derive(Debug)]
-pub struct ConsoleSink<W: Write + Send> {
-    out: W,
+pub struct ConsoleSink {
+    lines: Sender<Line>,
+    left_out: u64,
+    /// Whether the reader kept us waiting the last time.
+    is_late: bool,
 }
 
-impl<W: Write + Send> ConsoleSink<W> {
+enum Line {
+    Text(String),
+    /// Answered when all before it has been written.
+    Flush(Sender<()>),
+}
+
+impl ConsoleSink {
     /// A sink that writes to `out`, usually standard error.
-    pub const fn new(out: W) -> Self {
-        Self { out }
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn new(mut out: impl Write + Send + 'static) -> Result<Self> {
+        let (lines, waiting) = bounded(WAITING);
+        let write = move || {
+            for line in waiting {
+                // A closed terminal or pipe must not end a run.
+                match line {
+                    Line::Text(line) => drop(writeln!(out, "{line}")),
+                    Line::Flush(reply) => {
+                        let _ = out.flush();
+                        let _ = reply.send(());
+                    }
+                }
+            }
+        };
+        // Not joined: it may wait for a reader for ever.
+        std::thread::Builder::new()
+            .name("lines".to_owned())
+            .spawn(write)
+            .map_err(TrainError::io("start a thread for", "lines"))?;
+        Ok(Self {
+            lines,
+            left_out: 0,
+            is_late: false,
+        })
+    }
+
+    fn say(&mut self, line: String) {
+        if self.left_out > 0 {
+            let told = format!("({} lines were not shown: nobody read them)", self.left_out);
+            if self.lines.try_send(Line::Text(told)).is_ok() {
+                self.left_out = 0;
+            }
+        }
+        if self.lines.try_send(Line::Text(line)).is_err() {
+            self.left_out += 1;
+        }
     }
 }
 
-impl<W: Write + Send> RunSink for ConsoleSink<W> {
+impl RunSink for ConsoleSink {
     fn handle(&mut self, _time: f64, event: &RunEvent) -> Result<()> {
         if let Some(line) = line(event) {
-            // A closed terminal or pipe must not end a run.
-            let _ = writeln!(self.out, "{line}");
+            self.say(line);
         }
         Ok(())
     }
 
     fn flush(&mut self) -> Result<()> {
-        let _ = self.out.flush();
+        if self.is_late && !self.lines.is_empty() {
+            return Ok(());
+        }
+        let (reply, answer) = bounded(1);
+        let asked = self.lines.send_timeout(Line::Flush(reply), PATIENCE);
+        self.is_late = asked.is_err() || answer.recv_timeout(PATIENCE).is_err();
         Ok(())
     }
 }
@@ -57,7 +116,11 @@ pub fn line(event: &RunEvent) -> Option<String> {
             // A step's precision, recall and AUC say little; held-out lines have them.
             let but = ["rtd_precision", "rtd_recall", "rtd_auc"];
             let numbers = numbers(|f| step.visit(f), &but);
-            format!("step {:>7}{total} {numbers}", step.step)
+            let skipped = match step.skipped_steps {
+                None | Some(0) => String::new(),
+                Some(skipped) => format!(" ({skipped} steps skipped so far)"),
+            };
+            format!("step {:>7}{total} {numbers}{skipped}", step.step)
         }
         RunEvent::Eval(eval) => {
             let numbers = numbers(|f| eval.visit(f), &["loss"]);
@@ -130,6 +193,51 @@ mod tests {
     use aelectra_data::run::{NerEvalEvent, StepEvent};
 
     use super::*;
+
+    /// A reader that reads only after it was told to.
+    struct Stopped {
+        goes_on: crossbeam_channel::Receiver<()>,
+        read: Sender<String>,
+    }
+
+    impl Write for Stopped {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let _ = self.goes_on.recv();
+            let _ = self.read.send(String::from_utf8_lossy(bytes).into_owned());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_does_not_read_holds_nobody_up() {
+        let (go, goes_on) = bounded(0);
+        let (read, shown) = crossbeam_channel::unbounded();
+        let mut sink = ConsoleSink::new(Stopped { goes_on, read }).expect("started");
+        for number in 0..3 * WAITING {
+            sink.say(number.to_string());
+        }
+        // Once it waits, and then no more.
+        for _ in 0..100 {
+            sink.flush().expect("given up");
+        }
+        assert!(sink.left_out > 0);
+        drop(go);
+        while !sink.lines.is_empty() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        sink.say("last".to_owned());
+        sink.flush().expect("shown");
+        let shown: String = shown.try_iter().collect();
+        assert!(shown.starts_with("0\n1\n2\n"), "{shown}");
+        assert!(
+            shown.contains("lines were not shown") && shown.ends_with("last\n"),
+            "{shown}"
+        );
+    }
 
     #[test]
     fn a_line_has_what_was_measured_and_shows_nan() {

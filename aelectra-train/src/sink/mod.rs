@@ -5,15 +5,17 @@
 //! first calls [`EventBus::flush`], so that it never commits before an earlier event is on disk.
 
 pub mod console;
+pub(crate) mod event_file;
 pub mod tensorboard;
 
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use aelectra_data::run::{EventWriter, LogEvent, LogLevel, RunEvent, unix_time};
+use aelectra_data::run::{LogEvent, LogLevel, RunEvent, unix_time};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::error::{Result, TrainError};
+use crate::survive::survived;
 
 /// Takes a run's events in order.
 pub trait RunSink: Send {
@@ -38,17 +40,9 @@ pub trait RunSink: Send {
     fn show(&mut self) -> Result<()> {
         Ok(())
     }
-}
 
-impl RunSink for EventWriter {
-    fn handle(&mut self, time: f64, event: &RunEvent) -> Result<()> {
-        self.append_at(time, event)?;
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        Ok(self.sync()?)
-    }
+    /// The run is over: the last moment for what has not been done yet.
+    fn end(&mut self) {}
 }
 
 enum Message {
@@ -88,8 +82,7 @@ impl EventBus {
     /// Hands an event over; waits only when the sinks are far behind.
     pub fn emit(&self, event: RunEvent) {
         if let Some(sender) = &self.sender {
-            // The thread outlives the bus, so this fails only if a sink has panicked; the run's
-            // own result must not depend on that.
+            // The thread outlives the bus; the run's own result must not depend on that.
             let _ = sender.send(Message::Event(unix_time(), Box::new(event)));
         }
     }
@@ -133,7 +126,7 @@ impl Drop for EventBus {
 
 /// Hands messages over until the last sender is gone; what was taken is shown every `unseen`.
 fn feed(receiver: &Receiver<Message>, sinks: Vec<Box<dyn RunSink>>, unseen: Duration) {
-    let mut sinks: Vec<Slot> = sinks.into_iter().map(|sink| (sink, false)).collect();
+    let mut sinks: Vec<Slot> = sinks.into_iter().map(Slot::new).collect();
     let mut shown = Instant::now();
     loop {
         match receiver.recv_timeout(unseen) {
@@ -151,28 +144,60 @@ fn feed(receiver: &Receiver<Message>, sinks: Vec<Box<dyn RunSink>>, unseen: Dura
         }
     }
     each(&mut sinks, |sink| sink.flush());
+    each(&mut sinks, |sink| {
+        sink.end();
+        Ok(())
+    });
 }
 
-/// A sink, and whether it failed when it was last used.
-type Slot = (Box<dyn RunSink>, bool);
+/// A sink and how it was when it was last used.
+struct Slot {
+    sink: Box<dyn RunSink>,
+    fails: bool,
+    /// It has panicked, and is not used again.
+    gone: bool,
+}
 
-/// Lets each sink act. One that begins to fail, as on a full disk, is told to the others and tried
-/// again with the next event.
-fn each(sinks: &mut [Slot], mut act: impl FnMut(&mut dyn RunSink) -> Result<()>) {
-    let mut failures = Vec::new();
-    for (sink, fails) in sinks.iter_mut() {
-        let result = act(sink.as_mut());
-        let failed_before = std::mem::replace(fails, result.is_err());
-        failures.extend(result.err().filter(|_| !failed_before));
+impl Slot {
+    fn new(sink: Box<dyn RunSink>) -> Self {
+        Self {
+            sink,
+            fails: false,
+            gone: false,
+        }
     }
-    for failure in failures {
+
+    /// What there is to tell of it: that it begins to fail, as on a full disk, or has panicked.
+    fn act(&mut self, act: &mut impl FnMut(&mut dyn RunSink) -> Result<()>) -> Option<String> {
+        if self.gone {
+            return None;
+        }
+        let acted = survived("what records events", || Ok(act(self.sink.as_mut())));
+        let result = acted.unwrap_or_else(|panic| {
+            self.gone = true;
+            Err(panic)
+        });
+        let failed_before = std::mem::replace(&mut self.fails, result.is_err());
+        let failure = result.err().filter(|_| !failed_before)?;
+        Some(format!("events are not recorded now: {failure}"))
+    }
+}
+
+/// Lets each sink act. What there is to tell of one is told to the others; one that fails is tried again with the next
+/// event.
+fn each(sinks: &mut [Slot], mut act: impl FnMut(&mut dyn RunSink) -> Result<()>) {
+    let told: Vec<String> = sinks
+        .iter_mut()
+        .filter_map(|slot| slot.act(&mut act))
+        .collect();
+    for message in told {
         let event = RunEvent::Log(LogEvent {
             level: LogLevel::Warn,
-            message: format!("events are lost: {failure}"),
+            message,
             ..LogEvent::default()
         });
-        for (sink, _) in sinks.iter_mut().filter(|(_, fails)| !fails) {
-            let _ = sink.handle(unix_time(), &event);
+        for slot in sinks.iter_mut().filter(|slot| !slot.fails) {
+            let _ = slot.act(&mut |sink| sink.handle(unix_time(), &event));
         }
     }
 }
@@ -268,7 +293,40 @@ mod tests {
         let heard = reader.lock().expect("whole");
         assert_eq!(
             *heard,
-            ["a", "full", "events are lost: no room", "full", "b"]
+            [
+                "a",
+                "full",
+                "events are not recorded now: no room",
+                "full",
+                "b"
+            ]
         );
+    }
+
+    /// Panics at the first event.
+    struct Broken;
+
+    impl RunSink for Broken {
+        fn handle(&mut self, _time: f64, _event: &RunEvent) -> Result<()> {
+            panic!("broken");
+        }
+    }
+
+    #[test]
+    fn a_sink_that_panics_takes_no_other_with_it() {
+        let reader: Arc<Mutex<Vec<String>>> = Arc::default();
+        let sinks: [Box<dyn RunSink>; 2] =
+            [Box::new(Broken), Box::new(Reader(Arc::clone(&reader)))];
+        let bus = EventBus::start(sinks.into()).expect("started");
+        bus.log("a".to_owned());
+        bus.flush();
+        bus.log("b".to_owned());
+        drop(bus);
+        let heard = reader.lock().expect("whole");
+        let [first, told, last] = &heard[..] else {
+            panic!("{heard:?}");
+        };
+        assert_eq!((&first[..], &last[..]), ("a", "b"));
+        assert!(told.contains("broken"), "{told}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use aelectra_data::lock::{Lock, RUN_LOCK};
 use aelectra_data::run::{EndReason, StartEvent, host_name};
 
 use super::run::RunStore;
@@ -18,6 +19,8 @@ pub(crate) enum Status {
     Waiting,
     Running,
     Paused,
+    /// No event for this many seconds, though its process is there: a long evaluation, or steps that take long.
+    Silent(f64),
     /// No event for this many seconds, and nothing says that it ended.
     Stale(f64),
     /// Its process is gone without an end event.
@@ -30,7 +33,7 @@ impl Status {
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
-            Self::Running => "running",
+            Self::Running | Self::Silent(_) => "running",
             Self::Paused => "paused",
             Self::Stale(_) => "stale",
             Self::Crashed => "crashed",
@@ -62,17 +65,29 @@ pub(crate) fn status(run: &RunStore, now: f64, alive: Option<bool>) -> Status {
     let silence = now - last;
     let patience = STALE_SECONDS.max(STALE_INTERVALS * run.event_interval.unwrap_or(0.0));
     if silence > patience {
-        return Status::Stale(silence);
+        return match alive {
+            Some(true) => Status::Silent(silence),
+            _ => Status::Stale(silence),
+        };
     }
     Status::Running
 }
 
-/// Whether the process that began a run exists on this host; `None` where that cannot be known.
-pub(crate) fn process_exists(start: &StartEvent) -> Option<bool> {
+/// Whether the process that began a run still has it; `None` where that cannot be known. A lock that is held says so,
+/// also across containers that number their processes for themselves, and one that a killed process left says the
+/// contrary, whoever has its number now.
+pub(crate) fn process_exists(run: &Path, start: &StartEvent) -> Option<bool> {
+    let held = Lock::is_held(&run.join(RUN_LOCK));
+    if held == Some(true) {
+        return held;
+    }
     let (pid, host) = (start.pid?, start.host.as_deref()?);
     let exists = |process: String| Path::new("/proc").join(process).exists();
-    let knows = host_name()? == host && exists("self".to_owned());
-    knows.then(|| exists(pid.to_string()))
+    if host_name()? != host {
+        return None;
+    }
+    let knows = exists("self".to_owned());
+    held.or_else(|| knows.then(|| exists(pid.to_string())))
 }
 
 #[cfg(test)]
@@ -96,7 +111,8 @@ mod tests {
         let log = || RunEvent::Log(LogEvent::default());
         let run = run_with([(100.0, log()), (101.0, log())]);
         assert_eq!(status(&run, 110.0, None), Status::Running);
-        assert_eq!(status(&run, 201.0, Some(true)), Status::Stale(100.0));
+        assert_eq!(status(&run, 201.0, None), Status::Stale(100.0));
+        assert_eq!(status(&run, 201.0, Some(true)), Status::Silent(100.0));
         assert_eq!(status(&run, 102.0, Some(false)), Status::Crashed);
         let end = EndEvent {
             reason: EndReason::Limit,
@@ -106,6 +122,34 @@ mod tests {
         assert_eq!(
             status(&run, 9e9, Some(false)),
             Status::Ended(EndReason::Limit)
+        );
+    }
+
+    #[test]
+    fn a_held_lock_says_more_than_the_number_of_a_process() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let of = |pid: u32, host: &str| StartEvent {
+            pid: Some(pid),
+            host: Some(host.to_owned()),
+            ..StartEvent::default()
+        };
+        let here = host_name().expect("a name");
+        // No process has such a number.
+        let (gone, own) = (of(u32::MAX, &here), of(std::process::id(), &here));
+        let far = of(1, "elsewhere");
+        let found = |start: &StartEvent| process_exists(dir.path(), start);
+        assert_eq!(
+            (found(&gone), found(&own), found(&far)),
+            (Some(false), Some(true), None)
+        );
+        let lock = Lock::acquire(&dir.path().join(RUN_LOCK), "a training").expect("taken");
+        assert_eq!([found(&gone), found(&own), found(&far)], [Some(true); 3]);
+        drop(lock);
+        // As a killed process leaves it.
+        std::fs::write(dir.path().join(RUN_LOCK), "").expect("written");
+        assert_eq!(
+            (found(&gone), found(&own), found(&far)),
+            (Some(false), Some(false), None)
         );
     }
 }

@@ -36,6 +36,13 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         text::line(buffer, area, 0, &line, theme.warn);
         return;
     }
+    if let Some(seconds) = state.leaves_in {
+        let line = format!(
+            " the run has ended: this closes in {seconds} s, any key keeps it, q closes it"
+        );
+        text::line(buffer, area, 0, &line, theme.strong);
+        return;
+    }
     let mut end = area.right();
     if let Some(line) = state
         .run()

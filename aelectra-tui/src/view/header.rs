@@ -75,6 +75,10 @@ fn status_text(state: &State, status: Status, run: &RunStore) -> (String, Style)
         Status::Waiting => (format!("{dot} waiting for its first event"), theme.warn),
         Status::Running => (format!("{dot} running"), theme.good),
         Status::Paused => (format!("{dot} paused"), theme.warn),
+        Status::Silent(seconds) => (
+            format!("{dot} running, silent for {}", format::duration(seconds)),
+            theme.good,
+        ),
         Status::Stale(seconds) => (
             format!("{dot} stale {}", format::duration(seconds)),
             theme.warn,
@@ -102,7 +106,12 @@ fn numbers(state: &State, run: &RunStore, status: Status, buffer: &mut Buffer, a
     if status.is_alive() && run.step().is_some() {
         let eta = run.eta(state.now);
         // A run that does not move has no honest ETA.
-        let shown = eta.filter(|_| !matches!(status, Status::Stale(_) | Status::Paused));
+        let shown = eta.filter(|_| {
+            !matches!(
+                status,
+                Status::Silent(_) | Status::Stale(_) | Status::Paused
+            )
+        });
         parts.push(match shown {
             Some(eta) if run.tuning => format!("ETA {} for this seed", format::duration(eta)),
             Some(eta) => format!("ETA {}", format::duration(eta)),

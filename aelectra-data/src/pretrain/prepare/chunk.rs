@@ -10,7 +10,7 @@ use super::super::manifest::{ChunkRecord, Plan, ShardEntry};
 use super::super::mixture;
 use super::super::packing::Packer;
 use super::super::shard::{Example, HEADER_BYTES, Header, ShardBuilder, Split};
-use super::directory::{PARTS, changed};
+use super::directory::{PARTS, changed, part_file, shard_file};
 use crate::corpus::{Chunk, DuplicateIndex, documents, for_each_sentence};
 use crate::error::{DataError, Result};
 use crate::files::{replace_file, replace_json};
@@ -45,10 +45,7 @@ impl ChunkBuilder<'_> {
         }
         let mut record = self.build(chunk, encoder)?;
         record.input = input;
-        let part = self
-            .out
-            .join(PARTS)
-            .join(format!("{:06}.json", chunk.index));
+        let part = self.out.join(PARTS).join(part_file(chunk.index));
         replace_json(&part, &record)?;
         Ok((record, false))
     }
@@ -135,7 +132,7 @@ impl ChunkBuilder<'_> {
     }
 
     fn write(&self, index: u64, split: Split, shard: ShardBuilder) -> Result<ShardEntry> {
-        let file = format!("{}-{index:06}.shard", split.name());
+        let file = shard_file(split, index);
         let (examples, tokens) = (shard.examples() as u64, shard.tokens() as u64);
         let bytes = shard.finish();
         replace_file(&self.out.join(&file), &bytes)?;

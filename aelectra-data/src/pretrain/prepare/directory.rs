@@ -1,8 +1,11 @@
-//! The directory of shards while they are made: what of it is finished, what belongs to another run.
+//! The directory of shards while they are made: what of it is finished, what belongs to another run, and what to
+//! neither, which is not touched.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::Path;
+
+use serde_json::Value;
 
 use super::super::manifest::{ChunkRecord, Plan, ShardManifest};
 use super::super::shard::Split;
@@ -13,13 +16,43 @@ use crate::run::RunDir;
 /// Where the records of finished chunks lie until all are.
 pub(super) const PARTS: &str = "parts";
 
+/// The file of a chunk's record.
+pub(super) fn part_file(index: u64) -> String {
+    format!("{index:06}.json")
+}
+
+/// The file of a chunk's examples of one split.
+pub(super) fn shard_file(split: Split, index: u64) -> String {
+    format!("{}-{index:06}.shard", split.name())
+}
+
 /// Removes what only an unfinished directory has.
 pub(super) fn remove_plan(out: &Path) -> Result<()> {
-    let parts = out.join(PARTS);
-    if_there(fs::remove_dir_all(&parts)).map_err(DataError::io("remove", &parts))?;
+    remove_parts(out)?;
     let plan_file = out.join(Plan::FILE);
     if_there(fs::remove_file(&plan_file)).map_err(DataError::io("remove", &plan_file))?;
     Ok(())
+}
+
+/// Removes the records of chunks, and their directory if nothing else is in it.
+fn remove_parts(out: &Path) -> Result<()> {
+    let parts = out.join(PARTS);
+    for name in names(&parts)? {
+        if is_part(&name) || half_written(&name).is_some_and(is_part) {
+            let path = parts.join(name);
+            fs::remove_file(&path).map_err(DataError::io("remove", &path))?;
+        }
+    }
+    // What somebody else put there stays.
+    let _ = fs::remove_dir(&parts);
+    Ok(())
+}
+
+/// What a directory holds of an earlier run.
+#[derive(Default)]
+struct Earlier {
+    plan: Option<Plan>,
+    finished: BTreeMap<u64, ChunkRecord>,
 }
 
 /// The finished chunks of the directory, after making sure that they belong to the plan.
@@ -29,35 +62,8 @@ pub(super) fn open_directory(
     restart: bool,
 ) -> Result<BTreeMap<u64, ChunkRecord>> {
     fs::create_dir_all(out).map_err(DataError::io("create", out))?;
-    let parts = out.join(PARTS);
-    let manifest_file = out.join(ShardManifest::FILE);
-    let plan_file = out.join(Plan::FILE);
-    let mut finished = BTreeMap::new();
-    let mut existing = None;
-    if manifest_file.exists() {
-        match ShardManifest::read(out) {
-            Ok(manifest) => {
-                let chunks = manifest.chunks.into_iter();
-                finished = chunks.map(|chunk| (chunk.index, chunk)).collect();
-                existing = Some(manifest.plan);
-            }
-            // Damaged, or of another version of this program: what a restart is for.
-            Err(_) if restart && is_of_shards(out, &manifest_file)? => {}
-            Err(error) => return Err(error),
-        }
-    } else if plan_file.exists() {
-        existing = read_json::<Plan>(&plan_file)?;
-        let entries = if_there(fs::read_dir(&parts)).map_err(DataError::io("read", &parts))?;
-        for entry in entries.into_iter().flatten() {
-            let path = entry.map_err(DataError::io("read", &parts))?.path();
-            if path.extension().is_some_and(|end| end == "json")
-                && let Some(record) = read_json::<ChunkRecord>(&path)?
-            {
-                finished.insert(record.index, record);
-            }
-        }
-    }
-    if let Some(existing) = &existing {
+    let earlier = earlier(out, restart)?;
+    if let Some(existing) = &earlier.plan {
         let differences = existing.differences(plan);
         if !differences.is_empty() && !restart {
             return Err(DataError::invalid(format!(
@@ -68,36 +74,95 @@ pub(super) fn open_directory(
             .with_hint("use another --out, or --restart to prepare these shards again"));
         }
     }
-    if existing.is_none() {
-        // Of parts without a plan nobody knows which one they are of.
-        finished.clear();
-    }
-    if restart {
-        // Also where the plan is the same: what a source holds is seen only when it is read.
+    let mut finished = earlier.finished;
+    if restart || earlier.plan.is_none() {
+        // A restart also where the plan is the same: what a source holds is seen only when it is read. And of parts
+        // without a plan nobody knows which one they are of.
         finished.clear();
     }
     clear_leftovers(out, &finished)?;
-    if finished.is_empty() && parts.exists() {
+    if finished.is_empty() {
         // Parts of another plan would be taken for a changed corpus by the run after this one.
-        fs::remove_dir_all(&parts).map_err(DataError::io("remove", &parts))?;
+        remove_parts(out)?;
     }
+    let parts = out.join(PARTS);
     fs::create_dir_all(&parts).map_err(DataError::io("create", &parts))?;
-    if finished.is_empty() || !manifest_file.exists() {
-        replace_json(&plan_file, plan)?;
+    if finished.is_empty() || !out.join(ShardManifest::FILE).exists() {
+        replace_json(&out.join(Plan::FILE), plan)?;
     }
     Ok(finished)
 }
 
-/// Whether a manifest that cannot be read is one of shards: there are some beside it, and no training, whose
+/// What the directory holds of an earlier run.
+///
+/// # Errors
+/// When files with names of ours are not known to be of such a run: they would be replaced or removed.
+fn earlier(out: &Path, restart: bool) -> Result<Earlier> {
+    let manifest_file = out.join(ShardManifest::FILE);
+    let plan_file = out.join(Plan::FILE);
+    if manifest_file.exists() {
+        return match ShardManifest::read(out) {
+            Ok(manifest) => {
+                let chunks = manifest.chunks.into_iter();
+                Ok(Earlier {
+                    finished: chunks.map(|chunk| (chunk.index, chunk)).collect(),
+                    plan: Some(manifest.plan),
+                })
+            }
+            // Damaged, or of another version of this program: what a restart is for.
+            Err(_) if restart && is_of_shards(out, &manifest_file)? => Ok(Earlier::default()),
+            Err(error) => Err(error),
+        };
+    }
+    if plan_file.exists() {
+        let Some(told) = read_json::<Value>(&plan_file)?.filter(is_a_plan) else {
+            return match restart && is_of_shards(out, &plan_file)? {
+                true => Ok(Earlier::default()),
+                false => Err(foreign(&plan_file, "is no plan of shards")),
+            };
+        };
+        let mut earlier = Earlier {
+            plan: serde_json::from_value(told).ok(),
+            ..Earlier::default()
+        };
+        let parts = out.join(PARTS);
+        for name in names(&parts)?.iter().filter(|name| is_part(name)) {
+            if let Some(record) = read_json::<ChunkRecord>(&parts.join(name))? {
+                earlier.finished.insert(record.index, record);
+            }
+        }
+        return Ok(earlier);
+    }
+    // A plan is the first file that is written and the last that is removed.
+    let shards: Vec<String> = names(out)?.into_iter().filter(|n| is_shard(n)).collect();
+    if let Some(shard) = shards.first().filter(|_| !restart) {
+        return Err(foreign(
+            &out.join(shard),
+            "is a shard of which no manifest tells",
+        ));
+    }
+    Ok(Earlier::default())
+}
+
+fn foreign(path: &Path, what: &str) -> DataError {
+    DataError::invalid(format!("`{}` {what}", path.display())).with_hint(
+        "give `--out` a directory of its own, or --restart where it holds damaged shards",
+    )
+}
+
+/// Whether a `plan.json` is one of this program, of whatever version.
+fn is_a_plan(told: &Value) -> bool {
+    ["version", "tokenizer", "packing"]
+        .iter()
+        .all(|key| told.get(key).is_some())
+}
+
+/// Whether a manifest or plan that cannot be read is one of shards: there are some beside it, and no training, whose
 /// manifest has the same name.
 fn is_of_shards(out: &Path, manifest: &Path) -> Result<bool> {
-    let bytes = fs::read(manifest).map_err(DataError::io("read", manifest))?;
-    let told: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
+    let told = read_json::<Value>(manifest)?;
     let has_task = told.is_some_and(|manifest| manifest.get("task").is_some());
-    let mut files = fs::read_dir(out)
-        .map_err(DataError::io("read", out))?
-        .flatten();
-    let has_shards = files.any(|file| file.path().extension().is_some_and(|end| end == "shard"));
+    let has_shards = names(out)?.iter().any(|name| is_shard(name));
     Ok(has_shards && !has_task && RunDir::open(out).is_err())
 }
 
@@ -108,29 +173,54 @@ fn clear_leftovers(out: &Path, finished: &BTreeMap<u64, ChunkRecord>) -> Result<
         .flat_map(|chunk| &chunk.shards)
         .map(|shard| shard.file.as_str())
         .collect();
-    for entry in fs::read_dir(out).map_err(DataError::io("read", out))? {
-        let path = entry.map_err(DataError::io("read", out))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let is_shard = |name: &str| {
-            let mut splits = Split::ALL.iter();
-            splits.any(|split| name.starts_with(&format!("{}-", split.name())))
-        };
-        // What `replace_file` leaves when it is killed.
-        let half_written = name.strip_prefix('.').is_some_and(|name| {
-            let ours = is_shard(name)
-                || [ShardManifest::FILE, Plan::FILE]
-                    .iter()
-                    .any(|f| name.starts_with(f));
-            ours && name.ends_with(".tmp")
-        });
-        let stale = half_written
-            || (is_shard(&name) && name.ends_with(".shard") && !keep.contains(&*name))
+    let is_ours = |name: &str| is_shard(name) || [ShardManifest::FILE, Plan::FILE].contains(&name);
+    for name in names(out)? {
+        let stale = half_written(&name).is_some_and(is_ours)
+            || (is_shard(&name) && !keep.contains(&*name))
             || (finished.is_empty() && name == ShardManifest::FILE);
+        let path = out.join(name);
         if stale && path.is_file() {
             fs::remove_file(&path).map_err(DataError::io("remove", &path))?;
         }
     }
     Ok(())
+}
+
+/// The names in a directory, in order; none if it is not there.
+fn names(dir: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in if_there(fs::read_dir(dir))
+        .map_err(DataError::io("read", dir))?
+        .into_iter()
+        .flatten()
+    {
+        let entry = entry.map_err(DataError::io("read", dir))?;
+        // A name that is no text is none of ours.
+        names.extend(entry.file_name().into_string());
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+fn is_part(name: &str) -> bool {
+    let number = name.strip_suffix(".json").and_then(|it| it.parse().ok());
+    number.is_some_and(|index| name == part_file(index))
+}
+
+fn is_shard(name: &str) -> bool {
+    let number = name
+        .strip_suffix(".shard")
+        .and_then(|name| name.rsplit_once('-')?.1.parse().ok());
+    number.is_some_and(|index| {
+        let mut splits = Split::ALL.into_iter();
+        splits.any(|split| name == shard_file(split, index))
+    })
+}
+
+/// The file that `replace_file` was writing when it was killed and left this.
+fn half_written(name: &str) -> Option<&str> {
+    let inner = name.strip_prefix('.')?.strip_suffix(".tmp")?;
+    Some(inner.rsplit_once('.')?.0)
 }
 
 /// The refusal to go on with shards of another corpus.
@@ -144,6 +234,31 @@ pub(super) fn changed(out: &Path, how: &str) -> DataError {
 
 /// A JSON file, or `None` when it is not what is expected: then its work is done again.
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    let text = fs::read_to_string(path).map_err(DataError::io("read", path))?;
-    Ok(serde_json::from_str(&text).ok())
+    let bytes = fs::read(path).map_err(DataError::io("read", path))?;
+    Ok(serde_json::from_slice(&bytes).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_ours() {
+        for ours in ["train-000000.shard", "validation-1234567.shard"] {
+            assert!(is_shard(ours), "{ours}");
+        }
+        for theirs in [
+            "train-old.shard",
+            "train-1.shard",
+            "train-000001.shards",
+            "test-000001.shard",
+        ] {
+            assert!(!is_shard(theirs), "{theirs}");
+        }
+        assert!(is_part("000012.json") && !is_part("12.json") && !is_part("chapter.json"));
+        let left = crate::files::temporary(Path::new("train-000003.shard"));
+        let left = left.to_string_lossy().into_owned();
+        assert_eq!(half_written(&left), Some("train-000003.shard"));
+        assert_eq!(half_written("train-000003.shard"), None);
+    }
 }

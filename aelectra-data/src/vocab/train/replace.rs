@@ -9,7 +9,7 @@ use crate::run::RunDir;
 use crate::vocab::WordPieceTokenizer;
 
 /// Where the new files are written before the old ones go.
-const NEW: &str = ".new";
+const NEW: &str = ".new-tokenizer";
 
 /// The files, in the order in which they are put in place. Readers want one of the last two: until
 /// then there is no tokenizer, rather than one of old and new files.
@@ -25,7 +25,7 @@ const FILES: [&str; 4] = [
 /// and say nothing.
 ///
 /// # Errors
-/// When the directory holds a model, or is a run's.
+/// When the directory holds a model, or is a run's, or has a file that is called as a tokenizer's and is none.
 pub fn refuse_model(dir: &Path) -> Result<()> {
     const MODEL: [&str; 3] = ["config.json", "model.safetensors", "pytorch_model.bin"];
     match MODEL
@@ -38,7 +38,22 @@ pub fn refuse_model(dir: &Path) -> Result<()> {
             found.display()
         ))
         .with_hint("give `--out` a directory of its own")),
-        None => refuse_run(dir),
+        None => refuse_run(dir).and_then(|()| refuse_what_is_none(dir)),
+    }
+}
+
+/// Another tokenizer may be replaced, and somebody's list of words may not.
+fn refuse_what_is_none(dir: &Path) -> Result<()> {
+    let mut files = FILES[2..].iter().map(|file| dir.join(file));
+    match files.find(|path| path.exists()) {
+        Some(found) if WordPieceTokenizer::from_dir(dir).is_err() => {
+            Err(DataError::invalid(format!(
+                "`{}` is there, would be replaced, and is no tokenizer's",
+                found.display()
+            ))
+            .with_hint("give `--out` a directory of its own"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -93,7 +108,11 @@ mod tests {
     fn a_model_keeps_its_tokenizer() {
         let dir = tempfile::tempdir().expect("a directory");
         refuse_model(dir.path()).expect("an empty directory");
-        fs::write(dir.path().join("vocab.txt"), "[PAD]").expect("writes");
+        fs::write(dir.path().join("vocab.txt"), "et\nto\n").expect("writes");
+        let error = refuse_model(dir.path()).expect_err("a list of words");
+        assert!(error.to_string().contains("vocab.txt"), "{error}");
+        let own = tokenizer("a b", TokenizerOptions::default());
+        own.save(dir.path()).expect("writes");
         refuse_model(dir.path()).expect("a tokenizer");
         fs::write(dir.path().join("config.json"), "{}").expect("writes");
         let error = refuse_model(dir.path()).expect_err("a model");

@@ -102,7 +102,6 @@ pub(super) fn forward(
 #[derive(Clone, Copy)]
 pub(super) struct Saved<'a> {
     pub qkv: &'a [f32],
-    pub context: &'a [f32],
     pub log_sums: &'a [f32],
 }
 
@@ -167,7 +166,8 @@ pub(super) fn backward(
                 (context_gradient, context),
                 (saved.qkv, value.transposed()),
             );
-        // Of the scores: p · (dp - Σ p·dp), where the sum is context · its gradient.
+        // Of the scores: p · (dp - Σ p·dp). The sum is also the context times its gradient, which would be rounded
+        // otherwise: where all of a row's probability is one token's, what should cancel would be left.
         heads.arithmetic.isa.run(
             #[inline(always)]
             || {
@@ -177,12 +177,11 @@ pub(super) fn backward(
                     .enumerate()
                 {
                     math::drop_row(gradients, heads.dropout, heads.mask_row(sequence, head, at));
-                    let from = context.start + at * context.row;
                     let mean = math::sum2(
-                        &saved.context[from..from + size],
-                        &context_gradient[from..from + size],
+                        row,
+                        gradients,
                         #[inline(always)]
-                        |c, g| c * g,
+                        |p, g| p * g,
                     );
                     // A token that sees itself alone has no choice: no gradient, not even rounding.
                     let mean = if tokens == 1 { gradients[0] } else { mean };

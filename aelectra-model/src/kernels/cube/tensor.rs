@@ -79,7 +79,7 @@ pub(super) fn transposed(tensor: CubeTensor) -> CubeTensor {
 /// A contiguous tensor as the argument of a kernel.
 pub(super) fn argument(tensor: &CubeTensor) -> BufferArg {
     let count = tensor.meta.num_elements();
-    debug_assert!(tensor.is_contiguous(), "kernels count on it");
+    assert!(tensor.is_contiguous(), "kernels count on it");
     // SAFETY: a contiguous tensor's buffer holds as many elements as its shape says. Burn's own conversion
     // clones the whole tensor, which was 7 % of what a step costs the host.
     unsafe { BufferArg::from_raw_parts(tensor.handle.clone(), count) }

@@ -263,7 +263,7 @@ pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
 
 /// Where models are looked for that are no directories; shows progress as [`resolve_model`] does.
 pub(crate) fn hub(global: Global) -> HubOptions {
-    let options = HubOptions::from_process_env();
+    let options = HubOptions::from_process_env().with_notice(crate::output::note);
     if global.quiet {
         return options;
     }

@@ -62,3 +62,7 @@ impl Live {
 }
 
 pub(crate) fn restore_terminal() {}
+
+pub(crate) const fn has_terminal() -> bool {
+    false
+}

@@ -1,6 +1,7 @@
 //! Where words go: data to standard output, everything else to standard error.
 
-use std::io::Write;
+use std::borrow::Cow;
+use std::io::{IsTerminal, Write};
 
 use serde::Serialize;
 
@@ -58,7 +59,12 @@ pub(crate) fn percent(share: Option<f64>, digits: usize) -> String {
 
 /// Prints a line of data.
 pub(crate) fn line(text: &str) -> anyhow::Result<()> {
-    match writeln!(std::io::stdout().lock(), "{text}") {
+    let stdout = std::io::stdout();
+    let text = match stdout.is_terminal() {
+        true => visible(text),
+        false => Cow::Borrowed(text),
+    };
+    match writeln!(stdout.lock(), "{text}") {
         // EIO: the terminal has vanished. The work is done all the same, and its exit code says how.
         Err(error) if error.raw_os_error() == Some(5) => Ok(()),
         other => Ok(other?),
@@ -68,7 +74,16 @@ pub(crate) fn line(text: &str) -> anyhow::Result<()> {
 /// Tells the reader something.
 pub(crate) fn note(text: &str) {
     // Nobody may be listening; that must not stop the work.
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", visible(text));
+}
+
+/// Without what would steer a terminal: labels, names of files and parts of texts come from wherever they come from.
+fn visible(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    match text.contains(steers) {
+        true => text.replace(steers, "\u{fffd}").into(),
+        false => text.into(),
+    }
 }
 
 /// Tells what went wrong and what to do.
@@ -76,5 +91,19 @@ pub(crate) fn error(text: &str, hint: Option<&str>) {
     note(&format!("error: {text}"));
     if let Some(hint) = hint {
         note(&format!("\nhint: {hint}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_not_given_to_it() {
+        assert_eq!(visible("et\tord\nØ"), "et\tord\nØ");
+        assert_eq!(
+            visible("\u{1b}]0;x\u{7}\u{9b}1m"),
+            "\u{fffd}]0;x\u{fffd}\u{fffd}1m"
+        );
     }
 }

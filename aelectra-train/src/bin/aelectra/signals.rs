@@ -1,5 +1,5 @@
-//! SIGINT, SIGTERM and SIGHUP: the first asks for a checkpoint and a stop, a second SIGINT or
-//! SIGTERM stops at once.
+//! SIGINT, SIGTERM, SIGUSR1 and SIGHUP: the first asks for a checkpoint and a stop, a second one but SIGHUP stops at once.
+//! (SIGUSR1 is what batch systems are often told to send some minutes before the end of a job's time.)
 //!
 //! SIGHUP says that the terminal went away: its window was closed, its connection broke, its
 //! multiplexer ended. Work that nobody watches any more is not lost that way and does not go on
@@ -7,15 +7,20 @@
 //! (tmux, `disown`): no SIGHUP arrives then, or it is ignored, and stays so.
 
 use std::thread;
+use std::time::{Duration, Instant};
 
 use aelectra_train::stop::StopFlag;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
+
+/// Programs that start others pass signals on that these have had already: what comes so soon after the first is the same
+/// wish.
+const SAME_WISH: Duration = Duration::from_millis(300);
 
 /// A flag that these signals set.
 pub(crate) fn stop_flag() -> anyhow::Result<StopFlag> {
     let stop = StopFlag::default();
-    let mut watched = vec![SIGINT, SIGTERM];
+    let mut watched = vec![SIGINT, SIGTERM, SIGUSR1];
     if !is_hangup_ignored() {
         watched.push(SIGHUP);
     }
@@ -26,20 +31,36 @@ pub(crate) fn stop_flag() -> anyhow::Result<StopFlag> {
         .name("signals".to_owned())
         .spawn(move || {
             let mut asked = false;
+            let mut first: Option<Instant> = None;
             for signal in signals.forever() {
                 // A closing terminal sends SIGHUP more than once, and a logout SIGTERM with it, in
                 // either order; that is one wish, not two. The dashboard's Ctrl-C is a key, and one.
                 let by_key = |first: usize| first != SIGHUP as usize;
                 asked |= flag.requested().is_some_and(by_key);
+                if first.is_some_and(|first| first.elapsed() < SAME_WISH) {
+                    continue;
+                }
                 if asked && signal != SIGHUP {
                     crate::dashboard::restore_terminal();
                     signal_hook::low_level::exit(128 + signal);
                 }
                 asked |= signal != SIGHUP;
+                if signal != SIGHUP {
+                    first = Some(Instant::now());
+                    tell();
+                }
                 flag.request(signal as usize);
             }
         })?;
     Ok(stop)
+}
+
+/// Says that the wish was heard, where no dashboard does. Not on this thread: who has stopped the terminal must still be heard.
+fn tell() {
+    if !crate::dashboard::has_terminal() {
+        let what = "stopping as soon as what is done is kept; the same again stops at once";
+        thread::spawn(move || crate::output::note(what));
+    }
 }
 
 /// Whether this process was started to outlive its terminal, as `nohup` does. Told by the mask of

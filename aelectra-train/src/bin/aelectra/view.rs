@@ -37,7 +37,13 @@ impl View {
         if global.quiet {
             return Vec::new();
         }
-        vec![Box::new(ConsoleSink::new(Lines(Arc::clone(&self.taken))))]
+        match ConsoleSink::new(Lines(Arc::clone(&self.taken))) {
+            Ok(lines) => vec![Box::new(lines)],
+            Err(error) => {
+                crate::output::note(&format!("no lines of progress: {error}"));
+                Vec::new()
+            }
+        }
     }
 
     /// Waits until the reader has seen enough of the finished run. Where a signal asked to stop

@@ -1,7 +1,7 @@
 //! Checkpoints of a run: when, which is the best, which go.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aelectra_data::run::{CheckpointEvent, Pointer, RunDir, RunEvent};
 use aelectra_model::ElectraPretrainer;
@@ -10,6 +10,10 @@ use super::Trainer;
 use crate::error::{Result, TrainError};
 use crate::pretrain::checkpoint;
 use crate::survive::survived;
+
+/// How long room for the last checkpoint is waited for, and how often it is looked for.
+const PATIENCE: Duration = Duration::from_secs(600);
+const PAUSE: Duration = Duration::from_secs(5);
 
 impl Trainer<'_> {
     /// A checkpoint before the run ends with an error. The weights are those of the last step still; where
@@ -52,6 +56,34 @@ impl Trainer<'_> {
         })
     }
 
+    /// The checkpoint at the end of a run, without which its last steps are lost. Where the disk is full, older checkpoints
+    /// go, and then it is tried again for some minutes.
+    pub(super) fn checkpoint_at_the_end(&mut self, model: &ElectraPretrainer) -> Result<()> {
+        let Err(mut error) = self.checkpoint(model) else {
+            return Ok(());
+        };
+        if self.disk_is_full {
+            self.drop_checkpoints_but(1, self.options.config.keep_every);
+            self.bus.warn(
+                format!("{error}: older checkpoints are deleted, to make room"),
+                Some(self.state.step),
+            );
+            let begun = Instant::now();
+            loop {
+                match self.checkpoint(model) {
+                    Ok(()) => return Ok(()),
+                    Err(again) => error = again,
+                }
+                let given_up = self.options.stop.requested().is_some();
+                if !self.disk_is_full || given_up || begun.elapsed() > PATIENCE {
+                    break;
+                }
+                std::thread::sleep(PAUSE);
+            }
+        }
+        Err(error)
+    }
+
     pub(super) fn checkpoint(&mut self, model: &ElectraPretrainer) -> Result<()> {
         // Counters of skipped steps must be true in the checkpoint.
         self.report_steps()?;
@@ -70,6 +102,7 @@ impl Trainer<'_> {
             true => checkpoint::restate(run, &self.state),
             false => checkpoint::save(run, model, &self.optimizer, &self.state),
         };
+        self.disk_is_full = saved.as_ref().is_err_and(TrainError::is_of_a_full_disk);
         let path = match saved {
             Ok(path) => path,
             Err(error) => {
@@ -110,13 +143,20 @@ impl Trainer<'_> {
     }
 
     pub(super) fn drop_old_checkpoints(&self) {
-        let run = &self.options.run;
         let config = &self.options.config;
+        self.drop_checkpoints_but(config.keep_checkpoints, config.keep_every);
+    }
+
+    /// Deletes all but the newest `keep`, every `every`th step and the best.
+    fn drop_checkpoints_but(&self, keep: usize, every: u64) {
+        let run = &self.options.run;
         let steps: Vec<u64> = checkpoint::list(run).iter().map(|c| c.0).collect();
-        let best = run.read_pointer(Pointer::Best).ok().flatten();
+        let Ok(best) = run.read_pointer(Pointer::Best) else {
+            // One of them is the best, and nobody knows which.
+            return;
+        };
         let best = best.and_then(|path| checkpoint::step_of(&path));
-        for step in checkpoint::expendable(&steps, config.keep_checkpoints, config.keep_every, best)
-        {
+        for step in checkpoint::expendable(&steps, keep, every, best) {
             let path = run.checkpoint(step);
             if let Err(error) = std::fs::remove_dir_all(&path) {
                 let message = format!("cannot delete `{}`: {error}", path.display());

@@ -9,6 +9,7 @@ use crate::pretrain::evaluate::{evaluate, sample_event};
 use crate::pretrain::replicas::survived;
 
 impl Trainer<'_> {
+    /// Measures the weights of this step, unless it is asked to stop meanwhile.
     pub(super) fn evaluate(&mut self, model: &ElectraPretrainer) -> Result<()> {
         let Some(source) = &self.options.validation else {
             return Ok(());
@@ -17,8 +18,12 @@ impl Trainer<'_> {
         let step = self.state.step;
         let own = &options.devices[0];
         let event = survived(own, || {
-            evaluate(model, &options.config, source, step, &own.device)
+            let (config, stop) = (&options.config, &options.stop);
+            evaluate(model, config, source, step, &own.device, stop)
         })?;
+        let Some(event) = event else {
+            return Ok(());
+        };
         let metrics = event.metrics;
         self.bus.emit(RunEvent::Eval(event));
         let sample = survived(own, || {

@@ -77,6 +77,8 @@ pub(crate) struct Trainer<'a> {
     waited: f64,
     window: Window,
     last_checkpoint: Option<u64>,
+    /// Whether there was no room for the latest.
+    disk_is_full: bool,
     last_evaluation: Option<(u64, PretrainMetrics)>,
     last_training: PretrainMetrics,
     trained_seconds: f64,
@@ -144,6 +146,7 @@ impl<'a> Trainer<'a> {
             waited: 0.0,
             window: Window::default(),
             last_checkpoint,
+            disk_is_full: false,
             last_evaluation: measured,
             last_training: PretrainMetrics::default(),
             trained_seconds: 0.0,
@@ -163,7 +166,7 @@ impl<'a> Trainer<'a> {
         let step = trainer.state.step;
         // Before an evaluation, which takes longer than whoever stops a process may wait.
         if trainer.last_checkpoint != Some(step) || trainer.improved() {
-            trainer.checkpoint(&model)?;
+            trainer.checkpoint_at_the_end(&model)?;
         }
         let hurries = matches!(end.reason, EndReason::Nonfinite | EndReason::Interrupted);
         if !hurries && !trainer.is_evaluated() {

@@ -18,7 +18,7 @@ pub(in super::super) const VECTORS: usize = WIDTH / LANES;
 
 /// A vector's worth of numbers where a vector may be read without crossing a cache line.
 #[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub(in super::super) struct Line(pub [f32; LANES]);
 
 /// A tile of the result on its way to memory; of two panels the first half is one's, the second the

@@ -226,7 +226,6 @@ fn backward_piece(
         let first = sequence.first - piece.rows.start;
         let saved = attention::Saved {
             qkv: &state.qkv,
-            context: &state.context,
             log_sums: &state.log_sums[first * count..(first + sequence.tokens) * count],
         };
         attention::backward(

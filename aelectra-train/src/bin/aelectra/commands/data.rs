@@ -151,14 +151,17 @@ fn dane(args: &DaneArgs, global: Global) -> anyhow::Result<u8> {
         let archive = match &args.archive {
             Some(path) => path.clone(),
             None => {
-                output::note(&format!(
-                    "downloading {} ({:.1} MB), licence {} ({})",
-                    DANE.url,
-                    DANE.bytes as f64 / 1e6,
-                    DANE.licence,
-                    DANE.licence_url
-                ));
-                download(&DANE, &args.out)
+                let options = crate::common::hub(global);
+                if !options.offline {
+                    output::note(&format!(
+                        "downloading {} ({:.1} MB), licence {} ({})",
+                        DANE.url,
+                        DANE.bytes as f64 / 1e6,
+                        DANE.licence,
+                        DANE.licence_url
+                    ));
+                }
+                download(&DANE, &args.out, &options)
                     .map_err(|error| with_advice(&error, instructions(&DANE, &args.out)))?
             }
         };

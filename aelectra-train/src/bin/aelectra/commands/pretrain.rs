@@ -122,8 +122,12 @@ pub(crate) fn run(args: &PretrainArgs, global: Global) -> anyhow::Result<u8> {
     }
     output::show(global, &value, || {
         format!(
-            "{} steps, {:.0} tokens/s{}: {}\n{}",
+            "{} steps{}, {:.0} tokens/s{}: {}\n{}",
             summary.steps,
+            match summary.skipped_steps {
+                0 => String::new(),
+                skipped => format!(" ({skipped} of them skipped: a gradient that was not finite)"),
+            },
             summary.tokens_per_second,
             if summary.is_held_out {
                 ""

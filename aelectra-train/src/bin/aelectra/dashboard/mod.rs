@@ -14,7 +14,7 @@ use aelectra_data::run::RunDir;
 use aelectra_train::stop::StopFlag;
 use aelectra_tui::{Exit, Options, TuiError};
 
-pub(crate) use aelectra_tui::restore as restore_terminal;
+pub(crate) use aelectra_tui::{has_terminal, restore as restore_terminal};
 pub(crate) use report::{ReportArgs, run as run_report};
 pub(crate) use runs::{RunsArgs, run as run_runs};
 pub(crate) use verb::{DashboardArgs, run as run_dashboard};

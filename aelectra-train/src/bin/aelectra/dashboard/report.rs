@@ -30,6 +30,10 @@ pub(crate) fn run(args: &ReportArgs, global: Global) -> anyhow::Result<u8> {
     let out = out.unwrap_or_else(|| args.run.join("report.html"));
     super::refuse_run_files(&out, std::slice::from_ref(&args.run), "html")?;
     write_named(&out, page.as_bytes())?;
+    output::note(
+        "note: the page names this machine and its paths, and has the text that the run was last judged on; read it \
+         before you pass it on",
+    );
     output::show(global, &serde_json::json!({ "report": out }), || {
         out.display().to_string()
     })

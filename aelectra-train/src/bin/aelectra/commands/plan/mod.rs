@@ -52,6 +52,12 @@ pub(crate) fn run(args: &PlanArgs, global: Global) -> anyhow::Result<u8> {
             args.tokens.map(|tokens| tokens.0),
         ),
     };
+    if length < 3 {
+        return Err(output::usage(
+            format!("examples of {length} pieces have no room for a word between [CLS] and [SEP]"),
+            "give a larger --length",
+        ));
+    }
     if length > config.model.max_position_embeddings {
         return Err(output::usage(
             format!(

@@ -104,6 +104,7 @@ pub(super) fn run(job: &Job<'_>, global: Global) -> anyhow::Result<u8> {
     } = find(job.input, job.out)?;
     std::fs::create_dir_all(job.out).map_err(DataError::io("create", job.out))?;
     let _lock = Lock::of_directory(job.out, "aelectra predict")?;
+    refuse_others_files(job, files.iter().map(|file| destination(&root, file, job)))?;
     check_made(job)?;
     let mut made = Done::read(job.out)?;
     let mut report = Report {
@@ -161,6 +162,13 @@ pub(super) fn run(job: &Job<'_>, global: Global) -> anyhow::Result<u8> {
     report.seconds = started.elapsed().as_secs_f64();
     report.documents_per_second = report.documents as f64 / report.seconds.max(1e-9);
     output::show(global, &report, || describe(&report, job.out))?;
+    if job.renderer.redact && report.documents > 0 {
+        output::note(&format!(
+            "note: `{}` tells outputs that are done by a hash of each text as it was, which a guess can be compared with; \
+             do not pass it on with them",
+            job.out.join(super::done::NAME).display()
+        ));
+    }
     Ok(match job.stop.requested() {
         Some(signal) if report.interrupted => (128 + signal) as u8,
         _ => u8::from(report.failed > 0),
@@ -188,6 +196,26 @@ fn destination(root: &Path, file: &Path, job: &Job<'_>) -> PathBuf {
 
 fn size(file: &Path) -> u64 {
     std::fs::metadata(file).map_or(0, |metadata| metadata.len())
+}
+
+/// Refuses a directory that is none of ours and has files with names of outputs: they would be replaced.
+fn refuse_others_files(
+    job: &Job<'_>,
+    mut outputs: impl Iterator<Item = PathBuf>,
+) -> anyhow::Result<()> {
+    if job.out.join(RECORD).exists() {
+        return Ok(());
+    }
+    match outputs.find(|output| output.exists()) {
+        Some(output) => Err(output::usage(
+            format!(
+                "`{}` is there, was not written by this program, and would be replaced",
+                output.display()
+            ),
+            "give a new --out",
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Refuses a directory whose outputs were made otherwise.

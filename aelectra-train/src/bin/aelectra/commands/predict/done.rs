@@ -11,7 +11,7 @@ use aelectra_data::files::replace_file;
 use serde::{Deserialize, Serialize};
 
 /// Its name; no ending, so that no pattern for outputs takes it.
-const NAME: &str = "predict.done";
+pub(super) const NAME: &str = "predict.done";
 
 /// An output, and what it was made of.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
