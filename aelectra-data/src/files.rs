@@ -17,6 +17,12 @@ use crate::error::{DataError, Result};
 /// # Errors
 /// [`DataError::Io`] if the operating system refuses; the old file is then still there.
 pub fn replace_file(path: &Path, content: &[u8]) -> Result<()> {
+    write_beside(path, content)?;
+    sync_directory_of(path).map_err(DataError::io("write", path))
+}
+
+/// [`replace_file`] before its directory is synced.
+fn write_beside(path: &Path, content: &[u8]) -> Result<()> {
     let permissions = fs::metadata(path).ok().map(|old| old.permissions());
     replace_with(path, |temporary| {
         let mut file = create_new(temporary, permissions.as_ref())?;
@@ -25,6 +31,44 @@ pub fn replace_file(path: &Path, content: &[u8]) -> Result<()> {
             file.set_permissions(permissions)?;
         }
         file.sync_all()
+    })
+}
+
+/// Replaces several files at once, as [`replace_file`] does one; their directories are synced once each. With thousands of
+/// small files it is the disk that is waited for, and it can do several at a time.
+///
+/// # Errors
+/// As [`replace_file`]; others of the files may have been replaced.
+#[cfg(feature = "text")]
+pub fn replace_files(files: &[(&Path, &[u8])]) -> Result<()> {
+    /// Writes under way at a time.
+    const AT_ONCE: usize = 16;
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let write = || {
+        while let Some((path, content)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            write_beside(path, content)?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (1..files.len().min(AT_ONCE))
+            .map(|_| scope.spawn(write))
+            .collect();
+        let own = write();
+        threads
+            .into_iter()
+            .map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .fold(own, Result::and)
+    })?;
+    let directories: std::collections::BTreeSet<_> =
+        files.iter().map(|(path, _)| path.parent()).collect();
+    directories.into_iter().flatten().try_for_each(|directory| {
+        // Any name in it stands for its directory.
+        sync_directory_of(&directory.join("x")).map_err(DataError::io("write", directory))
     })
 }
 
@@ -162,13 +206,12 @@ pub(crate) fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Replaces `path` by what `make` puts at the temporary path it is given.
+/// Replaces `path` by what `make` puts at the temporary path it is given; the directory is not synced.
 pub(crate) fn replace_with(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
     let temporary = temporary(path);
     let replace = || {
         make(&temporary)?;
-        fs::rename(&temporary, path)?;
-        sync_directory_of(path)
+        fs::rename(&temporary, path)
     };
     replace().map_err(|error| {
         // The first error is the one to report; a leftover temporary file harms nothing.
@@ -305,6 +348,23 @@ mod tests {
         remove_unfinished(dir.path());
         assert!(!dir.path().join(".a.1-2.tmp").exists());
         assert!(dir.path().join(".notes.old.tmp").exists());
+    }
+
+    #[test]
+    fn several_files_are_replaced_or_told() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let paths: Vec<PathBuf> = (0..40).map(|at| dir.path().join(at.to_string())).collect();
+        let files: Vec<(&Path, &[u8])> = paths.iter().map(|path| (&**path, &b"new"[..])).collect();
+        replace_files(&files).expect("writes");
+        for path in &paths {
+            assert_eq!(fs::read(path).expect("is there"), b"new");
+        }
+        assert_eq!(fs::read_dir(dir.path()).expect("lists").count(), 40);
+        let nowhere = dir.path().join("none/a");
+        let with_one = [&files[..], &[(&*nowhere, b"x")]].concat();
+        let told = replace_files(&with_one).expect_err("no such directory");
+        assert!(told.to_string().contains("none/a"), "{told}");
+        replace_files(&[]).expect("nothing to do");
     }
 
     #[test]

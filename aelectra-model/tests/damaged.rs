@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use aelectra_model::checkpoint::{ModelDir, save_model};
 use aelectra_model::{ElectraForPreTraining, Result, parameters};
-use burn::tensor::Device;
+use burn::tensor::{Device, TensorData};
 use common::{copy_model, golden, open};
 
 /// Parameters by path, as bits.
@@ -60,6 +60,31 @@ impl Exported {
         std::fs::write(&self.weights, bytes).expect("written");
         let (model, _) = ModelDir::open(self.root.path())?.for_pretraining(&self.device)?;
         Ok(model)
+    }
+}
+
+/// One such number in the row of a word, and nothing is found in any sentence with it.
+#[test]
+fn weights_that_are_not_finite_are_named() {
+    let exported = Exported::new();
+    let dir = ModelDir::open(exported.root.path()).expect("a model");
+    for odd in [f32::NAN, f32::INFINITY] {
+        let (model, _) = dir.for_pretraining(&exported.device).expect("loads");
+        let model = parameters::replace(model, |path, shape| {
+            let mut values = vec![0.5; shape.iter().product()];
+            values[0] = odd;
+            let is_wanted = path.ends_with("word_embeddings.weight");
+            is_wanted.then(|| TensorData::new(values, shape.to_vec()))
+        });
+        let broken = tempfile::tempdir().expect("a temporary directory");
+        save_model(broken.path(), &dir.config, "ElectraForPreTraining", &model).expect("saved");
+        let read =
+            ModelDir::open(broken.path()).and_then(|dir| dir.for_pretraining(&exported.device));
+        let told = read.expect_err("not finite").to_string();
+        assert!(
+            told.contains("word_embeddings.weight") && told.contains("not finite"),
+            "{told}"
+        );
     }
 }
 

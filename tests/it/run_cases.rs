@@ -240,6 +240,13 @@ fn a_second_series_and_a_second_comparison_are_told_who_holds_them() {
     assert_in_use(&told, "compare", first.id());
     first.kill().expect("killed");
     first.wait().expect("reaped");
+    // Nor does what it had started go on.
+    wait_for("the end of its child", || {
+        let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let table = series.at("table");
+        let mut commands = processes.filter_map(|it| std::fs::read(it.path().join("cmdline")).ok());
+        !commands.any(|command| String::from_utf8_lossy(&command).contains(&table))
+    });
 }
 
 #[test]

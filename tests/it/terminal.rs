@@ -250,7 +250,7 @@ fn a_stopped_terminal_holds_up_neither_the_training_nor_its_end() {
         let (mut child, _terminal) = spawn(&scene, out, "100000", flags);
         let started = Instant::now();
         // More lines than a terminal keeps for who does not read.
-        while scene.events(out).len() < 2000 {
+        while scene.events(out).len() < 1000 {
             assert!(started.elapsed() < PATIENCE, "{out}: it waits for a reader");
             std::thread::sleep(Duration::from_millis(50));
         }

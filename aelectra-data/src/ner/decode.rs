@@ -196,12 +196,18 @@ impl TagDecoder {
             .iter()
             .map(|row| row.and_then(|_| found.next()))
             .collect();
+        // Of each word the next one that has a tag.
+        let mut next = None;
+        let mut following = vec![None; tags.len()];
+        for (tag, following) in tags.iter().zip(&mut following).rev() {
+            *following = next;
+            next = tag.or(next);
+        }
         for at in 0..tags.len() {
             if tags[at].is_none() {
-                let next = tags[at + 1..].iter().flatten().next();
-                let inside = match (at.checked_sub(1).and_then(|at| tags[at]), next) {
+                let inside = match (at.checked_sub(1).and_then(|at| tags[at]), following[at]) {
                     (Some(before), Some(next)) if before.tag != 0 && self.continues(next.tag) => {
-                        *next
+                        next
                     }
                     _ => Decoded { tag: 0, score: 1.0 },
                 };
@@ -270,6 +276,10 @@ impl TagDecoder {
             let step = |class: usize| {
                 if at == 0 {
                     return (0, if self.starts[class] { 0.0 } else { BROKEN });
+                }
+                if self.before[class].len() == classes {
+                    // Most may follow any: with hundreds of labels, looking through all of them would be most of the work.
+                    return (anywhere, sums[anywhere]);
                 }
                 let broken = (anywhere, sums[anywhere] + BROKEN);
                 self.before[class].iter().fold(broken, |best, &before| {

@@ -57,7 +57,7 @@ pub struct ErrorTable {
     pub correct: usize,
     /// Differences by kind.
     pub counts: BTreeMap<ErrorKind, usize>,
-    /// The differences in the order of the sentences.
+    /// The differences in the order of the sentences, or the first of each kind.
     pub errors: Vec<NerError>,
 }
 
@@ -69,12 +69,15 @@ pub struct ErrorTable {
 /// or spurious. Hence `correct + boundary + type + missed` is the number of gold entities, and
 /// `correct + boundary + type + spurious` that of predictions.
 ///
+/// Of each kind at most `limit` are listed, each with a copy of its sentence; all are counted.
+///
 /// # Errors
 /// As [`score`](super::score()).
 pub fn error_table(
     sentences: &[NerSentence],
     predicted: &[Vec<String>],
     mode: Mode,
+    limit: usize,
 ) -> Result<ErrorTable> {
     let gold: Vec<Vec<String>> = sentences.iter().map(|s| s.tags.clone()).collect();
     let mut table = ErrorTable::default();
@@ -87,7 +90,11 @@ pub fn error_table(
         let (correct, differences) = compare(&gold, &predicted);
         table.correct += correct;
         for (kind, gold, predicted) in differences {
-            *table.counts.entry(kind).or_default() += 1;
+            let count = table.counts.entry(kind).or_default();
+            *count += 1;
+            if *count > limit {
+                continue;
+            }
             table.errors.push(NerError {
                 kind,
                 sentence: index,
@@ -182,7 +189,7 @@ mod tests {
     fn four_kinds() {
         let gold = sentence("B-PER I-PER O B-LOC O B-ORG I-ORG O B-LOC O");
         let predicted = sentence("B-PER O O B-ORG O B-LOC O B-MISC B-LOC B-PER").tags;
-        let table = error_table(&[gold], &[predicted], Mode::Default).expect("compares");
+        let table = error_table(&[gold], &[predicted], Mode::Default, 99).expect("compares");
         let kinds: Vec<ErrorKind> = table.errors.iter().map(|e| e.kind).collect();
         let expected = [
             ErrorKind::Boundary,
@@ -208,7 +215,7 @@ mod tests {
     fn longest_overlap_wins_and_the_rest_is_missed() {
         let gold = sentence("B-PER B-PER I-PER O");
         let predicted = sentence("B-PER I-PER I-PER O").tags;
-        let table = error_table(&[gold], &[predicted], Mode::Default).expect("compares");
+        let table = error_table(&[gold], &[predicted], Mode::Default, 99).expect("compares");
         assert_eq!(table.counts[&ErrorKind::Boundary], 1);
         assert_eq!(table.counts[&ErrorKind::Missed], 1);
         let boundary = table.errors.iter().find(|e| e.kind == ErrorKind::Boundary);
@@ -224,7 +231,7 @@ mod tests {
             let predicted: Vec<String> = tags.iter().map(|t| names[t.1].to_owned()).collect();
             let sentence = NerSentence { tokens: gold.clone(), tags: gold.clone(), line: 0 };
             let predicted = [predicted];
-            let table = error_table(&[sentence], &predicted, Mode::Default).expect("compares");
+            let table = error_table(&[sentence], &predicted, Mode::Default, 99).expect("compares");
             let micro = score(&[gold], &predicted, Mode::Default).expect("scores").micro;
             let of = |kind| table.counts.get(&kind).copied().unwrap_or(0);
             let paired = table.correct + of(ErrorKind::Boundary) + of(ErrorKind::Type);

@@ -37,6 +37,9 @@ pub fn sentences(text: &str, words: &[Word<'_>]) -> Vec<Range<usize>> {
     found
 }
 
+/// Marks that close quotes and brackets after a sentence, at most.
+const MOST_CLOSERS: usize = 64;
+
 /// Whether a sentence ends after `words` if the next word starts with `initial`.
 fn ends_sentence(words: &[Word<'_>], initial: char) -> bool {
     let closers = words.iter().rev().take_while(|w| {
@@ -45,7 +48,8 @@ fn ends_sentence(words: &[Word<'_>], initial: char) -> bool {
             "\"" | "'" | "”" | "“" | "’" | "»" | "«" | "›" | ")" | "]"
         )
     });
-    let closers: Vec<&Word<'_>> = closers.collect();
+    // More than these close nothing, and are asked about after each.
+    let closers: Vec<&Word<'_>> = closers.take(MOST_CLOSERS).collect();
     let last = words.len() - closers.len();
     let Some(mark) = last.checked_sub(1).map(|i| &words[i]) else {
         return false;

@@ -1,5 +1,6 @@
 //! Entities as stretches of a text, put on its tokens.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// An entity as the file gives it.
@@ -47,7 +48,7 @@ pub(super) fn tag(
     unfit: &mut Unfit,
 ) -> Vec<String> {
     let mut tags = vec!["O".to_owned(); tokens.len()];
-    let mut placed: Vec<(Range<usize>, &str)> = Vec::new();
+    let mut placed: HashSet<(usize, usize, &str)> = HashSet::new();
     let mut by_length: Vec<&Entity> = entities.iter().collect();
     by_length.sort_by_key(|entity| (std::cmp::Reverse(entity.range.len()), entity.range.start));
     for Entity { range, label } in by_length {
@@ -70,11 +71,10 @@ pub(super) fn tag(
             count(&mut unfit.without_token);
             continue;
         }
-        let same = |(place, class): &(Range<usize>, &str)| *place == (first..end) && class == label;
-        if placed.iter().any(same) {
+        if placed.contains(&(first, end, label.as_str())) {
             continue;
         }
-        if placed.iter().any(|(p, _)| p.start < end && first < p.end) {
+        if tags[first..end].iter().any(|tag| tag != "O") {
             count(&mut unfit.overlapping);
             continue;
         }
@@ -87,7 +87,7 @@ pub(super) fn tag(
         for (i, tag) in tags[first..end].iter_mut().enumerate() {
             *tag = format!("{}-{label}", if i == 0 { 'B' } else { 'I' });
         }
-        placed.push((first..end, label));
+        placed.insert((first, end, label.as_str()));
     }
     tags
 }

@@ -1,8 +1,8 @@
 //! The manifest of a shard directory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Display;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -80,10 +80,17 @@ impl Plan {
             let (compression, encoding) = (source.compression.name(), source.encoding.name());
             format!("read as {format}, {compression}, {encoding}")
         };
-        let sources = self.sources.iter().chain(&now.sources);
-        let paths: BTreeSet<&Path> = sources.map(|source| source.path.as_path()).collect();
+        if self.sources == now.sources {
+            return out;
+        }
+        let by_path = |sources: &'_ [Source]| -> HashMap<PathBuf, Source> {
+            let named = |source: &Source| (source.path.clone(), source.clone());
+            sources.iter().map(named).collect()
+        };
+        let (all_before, all_after) = (by_path(&self.sources), by_path(&now.sources));
+        let paths: BTreeSet<&PathBuf> = all_before.keys().chain(all_after.keys()).collect();
         for path in paths {
-            let (before, after) = (self.source(path), now.source(path));
+            let (before, after) = (all_before.get(path), all_after.get(path));
             let (what_before, what_after) = match (before, after) {
                 (Some(before), Some(after)) if before.bytes == after.bytes => {
                     (kind(before), kind(after))
@@ -95,10 +102,6 @@ impl Plan {
             }
         }
         out
-    }
-
-    fn source(&self, path: &Path) -> Option<&Source> {
-        self.sources.iter().find(|source| source.path == path)
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+#[cfg(unix)]
+use memmap2::Advice;
 use memmap2::Mmap;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
@@ -50,6 +52,9 @@ impl Shard {
         if xxh3_64(&map[HEADER_BYTES..]) != header.checksum {
             return Err(damaged(&path, "its content does not match its checksum"));
         }
+        // Examples are drawn from anywhere: reading ahead would fetch far more than is used. It is only advice.
+        #[cfg(unix)]
+        let _ = map.advise(Advice::Random);
         Ok(Self {
             path,
             header,

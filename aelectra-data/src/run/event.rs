@@ -108,6 +108,8 @@ pub struct StartEvent {
     pub eval_every: Option<u64>,
     /// Steps between checkpoints.
     pub checkpoint_every: Option<u64>,
+    /// Seconds after which this process ends the run if its steps have not.
+    pub max_seconds: Option<f64>,
 }
 
 /// The run continues from a checkpoint.

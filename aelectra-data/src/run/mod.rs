@@ -27,7 +27,7 @@
 //!
 //! | `kind` | fields (`?` = may be absent) | Rust |
 //! | --- | --- | --- |
-//! | `start` | `task`, `run?`, `model?`, `device?`, `total_steps?`, `total_epochs?`, `first_step?`, `batch_size?`, `sequence_length?`, `parameters?`, `seed?`, `pid?`, `host?`, `log_every?`, `eval_every?`, `checkpoint_every?` | [`StartEvent`] |
+//! | `start` | `task`, `run?`, `model?`, `device?`, `total_steps?`, `total_epochs?`, `first_step?`, `batch_size?`, `sequence_length?`, `parameters?`, `seed?`, `pid?`, `host?`, `log_every?`, `eval_every?`, `checkpoint_every?`, `max_seconds?` | [`StartEvent`] |
 //! | `resumed` | `step`, `checkpoint?` | [`ResumedEvent`] |
 //! | `step` | `step`, `total_steps?`, the fields of [`PretrainMetrics`], `lr?`, `grad_norm?`, `tokens_seen?`, `tokens_per_second?`, `step_seconds?` {`data?`, `forward?`, `backward?`, `optimizer?`, `total?`}, `devices?` [{`device`, `tokens`, `compute`, `communication`, `waiting`}], `rss_bytes?`, `skipped_steps?` | [`StepEvent`] |
 //! | `eval` | `step`, `split?`, `examples?`, `seconds?`, and the fields of [`PretrainMetrics`] | [`EvalEvent`] |

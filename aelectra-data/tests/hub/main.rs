@@ -211,7 +211,7 @@ fn a_mistyped_path_is_not_a_download() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&told);
     let options = options.with_notice(move |what| heard.lock().unwrap().push(what.to_owned()));
-    for model in ["runs/ner", "src/ner"] {
+    for model in ["runs/ner", "tests/none"] {
         let (error, text) = failure(model, &options);
         assert!(matches!(error, HubError::NoSuchModel { .. }), "{error}");
         assert!(text.contains(&format!("{model}@main")), "{text}");

@@ -147,15 +147,23 @@ impl Tagger {
     /// One tag per word of each sentence, which is given as its words.
     ///
     /// # Errors
-    /// When a sentence cannot be cut into windows, or the model has no finite score for a word: nothing would be
-    /// found in it, which must not look like a text without entities.
+    /// When a sentence cannot be cut into windows, and as [`Tagger::decode`].
     pub fn tag<'a, W: AsRef<str> + Sync + 'a>(
         &self,
         sentences: impl IntoIterator<Item = &'a [W]>,
     ) -> Result<Vec<Vec<Decoded>>> {
         let windows = self.windows(sentences)?;
-        let scores = self.predict(&windows);
-        if let Some(sentence) = scores.first_unscored(&windows) {
+        self.decode(&windows, &self.predict(&windows))
+    }
+
+    /// The tag of each word of each sentence: read from its first piece, and decoded with those of
+    /// its sentence ([`TagDecoder::decode`]).
+    ///
+    /// # Errors
+    /// When the scores are not those of the windows, or one of a word is not finite: nothing would be found in it, which must
+    /// not look like a text without entities.
+    pub fn decode(&self, windows: &Windows, scores: &ClassScores) -> Result<Vec<Vec<Decoded>>> {
+        if let Some(sentence) = scores.first_unscored(windows) {
             return Err(TrainError::failed(format!(
                 "the model gives no finite scores for sentence {} of {}",
                 sentence + 1,
@@ -165,15 +173,6 @@ impl Tagger {
                 "its weights are damaged or too large: try `--precision f32`, or another model",
             ));
         }
-        self.decode(&windows, &scores)
-    }
-
-    /// The tag of each word of each sentence: read from its first piece, and decoded with those of
-    /// its sentence ([`TagDecoder::decode`]).
-    ///
-    /// # Errors
-    /// When the scores are not those of the windows.
-    pub fn decode(&self, windows: &Windows, scores: &ClassScores) -> Result<Vec<Vec<Decoded>>> {
         windows
             .words
             .par_iter()
@@ -322,6 +321,29 @@ pub(super) mod tests {
             },
             device: aelectra_model::device::for_tests(),
             batch_size: 2,
+        }
+    }
+
+    #[test]
+    fn scores_that_are_no_numbers_are_not_taken_for_nothing_found() {
+        let device = aelectra_model::device::for_tests();
+        let pieces = ["a", "b"].map(String::from);
+        let init = Initializer::random(1, 0.1, &device);
+        let tagger = tiny(pieces, &["O", "B-PER", "I-PER"], init, 12, 4);
+        let words = [vec!["a"], vec!["a", "b"]];
+        let windows = tagger.windows(words.iter().map(Vec::as_slice));
+        let windows = windows.expect("windows");
+        let mut scores = tagger.predict(&windows);
+        assert_eq!(tagger.decode(&windows, &scores).expect("tags")[1].len(), 2);
+        for odd in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let place = windows.words[1][1];
+            scores.windows[place.window][3 * place.start + 1] = odd;
+            let told = tagger.decode(&windows, &scores).expect_err("no number");
+            let told = told.to_string();
+            assert!(
+                told.contains("no finite scores for sentence 2 of 2"),
+                "{told}"
+            );
         }
     }
 }

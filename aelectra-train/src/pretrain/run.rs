@@ -400,6 +400,7 @@ impl Session {
             log_every: Some(config.log_every),
             eval_every: Some(config.eval_every),
             checkpoint_every: Some(config.checkpoint_every),
+            max_seconds: self.job.max_time.map(|time| time.as_secs_f64()),
             ..record::start_event(&self.run, "pretrain", &self.job.device, config.seed)
         }
     }

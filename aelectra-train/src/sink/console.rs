@@ -63,6 +63,8 @@ impl ConsoleSink {
     }
 
     fn say(&mut self, line: String) {
+        // All was read since.
+        self.is_late &= !self.lines.is_empty();
         if self.left_out > 0 {
             let told = format!("({} lines were not shown: nobody read them)", self.left_out);
             if self.lines.try_send(Line::Text(told)).is_ok() {

@@ -15,7 +15,7 @@ const WAITING: usize = 10_000;
 const LAST_TRIES: (usize, Duration) = (10, Duration::from_millis(500));
 
 /// Where events go in order.
-trait Log {
+pub(crate) trait Log {
     fn append(&mut self, time: f64, event: &RunEvent) -> Result<()>;
     fn sync(&mut self) -> Result<()>;
 }

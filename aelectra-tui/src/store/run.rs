@@ -82,6 +82,10 @@ pub(crate) struct RunStore {
     /// The same over time, by device; columns of [`DeviceMetric`].
     pub(crate) device_tables: Vec<(String, Table)>,
     pub(crate) first_time: Option<f64>,
+    /// Seconds between processes: when nothing of it ran.
+    pub(crate) idle: f64,
+    /// When the latest process began.
+    pub(crate) began: Option<f64>,
     pub(crate) last_time: Option<f64>,
     /// Typical seconds between events.
     pub(crate) event_interval: Option<f64>,
@@ -114,14 +118,20 @@ impl RunStore {
             let distance = (t - last).clamp(0.0, 3600.0);
             let typical = self.event_interval.unwrap_or(distance);
             self.event_interval = Some(0.9 * typical + 0.1 * distance);
+            if matches!(event, RunEvent::Start(_) | RunEvent::Resumed(_)) {
+                self.idle += (t - last).max(0.0);
+            }
         }
         self.last_time = Some(self.last_time.map_or(t, |last| last.max(t)));
-        let time = t - first;
+        let time = t - first - self.idle;
         if !matches!(event, RunEvent::End(_) | RunEvent::Unknown(_)) {
             self.end = None;
         }
         match event {
-            RunEvent::Start(event) => self.start(event, t),
+            RunEvent::Start(event) => {
+                self.began = Some(t);
+                self.start(event, t);
+            }
             RunEvent::Resumed(event) => {
                 self.steps.truncate_after(event.step);
                 self.evals.truncate_after(event.step);
@@ -362,7 +372,16 @@ impl RunStore {
         } else {
             &self.rate
         };
-        rate.eta(now, self.total()?)
+        let to_its_step = self.total().and_then(|total| rate.eta(now, total));
+        // It ends at whichever comes first.
+        let most = self.start.as_ref().and_then(|start| start.max_seconds);
+        let to_its_time = most
+            .zip(self.began)
+            .map(|(most, began)| (began + most - now).max(0.0));
+        match (to_its_step, to_its_time) {
+            (Some(step), Some(time)) => Some(step.min(time)),
+            (step, time) => step.or(time),
+        }
     }
 
     /// How many points its curves have: of pretraining, or else of the active fine-tuning.
@@ -490,5 +509,36 @@ pub(super) mod tests {
         assert_eq!(run.logs.len(), LOGS);
         let mut texts = run.logs.iter().map(|line| &line.text);
         assert!(texts.all(|text| !text.contains(['\x1b', '\x07'])));
+    }
+
+    #[test]
+    fn time_in_which_nothing_ran_is_no_time_of_the_run() {
+        let start = |max_seconds| {
+            RunEvent::Start(StartEvent {
+                max_seconds,
+                ..StartEvent::default()
+            })
+        };
+        let log = || RunEvent::Log(LogEvent::default());
+        let mut run = RunStore::default();
+        for (t, event) in [(100.0, start(None)), (110.0, log())] {
+            feed(&mut run, t, event);
+        }
+        // Three days later.
+        let later = 110.0 + 259_200.0;
+        feed(&mut run, later, RunEvent::Resumed(ResumedEvent::default()));
+        feed(&mut run, later + 1.0, start(Some(60.0)));
+        feed(&mut run, later + 5.0, log());
+        let (first, last) = (
+            run.first_time.expect("a time"),
+            run.last_time.expect("a time"),
+        );
+        assert!(
+            (last - first - run.idle - 14.0).abs() < 1e-6,
+            "{}",
+            run.idle
+        );
+        // It ends by its time, whatever its steps do.
+        assert_eq!(run.eta(later + 11.0), Some(50.0));
     }
 }

@@ -101,7 +101,7 @@ fn numbers(state: &State, run: &RunStore, status: Status, buffer: &mut Buffer, a
             Status::Ended(_) | Status::Crashed | Status::Stale(_) => run.last_time.unwrap_or(first),
             _ => state.now.max(run.last_time.unwrap_or(first)),
         };
-        parts.push(format::duration(until - first));
+        parts.push(format::duration((until - first - run.idle).max(0.0)));
     }
     if status.is_alive() && run.step().is_some() {
         let eta = run.eta(state.now);

@@ -18,8 +18,8 @@ use super::manifest::{ChunkRecord, LAYOUT_VERSION, Plan, ShardManifest};
 use super::mixture;
 use super::shard::Split;
 use crate::corpus::{
-    CorpusOptions, Format, ReadCounter, Source, discover, find_duplicates, no_text, ordered,
-    read_chunks, report_cleaning,
+    Compression, CorpusOptions, Format, ReadCounter, Source, discover, find_duplicates, no_text,
+    ordered, read_chunks, report_cleaning,
 };
 use crate::error::{DataError, Result};
 use crate::files::{replace_json, write_json_named};
@@ -45,6 +45,13 @@ pub fn prepare(
     let started = Instant::now();
     options.check()?;
     let found = discover(&options.corpus)?;
+    let options = &PrepareOptions {
+        corpus: CorpusOptions {
+            chunk_bytes: chunk_bytes(options.corpus.chunk_bytes, &found.sources),
+            ..options.corpus.clone()
+        },
+        ..options.clone()
+    };
     let _lock = Lock::of_directory(&options.out, "aelectra prepare")?;
     let plan = plan_of(tokenizer, options, found.sources);
     mixture::weights(&plan.sources, &plan.weights)?;
@@ -128,6 +135,26 @@ pub fn prepare(
     Ok(report)
 }
 
+/// Chunks that a corpus is cut into, at most, as far as its size tells before it is read: each has two shards, and a process
+/// may map some 65,000 files into its memory (`vm.max_map_count` of Linux).
+const MOST_CHUNKS: u64 = 16_384;
+/// How much text a byte of a compressed file stands for, about.
+const UNPACKED: u64 = 5;
+
+/// The bytes of a chunk: those that are wanted, or so many more that a very large corpus has not too many chunks.
+fn chunk_bytes(wanted: usize, sources: &[Source]) -> usize {
+    let text = |source: &Source| match source.compression {
+        Compression::None => source.bytes,
+        _ => source.bytes.saturating_mul(UNPACKED),
+    };
+    let bytes = sources.iter().map(text).fold(0, u64::saturating_add);
+    let mut chunk = wanted.max(1);
+    while bytes / chunk as u64 > MOST_CHUNKS {
+        chunk = chunk.saturating_mul(2);
+    }
+    chunk
+}
+
 /// What is to be made.
 fn plan_of(tokenizer: &WordPieceTokenizer, options: &PrepareOptions, sources: Vec<Source>) -> Plan {
     Plan {
@@ -161,4 +188,29 @@ fn refuse_a_source(report: &Path, sources: &[Source]) -> Result<()> {
         .with_hint("give the report a file of its own"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::Encoding;
+
+    #[test]
+    fn a_very_large_corpus_has_larger_chunks() {
+        let of = |bytes: u64, compression: Compression| Source {
+            bytes,
+            compression,
+            path: "a.txt".into(),
+            format: Format::PlainFile,
+            encoding: Encoding::default(),
+            carriage_returns: false,
+        };
+        let chunk = 8 << 20;
+        let sizes = |sources: &[Source]| chunk_bytes(chunk, sources) / chunk;
+        assert_eq!(sizes(&[]), 1);
+        assert_eq!(sizes(&[of(100 << 30, Compression::None)]), 1);
+        assert_eq!(sizes(&[of(300 << 30, Compression::None)]), 4);
+        assert_eq!(sizes(&[of(60 << 30, Compression::Zstd)]), 4);
+        assert_eq!(chunk_bytes(0, &[]), 1);
+    }
 }

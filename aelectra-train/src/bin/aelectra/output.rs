@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -59,12 +62,12 @@ pub(crate) fn percent(share: Option<f64>, digits: usize) -> String {
 
 /// Prints a line of data.
 pub(crate) fn line(text: &str) -> anyhow::Result<()> {
-    let stdout = std::io::stdout();
-    let text = match stdout.is_terminal() {
+    let text = match std::io::stdout().is_terminal() {
         true => visible(text),
         false => Cow::Borrowed(text),
     };
-    match writeln!(stdout.lock(), "{text}") {
+    let text = text.into_owned();
+    match patiently(move || writeln!(std::io::stdout().lock(), "{text}")) {
         // EIO: the terminal has vanished. The work is done all the same, and its exit code says how.
         Err(error) if error.raw_os_error() == Some(5) => Ok(()),
         other => Ok(other?),
@@ -74,7 +77,35 @@ pub(crate) fn line(text: &str) -> anyhow::Result<()> {
 /// Tells the reader something.
 pub(crate) fn note(text: &str) {
     // Nobody may be listening; that must not stop the work.
-    let _ = writeln!(std::io::stderr().lock(), "{}", visible(text));
+    let text = visible(text).into_owned();
+    let _ = patiently(move || writeln!(std::io::stderr().lock(), "{text}"));
+}
+
+/// Whether a signal asked this process to end.
+static HURRIES: AtomicBool = AtomicBool::new(false);
+
+/// From now on nobody who does not read is waited for.
+pub(crate) fn hurry() {
+    HURRIES.store(true, Ordering::Relaxed);
+}
+
+/// Writes, as long as it takes; where a signal asked to end, a terminal that was stopped, or a pipe that nobody reads, is given a
+/// moment only.
+fn patiently(write: impl FnOnce() -> std::io::Result<()> + Send + 'static) -> std::io::Result<()> {
+    const MOMENT: Duration = Duration::from_millis(500);
+    let (send, written) = std::sync::mpsc::sync_channel(1);
+    let on_its_own = move || {
+        // Whoever waited may have given up.
+        let _ = send.try_send(write());
+    };
+    std::thread::Builder::new().spawn(on_its_own)?;
+    loop {
+        match written.recv_timeout(MOMENT) {
+            Ok(done) => return done,
+            Err(RecvTimeoutError::Timeout) if !HURRIES.load(Ordering::Relaxed) => {}
+            Err(_) => return Ok(()),
+        }
+    }
 }
 
 /// Without what would steer a terminal: labels, names of files and parts of texts come from wherever they come from.

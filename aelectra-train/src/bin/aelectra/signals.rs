@@ -33,6 +33,7 @@ pub(crate) fn stop_flag() -> anyhow::Result<StopFlag> {
             let mut asked = false;
             let mut first: Option<Instant> = None;
             for signal in signals.forever() {
+                crate::output::hurry();
                 // A closing terminal sends SIGHUP more than once, and a logout SIGTERM with it, in
                 // either order; that is one wish, not two. The dashboard's Ctrl-C is a key, and one.
                 let by_key = |first: usize| first != SIGHUP as usize;
@@ -55,11 +56,12 @@ pub(crate) fn stop_flag() -> anyhow::Result<StopFlag> {
     Ok(stop)
 }
 
-/// Says that the wish was heard, where no dashboard does. Not on this thread: who has stopped the terminal must still be heard.
+/// Says that the wish was heard, where no dashboard does.
 fn tell() {
     if !crate::dashboard::has_terminal() {
-        let what = "stopping as soon as what is done is kept; the same again stops at once";
-        thread::spawn(move || crate::output::note(what));
+        crate::output::note(
+            "stopping as soon as what is done is kept; the same again stops at once",
+        );
     }
 }
 

@@ -153,14 +153,7 @@ pub(crate) fn errors(
     limit: Option<usize>,
 ) -> anyhow::Result<Option<ErrorTable>> {
     let Some(limit) = limit else { return Ok(None) };
-    let mut table = error_table(sentences, tags, mode)?;
-    let mut seen = std::collections::BTreeMap::new();
-    table.errors.retain(|error| {
-        let count = seen.entry(error.kind).or_insert(0);
-        *count += 1;
-        *count <= limit
-    });
-    Ok(Some(table))
+    Ok(Some(error_table(sentences, tags, mode, limit)?))
 }
 
 /// The errors, by kind, with their sentences.

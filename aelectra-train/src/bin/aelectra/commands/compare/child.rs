@@ -27,6 +27,16 @@ pub(super) enum Ended<T> {
     Stopped(u8),
 }
 
+/// In a child: ends it when its parent is no more, killed say, whose end nobody could tell it of. Its standard input is a pipe
+/// that only the parent holds.
+pub(super) fn end_with_parent() {
+    std::thread::spawn(|| {
+        let mut nothing = Vec::new();
+        let _ = std::io::stdin().read_to_end(&mut nothing);
+        let _ = signal_hook::low_level::raise(signal_hook::consts::SIGTERM);
+    });
+}
+
 /// What children are started with.
 pub(super) struct Children {
     stop: StopFlag,
@@ -55,10 +65,12 @@ impl Children {
         let mut child = Command::new(program)
             .args(std::env::args_os().skip(1))
             .args([part, &at.to_string()])
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .context("cannot start this program again")?;
+        // Open as long as this process lives, see `end_with_parent`.
+        let _lifeline = child.stdin.take();
         let printed = child.stdout.take();
         let reader = std::thread::spawn(move || {
             let mut text = Vec::new();

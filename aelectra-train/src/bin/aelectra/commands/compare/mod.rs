@@ -171,6 +171,7 @@ fn note_stopped(entry: &Entry<'_>, when: &str) {
 
 /// What a child process prints for its parent.
 fn run_child(args: &CompareArgs, entries: &[Entry<'_>], global: Global) -> anyhow::Result<u8> {
+    child::end_with_parent();
     if let Some(entry) = args.child_timing.and_then(|at| entries.get(at)) {
         return output::json(&timing::measure(args, entry, global)?).map(|()| 0);
     }

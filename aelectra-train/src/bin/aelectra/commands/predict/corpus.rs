@@ -1,12 +1,13 @@
 //! Tagging many files: `predict --input 'corpus/**' --out tagged`. One output for each file, whole or not
 //! at all; what is there and was made of the same content is not done again.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use aelectra_data::DataError;
 use aelectra_data::corpus::Progress;
-use aelectra_data::files::{replace_file, replace_json, sha256, sha256_of_all};
+use aelectra_data::files::{replace_files, replace_json, sha256, sha256_of_all};
 use aelectra_data::lock::Lock;
 use aelectra_data::ner::Documents;
 use aelectra_data::vocab::UnknownPieces;
@@ -130,6 +131,7 @@ pub(super) fn run(job: &Job<'_>, global: Global) -> anyhow::Result<u8> {
             report.interrupted = true;
             break;
         }
+        write(&group)?;
         for file in group {
             done += size(file.from);
             file.finish(job, &mut made, &mut report)?;
@@ -297,6 +299,20 @@ fn tag_group(job: &Job<'_>, group: &mut [Tagged<'_>]) -> anyhow::Result<bool> {
     Ok(true)
 }
 
+/// Writes the outputs of a group that are not there.
+fn write(group: &[Tagged<'_>]) -> anyhow::Result<()> {
+    let new: Vec<(&Path, &[u8])> = group
+        .iter()
+        .filter(|file| !file.is_there && !file.failed)
+        .map(|file| (file.to.as_path(), &file.rendered[..]))
+        .collect();
+    let parents: BTreeSet<&Path> = new.iter().filter_map(|(to, _)| to.parent()).collect();
+    for parent in parents {
+        std::fs::create_dir_all(parent).map_err(DataError::io("create", parent))?;
+    }
+    Ok(replace_files(&new)?)
+}
+
 /// Tags a batch and gives each file its own.
 fn tag(
     job: &Job<'_>,
@@ -380,7 +396,7 @@ impl<'a> Tagged<'a> {
         }
     }
 
-    /// Writes the output where there is none and counts what was done.
+    /// Notes what was written and counts what was done.
     fn finish(mut self, job: &Job<'_>, made: &mut Done, report: &mut Report) -> anyhow::Result<()> {
         if self.is_there {
             report.already_done += 1;
@@ -390,11 +406,7 @@ impl<'a> Tagged<'a> {
             report.failed += 1;
             return Ok(());
         }
-        if let Some(parent) = self.to.parent() {
-            std::fs::create_dir_all(parent).map_err(DataError::io("create", parent))?;
-        }
         self.note_unknown(job, report);
-        replace_file(&self.to, &self.rendered)?;
         made.note(below(&self.to, job.out), self.content)?;
         report.changed += usize::from(self.is_old);
         report.documents += self.documents;
