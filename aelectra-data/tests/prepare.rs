@@ -169,6 +169,7 @@ fn an_interrupted_run_ends_with_the_same_bytes() {
         corpus: corpus.clone(),
         out: torn.clone(),
         max_length: 32,
+        validation: 0.1,
         ..PrepareOptions::default()
     };
     let refused = prepare(&tokenizer, &options, &|_| {}).unwrap_err();

@@ -44,21 +44,23 @@ impl Output {
         } else {
             return None;
         };
-        output.is_in_foreground().then_some(output)
+        output.is_in_foreground(!or_stderr).then_some(output)
     }
 
-    /// Whether it is this session's terminal and this process in its foreground.
+    /// Whether it is this session's terminal and this process in its foreground. A terminal that is none of this session's
+    /// counts as `foreign` says: who starts a viewer means it, and a training that was moved to a session of its own is to leave
+    /// it alone.
     #[cfg(unix)]
-    fn is_in_foreground(self) -> bool {
+    fn is_in_foreground(self, foreign: bool) -> bool {
         let foreground = match self {
             Self::Stdout => rustix::termios::tcgetpgrp(io::stdout()),
             Self::Stderr => rustix::termios::tcgetpgrp(io::stderr()),
         };
-        foreground.is_ok_and(|group| group == rustix::process::getpgrp())
+        foreground.map_or(foreign, |group| group == rustix::process::getpgrp())
     }
 
     #[cfg(not(unix))]
-    fn is_in_foreground(self) -> bool {
+    fn is_in_foreground(self, _: bool) -> bool {
         true
     }
 
@@ -207,7 +209,7 @@ impl Screen {
         restore();
         #[cfg(unix)]
         signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)?;
-        if !self.output.is_in_foreground() {
+        if !self.output.is_in_foreground(true) {
             return Ok(false);
         }
         enter(self.output, self.mouse)?;

@@ -142,8 +142,18 @@ pub(super) fn backward(
                     .enumerate()
                 {
                     let log_sum = saved.log_sums[head * tokens + at];
-                    for (value, dropped) in row.iter_mut().zip(dropped.iter_mut()) {
+                    for value in row.iter_mut() {
                         *value = math::exp(*value - log_sum);
+                    }
+                    // 1, but for the rounding of a logarithm that may be large, and then far from it.
+                    let sum = math::sum(
+                        row,
+                        #[inline(always)]
+                        |v| v,
+                    );
+                    let share = 1.0 / sum;
+                    for (value, dropped) in row.iter_mut().zip(dropped.iter_mut()) {
+                        *value *= share;
                         *dropped = *value;
                     }
                     math::drop_row(dropped, heads.dropout, heads.mask_row(sequence, head, at));
@@ -203,5 +213,75 @@ pub(super) fn backward(
                 (scores, square.transposed()),
                 (saved.qkv, query),
             );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::isa::Isa;
+    use super::*;
+
+    /// Where all of a softmax is one token's, scores have no gradient, and rounding of what cancels makes none: not of
+    /// products in brain floats, nor of the logarithm of a sum of scores in the thousands.
+    #[test]
+    fn a_saturated_softmax_has_no_gradient() {
+        let (tokens, width) = (5, 8);
+        let value = |at: usize| ((at * 7919 % 2003) as f32 - 1001.0) / 300.0;
+        // Query and key of token t point at dimension t and are large; values are anything.
+        let mut qkv: Vec<f32> = (0..tokens * 3 * width).map(value).collect();
+        for (at, row) in qkv.chunks_mut(3 * width).enumerate() {
+            row[..2 * width].fill(0.0);
+            (row[at], row[width + at]) = (173.3, 271.9);
+        }
+        let gradient_of_context: Vec<f32> = (0..tokens * width).map(|at| value(at + 9)).collect();
+        let sequence = Sequence {
+            number: 0,
+            first: 0,
+            padded: 0,
+            tokens,
+        };
+        for &isa in Isa::all() {
+            for brain in [false, true] {
+                let heads = Heads {
+                    arithmetic: Arithmetic { isa, brain },
+                    count: 1,
+                    width,
+                    stride: 3 * width,
+                    dropout: None,
+                    length: tokens,
+                    threads: 1,
+                };
+                let mut context = vec![0.0; tokens * width];
+                let mut log_sums = vec![0.0; tokens];
+                let mut scratch = vec![0.0; 2 * tokens * tokens];
+                forward(
+                    heads,
+                    sequence,
+                    0,
+                    &qkv,
+                    &mut context,
+                    &mut log_sums,
+                    &mut scratch,
+                );
+                let saved = Saved {
+                    qkv: &qkv,
+                    log_sums: &log_sums,
+                };
+                let mut gradient = vec![1.0; qkv.len()];
+                backward(
+                    heads,
+                    sequence,
+                    0,
+                    saved,
+                    &gradient_of_context,
+                    &mut gradient,
+                    &mut scratch,
+                );
+                for row in gradient.chunks(3 * width) {
+                    assert_eq!(row[..2 * width], [0.0; 16], "{isa:?} {brain}");
+                    assert!(row[2 * width..].iter().all(|v| v.abs() > 1e-3));
+                }
+            }
+        }
     }
 }
