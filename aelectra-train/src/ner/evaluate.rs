@@ -25,6 +25,9 @@ pub struct TaggerEvaluation {
     pub sentences_per_second: f64,
 }
 
+/// Sentences whose scores, one for each class at every position, are kept at a time.
+const SENTENCES_AT_ONCE: usize = 4096;
+
 /// Tags sentences and scores the result against their own tags; with `resampling` also the interval
 /// of micro F1. The piece-level F1 of the original is there for models whose word pieces were all
 /// labelled in training.
@@ -39,29 +42,34 @@ pub fn evaluate(
     resampling: Option<Resampling>,
 ) -> Result<TaggerEvaluation> {
     let started = Instant::now();
-    let windows = tagger.windows(sentences.iter().map(|s| s.tokens.as_slice()))?;
-    let scores = tagger.predict(&windows);
-    let tags: Vec<Vec<String>> = tagger
-        .decode(&windows, &scores)?
-        .into_iter()
-        .map(|words| {
+    let by_piece = tagger.settings.alignment == Alignment::AllPieces;
+    let mut tags: Vec<Vec<String>> = Vec::with_capacity(sentences.len());
+    let mut pieces: Vec<(&str, &str)> = Vec::new();
+    for block in sentences.chunks(SENTENCES_AT_ONCE) {
+        let windows = tagger.windows(block.iter().map(|s| s.tokens.as_slice()))?;
+        let scores = tagger.predict(&windows);
+        let found = tagger.decode(&windows, &scores)?;
+        tags.extend(found.into_iter().map(|words| {
             let tag = |word: Decoded| tagger.tags().label(word.tag).to_owned();
             words.into_iter().map(tag).collect()
-        })
-        .collect();
+        }));
+        if by_piece {
+            // Each piece of a word against the word's tag.
+            let gold = block.iter().flat_map(|sentence| &sentence.tags);
+            let words = gold.zip(windows.words.iter().flatten());
+            pieces.extend(words.flat_map(|(tag, place)| {
+                (place.start..place.end).map(|position| {
+                    let piece = tagger.decoder.tag_alone(scores.at(place.window, position));
+                    (tag.as_str(), piece)
+                })
+            }));
+        }
+    }
     let seconds = started.elapsed().as_secs_f64();
 
     let gold: Vec<Vec<String>> = sentences.iter().map(|s| s.tags.clone()).collect();
     let mut evaluation = Evaluation::of_tags(&gold, &tags, mode, resampling)?;
-    if tagger.settings.alignment == Alignment::AllPieces {
-        // Each piece of a word against the word's tag.
-        let words = gold.iter().flatten().zip(windows.words.iter().flatten());
-        let pieces = words.flat_map(|(tag, place)| {
-            (place.start..place.end).map(|position| {
-                let piece = tagger.decoder.tag_alone(scores.at(place.window, position));
-                (tag.as_str(), piece)
-            })
-        });
+    if by_piece {
         evaluation.piece_f1_original = Some(piece_f1_original(pieces));
     }
     Ok(TaggerEvaluation {

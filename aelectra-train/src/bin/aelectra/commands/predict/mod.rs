@@ -77,6 +77,8 @@ impl From<PredictFormat> for OutputFormat {
 
 /// Documents tagged together: enough for batches of similar length, few enough to stream.
 const DOCUMENTS_AT_ONCE: usize = 64;
+/// Bytes of documents tagged together, about: of large ones there are fewer.
+const BYTES_AT_ONCE: usize = 1 << 20;
 
 pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
     let format = match args.format {
@@ -210,10 +212,15 @@ fn stream(
     loop {
         let mut documents = Vec::new();
         let mut failed = None;
-        for document in read.by_ref().take(DOCUMENTS_AT_ONCE) {
-            match document {
-                Ok(document) => documents.push(document),
-                Err(error) => failed = Some(error),
+        let mut bytes = 0;
+        while documents.len() < DOCUMENTS_AT_ONCE && bytes < BYTES_AT_ONCE && failed.is_none() {
+            match read.next() {
+                Some(Ok(document)) => {
+                    bytes += document.len();
+                    documents.push(document);
+                }
+                Some(Err(error)) => failed = Some(error),
+                None => break,
             }
         }
         let counts: Vec<UnknownPieces> = documents
