@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{DataError, Result};
 
-/// Replaces a file: writes a temporary file beside it, syncs it, renames it and syncs the directory. Who might read the
-/// old file may read the new one, and nobody else.
+/// Replaces a file: writes a temporary file beside it, syncs it, renames it and syncs the directory. It keeps the
+/// old file's permissions, and its group where that may be given; nobody else may read the new one.
 ///
 /// # Errors
 /// [`DataError::Io`] if the operating system refuses; the old file is then still there.
@@ -23,15 +23,35 @@ pub fn replace_file(path: &Path, content: &[u8]) -> Result<()> {
 
 /// [`replace_file`] before its directory is synced.
 fn write_beside(path: &Path, content: &[u8]) -> Result<()> {
-    let permissions = fs::metadata(path).ok().map(|old| old.permissions());
+    let old = fs::metadata(path).ok();
     replace_with(path, |temporary| {
+        let permissions = old.as_ref().map(fs::Metadata::permissions);
         let mut file = create_new(temporary, permissions.as_ref())?;
-        file.write_all(content)?;
-        if let Some(permissions) = permissions {
-            file.set_permissions(permissions)?;
+        if let Some(old) = &old {
+            keep_access(&file, old)?;
         }
+        file.write_all(content)?;
         file.sync_all()
     })
+}
+
+/// Gives a new file the group and the permissions of the one that it will replace. Without the group its permissions would
+/// be somebody else's.
+#[cfg(unix)]
+fn keep_access(file: &File, old: &fs::Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+    let mut mode = old.permissions().mode();
+    if file.metadata()?.gid() != old.gid() && fchown(file, None, Some(old.gid())).is_err() {
+        mode &= !0o070;
+    }
+    // It has been made with no more than these; where a mount refuses, less is left.
+    let _ = file.set_permissions(fs::Permissions::from_mode(mode));
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn keep_access(_: &File, _: &fs::Metadata) -> io::Result<()> {
+    Ok(())
 }
 
 /// Replaces several files at once, as [`replace_file`] does one; their directories are synced once each. With thousands of
@@ -241,17 +261,20 @@ pub fn remove_unfinished(dir: &Path) {
 
 /// `.NAME.PROCESS-COUNT.tmp`, or `.NAME.PROCESS.partial`.
 fn is_unfinished(name: &str) -> bool {
-    let numbers = |text: &str| {
-        text.bytes()
-            .all(|byte| byte.is_ascii_digit() || byte == b'-')
-    };
-    let inner = name.strip_prefix('.').and_then(|name| {
-        let inner = name
-            .strip_suffix(".tmp")
-            .or_else(|| name.strip_suffix(".partial"))?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let of = |ending: &str| {
+        let inner = name.strip_prefix('.')?.strip_suffix(ending)?;
         inner.rsplit_once('.')
-    });
-    inner.is_some_and(|(name, process)| !name.is_empty() && !process.is_empty() && numbers(process))
+    };
+    let (file, is_ours) = match (of(".tmp"), of(".partial")) {
+        (Some((file, process)), _) => {
+            let both = |(process, count)| is_number(process) && is_number(count);
+            (file, process.split_once('-').is_some_and(both))
+        }
+        (_, Some((file, process))) => (file, is_number(process)),
+        (None, None) => return false,
+    };
+    !file.is_empty() && is_ours
 }
 
 /// A new name survives a power cut only once its directory is on disk too.
@@ -336,6 +359,7 @@ mod tests {
             "a.tmp",
             ".a.tmp",
             ".notes.old.tmp",
+            ".notes.2024-11-28.tmp",
             ".12.tmp",
             "model.1.partial",
         ] {
@@ -350,6 +374,7 @@ mod tests {
         assert!(dir.path().join(".notes.old.tmp").exists());
     }
 
+    #[cfg(feature = "text")]
     #[test]
     fn several_files_are_replaced_or_told() {
         let dir = tempfile::tempdir().expect("a directory");

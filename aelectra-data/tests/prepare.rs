@@ -227,6 +227,14 @@ fn what_lies_beside_shards_stays() {
     prepare(&tokenizer, &options, &|_| {}).unwrap();
     assert!(all_there());
     // A plan that is none of shards, and shards that no manifest tells of.
+    for restart in [false, true] {
+        options.restart = restart;
+        fs::write(out.join("plan.json"), "{\"my\": \"plan\"}").unwrap();
+        assert!(prepare(&tokenizer, &options, &|_| {}).is_err());
+        let kept = fs::read_to_string(out.join("plan.json")).unwrap();
+        assert_eq!(kept, "{\"my\": \"plan\"}");
+        fs::remove_file(out.join("plan.json")).unwrap();
+    }
     options.restart = false;
     fs::remove_file(out.join("manifest.json")).unwrap();
     let refused = prepare(&tokenizer, &options, &|_| {}).unwrap_err();

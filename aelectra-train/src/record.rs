@@ -94,16 +94,17 @@ impl OwnRun {
         Ok(())
     }
 
-    /// Removes what killed processes were writing into the run and its folders, which may be as large as a model and would be
-    /// passed on with it.
+    /// Removes what killed processes were writing into the run and the folders that runs make in it, which may be as large as a
+    /// model and would be passed on with it.
     fn remove_unfinished(&self) {
-        remove_unfinished(self.dir.path());
-        for entry in std::fs::read_dir(self.dir.path()).into_iter().flatten() {
-            let folder = entry.map(|entry| entry.path());
-            folder
-                .iter()
-                .filter(|folder| folder.is_dir())
-                .for_each(|folder| remove_unfinished(folder));
+        const FOLDERS: [&str; 5] = ["generator", "discriminator", "model", "tokenizer", "seeds"];
+        let run = self.dir.path();
+        remove_unfinished(run);
+        for folder in FOLDERS.map(|name| run.join(name)) {
+            // What it leads to elsewhere is somebody else's.
+            if folder.is_dir() && !folder.is_symlink() {
+                remove_unfinished(&folder);
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -165,12 +165,12 @@ pub(crate) fn mark_all(state: &mut State) -> Vec<Effect> {
 }
 
 /// Runs the dashboard on a terminal until the user leaves, the terminal vanishes, or `leave` holds
-/// the number of a signal.
+/// the number of a signal. Over a run that this process trains, `live` says when that is over.
 pub(crate) fn run_interactive(
     source: &Source,
     options: &Options,
     output: Output,
-    live: bool,
+    live: Option<&AtomicBool>,
     leave: &Arc<AtomicUsize>,
 ) -> Result<Exit> {
     match interact(source, options, output, live, leave) {
@@ -184,11 +184,11 @@ fn interact(
     source: &Source,
     options: &Options,
     output: Output,
-    live: bool,
+    live: Option<&AtomicBool>,
     leave: &Arc<AtomicUsize>,
 ) -> Result<Exit> {
     let mut state = new_state(source, options);
-    state.live = live;
+    state.live = live.is_some();
     match View::path().map_or(Ok(None), |path| View::read(&path)) {
         Ok(None) => {}
         Ok(Some(view)) => view.apply(&mut state, options.theme_may_be_saved()),
@@ -211,7 +211,7 @@ fn interact(
     let mut pressed = false;
     let mut drawn: Option<Instant> = None;
     let mut ticked = Instant::now();
-    // Since when the run of this process has ended, until somebody shows to be there.
+    // Since when the training of this process is over, until somebody shows to be there.
     let mut alone: Option<Instant> = None;
     let mut seen = false;
     loop {
@@ -233,7 +233,7 @@ fn interact(
                 return Ok(Exit::Gone);
             }
             update(&mut state, Action::Tick(unix_time()));
-            if live && !seen && state.run().is_some_and(|run| run.end.is_some()) {
+            if !seen && live.is_some_and(|done| done.load(Ordering::Relaxed)) {
                 let since = alone.get_or_insert_with(Instant::now).elapsed();
                 if since >= ALONE {
                     return Ok(Exit::Quit);

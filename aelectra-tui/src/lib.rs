@@ -92,7 +92,7 @@ pub fn run(source: &Source, options: &Options) -> Result<Exit> {
     drop(stdout);
     let leave = Arc::new(AtomicUsize::new(0));
     let registered = on_signals(&leave);
-    let exit = app::run_interactive(source, options, output, false, &leave);
+    let exit = app::run_interactive(source, options, output, None, &leave);
     for id in registered {
         signal_hook::low_level::unregister(id);
     }

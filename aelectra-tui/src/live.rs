@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use signal_hook::consts::SIGTERM;
@@ -19,6 +19,7 @@ use crate::terminal::{Output, restore};
 pub struct Live {
     thread: Option<JoinHandle<()>>,
     leave: Arc<AtomicUsize>,
+    done: Arc<AtomicBool>,
 }
 
 impl Live {
@@ -37,8 +38,9 @@ impl Live {
         let output = Output::find(true)?;
         let source = Source::Runs(vec![run.to_path_buf()]);
         let leave = Arc::new(AtomicUsize::new(0));
-        let theirs = Arc::clone(&leave);
-        let show = move || run_interactive(&source, &options, output, true, &theirs);
+        let done = Arc::new(AtomicBool::new(false));
+        let (leaves, is_done) = (Arc::clone(&leave), Arc::clone(&done));
+        let show = move || run_interactive(&source, &options, output, Some(&is_done), &leaves);
         let thread = std::thread::spawn(move || {
             let shown = catch_unwind(AssertUnwindSafe(show));
             left(shown.unwrap_or_else(|_| {
@@ -51,7 +53,13 @@ impl Live {
         Some(Self {
             thread: Some(thread),
             leave,
+            done,
         })
+    }
+
+    /// Says that the training is over: the view closes by itself if nobody presses a key for a while.
+    pub fn done(&self) {
+        self.done.store(true, Ordering::Relaxed);
     }
 
     /// Whether the user has left.

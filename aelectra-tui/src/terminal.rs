@@ -273,7 +273,7 @@ pub fn restore() {
     let _ = execute!(bytes, DisableMouseCapture, LeaveAlternateScreen, Show);
     let (written, there) = sync_channel(1);
     output.send(bytes, written);
-    let _ = there.recv_timeout(PATIENCE);
+    let _ = there.recv_timeout(5 * PATIENCE);
     let _ = disable_raw_mode();
     drop(drawing);
 }

@@ -169,33 +169,56 @@ fn ctrl_c_in_the_dashboard_stops_a_training_with_a_checkpoint() {
 #[test]
 fn a_second_wish_stops_at_once() {
     let scene = Scene::new();
-    // The step after the one that is shown takes longer than both wishes.
-    let long = "--set=batch_size=1024";
-    for (out, flags) in [
-        ("lines", &["--no-dashboard", long][..]),
-        ("dashboard", &[long][..]),
-    ] {
-        let (mut child, terminal) = start(&scene, out, "1500", flags);
-        let shown = all_shown(&*terminal);
-        let mut keys = terminal.take_writer().expect("a keyboard");
-        // Where no dashboard has taken it, the terminal makes SIGINT of it.
-        keys.write_all(b"\x03").expect("pressed");
-        // What comes sooner is taken for the same wish.
-        std::thread::sleep(Duration::from_millis(500));
-        terminate(&child);
-        // 128 + SIGTERM.
-        assert_eq!(code(&mut child), Some(143), "{out}");
-        drop((keys, terminal));
-        let shown = shown.join().expect("read");
-        if out == "dashboard" {
-            assert!(has(&shown, b"\x1b[?1049l"), "the terminal is given back");
-        }
-        let events = scene.events(out);
-        let steps = events.iter().filter(|event| event["kind"] == "step");
-        assert_eq!(steps.count(), 1, "{out}: it went on");
-        let none = |kind: &str| events.iter().all(|event| event["kind"] != kind);
-        assert!(none("end") && none("checkpoint"), "{out}: {events:?}");
+    for (out, flags) in [("lines", &["--no-dashboard"][..]), ("dashboard", &[])] {
+        // The step after the one that is shown must take longer than both wishes, on a machine of any speed.
+        let stopped = [256, 1024, 4096].into_iter().find(|rows| {
+            let run = format!("{out}-{rows}");
+            let long = format!("--set=batch_size={rows}");
+            let flags = [flags, &[&long]].concat();
+            let (mut child, terminal) = start(&scene, &run, "1500", &flags);
+            let shown = all_shown(&*terminal);
+            let mut keys = terminal.take_writer().expect("a keyboard");
+            // Where no dashboard has taken it, the terminal makes SIGINT of it.
+            keys.write_all(b"\x03").expect("pressed");
+            // What comes sooner is taken for the same wish.
+            std::thread::sleep(Duration::from_millis(500));
+            terminate(&child);
+            let code = code(&mut child);
+            drop((keys, terminal));
+            let shown = shown.join().expect("read");
+            if out == "dashboard" {
+                assert!(has(&shown, b"\x1b[?1049l"), "the terminal is given back");
+            }
+            let events = scene.events(&run);
+            let none = |kind: &str| events.iter().all(|event| event["kind"] != kind);
+            // 128 + SIGTERM, and nothing kept.
+            code == Some(143) && none("end") && none("checkpoint")
+        });
+        assert!(
+            stopped.is_some(),
+            "{out}: the second wish waited for the first"
+        );
     }
+}
+
+/// One wish that comes twice, as from a program that passes signals on, is no second one; also where nobody reads what is said.
+#[test]
+fn a_wish_that_is_passed_on_is_one() {
+    let scene = Scene::new();
+    let (mut child, _terminal) = spawn(&scene, "run", "100000", &["--no-dashboard"]);
+    let started = Instant::now();
+    while scene.events("run").len() < 1000 {
+        assert!(started.elapsed() < PATIENCE, "it waits for a reader");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    terminate(&child);
+    std::thread::sleep(Duration::from_millis(100));
+    terminate(&child);
+    assert_eq!(code(&mut child), Some(143));
+    let events = scene.events("run");
+    let of = |kind: &str| events.iter().rfind(|event| event["kind"] == kind);
+    let (end, saved) = (of("end").expect("an end"), of("checkpoint").expect("saved"));
+    assert_eq!(end["step"], saved["step"], "{end} {saved}");
 }
 
 #[test]
@@ -289,4 +312,18 @@ fn in_the_background_of_a_terminal_it_trains_with_lines() {
     let text = String::from_utf8_lossy(&shown);
     assert!(!has(&shown, b"\x1b[?1049h"), "{text}");
     assert!(text.contains("tok/s"), "{text}");
+}
+
+/// What fails before the first step is told, and not a view of nothing.
+#[test]
+fn a_training_that_cannot_begin_does_not_wait_in_its_view() {
+    let scene = Scene::new();
+    let none = format!("--init-discriminator={}", scene.at("shards"));
+    let (mut child, terminal) = spawn(&scene, "run", "5", &[&none]);
+    let shown = all_shown(&*terminal);
+    assert_eq!(code(&mut child), Some(2));
+    drop(terminal);
+    let shown = shown.join().expect("read");
+    let text = String::from_utf8_lossy(&shown);
+    assert!(text.contains("error: "), "{text}");
 }

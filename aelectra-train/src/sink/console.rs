@@ -1,7 +1,9 @@
 //! Plain progress lines for people and log files: one line per event, no control characters.
 
 use std::io::Write;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use aelectra_data::run::{PretrainMetrics, RunEvent, Visit};
 use crossbeam_channel::{Sender, bounded};
@@ -13,6 +15,8 @@ use crate::sink::RunSink;
 const WAITING: usize = 256;
 /// How long such a reader is waited for where everything should have been shown.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// The same at the end of a run, for every line that is left.
+const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Writes one line for each event worth one, on a thread of its own: a terminal that was stopped, or a pipe that nobody
 /// reads, must hold up neither the training nor what is written to disk. What there is no room for is left out and
@@ -20,6 +24,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct ConsoleSink {
     lines: Sender<Line>,
+    /// How many have been written.
+    written: Arc<AtomicU64>,
     left_out: u64,
     /// Whether the reader kept us waiting the last time.
     is_late: bool,
@@ -38,8 +44,11 @@ impl ConsoleSink {
     /// When the thread cannot be started.
     pub fn new(mut out: impl Write + Send + 'static) -> Result<Self> {
         let (lines, waiting) = bounded(WAITING);
+        let written = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&written);
         let write = move || {
             for line in waiting {
+                count.fetch_add(1, Ordering::Relaxed);
                 // A closed terminal or pipe must not end a run.
                 match line {
                     Line::Text(line) => drop(writeln!(out, "{line}")),
@@ -57,6 +66,7 @@ impl ConsoleSink {
             .map_err(TrainError::io("start a thread for", "lines"))?;
         Ok(Self {
             lines,
+            written,
             left_out: 0,
             is_late: false,
         })
@@ -93,6 +103,24 @@ impl RunSink for ConsoleSink {
         let asked = self.lines.send_timeout(Line::Flush(reply), PATIENCE);
         self.is_late = asked.is_err() || answer.recv_timeout(PATIENCE).is_err();
         Ok(())
+    }
+
+    /// Waits for all that was said, as long as it is being read.
+    fn end(&mut self) {
+        let mut seen = None;
+        while !self.lines.is_empty() {
+            let written = Some(self.written.load(Ordering::Relaxed));
+            if std::mem::replace(&mut seen, written) == written {
+                // Nobody reads.
+                return;
+            }
+            let begun = Instant::now();
+            while !self.lines.is_empty() && begun.elapsed() < LAST_PATIENCE {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        self.is_late = false;
+        let _ = self.flush();
     }
 }
 
@@ -226,13 +254,14 @@ mod tests {
         for _ in 0..100 {
             sink.flush().expect("given up");
         }
+        sink.end();
         assert!(sink.left_out > 0);
         drop(go);
         while !sink.lines.is_empty() {
             std::thread::sleep(Duration::from_millis(1));
         }
         sink.say("last".to_owned());
-        sink.flush().expect("shown");
+        sink.end();
         let shown: String = shown.try_iter().collect();
         assert!(shown.starts_with("0\n1\n2\n"), "{shown}");
         assert!(

@@ -76,11 +76,13 @@ impl<W: Log> EventFile<W> {
 
     /// Writes what still waits, if there is room within `tries`.
     fn finish(&mut self, (tries, pause): (usize, Duration)) {
-        for _ in 0..tries {
-            if self.write_waiting().is_ok() {
+        for at in 0..tries {
+            if at > 0 {
+                std::thread::sleep(pause);
+            }
+            if self.write_waiting().and_then(|()| self.log.sync()).is_ok() {
                 return;
             }
-            std::thread::sleep(pause);
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod console;
 pub(crate) mod event_file;
 pub mod tensorboard;
 
+use std::collections::VecDeque;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -186,18 +187,19 @@ impl Slot {
 /// Lets each sink act. What there is to tell of one is told to the others; one that fails is tried again with the next
 /// event.
 fn each(sinks: &mut [Slot], mut act: impl FnMut(&mut dyn RunSink) -> Result<()>) {
-    let told: Vec<String> = sinks
+    let mut to_tell: VecDeque<String> = sinks
         .iter_mut()
         .filter_map(|slot| slot.act(&mut act))
         .collect();
-    for message in told {
+    while let Some(message) = to_tell.pop_front() {
         let event = RunEvent::Log(LogEvent {
             level: LogLevel::Warn,
             message,
             ..LogEvent::default()
         });
+        // Who is told may begin to fail with it, which is told to those that are left.
         for slot in sinks.iter_mut().filter(|slot| !slot.fails) {
-            let _ = slot.act(&mut |sink| sink.handle(unix_time(), &event));
+            to_tell.extend(slot.act(&mut |sink| sink.handle(unix_time(), &event)));
         }
     }
 }

@@ -93,6 +93,13 @@ pub(super) fn open_directory(
     Ok(finished)
 }
 
+/// The bytes of a chunk that earlier shards in the directory were made with, finished or not.
+pub(super) fn chunk_bytes_before(out: &Path) -> Option<usize> {
+    let finished = ShardManifest::read(out).map(|manifest| manifest.plan);
+    let begun = || read_json::<Plan>(&out.join(Plan::FILE)).ok().flatten();
+    Some(finished.ok().or_else(begun)?.corpus.chunk_bytes)
+}
+
 /// What the directory holds of an earlier run.
 ///
 /// # Errors
@@ -100,6 +107,13 @@ pub(super) fn open_directory(
 fn earlier(out: &Path, restart: bool) -> Result<Earlier> {
     let manifest_file = out.join(ShardManifest::FILE);
     let plan_file = out.join(Plan::FILE);
+    let plan = match plan_file.exists() {
+        true => read_json::<Value>(&plan_file)?,
+        false => None,
+    };
+    if plan.as_ref().is_some_and(|told| !is_a_plan(told)) {
+        return Err(foreign(&plan_file, "is no plan of shards"));
+    }
     if manifest_file.exists() {
         return match ShardManifest::read(out) {
             Ok(manifest) => {
@@ -115,7 +129,7 @@ fn earlier(out: &Path, restart: bool) -> Result<Earlier> {
         };
     }
     if plan_file.exists() {
-        let Some(told) = read_json::<Value>(&plan_file)?.filter(is_a_plan) else {
+        let Some(told) = plan else {
             return match restart && is_of_shards(out, &plan_file)? {
                 true => Ok(Earlier::default()),
                 false => Err(foreign(&plan_file, "is no plan of shards")),

@@ -26,7 +26,7 @@ use crate::files::{replace_json, write_json_named};
 use crate::lock::Lock;
 use crate::vocab::{Encoder, WordPieceTokenizer};
 use chunk::ChunkBuilder;
-use directory::{changed, open_directory, remove_plan};
+use directory::{changed, chunk_bytes_before, open_directory, remove_plan};
 
 pub use options::PrepareOptions;
 pub use report::PrepareReport;
@@ -45,9 +45,14 @@ pub fn prepare(
     let started = Instant::now();
     options.check()?;
     let found = discover(&options.corpus)?;
+    let wanted = options.corpus.chunk_bytes;
     let options = &PrepareOptions {
         corpus: CorpusOptions {
-            chunk_bytes: chunk_bytes(options.corpus.chunk_bytes, &found.sources),
+            // An earlier version made chunks as they were wanted, however many these were.
+            chunk_bytes: match chunk_bytes_before(&options.out).filter(|_| !options.restart) {
+                Some(before) if before == wanted => before,
+                _ => chunk_bytes(wanted, &found.sources),
+            },
             ..options.corpus.clone()
         },
         ..options.clone()

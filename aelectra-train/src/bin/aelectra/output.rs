@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -94,11 +95,18 @@ pub(crate) fn hurry() {
 fn patiently(write: impl FnOnce() -> std::io::Result<()> + Send + 'static) -> std::io::Result<()> {
     const MOMENT: Duration = Duration::from_millis(500);
     let (send, written) = std::sync::mpsc::sync_channel(1);
+    let write = Arc::new(Mutex::new(Some(write)));
+    let theirs = Arc::clone(&write);
     let on_its_own = move || {
-        // Whoever waited may have given up.
-        let _ = send.try_send(write());
+        if let Some(write) = theirs.lock().ok().and_then(|mut write| write.take()) {
+            // Whoever waited may have given up.
+            let _ = send.try_send(write());
+        }
     };
-    std::thread::Builder::new().spawn(on_its_own)?;
+    if std::thread::Builder::new().spawn(on_its_own).is_err() {
+        let write = write.lock().ok().and_then(|mut write| write.take());
+        return write.map_or(Ok(()), |write| write());
+    }
     loop {
         match written.recv_timeout(MOMENT) {
             Ok(done) => return done,

@@ -6,6 +6,7 @@
 //! unseen either. Whoever wants it to go on starts it under `nohup` or `setsid`, or detaches it
 //! (tmux, `disown`): no SIGHUP arrives then, or it is ignored, and stays so.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -45,23 +46,32 @@ pub(crate) fn stop_flag() -> anyhow::Result<StopFlag> {
                     crate::dashboard::restore_terminal();
                     signal_hook::low_level::exit(128 + signal);
                 }
-                asked |= signal != SIGHUP;
+                flag.request(signal as usize);
                 if signal != SIGHUP {
+                    asked = true;
                     first = Some(Instant::now());
                     tell();
                 }
-                flag.request(signal as usize);
             }
         })?;
     Ok(stop)
 }
 
-/// Says that the wish was heard, where no dashboard does.
+/// Whether another process that had the same signal tells the reader.
+static TOLD_ELSEWHERE: AtomicBool = AtomicBool::new(false);
+
+/// In a child: its parent says what is to be said of signals.
+pub(crate) fn leave_telling_to_parent() {
+    TOLD_ELSEWHERE.store(true, Ordering::Relaxed);
+}
+
+/// Says that the wish was heard, where no dashboard does. On a thread of its own, since the next signal must not wait for who
+/// does not read.
 fn tell() {
-    if !crate::dashboard::has_terminal() {
-        crate::output::note(
-            "stopping as soon as what is done is kept; the same again stops at once",
-        );
+    if !crate::dashboard::has_terminal() && !TOLD_ELSEWHERE.load(Ordering::Relaxed) {
+        let what = "stopping as soon as what is done is kept; the same again stops at once";
+        // Without a thread it is left unsaid.
+        let _ = thread::Builder::new().spawn(move || crate::output::note(what));
     }
 }
 

@@ -47,9 +47,9 @@ impl View {
     }
 
     /// Waits until the reader has seen enough of the finished run. Where a signal asked to stop
-    /// nobody is waited for.
-    pub(crate) fn close(self, stop: &StopFlag) {
-        if let Some(live) = &self.live {
+    /// nobody is waited for, and neither where it failed, which is told when the terminal is free.
+    pub(crate) fn close(self, is_ok: bool, stop: &StopFlag) {
+        if let Some(live) = self.live.as_ref().filter(|_| is_ok) {
             live.wait(stop);
         }
     }

@@ -124,7 +124,9 @@ impl Trainer<'_> {
             if let Err(error) = run.write_pointer(pointer, &target) {
                 // As above; the next checkpoint says it anew.
                 self.state.best_loss = before;
-                return Err(error.into());
+                let error = TrainError::from(error);
+                self.disk_is_full = error.is_of_a_full_disk();
+                return Err(error);
             }
         }
         self.last_checkpoint = Some(step);

@@ -173,7 +173,7 @@ impl<'a> Trainer<'a> {
             trainer.evaluate(&model)?;
             if trainer.is_evaluated() {
                 // With what was measured.
-                trainer.checkpoint(&model)?;
+                trainer.checkpoint_at_the_end(&model)?;
             }
         }
         let held_out = trainer.last_evaluation.map(|(_, metrics)| metrics);

@@ -112,7 +112,7 @@ pub(crate) fn run(args: &DemoArgs, global: Global) -> anyhow::Result<u8> {
     }));
     drop(bus);
     let seconds = started.elapsed().as_secs_f64();
-    view.close(&stop);
+    view.close(walked.is_ok(), &stop);
     match walked? {
         Ok(done) => report(args, &done, run.path(), seconds, global).map(|()| 0),
         Err(end) => Ok(end.exit_code as u8),

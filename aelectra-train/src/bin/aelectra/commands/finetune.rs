@@ -117,7 +117,7 @@ pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
     })?;
     let view = View::open(session.dir(), !args.no_dashboard, global, &stop);
     let finished = session.run(view.watchers(global));
-    view.close(&stop);
+    view.close(finished.is_ok(), &stop);
     let finished = finished?;
     if let Some(summary) = &finished.summary {
         output::show(global, summary, || describe(summary, session.dir().path()))?;

@@ -111,7 +111,7 @@ pub(crate) fn run(args: &PretrainArgs, global: Global) -> anyhow::Result<u8> {
     })?;
     let view = View::open(session.dir(), !args.no_dashboard, global, &stop);
     let trained = session.run(view.watchers(global));
-    view.close(&stop);
+    view.close(trained.is_ok(), &stop);
     let summary = trained?;
     let mut value = serde_json::to_value(&summary)?;
     // Scripts find every key, also of what this run did not measure.

@@ -61,8 +61,8 @@ impl Live {
                 // The terminal is in raw mode, so Ctrl-C is a key; it means what it always means.
                 Ok(Exit::Interrupted) => stop.request(signal_hook::consts::SIGINT as usize),
                 Ok(Exit::Detached) => crate::output::note(&format!(
-                    "the run continues; `aelectra dashboard {path}` shows it again, Ctrl-C stops it \
-                     with a checkpoint"
+                    "the run continues; `aelectra dashboard {path}` shows it again; Ctrl-C, or in the \
+                     background `aelectra runs stop {path}`, stops it with a checkpoint"
                 )),
                 Ok(_) => {}
                 Err(error) => crate::output::note(&format!("dashboard: {error}")),
@@ -74,8 +74,9 @@ impl Live {
         live.map(Self)
     }
 
-    /// Waits until the reader leaves, or a signal asks to stop.
+    /// Waits until the reader leaves, shows for a while not to be there, or a signal asks to stop.
     pub(crate) fn wait(&self, stop: &StopFlag) {
+        self.0.done();
         while !self.0.is_finished() && stop.requested().is_none() {
             std::thread::sleep(Duration::from_millis(30));
         }

@@ -30,6 +30,7 @@ pub(super) enum Ended<T> {
 /// In a child: ends it when its parent is no more, killed say, whose end nobody could tell it of. Its standard input is a pipe
 /// that only the parent holds.
 pub(super) fn end_with_parent() {
+    signals::leave_telling_to_parent();
     std::thread::spawn(|| {
         let mut nothing = Vec::new();
         let _ = std::io::stdin().read_to_end(&mut nothing);
