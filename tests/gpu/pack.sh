@@ -41,7 +41,7 @@ PY
 cc -shared -fPIC -o "$stage/visit/libmissing.so" "$stage/missing.c"
 for bin in "$stage"/visit/*.bin; do
   # Beside it, so that what else a script starts does not get the library. A software driver of Mesa would get it, and call
-  # what stands in for LLVM: none is looked for, where the card has its own.
+  # what stands in for LLVM: none but NVIDIA's is looked for.
   cat > "${bin%.bin}" <<SH
 #!/bin/sh
 here=\$(dirname "\$0")
@@ -49,6 +49,7 @@ export __EGL_VENDOR_LIBRARY_FILENAMES=/dev/null
 for icd in /etc/vulkan/icd.d/nvidia_icd*.json /usr/share/vulkan/icd.d/nvidia_icd*.json; do
   [ -e "\$icd" ] && export VK_DRIVER_FILES="\${VK_DRIVER_FILES:-\$icd}"
 done
+export VK_DRIVER_FILES="\${VK_DRIVER_FILES:-/dev/null}"
 LD_PRELOAD=\$here/libmissing.so exec "\$here/$(basename "$bin")" "\$@"
 SH
   chmod +x "${bin%.bin}"
