@@ -253,28 +253,29 @@ pub(crate) fn temporary(path: &Path) -> PathBuf {
 pub fn remove_unfinished(dir: &Path) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         // A file that cannot be removed harms nothing but the room it takes.
-        if is_unfinished(&entry.file_name().to_string_lossy()) && entry.path().is_file() {
+        let name = entry.file_name();
+        if unfinished(&name.to_string_lossy()).is_some() && entry.path().is_file() {
             let _ = fs::remove_file(entry.path());
         }
     }
 }
 
-/// `.NAME.PROCESS-COUNT.tmp`, or `.NAME.PROCESS.partial`.
-fn is_unfinished(name: &str) -> bool {
+/// The file that was being written under this name: `.NAME.PROCESS-COUNT.tmp`, or of a model `.NAME.PROCESS.partial`.
+pub(crate) fn unfinished(name: &str) -> Option<&str> {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let of = |ending: &str| {
-        let inner = name.strip_prefix('.')?.strip_suffix(ending)?;
-        inner.rsplit_once('.')
-    };
-    let (file, is_ours) = match (of(".tmp"), of(".partial")) {
-        (Some((file, process)), _) => {
-            let both = |(process, count)| is_number(process) && is_number(count);
-            (file, process.split_once('-').is_some_and(both))
+    let hidden = name.strip_prefix('.')?;
+    let (file, is_ours) = match hidden.strip_suffix(".tmp") {
+        Some(inner) => {
+            let (file, process) = inner.rsplit_once('.')?;
+            let (process, count) = process.split_once('-')?;
+            (file, is_number(process) && is_number(count))
         }
-        (_, Some((file, process))) => (file, is_number(process)),
-        (None, None) => return false,
+        None => {
+            let (file, process) = hidden.strip_suffix(".partial")?.rsplit_once('.')?;
+            (file, is_number(process))
+        }
     };
-    !file.is_empty() && is_ours
+    Some(file).filter(|file| is_ours && !file.is_empty())
 }
 
 /// A new name survives a power cut only once its directory is on disk too.
@@ -354,7 +355,10 @@ mod tests {
     fn what_was_being_written_is_told_from_what_people_keep() {
         let ours = temporary(Path::new("model.safetensors"));
         let ours = ours.to_string_lossy();
-        assert!(is_unfinished(&ours) && is_unfinished(".model.safetensors.28017.partial"));
+        let partial = ".model.safetensors.28017.partial";
+        for ours in [&ours, partial] {
+            assert_eq!(unfinished(ours), Some("model.safetensors"));
+        }
         for kept in [
             "a.tmp",
             ".a.tmp",
@@ -363,7 +367,7 @@ mod tests {
             ".12.tmp",
             "model.1.partial",
         ] {
-            assert!(!is_unfinished(kept), "{kept}");
+            assert_eq!(unfinished(kept), None, "{kept}");
         }
         let dir = tempfile::tempdir().expect("a directory");
         for name in [".a.1-2.tmp", ".notes.old.tmp"] {

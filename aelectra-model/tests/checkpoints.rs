@@ -265,9 +265,20 @@ fn configurations_that_are_not_computed_are_refused() {
         ("hidden_size", Value::from(-1), "config.json"),
         ("hidden_size", Value::from(0), "hidden_size is 0"),
         (
+            "num_hidden_layers",
+            Value::from(9_007_199_254_740_991u64),
+            "num_hidden_layers",
+        ),
+        (
             "hidden_dropout_prob",
             Value::from(1.5),
             "hidden_dropout_prob",
+        ),
+        // Less than 1, and 1 in 32 bits.
+        (
+            "attention_probs_dropout_prob",
+            Value::from(0.999_999_999_9),
+            "attention_probs_dropout_prob",
         ),
     ] {
         let mut config: serde_json::Map<String, Value> =

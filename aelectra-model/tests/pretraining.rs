@@ -403,3 +403,17 @@ fn a_low_temperature_samples_the_likely() {
     assert_eq!(cold, drawn.len());
     assert!(cold > cool && cool > plain, "{cold} {cool} {plain}");
 }
+
+/// The slope of a cross-entropy is σ(x) - y, also at 0, where its parts have corners.
+#[test]
+fn the_cross_entropy_has_its_slope_at_zero() {
+    let device = aelectra_model::device::for_tests().autodiff();
+    let logits = Tensor::<1>::from_floats([0.0, 0.0, 2.0, -3.0], &device).require_grad();
+    let labels = Tensor::<1>::from_floats([1.0, 0.0, 1.0, 0.0], &device);
+    let loss = aelectra_model::loss::binary_cross_entropy_sum(logits.clone(), labels, None);
+    let slopes = logits.grad(&loss.backward()).expect("a gradient");
+    let expected = [-0.5, 0.5, -0.119_202_92, 0.047_425_873];
+    for (ours, expected) in values(slopes).into_iter().zip(expected) {
+        assert!((ours - expected).abs() < 1e-6, "{ours} {expected}");
+    }
+}

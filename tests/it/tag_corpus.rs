@@ -98,6 +98,28 @@ fn every_file_has_what_it_would_have_alone() {
     assert!(told.contains("pretty"), "{told}");
 }
 
+/// What has the name of an output in a folder of somebody else's is somebody else's.
+#[test]
+fn files_that_it_did_not_write_are_not_replaced() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    for name in ["letters", "mine"] {
+        std::fs::create_dir(folder.path().join(name)).expect("writable");
+    }
+    std::fs::write(path("letters/a.txt"), "Mette bor i Aarhus.\n").expect("writable");
+    std::fs::write(path("mine/a.txt.jsonl"), "my own notes").expect("writable");
+    let (model, letters, mine) = (model(), path("letters"), path("mine"));
+    let arguments = [
+        "predict", "--model", &model, "--input", &letters, "--out", &mine, "--format", "jsonl",
+    ];
+    let (_, told) = expect_code(&arguments, 2);
+    assert!(told.contains("a.txt.jsonl"), "{told}");
+    let kept = std::fs::read_to_string(path("mine/a.txt.jsonl"));
+    assert_eq!(kept.expect("it is there"), "my own notes");
+    let left = std::fs::read_dir(folder.path().join("mine")).expect("a folder");
+    assert_eq!(left.count(), 1, "nothing was written beside it");
+}
+
 /// A letter that was mended, or another one of its name, must not keep the output of the old.
 #[test]
 fn what_has_changed_is_tagged_again() {

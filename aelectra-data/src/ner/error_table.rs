@@ -186,6 +186,18 @@ mod tests {
     }
 
     #[test]
+    fn the_first_of_each_kind_are_listed_and_all_are_counted() {
+        let gold = sentence("B-PER O B-PER O B-PER O O O");
+        let predicted = sentence("O O O O O O B-LOC O").tags;
+        let table = error_table(&[gold], &[predicted], Mode::Default, 2).expect("compares");
+        let starts = |error: &NerError| error.gold.as_ref().map(|gold| gold.span.start);
+        let listed: Vec<_> = table.errors.iter().map(starts).collect();
+        assert_eq!(listed, [Some(0), Some(2), None]);
+        assert_eq!(table.counts[&ErrorKind::Missed], 3);
+        assert_eq!(table.counts[&ErrorKind::Spurious], 1);
+    }
+
+    #[test]
     fn four_kinds() {
         let gold = sentence("B-PER I-PER O B-LOC O B-ORG I-ORG O B-LOC O");
         let predicted = sentence("B-PER O O B-ORG O B-LOC O B-MISC B-LOC B-PER").tags;

@@ -479,6 +479,10 @@ mod tests {
                 epsilon: 1e-50,
                 ..ours
             },
+            AdamConfig {
+                max_grad_norm: 1e-300,
+                ..ours
+            },
             AdamConfig { beta2: 1.0, ..ours },
             AdamConfig { muon: -1.0, ..ours },
         ] {

@@ -103,6 +103,9 @@ impl<W: Log + Send> RunSink for EventFile<W> {
     }
 
     fn end(&mut self) {
+        if self.waiting.is_empty() && self.lost == 0 {
+            return;
+        }
         self.finish(LAST_TRIES);
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::super::manifest::{ChunkRecord, Plan, ShardManifest};
 use super::super::shard::Split;
 use crate::error::{DataError, Result};
-use crate::files::{if_there, replace_json};
+use crate::files::{if_there, replace_json, unfinished};
 use crate::run::RunDir;
 
 /// Where the records of finished chunks lie until all are.
@@ -38,7 +38,7 @@ pub(super) fn remove_plan(out: &Path) -> Result<()> {
 fn remove_parts(out: &Path) -> Result<()> {
     let parts = out.join(PARTS);
     for name in names(&parts)? {
-        if is_part(&name) || half_written(&name).is_some_and(is_part) {
+        if is_part(&name) || unfinished(&name).is_some_and(is_part) {
             let path = parts.join(name);
             fs::remove_file(&path).map_err(DataError::io("remove", &path))?;
         }
@@ -189,7 +189,7 @@ fn clear_leftovers(out: &Path, finished: &BTreeMap<u64, ChunkRecord>) -> Result<
         .collect();
     let is_ours = |name: &str| is_shard(name) || [ShardManifest::FILE, Plan::FILE].contains(&name);
     for name in names(out)? {
-        let stale = half_written(&name).is_some_and(is_ours)
+        let stale = unfinished(&name).is_some_and(is_ours)
             || (is_shard(&name) && !keep.contains(&*name))
             || (finished.is_empty() && name == ShardManifest::FILE);
         let path = out.join(name);
@@ -231,12 +231,6 @@ fn is_shard(name: &str) -> bool {
     })
 }
 
-/// The file that `replace_file` was writing when it was killed and left this.
-fn half_written(name: &str) -> Option<&str> {
-    let inner = name.strip_prefix('.')?.strip_suffix(".tmp")?;
-    Some(inner.rsplit_once('.')?.0)
-}
-
 /// The refusal to go on with shards of another corpus.
 pub(super) fn changed(out: &Path, how: &str) -> DataError {
     DataError::invalid(format!(
@@ -270,9 +264,5 @@ mod tests {
             assert!(!is_shard(theirs), "{theirs}");
         }
         assert!(is_part("000012.json") && !is_part("12.json") && !is_part("chapter.json"));
-        let left = crate::files::temporary(Path::new("train-000003.shard"));
-        let left = left.to_string_lossy().into_owned();
-        assert_eq!(half_written(&left), Some("train-000003.shard"));
-        assert_eq!(half_written("train-000003.shard"), None);
     }
 }

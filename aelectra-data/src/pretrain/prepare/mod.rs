@@ -49,9 +49,15 @@ pub fn prepare(
     let options = &PrepareOptions {
         corpus: CorpusOptions {
             // An earlier version made chunks as they were wanted, however many these were.
-            chunk_bytes: match chunk_bytes_before(&options.out).filter(|_| !options.restart) {
-                Some(before) if before == wanted => before,
-                _ => chunk_bytes(wanted, &found.sources),
+            chunk_bytes: match chunk_bytes(wanted, &found.sources) {
+                larger
+                    if larger > wanted
+                        && !options.restart
+                        && chunk_bytes_before(&options.out) == Some(wanted) =>
+                {
+                    wanted
+                }
+                fitting => fitting,
             },
             ..options.corpus.clone()
         },

@@ -77,15 +77,7 @@ pub(super) fn forward(
                     for value in row.iter_mut() {
                         *value = math::exp(*value - greatest);
                     }
-                    let sum = math::sum(
-                        row,
-                        #[inline(always)]
-                        |v| v,
-                    );
-                    let share = 1.0 / sum;
-                    for value in row.iter_mut() {
-                        *value *= share;
-                    }
+                    let sum = to_shares(row);
                     math::drop_row(row, heads.dropout, heads.mask_row(sequence, head, at));
                     log_sums[head * tokens + at] = greatest + sum.ln();
                 }
@@ -96,6 +88,21 @@ pub(super) fn forward(
             .on(heads.threads)
             .run((context, to), (scores, square), (qkv, value));
     }
+}
+
+/// Divides by the sum, and gives it.
+#[inline(always)]
+fn to_shares(row: &mut [f32]) -> f32 {
+    let sum = math::sum(
+        row,
+        #[inline(always)]
+        |v| v,
+    );
+    let share = 1.0 / sum;
+    for value in row {
+        *value *= share;
+    }
+    sum
 }
 
 /// What [`forward`] left for the gradients of a sequence.
@@ -146,16 +153,8 @@ pub(super) fn backward(
                         *value = math::exp(*value - log_sum);
                     }
                     // 1, but for the rounding of a logarithm that may be large, and then far from it.
-                    let sum = math::sum(
-                        row,
-                        #[inline(always)]
-                        |v| v,
-                    );
-                    let share = 1.0 / sum;
-                    for (value, dropped) in row.iter_mut().zip(dropped.iter_mut()) {
-                        *value *= share;
-                        *dropped = *value;
-                    }
+                    to_shares(row);
+                    dropped.copy_from_slice(row);
                     math::drop_row(dropped, heads.dropout, heads.mask_row(sequence, head, at));
                 }
             },
