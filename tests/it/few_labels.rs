@@ -298,3 +298,39 @@ fn seeds_side_by_side_end_as_one_after_the_other() {
     assert_eq!(one.0, two.0);
     assert_eq!((one.1, one.2 == two.2), (two.1, true));
 }
+
+/// A search that was killed after its first rate tries the second one only.
+#[test]
+fn an_interrupted_search_of_rates_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let more = ["--epochs", "2", "--set", "learning_rates=[1e-3,3e-3]"];
+    let more = [&more[..], &["--set", "widen_rates=false"]].concat();
+    let (whole, _) = finetune(folder.path(), &more);
+    let run = folder.path().join("run");
+    let tried = || {
+        let of = |rate: f64| {
+            let on_trial = |step: &&Value| step["trial"].as_f64() == Some(rate);
+            steps_of(&run).iter().filter(on_trial).count()
+        };
+        [of(1e-3), of(3e-3)]
+    };
+    let [first, second] = tried();
+    assert!(first > 0 && second > 0);
+    // What a kill in the second rate's training leaves.
+    let results = run.join("seeds/model");
+    let kept = std::fs::read_to_string(results.join("rates.json")).expect("readable");
+    let mut kept: Vec<Value> = serde_json::from_str(&kept).expect("JSON");
+    kept.truncate(1);
+    let kept = serde_json::to_string(&kept).expect("JSON");
+    std::fs::write(results.join("rates.json"), kept).expect("writable");
+    std::fs::remove_file(results.join("seed-42.json")).expect("there");
+    std::fs::remove_dir_all(run.join("model")).expect("there");
+    let (again, said) = finetune(folder.path(), &more);
+    assert_eq!(tried(), [first, 2 * second], "{said}");
+    let f1 = |printed: &str| {
+        let summary: Value = serde_json::from_str(printed).expect("JSON");
+        let run = summary["runs"][0].clone();
+        (run["learning_rate"].clone(), run["test_f1"].clone())
+    };
+    assert_eq!(f1(&again), f1(&whole));
+}

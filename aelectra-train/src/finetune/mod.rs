@@ -15,6 +15,7 @@ mod side_by_side;
 mod single;
 mod steering;
 pub mod step;
+mod trials;
 
 pub use data::Data;
 pub use encoder::Encoder;

@@ -16,6 +16,7 @@ use crate::finetune::grid::Grid;
 use crate::finetune::options::SeriesOptions;
 use crate::finetune::side_by_side::side_by_side;
 use crate::finetune::single::{SeedContext, SeedResult, train_seed};
+use crate::finetune::trials::Trials;
 use crate::finetune::{Data, Encoder};
 
 /// All seeds of one model.
@@ -95,7 +96,7 @@ pub fn run_series(
     say_what_is_cut(encoder, data, config, options);
     let rate = match known_rate {
         Some(rate) => Some(rate),
-        None => choose_rate(encoder, data, config, options)?,
+        None => choose_rate(encoder, data, config, options, &Trials::open(&folder))?,
     };
     let Some(rate) = rate else {
         series.interrupted = true;
@@ -191,12 +192,14 @@ fn again(done: &mut [Option<SeedResult>], options: &SeriesOptions<'_>) {
     }
 }
 
-/// The learning rate with the best dev F1 on the first seed; without a choice, the only one.
+/// The learning rate with the best dev F1 on the first seed; without a choice, the only one. What an
+/// interrupted search has tried is not tried again.
 fn choose_rate(
     encoder: &Encoder<'_>,
     data: &Data,
     config: &FinetuneConfig,
     options: &SeriesOptions<'_>,
+    trials: &Trials,
 ) -> Result<Option<f64>> {
     let rates = &config.learning_rates;
     if rates.len() < 2 || data.dev.is_empty() {
@@ -209,7 +212,12 @@ fn choose_rate(
         if rates.is_empty() {
             break;
         }
-        let reached = side_by_side(options.devices, &rates, |device, &rate| {
+        let missing: Vec<f64> = rates
+            .iter()
+            .copied()
+            .filter(|&rate| trials.reached(rate).is_none())
+            .collect();
+        side_by_side(options.devices, &missing, |device, &rate| {
             let context = SeedContext {
                 series: options,
                 device,
@@ -218,17 +226,18 @@ fn choose_rate(
                 is_trial: true,
             };
             if options.steering.is_over(0) {
-                return Ok(None);
+                return Ok(());
             }
             match train_seed(encoder, data, config, &context) {
-                Ok(trained) => Ok(trained.map(|trained| trained.result.dev_f1.unwrap_or(0.0))),
+                Ok(None) => Ok(()),
+                Ok(Some(trained)) => trials.keep(rate, trained.result.dev_f1.unwrap_or(0.0)),
                 // A rate that diverges is not chosen.
-                Err(TrainError::Failed { .. }) => Ok(Some(f64::NEG_INFINITY)),
+                Err(TrainError::Failed { .. }) => trials.keep(rate, f64::NEG_INFINITY),
                 Err(error) => Err(error),
             }
         })?;
-        for (rate, f1) in rates.into_iter().zip(reached) {
-            let Some(f1) = f1 else {
+        for rate in rates {
+            let Some(f1) = trials.reached(rate) else {
                 return Ok(None);
             };
             options.bus.log(format!(
