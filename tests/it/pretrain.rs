@@ -292,6 +292,26 @@ fn a_request_that_cannot_be_met_is_refused() {
 }
 
 /// An interruption between a checkpoint and its evaluation leaves weights that nobody measured.
+/// The rest that fills no batch is measured too.
+#[test]
+fn an_evaluation_takes_as_many_examples_as_asked_for() {
+    let scene = Scene::new();
+    let mut losses = Vec::new();
+    for (asked, out) in [(8, "eight"), (11, "eleven"), (16, "sixteen")] {
+        let asked = format!("eval_examples={asked}");
+        let more = ["--set", "eval_every=2", "--set", &asked];
+        pretrain(&scene, out, "2", &more);
+        let eval = scene.events(out).into_iter();
+        let mut eval = eval.filter(|event| event["kind"] == "eval");
+        let eval = eval.next().expect("an evaluation");
+        let loss = eval["loss"].as_f64().expect("a loss");
+        losses.push((eval["examples"].as_u64(), loss));
+    }
+    let examples: Vec<_> = losses.iter().map(|(examples, _)| *examples).collect();
+    assert_eq!(examples, [Some(8), Some(11), Some(16)]);
+    assert!(losses[0].1 != losses[1].1 && losses[1].1 != losses[2].1);
+}
+
 #[test]
 fn what_an_interruption_left_unmeasured_is_measured_on_resume() {
     let scene = Scene::new();

@@ -304,7 +304,7 @@ impl PretrainConfig {
             (
                 config.objective,
                 [config.mlm_weight, config.rtd_weight, config.mask_prob],
-                // As many examples as whole passes take, drawn and masked by the seed.
+                // Drawn and masked by the seed; what is sampled in their place also depends on the rows of a pass.
                 [config.eval_examples, config.micro_batch()],
                 config.seed,
             )

@@ -18,7 +18,7 @@ use crate::metrics::pretrain_metrics;
 use crate::pretrain::batch::{in_kept_memory, to_device};
 use crate::stop::StopFlag;
 
-/// Measures `model` on at most `config.eval_examples` held-out examples. Masks and samples are
+/// Measures `model` on at most `config.eval_examples` held-out examples, each at most once. Masks and samples are
 /// keyed by the seed alone, so evaluations of a run differ only by the weights. `None` when it was asked to stop: whoever asks
 /// may not wait as long as an evaluation takes.
 pub(crate) fn evaluate(
@@ -32,16 +32,16 @@ pub(crate) fn evaluate(
     let started = Instant::now();
     let device = device.clone().inner();
     let model = model.valid();
-    let rows = source.batch_size();
-    let batches = (config.eval_examples.min(source.len()) / rows).max(1);
+    let examples = config.eval_examples.min(source.len());
     let mut tally: Option<Tally> = None;
-    for index in 0..batches as u64 {
+    for (index, first) in (0..examples).step_by(source.batch_size()).enumerate() {
+        let (index, rows) = (index as u64, source.batch_size().min(examples - first));
         if stop.requested().is_some() {
             return Ok(None);
         }
         let batch = source.batch(index)?;
         let counted = in_kept_memory(&device, index, |index| {
-            let input = to_device(&batch, 0, batch.batch_size, &device);
+            let input = to_device(&batch, 0, rows, &device);
             let mut noise = Noise::sampling(rng::key(config.seed, "evaluation", &[index]));
             let output = match config.objective {
                 Objective::Electra => model.forward(&input, None, &mut noise),
@@ -59,7 +59,7 @@ pub(crate) fn evaluate(
     Ok(Some(EvalEvent {
         step,
         split: Some("validation".to_owned()),
-        examples: Some((batches * rows) as u64),
+        examples: Some(examples as u64),
         seconds: Some(started.elapsed().as_secs_f64()),
         metrics: pretrain_metrics(&counts, config.mlm_weight, config.effective_rtd_weight()),
     }))
