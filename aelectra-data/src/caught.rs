@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::path::Path;
-use std::sync::Once;
 
 use crate::error::{DataError, Result};
 
@@ -12,18 +11,20 @@ thread_local! {
     static CAUGHT: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Lets panics that become errors here print nothing; all others go to the hook that was there. For programs to call once,
+/// at their start: a library leaves the process's hook alone.
+pub fn keep_caught_panics_quiet() {
+    let before = take_hook();
+    set_hook(Box::new(move |panic| {
+        if !CAUGHT.get() {
+            before(panic);
+        }
+    }));
+}
+
 /// Does what reads `path` by a library that indexes into what a damaged file says. What `read` was building is left as it was
 /// then, so its caller must give up the file.
 pub(crate) fn caught<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
-    static QUIET: Once = Once::new();
-    QUIET.call_once(|| {
-        let before = take_hook();
-        set_hook(Box::new(move |panic| {
-            if !CAUGHT.get() {
-                before(panic);
-            }
-        }));
-    });
     CAUGHT.set(true);
     let read = catch_unwind(AssertUnwindSafe(read));
     CAUGHT.set(false);

@@ -194,7 +194,7 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path, expected: &str) -> Res
 }
 
 /// The SHA-256 of a file, in hexadecimal.
-#[cfg(feature = "hub")]
+#[cfg(feature = "text")]
 pub fn sha256(path: &Path) -> Result<String> {
     use sha2::{Digest, Sha256};
     let mut file = File::open(path).map_err(DataError::io("open", path))?;

@@ -20,7 +20,7 @@ pub mod rng;
 pub mod run;
 
 #[cfg(feature = "text")]
-mod caught;
+pub mod caught;
 #[cfg(feature = "text")]
 pub mod corpus;
 #[cfg(feature = "text")]

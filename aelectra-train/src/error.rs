@@ -30,8 +30,15 @@ pub enum TrainError {
         /// What the reader can do about it.
         hint: Option<String>,
     },
-    /// The work itself failed: too many steps in a row without a finite loss, a check that does not
-    /// hold.
+    /// A loss, gradients or scores that are not finite: a training that diverged, or weights that are damaged.
+    #[error("{message}")]
+    NotFinite {
+        /// What is not finite.
+        message: String,
+        /// What the reader can do about it.
+        hint: Option<String>,
+    },
+    /// The work itself failed: a device, a thread, a check that does not hold.
     #[error("{message}")]
     Failed {
         /// What failed.
@@ -58,6 +65,14 @@ impl TrainError {
         }
     }
 
+    /// A [`TrainError::NotFinite`].
+    pub fn not_finite(message: impl Into<String>) -> Self {
+        Self::NotFinite {
+            message: message.into(),
+            hint: None,
+        }
+    }
+
     /// A [`DataError::Io`], for `map_err`.
     pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
         let data = DataError::io(action, path);
@@ -67,7 +82,10 @@ impl TrainError {
     /// The same error with a line of advice, where its kind carries one.
     #[must_use]
     pub fn with_hint(mut self, advice: impl Into<String>) -> Self {
-        if let Self::Config { hint, .. } | Self::Failed { hint, .. } = &mut self {
+        if let Self::Config { hint, .. }
+        | Self::NotFinite { hint, .. }
+        | Self::Failed { hint, .. } = &mut self
+        {
             *hint = Some(advice.into());
         }
         self
@@ -80,7 +98,9 @@ impl TrainError {
             Self::Data(error) => error.hint(),
             Self::Hub(error) => error.hint(),
             Self::Model(error) => error.hint(),
-            Self::Config { hint, .. } | Self::Failed { hint, .. } => hint.as_deref(),
+            Self::Config { hint, .. }
+            | Self::NotFinite { hint, .. }
+            | Self::Failed { hint, .. } => hint.as_deref(),
         }
     }
 
@@ -89,7 +109,7 @@ impl TrainError {
     #[must_use]
     pub fn exit_code(&self) -> i32 {
         match self {
-            Self::Failed { .. } => 1,
+            Self::NotFinite { .. } | Self::Failed { .. } => 1,
             Self::Config { .. } => 2,
             Self::Data(error) => of_data(error),
             Self::Hub(error) => of_hub(error),

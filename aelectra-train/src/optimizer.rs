@@ -16,6 +16,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Shape, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Result, TrainError};
 use crate::schedule::layerwise_multiplier;
 
 /// Constants of the update.
@@ -201,34 +202,46 @@ impl Adam {
         state
     }
 
-    /// Restores what [`Adam::state`] gave; `read` returns the values of a name, if there are any.
+    /// Restores what [`Adam::state`] gave; `read` returns the values of a name, if there are any: a parameter that has had
+    /// no gradient yet has none.
     ///
     /// # Errors
-    /// When `read` fails.
-    pub fn restore<M: Module, E>(
+    /// When `read` fails, or moments are not those of the parameter.
+    pub fn restore<M: Module>(
         &mut self,
         module: &M,
         steps: u64,
         device: &Device,
-        mut read: impl FnMut(&str) -> Result<Option<Vec<f32>>, E>,
-    ) -> Result<(), E> {
+        mut read: impl FnMut(&str) -> Result<Option<Vec<f32>>>,
+    ) -> Result<()> {
         let device = device.clone().inner();
         self.steps = steps;
         self.moments.clear();
         for info in parameters::list(module) {
             let first = read(&format!("first.{}", info.path))?;
             let second = read(&format!("second.{}", info.path))?;
-            if let (Some(first), Some(second)) = (first, second) {
-                let tensor = |values: Vec<f32>| {
-                    let len = values.len();
-                    Tensor::from_data(TensorData::new(values, [len]), &device)
-                };
-                let moments = Moments {
-                    first: tensor(first),
-                    second: tensor(second),
-                };
-                self.moments.insert(info.id, moments);
-            }
+            let len = info.len();
+            let (first, second) = match (first, second) {
+                (None, None) => continue,
+                (Some(first), Some(second)) if first.len() == len && second.len() == len => {
+                    (first, second)
+                }
+                (first, second) => {
+                    let count = |moments: Option<Vec<f32>>| moments.map_or(0, |them| them.len());
+                    return Err(TrainError::config(format!(
+                        "the optimizer's moments of `{}` are {} and {} numbers, of the {len} of its shape",
+                        info.path,
+                        count(first),
+                        count(second)
+                    )));
+                }
+            };
+            let tensor = |values| Tensor::from_data(TensorData::new(values, [len]), &device);
+            let moments = Moments {
+                first: tensor(first),
+                second: tensor(second),
+            };
+            self.moments.insert(info.id, moments);
         }
         Ok(())
     }

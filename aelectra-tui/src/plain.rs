@@ -60,8 +60,8 @@ pub(crate) fn line(run: &RunStore, status: Status, now: f64) -> String {
 /// Follows a run and writes a line each [`PAUSE`] in which something happened, warnings at
 /// once, until the run has ended or its process is gone.
 pub(crate) fn follow(path: &Path, out: &mut dyn Write) -> Result<Exit> {
-    let events = RunDir::open(path)?.events();
-    let mut reader = EventReader::new(&events);
+    let dir = RunDir::open(path)?;
+    let mut reader = EventReader::new(&dir.events());
     let mut run = RunStore::default();
     let mut written: Option<Instant> = None;
     let mut news = false;
@@ -87,7 +87,7 @@ pub(crate) fn follow(path: &Path, out: &mut dyn Write) -> Result<Exit> {
         }
         let now = unix_time();
         let start = run.start.as_ref();
-        let alive = start.and_then(|start| process_exists(path, start));
+        let alive = start.and_then(|start| process_exists(dir.path(), start));
         let status = status(&run, now, alive);
         let over = matches!(status, Status::Ended(_) | Status::Crashed);
         if over || news && written.is_none_or(|written| written.elapsed() >= PAUSE) {
@@ -106,8 +106,8 @@ pub(crate) fn follow(path: &Path, out: &mut dyn Write) -> Result<Exit> {
 /// Copies a run's events as JSON Lines, lines that are no events left out, until the run has ended or its
 /// process is gone.
 pub(crate) fn stream(path: &Path, out: &mut dyn Write) -> Result<Exit> {
-    let events = RunDir::open(path)?.events();
-    let mut reader = EventReader::new(&events);
+    let dir = RunDir::open(path)?;
+    let mut reader = EventReader::new(&dir.events());
     let mut lines = Vec::new();
     let (mut start, mut over, mut gone) = (None, false, false);
     loop {
@@ -133,7 +133,7 @@ pub(crate) fn stream(path: &Path, out: &mut dyn Write) -> Result<Exit> {
         }
         // Once more where it is gone: what it wrote last may have come since.
         let process = start.as_ref();
-        gone = process.and_then(|start| process_exists(path, start)) == Some(false);
+        gone = process.and_then(|start| process_exists(dir.path(), start)) == Some(false);
         if !gone {
             std::thread::sleep(POLL);
         }

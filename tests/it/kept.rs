@@ -207,8 +207,11 @@ fn reports_replace_nothing_that_is_read() {
 fn the_model_of_a_series_is_that_of_its_best_seed() {
     let series = Series::new();
     series.run("finetune", "run", &["--seeds", "2"], 0);
+    let events = series.read("run/events.jsonl");
     let told = series.run("finetune", "run", &["--seeds", "1"], 2);
     assert!(told.contains("holds more seeds than 1"), "{told}");
+    // What was refused did not fail: the run is as complete as before.
+    assert_eq!(series.read("run/events.jsonl"), events);
     // Of several devices a later seed may be done first.
     let seed = |seed: &str| series.path(&format!("run/seeds/model/seed-{seed}.json"));
     std::fs::rename(seed("43"), seed("44")).expect("renamed");

@@ -23,17 +23,59 @@ pub(crate) fn for_each_text(
     column: &str,
     visit: &mut dyn FnMut(&[u8]) -> bool,
 ) -> Result<()> {
-    // What `visit` was given of the file goes no further than the error.
-    caught(path, || read(path, column, visit))
+    let damaged = |error| damaged(path, error);
+    let (reader, index) = caught(path, || open(path, column))?;
+    let full = reader
+        .metadata()
+        .file_metadata()
+        .schema_descr()
+        .column(index)
+        .max_def_level();
+    for group in 0..reader.num_row_groups() {
+        let values = caught(path, || {
+            let row_group = reader.get_row_group(group).map_err(damaged)?;
+            row_group.get_column_reader(index).map_err(damaged)
+        });
+        let ColumnReader::ByteArrayColumnReader(mut values) = values? else {
+            continue;
+        };
+        loop {
+            let (mut texts, mut levels) = (Vec::new(), Vec::new());
+            // `visit` is outside: its panics are no damage of the file.
+            let (rows, ..) = caught(path, || {
+                values
+                    .read_records(BATCH, Some(&mut levels), None, &mut texts)
+                    .map_err(damaged)
+            })?;
+            if rows == 0 {
+                break;
+            }
+            let mut texts = texts.iter();
+            for row in 0..rows {
+                let present = levels.get(row).is_none_or(|&level| level == full);
+                let text = if present {
+                    texts.next().map_or(&[][..], |text| text.data())
+                } else {
+                    &[]
+                };
+                if !visit(text) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
-fn read(path: &Path, column: &str, visit: &mut dyn FnMut(&[u8]) -> bool) -> Result<()> {
+fn damaged(path: &Path, error: ParquetError) -> DataError {
+    DataError::corrupt(path, error.to_string())
+        .with_hint("is the file complete? fetch or write it again")
+}
+
+/// The file, and the number of the column that holds the text.
+fn open(path: &Path, column: &str) -> Result<(SerializedFileReader<File>, usize)> {
     let file = File::open(path).map_err(DataError::io("open", path))?;
-    let damaged = |error: ParquetError| {
-        DataError::corrupt(path, error.to_string())
-            .with_hint("is the file complete? fetch or write it again")
-    };
-    let reader = SerializedFileReader::new(file).map_err(damaged)?;
+    let reader = SerializedFileReader::new(file).map_err(|error| damaged(path, error))?;
     let schema = reader.metadata().file_metadata().schema_descr_ptr();
     let Some(index) = schema
         .columns()
@@ -69,37 +111,7 @@ fn read(path: &Path, column: &str, visit: &mut dyn FnMut(&[u8]) -> bool) -> Resu
             ));
         }
     }
-    let full = described.max_def_level();
-    for group in 0..reader.num_row_groups() {
-        let row_group = reader.get_row_group(group).map_err(damaged)?;
-        let ColumnReader::ByteArrayColumnReader(mut values) =
-            row_group.get_column_reader(index).map_err(damaged)?
-        else {
-            continue;
-        };
-        loop {
-            let (mut texts, mut levels) = (Vec::new(), Vec::new());
-            let (rows, ..) = values
-                .read_records(BATCH, Some(&mut levels), None, &mut texts)
-                .map_err(damaged)?;
-            if rows == 0 {
-                break;
-            }
-            let mut texts = texts.iter();
-            for row in 0..rows {
-                let present = levels.get(row).is_none_or(|&level| level == full);
-                let text = if present {
-                    texts.next().map_or(&[][..], |text| text.data())
-                } else {
-                    &[]
-                };
-                if !visit(text) {
-                    return Ok(());
-                }
-            }
-        }
-    }
-    Ok(())
+    Ok((reader, index))
 }
 
 /// The columns that hold one text a row, also in a structure, by their full names.

@@ -15,6 +15,7 @@ const RUNS: &str = "runs";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RepoKind {
     Model,
+    #[cfg(feature = "hub")]
     Dataset,
 }
 
@@ -106,6 +107,7 @@ impl ModelName {
     pub(crate) fn folder(&self) -> String {
         let kind = match self.kind {
             RepoKind::Model => "models",
+            #[cfg(feature = "hub")]
             RepoKind::Dataset => "datasets",
         };
         format!("{kind}--{}--{}", self.org, self.name)

@@ -27,6 +27,15 @@ pub enum Packing {
     Electra,
 }
 
+impl std::fmt::Display for Packing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Full => "full",
+            Self::Electra => "electra",
+        })
+    }
+}
+
 /// Builds the examples of one chunk and split.
 pub(crate) struct Packer<'a> {
     packing: Packing,

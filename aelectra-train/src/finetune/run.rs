@@ -13,6 +13,7 @@ use aelectra_model::{DeviceList, DeviceSpec, kernels};
 use burn::tensor::Device;
 use serde_json::json;
 
+use crate::config::Configuration;
 use crate::config::finetune::FinetuneConfig;
 use crate::config::pretrain::AttentionStart;
 use crate::end;
@@ -21,7 +22,7 @@ use crate::export::{ModelCard, row};
 use crate::finetune::curve::{self, CurvePoint};
 use crate::finetune::identity::{self, check_same_series};
 use crate::finetune::options::SeriesOptions;
-use crate::finetune::series::{Series, SeriesSummary, run_series};
+use crate::finetune::series::{Series, SeriesSummary, refuse_fewer_seeds, run_series};
 use crate::finetune::steering::Steering;
 use crate::finetune::{Data, Encoder};
 use crate::ner::load_tokenizer;
@@ -113,6 +114,14 @@ fn beside_the_data(config: &FinetuneConfig, train: &NerDataset, dev: &NerDataset
     notes
 }
 
+/// What a learning curve compares at every number of sentences: the model's weights and random ones.
+const CURVE_ARMS: [&str; 2] = ["pretrained", "random_init"];
+
+/// The name of an arm's series at a number of sentences.
+fn curve_arm(arm: &str, sentences: usize) -> String {
+    format!("{arm}-{sentences}")
+}
+
 /// How a series ended.
 #[derive(Clone, Debug)]
 pub struct Finished {
@@ -153,6 +162,7 @@ impl Session {
     /// When an input cannot be read or does not fit the others, another process trains in the
     /// directory, or it holds a different series.
     pub fn open(mut job: Job) -> Result<Self> {
+        job.config.validate()?;
         if job.train_sentences.contains(&0) {
             return Err(TrainError::config("0 labelled sentences teach nothing")
                 .with_hint("give numbers of at least 1 to `--train-sentences`"));
@@ -266,7 +276,27 @@ impl Session {
         session.manifest = session.describe()?;
         let note = check_same_series(&session.run, &session.manifest)?;
         session.notes.extend(note);
+        session.refuse_fewer_seeds()?;
         Ok(session)
+    }
+
+    /// A run that ended stays as it was where the command cannot continue it.
+    fn refuse_fewer_seeds(&self) -> Result<()> {
+        let (run, first, seeds) = (&self.run, self.job.config.seed, self.job.seeds);
+        if self.job.train_sentences.is_empty() {
+            return refuse_fewer_seeds(run, self.arm(), first, seeds);
+        }
+        for size in &self.job.train_sentences {
+            for arm in CURVE_ARMS {
+                refuse_fewer_seeds(run, Some(&curve_arm(arm, *size)), first, seeds)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the events and the results call a series that begins with random weights.
+    fn arm(&self) -> Option<&'static str> {
+        self.job.random_init.then_some(CURVE_ARMS[1])
     }
 
     /// Where everything goes.
@@ -323,7 +353,7 @@ impl Session {
             devices: &self.devices,
             bus,
             steering: &steering,
-            arm: self.job.random_init.then_some("random_init"),
+            arm: self.arm(),
             sentences: None,
             save_model: true,
         };
@@ -343,14 +373,11 @@ impl Session {
             layerwise_decay: 1.0,
             ..config.clone()
         };
-        let arms = [
-            ("pretrained", &pretrained, config),
-            ("random_init", &random, &flat),
-        ];
+        let beginnings = [(&pretrained, config), (&random, &flat)];
         let mut last = None;
         for size in sizes {
-            for (arm, encoder, config) in arms {
-                let name = format!("{arm}-{size}");
+            for (arm, (encoder, config)) in CURVE_ARMS.into_iter().zip(beginnings) {
+                let name = curve_arm(arm, size);
                 let options = SeriesOptions {
                     arm: Some(&name),
                     sentences: Some(size),
@@ -458,5 +485,26 @@ impl Session {
             "" | "." => named(path.file_stem()),
             _ => folder,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A configuration that was not loaded is checked all the same, before a file is touched.
+    #[test]
+    fn a_configuration_that_cannot_be_is_an_error_of_its_key() {
+        let told = |change: fn(&mut FinetuneConfig)| {
+            let mut job = Job::new("no-model", "no-file".into()).expect("a device");
+            change(&mut job.config);
+            Session::open(job).expect_err("refused").to_string()
+        };
+        let told = [
+            told(|config| config.batch_size = 0),
+            told(|config| config.learning_rates.clear()),
+        ];
+        assert!(told[0].contains("`batch_size`"), "{}", told[0]);
+        assert!(told[1].contains("`learning_rates`"), "{}", told[1]);
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use aelectra_data::files::replace_file;
 use aelectra_data::ner::Summary;
+use aelectra_data::run::RunDir;
 use serde::{Deserialize, Serialize};
 
 use crate::config::finetune::FinetuneConfig;
@@ -77,15 +78,7 @@ pub fn run_series(
         interrupted: false,
         model: None,
     };
-    // With several devices any of them may have been done first.
-    if seeds_in(&folder).any(|seed| seed >= config.seed + options.seeds) {
-        return Err(TrainError::config(format!(
-            "`{}` holds more seeds than {}, and its model may be of one of those",
-            options.run.path().display(),
-            options.seeds
-        ))
-        .with_hint("give as many `--seeds` as it has, or another `--out`"));
-    }
+    refuse_fewer_seeds(options.run, options.arm, config.seed, options.seeds)?;
     let mut done: Vec<Option<SeedResult>> = (0..options.seeds)
         .map(|offset| read_result(&result_path(&folder, config.seed + offset)))
         .collect();
@@ -153,6 +146,27 @@ pub fn run_series(
         series.model = Some(model_dir);
     }
     Ok(series)
+}
+
+/// Refuses a run whose series has other seeds than the `seeds` from `first` on.
+///
+/// # Errors
+/// When it has.
+pub(super) fn refuse_fewer_seeds(
+    run: &RunDir,
+    arm: Option<&str>,
+    first: u64,
+    seeds: u64,
+) -> Result<()> {
+    // With several devices any of them may have been done first.
+    if seeds_in(&results(run.path(), arm)).any(|seed| seed >= first + seeds) {
+        return Err(TrainError::config(format!(
+            "`{}` holds more seeds than {seeds}, and its model may be of one of those",
+            run.path().display(),
+        ))
+        .with_hint("give as many `--seeds` as it has, or another `--out`"));
+    }
+    Ok(())
 }
 
 /// A length that somebody chose and the model cannot have.
@@ -232,7 +246,7 @@ fn choose_rate(
                 Ok(None) => Ok(()),
                 Ok(Some(trained)) => trials.keep(rate, trained.result.dev_f1.unwrap_or(0.0)),
                 // A rate that diverges is not chosen.
-                Err(TrainError::Failed { .. }) => trials.keep(rate, f64::NEG_INFINITY),
+                Err(TrainError::NotFinite { .. }) => trials.keep(rate, f64::NEG_INFINITY),
                 Err(error) => Err(error),
             }
         })?;
@@ -248,7 +262,7 @@ fn choose_rate(
         }
     }
     let Some((rate, _)) = grid.best() else {
-        return Err(TrainError::failed(
+        return Err(TrainError::not_finite(
             "training diverged at every learning rate of the grid",
         ));
     };

@@ -201,7 +201,7 @@ pub(crate) fn train_seed(
                     tokens_per_second: Some(tokens as f64 / seconds(paused).max(1e-9)),
                 }));
                 if !mean.is_finite() {
-                    return Err(TrainError::failed(format!(
+                    return Err(TrainError::not_finite(format!(
                         "the loss of seed {seed} is not finite in epoch {} at learning rate {:e}",
                         epoch + 1,
                         context.learning_rate
@@ -218,7 +218,7 @@ pub(crate) fn train_seed(
                 epoch + 1
             );
             if skipped == batches.len() {
-                return Err(TrainError::failed(what)
+                return Err(TrainError::not_finite(what)
                     .with_hint("try a lower learning rate, or another model to start from"));
             }
             bus.warn(what, Some(step));

@@ -66,9 +66,19 @@ pub struct ClassScores {
 
 impl ClassScores {
     /// Those of one position, by class.
+    ///
+    /// # Panics
+    /// When there is no such window or position.
     #[must_use]
     pub fn at(&self, window: usize, position: usize) -> &[f32] {
         &self.windows[window][position * self.classes..][..self.classes]
+    }
+
+    /// Whether these are scores of `classes` classes for every position of `windows`.
+    fn are_of(&self, windows: &Windows, classes: usize) -> bool {
+        let of_each = self.windows.iter().map(Vec::len);
+        let wanted = windows.input_ids.iter().map(|ids| ids.len() * classes);
+        self.classes == classes && of_each.eq(wanted)
     }
 
     /// The first sentence with a word that has a score which is not finite.
@@ -163,8 +173,13 @@ impl Tagger {
     /// When the scores are not those of the windows, or one of a word is not finite: nothing would be found in it, which must
     /// not look like a text without entities.
     pub fn decode(&self, windows: &Windows, scores: &ClassScores) -> Result<Vec<Vec<Decoded>>> {
+        if !scores.are_of(windows, self.decoder.classes().len()) {
+            return Err(TrainError::failed(
+                "the scores are not those of the windows",
+            ));
+        }
         if let Some(sentence) = scores.first_unscored(windows) {
-            return Err(TrainError::failed(format!(
+            return Err(TrainError::not_finite(format!(
                 "the model gives no finite scores for sentence {} of {}",
                 sentence + 1,
                 windows.words.len()

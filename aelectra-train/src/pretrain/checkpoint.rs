@@ -55,7 +55,8 @@ const PARTIAL: &str = ".partial-";
 /// Writes `checkpoints/step-N` under a temporary name, flushed to disk, then renames it.
 ///
 /// # Errors
-/// When it cannot be written; what was there before is untouched.
+/// When it cannot be written. Checkpoints of other steps are untouched; an earlier one of the same step goes only once the
+/// new one is whole.
 pub(crate) fn save(
     run: &RunDir,
     model: &ElectraPretrainer,
@@ -129,7 +130,7 @@ pub(crate) fn load_tensors(
     let moments = TensorSource::open_safetensors(&dir.join("optimizer.safetensors"))?;
     let names: std::collections::BTreeSet<String> =
         moments.tensors().map(|(name, _)| name.to_owned()).collect();
-    optimizer.restore(&model, step, device, |name| -> Result<Option<Vec<f32>>> {
+    optimizer.restore(&model, step, device, |name| {
         let there = names.contains(name);
         Ok(there.then(|| moments.read(name)).transpose()?)
     })?;
@@ -222,7 +223,7 @@ pub(crate) fn refuse_different_format(dir: &Path) -> Result<()> {
 /// When one cannot be renamed.
 pub(crate) fn set_aside_after(run: &RunDir, step: u64) -> Result<Vec<PathBuf>> {
     let mut aside = Vec::new();
-    for (later, path) in list(run).into_iter().filter(|(at, _)| *at > step) {
+    for (later, path) in list(run)?.into_iter().filter(|(at, _)| *at > step) {
         let mut place = run.checkpoints().join(format!("void-step-{later}"));
         for number in 2.. {
             if !place.exists() {
@@ -253,16 +254,27 @@ pub(crate) fn remove_partial(run: &RunDir) {
 }
 
 /// The checkpoints of a run, newest first.
-#[must_use]
-pub fn list(run: &RunDir) -> Vec<(u64, PathBuf)> {
-    let mut found: Vec<(u64, PathBuf)> = std::fs::read_dir(run.checkpoints())
+///
+/// # Errors
+/// When their directory is there and cannot be listed: a run that has checkpoints must not be taken for one
+/// without.
+pub fn list(run: &RunDir) -> Result<Vec<(u64, PathBuf)>> {
+    let place = run.checkpoints();
+    let listed = || {
+        let entries = match std::fs::read_dir(&place) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let paths = entries.map(|entry| Ok(entry?.path()));
+        paths.collect::<std::io::Result<Vec<_>>>()
+    };
+    let paths = listed().map_err(TrainError::io("list", &place))?;
+    let mut found: Vec<(u64, PathBuf)> = paths
         .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| Some((step_of(&entry.path())?, entry.path())))
+        .filter_map(|path| Some((step_of(&path)?, path)))
         .collect();
     found.sort_unstable_by(|a, b| b.cmp(a));
-    found
+    Ok(found)
 }
 
 /// The step of `…/step-N`, as this program writes it.
@@ -294,6 +306,7 @@ mod tests {
         let run = RunDir::create_at(&root.path().join("run")).expect("created");
         let steps = || {
             list(&run)
+                .expect("listed")
                 .into_iter()
                 .map(|(step, _)| step)
                 .collect::<Vec<_>>()
@@ -318,6 +331,18 @@ mod tests {
         }
         let there = |name: &str| run.checkpoints().join(name).is_dir();
         assert!(there("void-step-16") && there("void-step-24") && there("void-step-24-2"));
+    }
+
+    /// A run whose checkpoints cannot be seen is not one without.
+    #[test]
+    fn checkpoints_that_cannot_be_listed_are_an_error() {
+        let root = tempfile::tempdir().expect("a folder");
+        let run = RunDir::create_at(&root.path().join("run")).expect("created");
+        std::fs::remove_dir(run.checkpoints()).expect("empty");
+        assert!(list(&run).expect("there are none").is_empty());
+        std::fs::write(run.checkpoints(), "no directory").expect("written");
+        let error = list(&run).expect_err("unknown").to_string();
+        assert!(error.contains("checkpoints"), "{error}");
     }
 
     #[test]

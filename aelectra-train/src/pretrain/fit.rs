@@ -38,7 +38,7 @@ pub(crate) fn check_fit(
         )
     } else if let Some(asked) = config.packing.filter(|&asked| asked != packing) {
         (
-            format!("`packing` is {asked:?}, the shards have {packing:?}"),
+            format!("`packing` is {asked}, the shards have {packing}"),
             "prepare the text with that `--packing`, or remove `packing` from the recipe",
         )
     } else if length > positions {

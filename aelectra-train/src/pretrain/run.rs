@@ -12,6 +12,7 @@ use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::{DeviceList, DeviceSpec, ElectraConfig, kernels, parameters};
 use burn::tensor::Device;
 
+use crate::config::Configuration;
 use crate::config::pretrain::{Objective, PretrainConfig};
 use crate::end;
 use crate::error::{Result, TrainError};
@@ -147,7 +148,7 @@ impl Session {
             run.refuse_models_of_others(&["discriminator", "generator"], &inputs)?;
             let begins = match job.resume {
                 Resume::No => true,
-                Resume::Auto => checkpoint::list(&run).is_empty(),
+                Resume::Auto => checkpoint::list(&run)?.is_empty(),
                 Resume::Last | Resume::From(_) => false,
             };
             if begins {
@@ -167,6 +168,7 @@ impl Session {
     }
 
     fn read(job: Job, run: impl FnOnce(&Job) -> Result<OwnRun>) -> Result<Self> {
+        job.config.validate()?;
         let tokenizer = WordPieceTokenizer::from_dir(&job.tokenizer)?;
         let shards = ShardSet::open(&job.data)?;
         check_fit(

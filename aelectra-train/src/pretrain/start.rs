@@ -73,7 +73,7 @@ pub(crate) fn continued(
 ) -> Result<Option<Start>> {
     let candidates: Vec<PathBuf> = match resume {
         Resume::From(path) => {
-            let checkpoint = checkpoint_path(path);
+            let checkpoint = checkpoint_path(path)?;
             if !checkpoint.join(STATE).is_file() {
                 let message = format!("`{}` is no checkpoint", path.display());
                 return Err(TrainError::config(message)
@@ -81,7 +81,7 @@ pub(crate) fn continued(
             }
             vec![checkpoint]
         }
-        _ => checkpoint::list(run).into_iter().map(|c| c.1).collect(),
+        _ => checkpoint::list(run)?.into_iter().map(|c| c.1).collect(),
     };
     match (resume, candidates.is_empty()) {
         (Resume::No, false) => return Err(record::occupied(run)),
@@ -165,7 +165,7 @@ fn inside(run: &RunDir, path: &Path) -> Option<PathBuf> {
 pub(crate) fn refuse_another_run(run: &OwnRun, resume: &Resume) -> Result<()> {
     match resume {
         Resume::From(path) => {
-            let checkpoint = checkpoint_path(path);
+            let checkpoint = checkpoint_path(path)?;
             // Where there is none, that is what is to be told.
             match checkpoint.join(STATE).is_file() && inside(run, &checkpoint).is_none() {
                 true => run.refuse_occupied(),
@@ -192,7 +192,7 @@ pub(crate) fn settle_best(run: &RunDir, path: &Path, state: &mut TrainState) -> 
         .read_pointer(Pointer::Best)?
         .is_none_or(|best| !best.exists())
     {
-        let left = best_of(run, state.step);
+        let left = best_of(run, state.step)?;
         state.best_loss = left.as_ref().map(|(loss, _)| *loss);
         if let Some(target) = left.and_then(|(_, path)| inside(run, &path)) {
             run.write_pointer(Pointer::Best, &target)?;
@@ -202,7 +202,7 @@ pub(crate) fn settle_best(run: &RunDir, path: &Path, state: &mut TrainState) -> 
 }
 
 /// The checkpoint up to `step` with the lowest loss that was measured of it, and the loss.
-fn best_of(run: &RunDir, step: u64) -> Option<(f64, PathBuf)> {
+fn best_of(run: &RunDir, step: u64) -> Result<Option<(f64, PathBuf)>> {
     let measured = |(at, path): (u64, PathBuf)| {
         let (_, metrics) = checkpoint::load_state(&path)
             .ok()?
@@ -210,12 +210,12 @@ fn best_of(run: &RunDir, step: u64) -> Option<(f64, PathBuf)> {
             .filter(|(of, _)| *of == at)?;
         Some((metrics.loss.filter(|loss| loss.is_finite())?, path))
     };
-    let up_to = checkpoint::list(run)
+    let up_to = checkpoint::list(run)?
         .into_iter()
         .filter(|(at, _)| *at <= step);
-    up_to
+    Ok(up_to
         .filter_map(measured)
-        .min_by(|(one, _), (other, _)| one.total_cmp(other))
+        .min_by(|(one, _), (other, _)| one.total_cmp(other)))
 }
 
 /// What a run was trained on; a continuation must have the same.
@@ -241,15 +241,13 @@ impl Identity {
     }
 }
 
-fn checkpoint_path(path: &Path) -> PathBuf {
+fn checkpoint_path(path: &Path) -> Result<PathBuf> {
     // A run directory stands for its newest checkpoint.
-    if path.join(STATE).is_file() {
-        return path.to_path_buf();
-    }
-    RunDir::open(path)
-        .ok()
-        .and_then(|run| checkpoint::list(&run).into_iter().next())
-        .map_or_else(|| path.to_path_buf(), |(_, checkpoint)| checkpoint)
+    let newest = match RunDir::open(path) {
+        Ok(run) if !path.join(STATE).is_file() => checkpoint::list(&run)?.into_iter().next(),
+        _ => None,
+    };
+    Ok(newest.map_or_else(|| path.to_path_buf(), |(_, checkpoint)| checkpoint))
 }
 
 fn check_same(config: &PretrainConfig, identity: &Identity, state: &TrainState) -> Result<()> {

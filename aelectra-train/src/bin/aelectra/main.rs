@@ -23,6 +23,7 @@ mod view;
 use std::process::ExitCode;
 
 use aelectra_data::DataError;
+use aelectra_data::caught::keep_caught_panics_quiet;
 use aelectra_data::hub::HubError;
 use aelectra_model::ModelError;
 use aelectra_train::{TrainError, exit_code_of};
@@ -54,6 +55,7 @@ fn keep_freed_memory() {
 
 fn main() -> ExitCode {
     keep_freed_memory();
+    keep_caught_panics_quiet();
     let cli = Cli::parse();
     match run(cli) {
         Ok(code) => ExitCode::from(code),

@@ -152,11 +152,11 @@ impl Trainer<'_> {
     /// Deletes all but the newest `keep`, every `every`th step and the best.
     fn drop_checkpoints_but(&self, keep: usize, every: u64) {
         let run = &self.options.run;
-        let steps: Vec<u64> = checkpoint::list(run).iter().map(|c| c.0).collect();
-        let Ok(best) = run.read_pointer(Pointer::Best) else {
+        let (Ok(found), Ok(best)) = (checkpoint::list(run), run.read_pointer(Pointer::Best)) else {
             // One of them is the best, and nobody knows which.
             return;
         };
+        let steps: Vec<u64> = found.iter().map(|checkpoint| checkpoint.0).collect();
         let best = best.and_then(|path| checkpoint::step_of(&path));
         for step in checkpoint::expendable(&steps, keep, every, best) {
             let path = run.checkpoint(step);

@@ -8,6 +8,7 @@
 #![cfg(target_arch = "x86_64")]
 
 use std::arch::asm;
+use std::marker::PhantomData;
 use std::sync::LazyLock;
 
 use super::dot::{COLUMNS, Lanes, Left, STEP, block_lines};
@@ -97,14 +98,15 @@ fn multiply<S: Copy + Default + std::ops::AddAssign>(
 
 macro_rules! products {
     ($name:ident, $sum:ty, $instructions:ident, $multiply:literal) => {
-        /// The processor's tiles.
-        struct $instructions;
+        /// The processor's tiles, which are configured as long as this is there.
+        struct $instructions<'c>(&'c Configured);
 
-        impl Tiles<$sum> for $instructions {
+        impl Tiles<$sum> for $instructions<'_> {
             unsafe fn square(&self, sides: Sides, sums: *mut $sum) {
                 let Sides { left, right, depth } = sides;
-                // SAFETY: tiles were configured by the caller as eight of 16 rows of 64 bytes. Two
-                // tiles of the left side (rows 0 and 16) and two of the right (columns 0 and 16) are
+                let Self(_configured) = self;
+                // SAFETY: tiles are configured as eight of 16 rows of 64 bytes as long as there is a
+                // [`Configured`], whose maker vouches for the instructions. Two tiles of the left side (rows 0 and 16) and two of the right (columns 0 and 16) are
                 // read at every step, `depth` of them, and four of sums are written: as the caller
                 // vouches for.
                 unsafe {
@@ -142,6 +144,7 @@ macro_rules! products {
 
             unsafe fn flat(&self, sides: Sides, sums: *mut $sum) {
                 let Sides { left, right, depth } = sides;
+                let Self(_configured) = self;
                 // SAFETY: as above, with one tile of the left side and four of the right.
                 unsafe {
                     asm!(
@@ -190,8 +193,8 @@ macro_rules! products {
                 return;
             }
             // SAFETY: as the caller vouches for.
-            let _configured = unsafe { Configured::new() };
-            multiply(&$instructions, left, block, start, each);
+            let configured = unsafe { Configured::new() };
+            multiply(&$instructions(&configured), left, block, start, each);
         }
     };
 }
@@ -199,8 +202,8 @@ macro_rules! products {
 products!(brain_floats, f32, BrainFloats, "tdpbf16ps");
 products!(bytes, i32, Bytes, "tdpbusd");
 
-/// The format of this thread's tiles, until it is dropped.
-struct Configured;
+/// The format of this thread's tiles, until it is dropped; of this thread alone.
+struct Configured(PhantomData<*const ()>);
 
 impl Configured {
     /// Eight tiles of 16 rows of 64 bytes (Intel's manual, volume 1, section 18.2: palette 1).
@@ -225,7 +228,7 @@ impl Configured {
         };
         // SAFETY: reads the 64 bytes of the format; the rest the caller vouches for.
         unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const FORMAT, options(nostack, readonly)) };
-        Self
+        Self(PhantomData)
     }
 }
 

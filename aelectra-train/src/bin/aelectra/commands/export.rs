@@ -250,7 +250,7 @@ fn newest(path: &Path, best: bool) -> anyhow::Result<Option<PathBuf>> {
     let Ok(run) = RunDir::open(path) else {
         return Ok(None);
     };
-    let newest = checkpoint::list(&run).into_iter().next();
+    let newest = checkpoint::list(&run)?.into_iter().next();
     let pretrains = run.read_manifest().is_ok_and(|it| it.task == "pretrain");
     if newest.is_none() && pretrains && !path.join("discriminator").is_dir() {
         return Err(output::usage(
