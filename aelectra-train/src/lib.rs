@@ -22,6 +22,7 @@ pub mod schedule;
 pub mod settings;
 pub mod sink;
 pub mod stop;
+mod streams;
 mod survive;
 pub mod system;
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use burn::tensor::Device;
 
 use crate::error::{Result, TrainError};
+use crate::streams::on_stream_of;
 use crate::survive::survived;
 
 /// Does `jobs`, each on one of `devices`; the results are in the order of the jobs. After a job that
@@ -36,9 +37,13 @@ pub(super) fn side_by_side<J: Sync, R: Send>(
         [] => return Err(TrainError::config("no device to train on")),
         [device] => take_all(device),
         _ => std::thread::scope(|scope| {
+            let take_all = &take_all;
             let threads: Vec<_> = devices
                 .iter()
-                .map(|device| scope.spawn(|| take_all(device)))
+                .enumerate()
+                .map(|(place, device)| {
+                    scope.spawn(move || on_stream_of(place, || take_all(device)))
+                })
                 .collect();
             // Panics of jobs are results, so every thread comes to its end.
             let joined = threads.into_iter().map(|thread| thread.join());

@@ -21,6 +21,7 @@ use burn::tensor::{Device, Tensor};
 use crate::config::pretrain::{Objective, PretrainConfig};
 use crate::error::{Result, TrainError};
 use crate::pretrain::batch::{in_kept_memory, to_device};
+use crate::streams::on_stream_of;
 use crate::survive;
 
 /// A device and what the run calls it.
@@ -90,10 +91,8 @@ pub(super) fn gradients(
     let Some((first, others)) = devices.split_first() else {
         return Err(TrainError::config("no device to train on"));
     };
-    // What a thread of one step keeps, no other thread gets: only the first device's buffers are kept.
     let share = |model: &ElectraPretrainer, examples: Range<usize>, device: &NamedDevice| {
-        let keeps = device.name == first.name;
-        share(model, config, batch, examples, step, &device.device, keeps)
+        share(model, config, batch, examples, step, &device.device)
     };
     if others.is_empty() {
         let whole = || share(model, 0..batch.batch_size, first);
@@ -105,11 +104,11 @@ pub(super) fn gradients(
     let tokens_of = |rows: &Range<usize>| batch.lengths[rows.clone()].iter().sum::<usize>() as f64;
     let found: Vec<Result<(Found, DeviceSeconds)>> = std::thread::scope(|scope| {
         // All but the first device's share is in a thread of its own.
-        let threads: Vec<_> = others
-            .iter()
+        let threads: Vec<_> = (1..)
+            .zip(others)
             .zip(&shares[1..])
             .filter(|(_, examples)| !examples.is_empty())
-            .map(|(device, examples)| {
+            .map(|((place, device), examples)| {
                 let work = || {
                     let begun = Instant::now();
                     let replica = model.clone().fork(&device.device);
@@ -123,7 +122,8 @@ pub(super) fn gradients(
                     let tokens = tokens_of(examples);
                     Ok((found, seconds_of(device, tokens, computed, communication)))
                 };
-                (device, scope.spawn(move || survived(device, work)))
+                let work = move || survived(device, || on_stream_of(place, work));
+                (device, scope.spawn(work))
             })
             .collect();
         let own = survived(first, || {
@@ -166,7 +166,7 @@ pub(super) fn gradients(
 }
 
 /// Forward and backward passes over some examples of a batch, as many at a time as the configuration
-/// allows, in buffers that the device keeps for the next step or not.
+/// allows.
 fn share(
     model: &ElectraPretrainer,
     config: &PretrainConfig,
@@ -174,7 +174,6 @@ fn share(
     examples: Range<usize>,
     step: u64,
     device: &Device,
-    keeps: bool,
 ) -> Result<Found> {
     let kernels = kernels::for_training(device, config.precision)?;
     let masked = batch.masked_rows.len() as f64 + COUNT_EPSILON;
@@ -210,11 +209,7 @@ fn share(
     };
     let mut total: Option<Found> = None;
     for first in examples.clone().step_by(rows) {
-        let found = if keeps {
-            in_kept_memory(device, first, pass)
-        } else {
-            pass(first)
-        };
+        let found = in_kept_memory(device, first, pass);
         total = Some(match total {
             None => found,
             Some(sum) => sum.and(found, model),
@@ -275,15 +270,36 @@ fn seconds_of(
 /// A panic where a device is lost is an error of the step.
 pub(super) fn survived<R>(device: &NamedDevice, work: impl FnOnce() -> Result<R>) -> Result<R> {
     survive::survived(&format!("device `{}`", device.name), work).map_err(|error| match error {
-        TrainError::Failed { hint: None, .. } => error.with_hint(HINT),
+        TrainError::Failed {
+            hint: None,
+            message,
+        } => {
+            let hint = hint_of(&message);
+            TrainError::failed(message).with_hint(hint)
+        }
         other => other,
     })
 }
 
-const HINT: &str = "continue with `--resume auto` and the devices that are left";
+const LOST: &str =
+    "continue with `--resume auto`, where there are several with the devices that are left";
+const FULL: &str =
+    "continue with `--resume auto` and a smaller `micro_batch_size`: the batch stays what it is";
+
+/// What to do about a device that failed so.
+fn hint_of(reason: &str) -> &'static str {
+    let reason = reason.to_lowercase();
+    // As cubecl 0.11 tells that a device, or a buffer of it, is too small (`IoError`, `LaunchError`).
+    let is_full = ["memory", "allocate buffer"];
+    match is_full.iter().any(|words| reason.contains(words)) {
+        true => FULL,
+        false => LOST,
+    }
+}
 
 fn failed(device: &NamedDevice, reason: &str) -> TrainError {
-    TrainError::failed(format!("device `{}` failed: {reason}", device.name)).with_hint(HINT)
+    TrainError::failed(format!("device `{}` failed: {reason}", device.name))
+        .with_hint(hint_of(reason))
 }
 
 #[cfg(test)]
@@ -296,7 +312,11 @@ mod tests {
         let died: Result<()> = survived(&device, || panic!("closed"));
         let error = died.expect_err("it died");
         assert_eq!(error.to_string(), "device `cuda:1` failed: closed");
-        assert_eq!(error.hint(), Some(HINT));
+        assert_eq!(error.hint(), Some(LOST));
+        let full: Result<()> = survived(&device, || {
+            panic!("out of device memory allocating 9 bytes")
+        });
+        assert_eq!(full.expect_err("it died").hint(), Some(FULL));
     }
 
     #[test]

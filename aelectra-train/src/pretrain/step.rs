@@ -131,6 +131,13 @@ impl Steps {
         self.grad_norms.is_empty()
     }
 
+    /// Waits for the last step, by reading one of its numbers: on an asynchronous device what failed is known only then.
+    pub fn wait(&self) {
+        if let Some(norm) = self.grad_norms.last() {
+            let _ = receive_all([norm.clone()]);
+        }
+    }
+
     /// Reads everything in one transfer, which waits for the device.
     #[must_use]
     pub fn read(mut self) -> StepsSummary {

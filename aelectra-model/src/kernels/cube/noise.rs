@@ -69,5 +69,8 @@ pub(super) fn factor(draw: &Draw, index: u32) -> f32 {
 pub(super) fn gumbel(key: &Key, index: u32) -> f32 {
     // Both roundings of 32 bits to a float are to the nearest; the power of two is exact.
     let uniform = f32::cast_from(hash32(key, index)) * f32::new(2.328_306_4e-10);
-    -((-((uniform + 1e-9).ln()) + 1e-9).ln())
+    // No uniform number is more than 1, but a logarithm near 1 may come out on the wrong side of 0: WebGPU lets it be off
+    // by 2^-21 there, and the logarithm of what is below 0 is no number.
+    let exponential = max(-((uniform + 1e-9).ln()), 0.0f32);
+    -((exponential + 1e-9).ln())
 }

@@ -12,8 +12,6 @@ pub(super) struct Lanes {
     pub rows: u32,
     /// A row's units are a plane, which adds without shared memory.
     pub plane: bool,
-    /// They can be brought together again after loops of different lengths.
-    pub converges: bool,
 }
 
 /// Units of a cube.
@@ -27,13 +25,14 @@ impl Lanes {
         let properties = client.properties();
         let size = properties.hardware.plane_size_max;
         let fixed = size == properties.hardware.plane_size_min && UNITS.is_multiple_of(size);
-        let plane = size > 1 && fixed && properties.features.plane.contains(Plane::Ops);
+        // Lanes whose loops are of different lengths must be brought together again before they add.
+        let has = |feature| properties.features.plane.contains(feature);
+        let plane = size > 1 && fixed && has(Plane::Ops) && has(Plane::Sync);
         let lanes = if plane { size } else { SHARED };
         Self {
             lanes,
             rows: UNITS / lanes,
             plane,
-            converges: plane && properties.features.plane.contains(Plane::Sync),
         }
     }
 
@@ -43,7 +42,6 @@ impl Lanes {
             lanes: UNITS,
             rows: 1,
             plane: false,
-            converges: false,
         }
     }
 
@@ -61,19 +59,12 @@ pub(super) fn row_of_unit(#[comptime] lanes: Lanes) -> usize {
     CUBE_POS * comptime!(lanes.rows as usize) + UNIT_POS_Y as usize
 }
 
-/// Waits for all lanes of a row: those whose loop was shorter would otherwise count as absent.
-#[cube]
-fn converge(#[comptime] lanes: Lanes) {
-    if comptime!(lanes.converges) {
-        sync_plane();
-    }
-}
-
 /// The sum over the lanes of a row, known to each of them. Every unit of the cube must come here.
 #[cube]
 pub(super) fn sum_lanes(value: f32, #[comptime] lanes: Lanes) -> f32 {
     if comptime!(lanes.plane) {
-        converge(lanes);
+        // Lanes whose loop was shorter would otherwise count as absent.
+        sync_plane();
         plane_sum(value)
     } else {
         combine(value, false, lanes)
@@ -84,7 +75,7 @@ pub(super) fn sum_lanes(value: f32, #[comptime] lanes: Lanes) -> f32 {
 #[cube]
 pub(super) fn max_lanes(value: f32, #[comptime] lanes: Lanes) -> f32 {
     if comptime!(lanes.plane) {
-        converge(lanes);
+        sync_plane();
         plane_max(value)
     } else {
         combine(value, true, lanes)

@@ -80,6 +80,12 @@ pub(super) fn transposed(tensor: CubeTensor) -> CubeTensor {
 pub(super) fn argument(tensor: &CubeTensor) -> BufferArg {
     let count = tensor.meta.num_elements();
     assert!(tensor.is_contiguous(), "kernels count on it");
+    // Beyond that, accesses would be bent to places that are there.
+    assert!(
+        u32::try_from(count).is_ok(),
+        "a tensor of {:?} has more elements than kernels count with 32 bits: give a smaller batch",
+        tensor.meta.shape()
+    );
     // SAFETY: a contiguous tensor's buffer holds as many elements as its shape says. Burn's own conversion
     // clones the whole tensor, which was 7 % of what a step costs the host.
     unsafe { BufferArg::from_raw_parts(tensor.handle.clone(), count) }

@@ -20,7 +20,7 @@ use crate::error::{Result, TrainError};
 use crate::optimizer::Adam;
 use crate::pretrain::PretrainSummary;
 use crate::pretrain::checkpoint::{FORMAT, TrainState};
-use crate::pretrain::replicas::{self, NamedDevice};
+use crate::pretrain::replicas::{self, NamedDevice, survived};
 use crate::pretrain::start::{Identity, Start};
 use crate::pretrain::step::{Steps, update};
 use crate::sink::EventBus;
@@ -271,8 +271,15 @@ impl<'a> Trainer<'a> {
             (model, record) = update(model, &mut self.optimizer, config, step, found);
             self.steps.push(record);
             if std::mem::take(&mut warms_up) {
-                // A device that failed says so when the metrics are read.
-                let _ = self.options.devices[0].device.sync();
+                // A step that does not fit is told now, not when the metrics are read.
+                let found = survived(&self.options.devices[0], || {
+                    self.steps.wait();
+                    Ok(())
+                });
+                if let Err(error) = found {
+                    self.keep(&model);
+                    return Err(error);
+                }
                 let seconds = before.elapsed().as_secs_f64();
                 self.tell(format!("the first step took {seconds:.1} s"));
             }
