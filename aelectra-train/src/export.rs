@@ -63,7 +63,8 @@ const USE: &str = "\
 \n## Intended use
 
 Finding named entities in Danish text like what it was fine-tuned on, with `aelectra predict` or the pipeline
-`token-classification` of `transformers`.
+`token-classification` of `transformers` with `aggregation_strategy=\"first\"`: a word's class is that of its first piece, and
+with `simple` the rest of a name may be lost.
 
 ## Limits
 

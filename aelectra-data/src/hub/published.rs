@@ -26,7 +26,16 @@ pub struct Published {
     pub licence: &'static str,
     /// What to cite.
     pub citation: &'static str,
+    /// Sources that hold the text of well-known test sets, each with whose: who scores on those leaves them out of
+    /// pretraining.
+    pub scored_elsewhere: &'static [(&'static str, &'static str)],
 }
+
+/// `depbank` is named on the data sets' cards.
+const TREEBANK: &[(&str, &str)] = &[(
+    "depbank",
+    "the Danish Dependency Treebank, the text of DaNE and of its test set",
+)];
 
 /// Danish Dynaword: running text, Gigaword's successor.
 pub const DYNAWORD: Published = Published {
@@ -35,6 +44,7 @@ pub const DYNAWORD: Published = Published {
     parts: "source",
     licence: "open, each source its own",
     citation: "Danish Foundation Models, Danish Dynaword",
+    scored_elsewhere: TREEBANK,
 };
 
 /// Danish Gigaword, as far as it may be passed on: running text.
@@ -44,6 +54,7 @@ pub const GIGAWORD: Published = Published {
     parts: "source",
     licence: "each source its own",
     citation: "Strømberg-Derczynski et al. (2021), The Danish Gigaword Corpus, NoDaLiDa",
+    scored_elsewhere: TREEBANK,
 };
 
 /// DANSK: named entities of 18 classes in texts of several domains.
@@ -54,6 +65,7 @@ pub const DANSK: Published = Published {
     licence: "see its page",
     citation: "Enevoldsen, Jessen and Baglini (2024), DANSK and DaCy 2.6.0: Domain Generalization of \
                Danish Named Entity Recognition",
+    scored_elsewhere: &[],
 };
 
 /// A source or a split: the files that belong together, under one licence.

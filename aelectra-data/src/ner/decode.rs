@@ -49,6 +49,8 @@ pub struct TagDecoder {
     /// `O`, then `B-` and `I-` of each entity class.
     tags: LabelSet,
     notes: Vec<String>,
+    /// Whether every word has its own most probable class.
+    alone: bool,
 }
 
 /// Added to the score of a row for a word that should be in an entity and is not: so much that it
@@ -157,7 +159,16 @@ impl TagDecoder {
             roles,
             tags,
             notes,
+            alone: false,
         })
+    }
+
+    /// Takes every word's most probable class, whatever the others are, as benchmarks do; a tag that continues nothing
+    /// opens an entity, which is how seqeval counts it.
+    #[must_use]
+    pub fn each_word_alone(mut self) -> Self {
+        self.alone = true;
+        self
     }
 
     /// The tags it gives: `O`, then `B-` and `I-` of each entity class, in the model's order.
@@ -259,8 +270,11 @@ impl TagDecoder {
             .collect()
     }
 
-    /// The row of classes with the highest sum of scores, see [`LOST`] and [`BROKEN`].
+    /// The row of classes with the highest sum of scores, see [`LOST`] and [`BROKEN`]; or each word's own best.
     fn best_classes(&self, rows: &[&[f32]]) -> Vec<usize> {
+        if self.alone {
+            return rows.iter().map(|row| highest(row)).collect();
+        }
         let classes = self.roles.len();
         let mut from: Vec<usize> = Vec::with_capacity(rows.len() * classes);
         let mut sums: Vec<f32> = Vec::new();
@@ -446,6 +460,18 @@ mod tests {
             "O O"
         );
         assert_eq!(decode(&iob2, &[]), "");
+    }
+
+    /// As seqeval reads what a benchmark's argmax gives.
+    #[test]
+    fn each_word_alone_has_its_own_best_class() {
+        let rows: [&[f32]; 3] = [&[0.5, 0.4, 0.1], &[0.1, 0.2, 0.7], &[0.1, 0.2, 0.7]];
+        let alone = decoder("O B-PER I-PER").each_word_alone();
+        assert_eq!(decode(&alone, &rows), "O B-PER I-PER");
+        assert_eq!(
+            decode(&decoder("O B-PER I-PER"), &rows),
+            "B-PER I-PER I-PER"
+        );
     }
 
     #[test]

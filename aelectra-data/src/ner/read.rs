@@ -11,6 +11,7 @@ use super::labels::LabelMap;
 use super::meaning::{Meaning, NUMBERS};
 use super::raw::RawFile;
 use super::scheme::{Scheme, orphans};
+use super::spans::Mode;
 use super::{bytes, columns, conllu, parquet_rows, records};
 use crate::{DataError, Result};
 
@@ -199,7 +200,11 @@ fn settle(
     dataset.notes.extend(options.label_map.unused_note(tags));
     for raw in file.sentences {
         let line = raw.lines.first().copied().unwrap_or(0);
-        let count = scheme.map_or(0, |_| orphans(&raw.tags).count());
+        let is_literal = scheme.is_some() || meaning == Meaning::AsWritten(Mode::Strict);
+        let count = match is_literal {
+            true => orphans(&raw.tags).count(),
+            false => 0,
+        };
         if count > 0 && dataset.orphans.0 == 0 {
             dataset.orphans.1 = line;
         }

@@ -143,6 +143,20 @@ pub struct Significance {
     pub rounds: usize,
 }
 
+impl Significance {
+    /// p as it is reported: where no swap did as well, no more is known than that it is at most so small.
+    #[must_use]
+    pub fn p(&self) -> String {
+        let least = 1.0 / (self.rounds + 1) as f64;
+        let sign = if self.p_value > least * 1.5 {
+            '='
+        } else {
+            '≤'
+        };
+        format!("p {sign} {:.4}", self.p_value)
+    }
+}
+
 /// The paired approximate randomisation test (Noreen 1989; Yeh 2000) on micro F1.
 ///
 /// For every sentence a coin decides whether the two models' predictions change places, all runs

@@ -15,6 +15,7 @@ const SET: Published = Published {
     parts: "source",
     licence: "each source its own",
     citation: "nobody",
+    scored_elsewhere: &[],
 };
 
 fn wiki() -> Vec<u8> {

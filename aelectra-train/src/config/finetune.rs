@@ -27,8 +27,23 @@ pub enum ClassifierInit {
 pub enum Selection {
     /// The epoch with the highest F1 on dev.
     Best,
+    /// The epoch with the lowest loss on dev: the mean cross-entropy of its labelled pieces, as `transformers`' trainer keeps
+    /// a model where it is told no metric.
+    Loss,
     /// The last epoch.
     Last,
+}
+
+/// How the classes of words become tags where a training is scored. A finished model is read with
+/// [`Decoding::Viterbi`] whatever it was chosen by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decoding {
+    /// The best row of classes that may follow each other.
+    #[default]
+    Viterbi,
+    /// The best class of each word.
+    Argmax,
 }
 
 /// Everything a fine-tuning run is told, data and paths aside. The defaults are the recipe
@@ -67,7 +82,10 @@ pub struct FinetuneConfig {
     pub map_label: Vec<String>,
     /// Which epoch's weights are kept.
     pub selection: Selection,
-    /// Epochs without a better F1 on dev after which a training ends; none for never.
+    /// How words' classes become tags where a training is scored.
+    #[serde(default)]
+    pub decoding: Decoding,
+    /// Epochs that were no better on dev after which a training ends; none for never.
     #[serde(default)]
     pub patience: Option<u64>,
     /// How many training sentences each seed draws; all of them if not given. An epoch goes over fewer
@@ -77,6 +95,10 @@ pub struct FinetuneConfig {
     /// The same of the development sentences.
     #[serde(default)]
     pub dev_sentences: Option<usize>,
+    /// Whether these sentences are the same for all seeds, and each seed draws as many from them with replacement (a
+    /// bootstrap) instead of as many different ones from all.
+    #[serde(default)]
+    pub with_replacement: bool,
     /// Longest window in word pieces; longer sentences are split.
     pub max_length: usize,
     /// Word pieces two windows of a sentence share.
@@ -111,9 +133,11 @@ impl Default for FinetuneConfig {
             special_classes: false,
             map_label: Vec::new(),
             selection: Selection::Best,
+            decoding: Decoding::Viterbi,
             patience: None,
             sentences: None,
             dev_sentences: None,
+            with_replacement: false,
             max_length: 128,
             stride: 32,
             precision: Precision::F32,
@@ -168,7 +192,7 @@ impl Configuration for FinetuneConfig {
             (
                 "patience",
                 &self.patience.unwrap_or_default(),
-                self.patience.is_none() || self.selection == Selection::Best,
+                self.patience.is_none() || self.selection != Selection::Last,
                 "left out where `selection` is \"last\": the last epoch is kept whatever dev says",
             ),
             ("sentences", &0, self.sentences != Some(0), "at least 1"),
@@ -226,6 +250,7 @@ mod tests {
             ..ours()
         };
         assert!(patient(Selection::Best).validate().is_ok());
+        assert!(patient(Selection::Loss).validate().is_ok());
         let error = patient(Selection::Last).validate().expect_err("refused");
         assert!(error.to_string().contains("patience"), "{error}");
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aelectra_data::files::replace_file;
 use aelectra_data::hub::{self, HubOptions};
-use aelectra_data::ner::{LabelMap, LabelSet, NerDataset, ReadOptions, read_ner};
+use aelectra_data::ner::{LabelMap, LabelSet, NerDataset, ReadOptions, overlap_note, read_ner};
 use aelectra_data::run::{
     EndEvent, EndReason, Manifest, RunDir, RunEvent, StartEvent, clear_control,
 };
@@ -207,6 +207,14 @@ impl Session {
                 .map_or(Ok(NerDataset::default()), &mut labelled)
         };
         let (dev, test) = (other(&job.dev)?, other(&job.test)?);
+        let splits = [
+            ("--train", &train.sentences[..]),
+            ("--dev", &dev.sentences),
+            ("--test", &test.sentences),
+        ];
+        for (one, other) in [(1, 0), (2, 0), (2, 1)] {
+            notes.extend(overlap_note(splits[one], splits[other]));
+        }
         let rates = &mut job.config.learning_rates;
         if dev.sentences.is_empty() && rates.len() > 1 {
             // Without dev data there is nothing to choose by; the grid's middle is the usual rate.

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use aelectra_data::ner::{Mode, NerSentence, Resampling, TagDecoder};
+use aelectra_data::ner::{LabelSet, Mode, NerSentence, Resampling, TagDecoder, labels_for};
 use aelectra_data::run::{ClassScore, Confusion, NerEvalEvent, RunEvent};
 use aelectra_model::{ElectraForTokenClassification, Precision};
 use burn::module::Module;
 use burn::tensor::Device;
 
+use crate::config::finetune::Decoding;
 use crate::error::Result;
 use crate::finetune::data::Data;
 use crate::finetune::single::SeedContext;
@@ -20,17 +21,42 @@ pub(super) fn tagger(
     model: &ElectraForTokenClassification,
     data: &Data,
     settings: TaggerSettings,
+    decoding: Decoding,
     device: &Device,
 ) -> Result<Tagger> {
+    let decoder = TagDecoder::new(data.labels.labels())?;
     Ok(Tagger {
         // As the finished model will be loaded, so that its scores are the same to the last bit.
         model: model.valid().prepare(Precision::F32)?,
         tokenizer: data.tokenizer.clone(),
-        decoder: TagDecoder::new(data.labels.labels())?,
+        decoder: match decoding {
+            Decoding::Viterbi => decoder,
+            Decoding::Argmax => decoder.each_word_alone(),
+        },
         settings,
         device: device.clone().inner(),
         batch_size: 32,
     })
+}
+
+/// Mean cross-entropy in nats of the labelled pieces of some sentences; NaN where there is none.
+pub(super) fn mean_loss(
+    tagger: &Tagger,
+    sentences: &[NerSentence],
+    labels: &LabelSet,
+) -> Result<f64> {
+    let windows = tagger.windows(sentences.iter().map(|s| s.tokens.as_slice()))?;
+    let classes = labels_for(&windows, sentences, labels, tagger.settings.alignment)?;
+    let scores = tagger.predict(&windows);
+    let of_window = |(window, classes): (usize, &Vec<Option<usize>>)| -> Vec<f64> {
+        let labelled = classes.iter().enumerate();
+        let labelled = labelled.filter_map(|(at, class)| Some((at, (*class)?)));
+        labelled
+            .map(|(at, class)| -f64::from(scores.at(window, at)[class]))
+            .collect()
+    };
+    let losses: Vec<f64> = classes.iter().enumerate().flat_map(of_window).collect();
+    Ok(losses.iter().sum::<f64>() / losses.len() as f64)
 }
 
 /// Scores a tagger on a split and tells the result.

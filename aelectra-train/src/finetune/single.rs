@@ -19,7 +19,7 @@ use crate::finetune::curve;
 use crate::finetune::data::Data;
 use crate::finetune::encoder::Encoder;
 use crate::finetune::options::SeriesOptions;
-use crate::finetune::scores::{measure, tagger};
+use crate::finetune::scores::{mean_loss, measure, tagger};
 use crate::finetune::step::{NerSteps, read_steps};
 use crate::ner::tagger::{Tagger, TaggerSettings};
 use crate::optimizer::Adam;
@@ -108,10 +108,14 @@ pub(crate) fn train_seed(
         stride: config.stride,
     }
     .within(data.longest(encoder));
+    let draw = match config.with_replacement {
+        true => curve::bootstrapped,
+        false => curve::draw,
+    };
     let drawn = series
         .sentences
         .or(config.sentences)
-        .map(|count| curve::draw(&data.train, count, seed));
+        .map(|count| draw(&data.train, count, seed));
     let train = drawn.as_deref().unwrap_or(&data.train);
     let passes = drawn.as_ref().map_or(1, |drawn| curve::passes(drawn.len()));
     let windows = align(
@@ -152,7 +156,7 @@ pub(crate) fn train_seed(
     let mut trained_epochs = 0;
     let drawn_dev = config
         .dev_sentences
-        .map(|count| curve::draw(&data.dev, count, seed));
+        .map(|count| draw(&data.dev, count, seed));
     let dev = drawn_dev.as_deref().unwrap_or(&data.dev);
     let mut watch = Watch::default();
     let mut kept: Option<Kept> = None;
@@ -227,10 +231,14 @@ pub(crate) fn train_seed(
         trained_epochs = epoch + 1;
 
         let last_epoch = epoch + 1 == config.epochs;
+        let mut dev_loss = None;
         let on_dev = if dev.is_empty() {
             None
         } else {
-            let tagger = tagger(&model, data, settings, device)?;
+            let tagger = tagger(&model, data, settings, config.decoding, device)?;
+            if config.selection == Selection::Loss {
+                dev_loss = Some(mean_loss(&tagger, dev, &data.labels)?);
+            }
             let found = measure(&tagger, dev, "dev", epoch + 1, step, context)?;
             Some(found.evaluation.report.micro)
         };
@@ -245,15 +253,21 @@ pub(crate) fn train_seed(
             let message = format!("seed {seed} at learning rate {rate:e} in epoch {epoch}: {what}");
             bus.warn(format!("{message}; {}", collapse::HINT), Some(step));
         }
-        let before = kept.as_ref().and_then(|kept| kept.dev_f1);
+        // Without dev data there is nothing to choose by: the last epoch.
+        let rank = match config.selection {
+            Selection::Last => None,
+            Selection::Best => dev_f1,
+            Selection::Loss => dev_loss.map(|loss: f64| -loss),
+        };
+        let before = kept.as_ref().and_then(|kept| kept.rank);
         let better = match config.selection {
             Selection::Last => last_epoch,
-            // Without dev data there is nothing to choose by: the last epoch.
-            Selection::Best => dev_f1.zip(before).is_none_or(|(now, before)| now > before),
+            _ => rank.zip(before).is_none_or(|(now, before)| now > before),
         };
         if better {
             kept = Some(Kept {
                 epoch: epoch + 1,
+                rank,
                 dev_f1,
                 found_on_dev,
                 model: model.clone(),
@@ -269,11 +283,12 @@ pub(crate) fn train_seed(
         dev_f1,
         found_on_dev,
         model,
+        ..
     }) = kept
     else {
         return Err(TrainError::failed("no epoch was kept"));
     };
-    let tagger = tagger(&model, data, settings, device)?;
+    let tagger = tagger(&model, data, settings, config.decoding, device)?;
     let mut result = SeedResult {
         seed,
         learning_rate: context.learning_rate,
@@ -304,6 +319,8 @@ pub(crate) fn train_seed(
 /// The epoch whose weights are kept.
 struct Kept {
     epoch: u64,
+    /// What it was chosen by: more is better.
+    rank: Option<f64>,
     dev_f1: Option<f64>,
     /// Entities found on dev.
     found_on_dev: Option<usize>,

@@ -7,4 +7,6 @@ mod forecast;
 
 pub use cards::Card;
 pub use cost::{Cost, Shape};
-pub use forecast::{Calibration, Forecast, Memory, Money, Question, Scaling, Speed, forecast};
+pub use forecast::{
+    Calibration, Forecast, Memory, Money, Question, Scaling, Speed, UTILISATION, forecast,
+};

@@ -21,6 +21,7 @@ use crate::optimizer::Adam;
 use crate::pretrain::PretrainSummary;
 use crate::pretrain::baseline::unigram_entropy;
 use crate::pretrain::checkpoint::{self, TrainState};
+use crate::pretrain::evaluate::HELD_OUT_SEED;
 use crate::pretrain::fit::check_fit;
 use crate::pretrain::replicas::NamedDevice;
 use crate::pretrain::start::{
@@ -359,7 +360,7 @@ impl Session {
         // less memory.
         let most = held_out.min(config.eval_examples);
         let rows = config.micro_batch().min(most).max(1);
-        let validation = source(Split::Validation, config.seed ^ 1, rows)?;
+        let validation = source(Split::Validation, HELD_OUT_SEED, rows)?;
         Ok((train, Some(validation)))
     }
 

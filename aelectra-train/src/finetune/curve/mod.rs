@@ -52,6 +52,15 @@ pub(super) fn draw(all: &[NerSentence], count: usize, seed: u64) -> Vec<NerSente
     order.into_iter().map(|at| all[at].clone()).collect()
 }
 
+/// `count` sentences with replacement from `count` that are the same for every seed: what a benchmark of one fixed small set
+/// calls a draw (EuroEval, `src/euroeval/data_loading.py`).
+pub(super) fn bootstrapped(all: &[NerSentence], count: usize, seed: u64) -> Vec<NerSentence> {
+    let fixed = draw(all, count, 0);
+    let mut rng = KeyedRng::new(seed, "bootstrap sentences", &[]);
+    let drawn = (0..fixed.len()).map(|_| fixed[rng.below(fixed.len() as u64) as usize].clone());
+    drawn.collect()
+}
+
 /// The point of a finished series.
 ///
 /// # Errors
@@ -121,6 +130,7 @@ pub fn table(points: &[CurvePoint]) -> String {
             point.learning_rate
         );
     }
+    text.push_str("\nIntervals are over test sentences, not over seeds or pretrainings.\n");
     text
 }
 
@@ -147,6 +157,25 @@ mod tests {
         let mut whole = lines(80, 3);
         whole.sort_unstable();
         assert_eq!(whole, (1..=50).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_bootstrap_draws_from_the_same_sentences_with_replacement() {
+        let all: Vec<NerSentence> = (1..=500).map(sentence).collect();
+        let lines = |seed| -> Vec<usize> {
+            let drawn = bootstrapped(&all, 100, seed);
+            drawn.iter().map(|one| one.line).collect()
+        };
+        let distinct = |lines: &[Vec<usize>]| {
+            let all: std::collections::BTreeSet<usize> = lines.concat().into_iter().collect();
+            all.len()
+        };
+        let draws: Vec<Vec<usize>> = (0..50).map(lines).collect();
+        assert!(draws.iter().all(|draw| draw.len() == 100));
+        // 1 - 1/e of them in each; all of the same hundred in many.
+        assert!((50..75).contains(&distinct(&draws[..1])));
+        assert_eq!(distinct(&draws), 100);
+        assert_eq!(lines(3), lines(3));
     }
 
     #[test]

@@ -125,6 +125,16 @@ fn hub_set(set: &Published, args: &HubSetArgs, global: Global) -> anyhow::Result
         output::note(&format!("licence of {part}: {licence}"));
     }
     output::note(&format!("cite: {}", set.citation));
+    for (source, whose) in set.scored_elsewhere {
+        if chosen.iter().any(|part| part.name == *source) {
+            let files = out.join(source);
+            output::note(&format!(
+                "note: `{source}` is {whose}: if you score on it, leave it out of pretraining \
+                 (`prepare --weight '{}/*=0'`, and `vocab` without it)",
+                files.display()
+            ));
+        }
+    }
     Ok(shown)
 }
 

@@ -7,7 +7,7 @@ use aelectra_train::config::finetune::FinetuneConfig;
 use aelectra_train::finetune::{Job, SeriesSummary, Session, curve};
 use clap::Args;
 
-use crate::common::{DeviceArgs, NerReadArgs, configuration, hub, is_same};
+use crate::common::{DeviceArgs, NerReadArgs, configuration, hub};
 use crate::global::Global;
 use crate::view::View;
 use crate::{output, signals};
@@ -91,13 +91,6 @@ pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
     };
     let read = args.read.options(&[])?;
     config.map_label.extend(args.read.map_label.iter().cloned());
-    for (name, other) in [("--dev", &args.dev), ("--test", &args.test)] {
-        if other.as_ref().is_some_and(|other| is_same(train, other)) {
-            output::note(&format!(
-                "note: {name} is the file of --train: its scores say nothing of other text"
-            ));
-        }
-    }
     let stop = signals::stop_flag()?;
     let session = Session::open(Job {
         config,

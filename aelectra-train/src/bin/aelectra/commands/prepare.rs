@@ -44,8 +44,8 @@ pub(crate) struct PrepareArgs {
     /// counts.
     #[arg(long, value_name = "SOURCE=W")]
     weight: Vec<SourceWeight>,
-    /// Report what each cleaning filter would drop, without dropping it; filters that are not
-    /// given are tried with suggested limits.
+    /// Also report what each cleaning filter alone would drop; those that are not given are tried with
+    /// suggested limits and drop nothing. Shards are made all the same.
     #[arg(long)]
     report_cleaning: bool,
     /// JSON report to write (default: OUT.report.json, beside the shards).

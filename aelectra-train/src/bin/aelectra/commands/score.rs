@@ -99,12 +99,12 @@ pub(crate) fn run(args: &ScoreArgs, global: Global) -> anyhow::Result<u8> {
         let mut lines = evaluation_lines(&scored.evaluation);
         if let Some(c) = &scored.comparison {
             lines.push(format!(
-                "against the other: {:+.2} points (95 % interval {:+.2} to {:+.2}), p = {:.4} \
+                "against the other: {:+.2} points (95 % interval {:+.2} to {:+.2}), {} \
                  (approximate randomisation, {} rounds)",
                 100.0 * c.significance.difference,
                 100.0 * c.difference_interval.low,
                 100.0 * c.difference_interval.high,
-                c.significance.p_value,
+                c.significance.p(),
                 c.significance.rounds
             ));
         }

@@ -127,7 +127,9 @@ impl Comparison {
         let _ = writeln!(
             out,
             "\n{} test sentences; entity micro-F1 as conlleval counts, {}. Inference is the forward \
-             pass alone. Each model was timed in a process of its own.{}",
+             pass alone. Each model was timed in a process of its own. Intervals and p are over test sentences, for these \
+             trained models: another pretraining or other seeds may differ by more, and p is of one pair, not of the best \
+             of several.{}",
             self.sentences,
             match self.seeds {
                 0 => "not measured".to_owned(),
@@ -143,14 +145,14 @@ impl Comparison {
         for pair in &self.significance {
             let _ = writeln!(
                 out,
-                "- {} against {}: {:+.2} points (95 % interval {:+.2} to {:+.2}; p = {:.4}, \
+                "- {} against {}: {:+.2} points (95 % interval {:+.2} to {:+.2}; {}, \
                  approximate randomisation)",
                 pair.a,
                 pair.b,
                 100.0 * pair.test.difference,
                 100.0 * pair.difference_interval.low,
                 100.0 * pair.difference_interval.high,
-                pair.test.p_value
+                pair.test.p()
             );
         }
         out

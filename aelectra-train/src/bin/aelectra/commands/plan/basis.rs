@@ -7,7 +7,7 @@ use aelectra_model::device::{gpus, is_gpu};
 use aelectra_train::config::Configuration;
 use aelectra_train::config::pretrain::PretrainConfig;
 use aelectra_train::optimizer::Adam;
-use aelectra_train::plan::{Calibration, Card, Shape, Speed, cards};
+use aelectra_train::plan::{Calibration, Card, Shape, Speed, UTILISATION, cards};
 use aelectra_train::pretrain::replicas::NamedDevice;
 use aelectra_train::pretrain::step::{Steps, train_step};
 use aelectra_train::pretrain::weights::fresh_model;
@@ -69,10 +69,18 @@ impl Basis {
                     (Precision::Bf16, _) | (_, None) => "",
                     (_, Some(_)) => " rounded to TF32",
                 };
+                let assumed = match args.utilisation {
+                    Some(_) => "",
+                    None => {
+                        ", assumed: a new card may reach a fraction of that in a narrow network; \
+                         measure there and give --like"
+                    }
+                };
                 let text = format!(
-                    "{:.1} TFLOP/s in {}{rounded} and {:.0} GB/s, as a share of: {}",
+                    "{:.1} TFLOP/s in {}{rounded} ({:.0} % of the peak{assumed}) and {:.0} GB/s; {}",
                     speed.flops_per_second / 1e12,
                     config.precision,
+                    100.0 * args.utilisation.unwrap_or(UTILISATION),
                     speed.optimizer_bytes_per_second / 1e9,
                     card.source
                 );
