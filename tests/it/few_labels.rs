@@ -284,10 +284,7 @@ fn the_loss_tells_epochs_apart_where_f1_does_not() {
         summary["runs"][0].clone()
     };
     let (by_f1, by_loss) = (of("best"), of("loss"));
-    assert_eq!(
-        (&by_f1["epoch"], &by_loss["epoch"]),
-        (&1.into(), &3.into())
-    );
+    assert_eq!((&by_f1["epoch"], &by_loss["epoch"]), (&1.into(), &3.into()));
     assert_eq!(by_f1["dev_f1"], by_loss["dev_f1"]);
 }
 

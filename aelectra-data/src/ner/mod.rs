@@ -47,6 +47,7 @@ mod evaluation;
 mod faults;
 mod json_values;
 mod labels;
+mod line_breaks;
 mod meaning;
 mod names;
 mod novelty;
@@ -79,6 +80,7 @@ pub use documents::Documents;
 pub use error_table::{EntityText, ErrorKind, ErrorTable, NerError, error_table};
 pub use evaluation::Evaluation;
 pub use labels::{LabelMap, LabelSet};
+pub use line_breaks::{Lines, heed_line_breaks};
 pub use names::NameGroup;
 pub use novelty::{Novelty, novelty};
 pub use overlap::overlap_note;
@@ -92,7 +94,7 @@ pub use stats::{
     Interval, Resampling, Significance, Summary, bootstrap, paired_bootstrap, paired_randomization,
 };
 pub use tag_file::{check_same_tokens, read_tags};
-pub use text_entities::{TextEntity, inline, redact, replace, text_entities};
+pub use text_entities::{TextEntity, inline, leave_placeholders, redact, replace, text_entities};
 pub use unseen::UnseenClass;
 pub use window_labels::{Alignment, labels_for};
 pub use words::{Word, words};

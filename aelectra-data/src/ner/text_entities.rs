@@ -67,10 +67,38 @@ pub fn text_entities(
         .collect())
 }
 
-/// The text with every entity replaced by `[LABEL]`, for anonymisation.
+/// The text with every entity replaced by `[LABEL]`, for anonymisation. Where an entity goes on in the next line, that line
+/// still begins.
 #[must_use]
 pub fn redact(text: &str, entities: &[TextEntity]) -> String {
-    replace(text, entities, |entity| format!("[{}]", entity.label))
+    replace(text, entities, |entity| {
+        let breaks = entity.text.chars().filter(|c| matches!(c, '\n' | '\r'));
+        format!("[{}]{}", entity.label, breaks.collect::<String>())
+    })
+}
+
+/// Takes the placeholders of a text that was redacted before, `[PER]` where `classes` has `PER`, out of entities: they
+/// hide nothing more, and would be broken up.
+pub fn leave_placeholders(words: &[Word<'_>], tags: &mut [String], classes: &[&str]) {
+    let touch = |one: &Word<'_>, next: &Word<'_>| one.end == next.start;
+    for at in 1..words.len().saturating_sub(1) {
+        let [open, class, close] = [&words[at - 1], &words[at], &words[at + 1]];
+        if open.text == "["
+            && close.text == "]"
+            && classes.contains(&class.text)
+            && touch(open, class)
+            && touch(class, close)
+        {
+            for tag in &mut tags[at - 1..=at + 1] {
+                *tag = "O".to_owned();
+            }
+            if let Some(after) = tags.get_mut(at + 2)
+                && let Some(class) = after.strip_prefix("I-")
+            {
+                *after = format!("B-{class}");
+            }
+        }
+    }
 }
 
 /// The text with entities marked as `[Ib Bo](PER)`.
@@ -127,5 +155,32 @@ mod tests {
         assert_eq!(json["text"], "Ry");
         assert!(json.get("bytes").is_none());
         assert!(text_entities(text, &CharOffsets::new(text), &words, &tags[1..], &scores).is_err());
+    }
+
+    #[test]
+    fn what_is_redacted_already_stays_as_it_is() {
+        let text = "[PER] bor i [SAND] med [PER]s hund";
+        let words = words(text);
+        let mut tags: Vec<String> = words.iter().map(|_| "B-LOC".to_owned()).collect();
+        leave_placeholders(&words, &mut tags, &["PER", "LOC"]);
+        let left: Vec<&str> = (words.iter().zip(&tags))
+            .filter_map(|(word, tag)| (tag == "O").then_some(word.text))
+            .collect();
+        // A name in brackets is none of the classes.
+        assert_eq!(left, ["[", "PER", "]", "[", "PER", "]"]);
+    }
+
+    #[test]
+    fn a_line_that_an_entity_goes_on_in_still_begins() {
+        let text = "fra Roskilde\r\nKommune i dag";
+        let entity = TextEntity {
+            start: 4,
+            end: 21,
+            label: "ORG".to_owned(),
+            text: text[4..21].to_owned(),
+            score: 1.0,
+            bytes: 4..21,
+        };
+        assert_eq!(redact(text, &[entity]), "fra [ORG]\r\n i dag");
     }
 }

@@ -1,6 +1,9 @@
 //! From running text to entities.
 
-use aelectra_data::ner::{CharOffsets, TextEntity, sentences, text_entities, words};
+use aelectra_data::ner::{
+    CharOffsets, Lines, TextEntity, heed_line_breaks, leave_placeholders, sentences, text_entities,
+    words,
+};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -20,7 +23,7 @@ pub struct TaggedText<'t> {
 }
 
 /// Finds the entities of each text: splits it into words and sentences, tags the sentences of all
-/// texts together, and joins tags into entities.
+/// texts together, and joins tags into entities, as the text's lines want it ([`heed_line_breaks`]).
 ///
 /// # Errors
 /// When a sentence cannot be cut into windows.
@@ -46,6 +49,8 @@ pub fn tag_texts<'t, S: AsRef<str> + Sync>(
             ranges.iter().map(surface)
         })
         .collect();
+    let begins = tagger.tags().labels().iter();
+    let classes: Vec<&str> = begins.filter_map(|tag| tag.strip_prefix("B-")).collect();
     let mut predictions = tagger.tag(surfaces.iter().map(Vec::as_slice))?.into_iter();
     let with_predictions: Vec<_> = cut
         .into_iter()
@@ -58,6 +63,7 @@ pub fn tag_texts<'t, S: AsRef<str> + Sync>(
         .into_par_iter()
         .map(|(text, words, ranges, predicted)| {
             let characters = CharOffsets::new(text);
+            let lines = Lines::of(text);
             let mut tagged = TaggedText {
                 text,
                 entities: Vec::new(),
@@ -65,10 +71,12 @@ pub fn tag_texts<'t, S: AsRef<str> + Sync>(
             };
             for (range, predicted) in ranges.into_iter().zip(predicted) {
                 let words = &words[range];
-                let tags: Vec<String> = predicted
+                let mut tags: Vec<String> = predicted
                     .iter()
                     .map(|word| tagger.tags().label(word.tag).to_owned())
                     .collect();
+                heed_line_breaks(text, &lines, words, &mut tags);
+                leave_placeholders(words, &mut tags, &classes);
                 let scores: Vec<f64> = predicted.iter().map(|w| f64::from(w.score)).collect();
                 tagged
                     .entities
