@@ -600,3 +600,102 @@ fn pipes_with_a_name_are_read_once() {
         report.notes
     );
 }
+
+/// A checksum file, or any text without an extension, beside records with text once made these "metadata".
+#[test]
+fn records_with_text_are_read_whatever_lies_beside_them() {
+    let inputs = Inputs::new();
+    inputs.file("avis.jsonl", "{\"text\": \"en avis\"}\n");
+    inputs.file("SHA256SUMS", "0a1b  avis.jsonl\n");
+    inputs.file("md5sum.txt", "0a1b  avis.jsonl\n");
+    inputs.file("INDHOLD", "hvad her er\n");
+    inputs.file("sektion/meta.jsonl", "{\"doc_id\": \"a\"}\n");
+    inputs.file("sektion/a", "en tekst\n");
+    let corpus = CorpusOptions {
+        inputs: vec![inputs.all()],
+        ..CorpusOptions::default()
+    };
+    let notes = discover(&corpus).unwrap().notes.join("\n");
+    let (documents, _) = inputs.prepare(corpus).unwrap();
+    assert_eq!(documents, ["hvad her er", "en avis", "en tekst"]);
+    assert!(
+        notes.contains("notices: ") && notes.contains("SHA256SUMS"),
+        "{notes}"
+    );
+    assert!(notes.contains("metadata beside texts: ") && notes.contains("meta.jsonl"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_name_that_is_not_utf_8_is_told_and_stops_nothing() {
+    use std::os::unix::ffi::OsStrExt;
+    let inputs = Inputs::new();
+    inputs.file("a.txt", "en tekst\n");
+    let odd = std::ffi::OsStr::from_bytes(b"\xe6.txt");
+    fs::write(inputs.all().join(odd), "en anden\n").unwrap();
+    let corpus = |input: PathBuf| CorpusOptions {
+        inputs: vec![input],
+        ..CorpusOptions::default()
+    };
+    let notes = discover(&corpus(inputs.all())).unwrap().notes.join("\n");
+    assert!(notes.contains("names that are not UTF-8"), "{notes}");
+    assert_eq!(
+        inputs.prepare(corpus(inputs.all())).unwrap().0,
+        ["en tekst"]
+    );
+    let error = discover(&corpus(inputs.all().join(odd))).unwrap_err();
+    assert!(error.hint().unwrap().contains("rename"), "{error}");
+}
+
+#[test]
+fn letters_apart_from_their_marks_are_counted() {
+    let inputs = Inputs::new();
+    inputs.file(
+        "a.txt",
+        "A\u{30a}se bor i A\u{30a}rhus – ja\n\nÅse bor i Århus – ja\n\nİ cafe\u{301}\n",
+    );
+    let mut corpus = CorpusOptions {
+        inputs: vec![inputs.all()],
+        ..CorpusOptions::default()
+    };
+    let decomposed = |corpus: &CorpusOptions| {
+        let (_, report) = inputs.prepare(corpus.clone()).unwrap();
+        report.sources[0].decomposed
+    };
+    assert_eq!(decomposed(&corpus), 2);
+    corpus.clean.nfc = true;
+    assert_eq!(decomposed(&corpus), 0);
+}
+
+/// What the advice of an error asks for must be possible: to leave the damaged file out.
+#[test]
+fn a_plan_of_which_nothing_was_made_binds_nobody() {
+    let inputs = Inputs::new();
+    inputs.file("a.txt", "en tekst\n");
+    let damaged = inputs.file("b.txt.gz", [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, 2]);
+    let out = tempfile::tempdir().unwrap();
+    let options = |inputs: &Inputs| PrepareOptions {
+        corpus: CorpusOptions {
+            inputs: vec![inputs.all()],
+            ..CorpusOptions::default()
+        },
+        out: out.path().join("shards"),
+        max_length: 64,
+        validation: 0.0,
+        ..PrepareOptions::default()
+    };
+    let tokenizer = letters();
+    prepare(&tokenizer, &options(&inputs), &|_| {}).unwrap_err();
+    assert!(out.path().join("shards/plan.json").is_file());
+    fs::remove_file(damaged).unwrap();
+    assert_eq!(
+        prepare(&tokenizer, &options(&inputs), &|_| {})
+            .unwrap()
+            .documents,
+        1
+    );
+    // Of shards that are there it still does.
+    inputs.file("c.txt", "mere\n");
+    let error = prepare(&tokenizer, &options(&inputs), &|_| {}).unwrap_err();
+    assert!(error.to_string().contains("other settings"), "{error}");
+}

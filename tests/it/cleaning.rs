@@ -60,6 +60,23 @@ fn prepare(dir: &Path, input: &str, out: &str, more: &[&str]) -> Value {
 }
 
 #[test]
+fn what_filters_left_out_is_told() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let input = corpus(dir.path());
+    prepare(dir.path(), &input, "all", &[]);
+    let path = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
+    let (tokenizer, out) = (path("tokenizer"), path("few"));
+    let words = ["prepare", "--input", &input, "--tokenizer", &tokenizer];
+    let more = ["--out", &out, "--max-length", "32", "--validation", "0"];
+    let filters = ["--min-chars", "20", "--drop-duplicates"];
+    let (_, told) = expect_code(&[&words[..], &more, &filters].concat(), 0);
+    assert!(
+        told.contains("kept 2 of 4 documents; left out: 1 too short, 1 copies"),
+        "{told}"
+    );
+}
+
+#[test]
 fn cleaning_is_reported_without_being_done_and_done_when_asked() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let input = corpus(dir.path());

@@ -121,6 +121,19 @@ fn an_export_replaces_no_model_of_another_kind() {
         export(&golden_tagger, out, &[], 0);
         export(&golden_tagger, out, &[], 0);
     }
+    // Of other sizes it is another model.
+    let (other, config) = (series.path("sizes"), "config.json");
+    std::fs::create_dir(&other).expect("made");
+    for file in std::fs::read_dir(&golden_tagger).expect("listed").flatten() {
+        std::fs::copy(file.path(), other.join(file.file_name())).expect("copied");
+    }
+    let text = std::fs::read_to_string(other.join(config)).expect("read");
+    let mut sizes: Value = serde_json::from_str(&text).expect("JSON");
+    let layers = sizes["num_hidden_layers"].as_u64().expect("a number");
+    sizes["num_hidden_layers"] = (layers + 1).into();
+    std::fs::write(other.join(config), sizes.to_string()).expect("written");
+    let told = export(&golden_tagger, &series.at("sizes"), &[], 2);
+    assert!(told.contains("holds another model, with"), "{told}");
     let (large, prose) = (series.at("large"), asset("sample/prose.txt"));
     let vocab = ["vocab", "--input", &prose, "--vocab-size", "3000", "-q"];
     expect_code(&[&vocab[..], &["--out", &large]].concat(), 0);

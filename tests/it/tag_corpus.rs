@@ -310,3 +310,38 @@ fn a_killed_run_goes_on_from_what_it_wrote() {
     assert!(whole == outputs("killed"), "the bytes differ");
     assert!(kept.iter().all(|file| whole.contains(file)), "a torn file");
 }
+
+/// A loop over years, each with the same `--out`, must not lose the files of the same name.
+#[test]
+fn outputs_of_other_files_of_the_same_name_are_not_replaced() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    for (year, name) in [("2024", "Mette"), ("2025", "Jonas")] {
+        std::fs::create_dir(path(year)).expect("made");
+        std::fs::write(
+            path(&format!("{year}/brev.txt")),
+            format!("{name} bor her.\n"),
+        )
+        .expect("writable");
+    }
+    let (model, out) = (model(), path("out"));
+    let predict = |input: &str, code| {
+        let arguments = ["predict", "--model", &model, "--out", &out, "--redact"];
+        let (printed, told) = expect_code(&[&arguments[..], &["--input", input]].concat(), code);
+        printed + &told
+    };
+    let output = || std::fs::read_to_string(path("out/brev.txt.tagged")).expect("there");
+    predict(&path("2024"), 0);
+    let before = output();
+    let told = predict(&path("2025"), 2);
+    assert!(
+        told.contains("would be replaced") && told.contains("hint: "),
+        "{told}"
+    );
+    assert_eq!(output(), before);
+    // A file that has moved is the same one, and one that has changed is done again.
+    std::fs::rename(path("2024"), path("old")).expect("moved");
+    std::fs::write(path("old/brev.txt"), "Mette bor der.\n").expect("writable");
+    let told = predict(&path("old"), 0);
+    assert!(told.contains("were done again"), "{told}");
+}

@@ -83,6 +83,14 @@ impl Candidate {
         self.name == Name::None && matches!(self.sniffed.content, Content::Prose)
     }
 
+    /// Whether its records have the field of the text, as far as the first ones show.
+    pub(crate) fn holds_texts(&self, field: &str) -> bool {
+        match &self.sniffed.content {
+            Content::JsonLines(fields) | Content::Json(fields) => fields.has(field),
+            _ => false,
+        }
+    }
+
     fn source(&self, format: Format) -> Choice {
         Choice::Read(Source {
             path: self.path.clone(),

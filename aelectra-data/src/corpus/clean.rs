@@ -118,6 +118,12 @@ impl CleaningCounts {
     }
 }
 
+/// Whether letters stand apart from their marks, as in the names of files on macOS.
+pub(crate) fn is_decomposed(text: &str) -> bool {
+    // U+0300 to U+033F begin with this byte in UTF-8, and no other character does: ring, diaeresis, acute and the like.
+    text.as_bytes().contains(&0xcc) && !is_nfc(text)
+}
+
 /// The text in NFC where that is asked for.
 pub(crate) fn compose<'t>(
     text: Cow<'t, str>,

@@ -25,8 +25,8 @@ pub struct Discovery {
 ///
 /// Their first bytes say what they are. A file named in full is read or refused; in directories
 /// and globs, notices (LICENSE, README) and what is no text are left out, and so are the `.jsonl`
-/// files of a directory that holds texts without extension, as in `sektioner/*/*` of the Danish
-/// Gigaword; directories in them that are tokenizers, models, shards or runs too.
+/// files without text of a directory that holds texts without extension, as in `sektioner/*/*` of the Danish
+/// Gigaword; names that are not UTF-8, which could not be told again; directories in them that are tokenizers, models, shards or runs too.
 ///
 /// # Errors
 /// When a path does not exist, a glob is malformed, a file named in full is no corpus, or nothing
@@ -57,7 +57,7 @@ pub fn discover(options: &CorpusOptions) -> Result<Discovery> {
         .iter()
         .map(|path| Candidate::look(path, options))
         .collect::<Result<_>>()?;
-    let metadata = metadata_beside_texts(&found);
+    let metadata = metadata_beside_texts(&found, &options.text_field);
     for candidate in found {
         if metadata.contains(&candidate.path) {
             walk.leave_out(candidate.path, "metadata beside texts");
@@ -74,6 +74,10 @@ pub fn discover(options: &CorpusOptions) -> Result<Discovery> {
         }
     }
     for path in named {
+        if path.to_str().is_none() {
+            let message = format!("`{}` is no name in UTF-8", path.display());
+            return Err(DataError::invalid(message).with_hint("rename the file"));
+        }
         let candidate = Candidate::look(&path, options)?;
         match choose(&candidate.named(), options) {
             Choice::Read(source) => drop(chosen.insert(path, source)),
@@ -175,8 +179,8 @@ fn told_choices(sources: &[Source]) -> Vec<String> {
         .collect()
 }
 
-/// The files named as JSON in directories that hold prose without extension: they describe it.
-fn metadata_beside_texts(found: &[Candidate]) -> BTreeSet<PathBuf> {
+/// The files named as JSON in directories that hold prose without extension, if their records have no text: they describe it.
+fn metadata_beside_texts(found: &[Candidate], field: &str) -> BTreeSet<PathBuf> {
     let parents = |candidate: &&Candidate| candidate.path.parent().map(Path::to_path_buf);
     let with_texts: BTreeSet<PathBuf> = found
         .iter()
@@ -185,7 +189,7 @@ fn metadata_beside_texts(found: &[Candidate]) -> BTreeSet<PathBuf> {
         .collect();
     let metadata = found.iter().filter(|candidate| {
         let beside = parents(candidate).is_some_and(|parent| with_texts.contains(&parent));
-        candidate.name.is_json() && beside
+        candidate.name.is_json() && beside && !candidate.holds_texts(field)
     });
     metadata.map(|candidate| candidate.path.clone()).collect()
 }
@@ -203,6 +207,15 @@ fn is_notice(path: &Path) -> bool {
     // `LICENSE-MIT`, `LICENSES` and `COPYING3` too, but not `licenser.txt`, and of directories not
     // `metadata-tekster`.
     let is_dir = path.is_dir();
+    // `SHA256SUMS`, `md5sum.txt`.
+    let stem = name.strip_suffix(".txt").unwrap_or(&name);
+    if ["sha", "md5", "b2", "b3", "cksum"]
+        .iter()
+        .any(|of| stem.starts_with(of))
+        && (stem.ends_with("sum") || stem.ends_with("sums"))
+    {
+        return true;
+    }
     NOTICES.iter().any(|notice| {
         let rest = name.strip_prefix(notice);
         rest.is_some_and(|rest| {
@@ -281,6 +294,10 @@ impl Walk {
 
     fn entry(&mut self, path: PathBuf) -> Result<()> {
         if is_hidden(&path) {
+            return Ok(());
+        }
+        if path.to_str().is_none() {
+            self.leave_out(path, "names that are not UTF-8, to be renamed");
             return Ok(());
         }
         if path.is_dir() {

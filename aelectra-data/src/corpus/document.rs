@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::chunk::{Chunk, Record, RecordKind};
-use super::clean::{CleaningCounts, caught_by, compose};
+use super::clean::{CleaningCounts, caught_by, compose, is_decomposed};
 use super::duplicates::{Duplicate, DuplicateIndex};
 use super::json::{Found, Malformed, read_values};
 use super::source::Source;
@@ -120,7 +120,7 @@ impl Texts<'_> {
             report.fault(record.line, || "invalid UTF-8".to_owned());
         }
         if record.kind != RecordKind::Json {
-            count(record, report, raw, &mut visit);
+            count(record, self.options, report, raw, &mut visit);
             return;
         }
         if raw.trim_ascii().is_empty() {
@@ -138,7 +138,7 @@ impl Texts<'_> {
                             "half a surrogate pair, replaced by U+FFFD".to_owned()
                         });
                     }
-                    count(record, report, Cow::Owned(text), &mut visit);
+                    count(record, self.options, report, Cow::Owned(text), &mut visit);
                 }
                 Found::Null => report.empty += 1,
                 Found::Nothing(why) => {
@@ -157,6 +157,7 @@ impl Texts<'_> {
 /// Counts a text and gives it to `visit`, unless there is nothing in it.
 fn count<'c>(
     record: &Record,
+    options: &CorpusOptions,
     report: &mut SourceReport,
     text: Cow<'c, str>,
     visit: &mut impl FnMut(Cow<'c, str>),
@@ -169,6 +170,7 @@ fn count<'c>(
         report.nul += 1;
         report.fault(record.line, || "a NUL byte".to_owned());
     }
+    report.decomposed += u64::from(!options.clean.nfc && is_decomposed(&text));
     report.documents += 1;
     report.bytes += text.len() as u64;
     visit(text);

@@ -25,6 +25,9 @@ pub struct SourceReport {
     pub repaired: u64,
     /// Documents with NUL bytes.
     pub nul: u64,
+    /// Documents with letters apart from their marks (Unicode NFD), where nobody asked for them to be composed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub decomposed: u64,
     /// JSON records skipped because they are no JSON or have no such text field.
     pub malformed: u64,
     /// JSON records and Parquet rows skipped because they are too long.
@@ -36,6 +39,10 @@ pub struct SourceReport {
     /// The first [`SourceReport::FAULTS`] records that are skipped or repaired.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Fault>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// One record that is not as it should be.
@@ -65,6 +72,7 @@ impl SourceReport {
         self.empty += other.empty;
         self.invalid_utf8 += other.invalid_utf8;
         self.nul += other.nul;
+        self.decomposed += other.decomposed;
         self.malformed += other.malformed;
         self.oversized += other.oversized;
         self.cut += other.cut;
@@ -106,7 +114,7 @@ pub(crate) fn no_text(sources: &[SourceReport], message: &str) -> DataError {
         None if sources.iter().any(|source| source.documents > 0) => {
             let read: u64 = sources.iter().map(|source| source.documents).sum();
             DataError::invalid(format!("{message}: of {read} documents nothing is left"))
-                .with_hint("loosen what leaves text out, such as --min-letter-share or --weight")
+                .with_hint("loosen what leaves text out: --min-chars, --max-chars, --min-letter-share, --weight")
         }
         None => DataError::invalid(message)
             .with_hint("the files are empty or hold nothing but white space"),

@@ -176,6 +176,15 @@ impl ShardManifest {
                 .with_hint("run `aelectra prepare` with this directory as --out"));
         }
         let value: Value = read_json(&path, "a shard manifest")?;
+        if value["version"].is_null() {
+            return Err(DataError::parse(
+                &path,
+                0,
+                "a shard manifest",
+                "another file of this name",
+            )
+            .with_hint("is this the directory of a run? shards have one of their own"));
+        }
         if value["version"] != LAYOUT_VERSION {
             let expected = format!("version {LAYOUT_VERSION}");
             let found = format!("version {}", value["version"]);

@@ -81,9 +81,17 @@ impl UnknownPieces {
             Some(example) => format!(", such as `{example}`"),
             None => String::new(),
         };
+        // `å` as `a` and a ring, which a vocabulary of composed letters does not know.
+        let is_apart =
+            |example: &String| example.contains(|c| ('\u{300}'..='\u{36f}').contains(&c));
+        let why = match self.example.as_ref().is_some_and(is_apart) {
+            true => {
+                "its letters stand apart from their marks: compose them (Unicode NFC; --nfc for a corpus)"
+            }
+            false => "does the text have spaces, and does the vocabulary fit its language?",
+        };
         Some(format!(
-            "{:.1} % of the {counted} are unknown ([UNK]){example}: does the text have spaces, and \
-             does the vocabulary fit its language?",
+            "{:.1} % of the {counted} are unknown ([UNK]){example}: {why}",
             100.0 * share
         ))
     }

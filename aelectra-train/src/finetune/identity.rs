@@ -81,6 +81,13 @@ pub(super) fn check_same_series(run: &RunDir, now: &Manifest) -> Result<Option<S
         return Ok(None);
     }
     let before = run.read_manifest()?;
+    if before.task == "pretrain" {
+        return Err(TrainError::config(format!(
+            "`{}` holds a run of `pretrain`, not of `finetune`",
+            run.path().display()
+        ))
+        .with_hint("give another `--out`"));
+    }
     let (mut old, mut new) = (whole(&before), whole(now));
     let mut note = None;
     if before.data.is_empty() {

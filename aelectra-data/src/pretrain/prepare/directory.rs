@@ -65,7 +65,10 @@ pub(super) fn open_directory(
     let earlier = earlier(out, restart)?;
     if let Some(existing) = &earlier.plan {
         let differences = existing.differences(plan);
-        if !differences.is_empty() && !restart {
+        // Of a plan of which nothing was made, as where an input turned out to be damaged, nothing would be lost.
+        let has_shards = names(out)?.iter().any(|name| is_shard(name));
+        let is_begun = has_shards || !earlier.finished.is_empty();
+        if !differences.is_empty() && !restart && is_begun {
             return Err(DataError::invalid(format!(
                 "`{}` already holds shards prepared with other settings: {}",
                 out.display(),

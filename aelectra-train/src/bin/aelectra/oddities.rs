@@ -37,6 +37,10 @@ fn told(source: &SourceReport) -> Vec<String> {
             source.nul,
             "documents with NUL bytes (kept; the tokenizer drops them)",
         ),
+        (
+            source.decomposed,
+            "documents with letters apart from their marks (an `a` and a ring for `å`; --nfc composes them)",
+        ),
         (source.malformed, "malformed records skipped"),
         (source.oversized, "oversized records skipped"),
         (source.cut, "documents cut in two because they are too long"),

@@ -65,7 +65,11 @@ impl Trainer<'_> {
         if self.disk_is_full {
             self.drop_checkpoints_but(1, self.options.config.keep_every);
             self.bus.warn(
-                format!("{error}: older checkpoints are deleted, to make room"),
+                format!(
+                    "{error}: older checkpoints are deleted, and it is tried again for {} minutes; make room, or \
+                     stop the run to lose its last steps",
+                    PATIENCE.as_secs() / 60
+                ),
                 Some(self.state.step),
             );
             let begun = Instant::now();

@@ -161,11 +161,37 @@ fn refuse_other_files(out: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A model of another kind must not be lost: what is there was a tagger, say, and this is none.
-fn refuse_other_head(out: &Path, architecture: &str) -> anyhow::Result<()> {
+/// A model of another kind or other sizes must not be lost: what is there was a tagger, say, and this is none.
+fn refuse_other_model(
+    out: &Path,
+    architecture: &str,
+    config: &ElectraConfig,
+) -> anyhow::Result<()> {
     let Ok(there) = ModelDir::open(out) else {
         return Ok(());
     };
+    let sizes = |config: &ElectraConfig| {
+        [
+            config.num_hidden_layers,
+            config.hidden_size,
+            config.vocab_size,
+        ]
+    };
+    let (before, now) = (sizes(&there.config), sizes(config));
+    if before != now {
+        let told = |[layers, units, pieces]: [usize; 3]| {
+            format!("{layers} layers of {units} units and {pieces} word pieces")
+        };
+        return Err(output::usage(
+            format!(
+                "`{}` holds another model, with {}; this has {}",
+                out.display(),
+                told(before),
+                told(now)
+            ),
+            "give a directory of its own",
+        ));
+    }
     let there = &there.config.architectures;
     if there.is_empty() || there.iter().any(|one| one == architecture) {
         return Ok(());
@@ -328,7 +354,7 @@ fn from_training(
     card.licence.clone_from(&args.licence);
     card.facts.extend(rescaled_fact(args));
     let tokenizer = settled(tokenizer, args.keep_accents)?;
-    refuse_other_head(&args.out, part.architecture())?;
+    refuse_other_model(&args.out, part.architecture(), &config)?;
     let start = state.config.model.attention_start;
     let out = &args.out;
     let parameters = match part {
@@ -388,7 +414,7 @@ fn from_model(
         ));
     }
     let tokenizer = settled(tokenizer, args.keep_accents)?;
-    refuse_other_head(&args.out, architecture)?;
+    refuse_other_model(&args.out, architecture, &dir.config)?;
     let (out, config) = (&args.out, &dir.config);
     let parameters = match head {
         Head::None => save(out, config, architecture, &dir.encoder(device)?.0)?,

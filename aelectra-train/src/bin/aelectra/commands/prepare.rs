@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aelectra_data::corpus::CleaningReport;
 use aelectra_data::files::can_be_written;
-use aelectra_data::pretrain::{Packing, PrepareOptions, SourceWeight, prepare};
+use aelectra_data::pretrain::{Packing, PrepareOptions, PrepareReport, SourceWeight, prepare};
 use aelectra_data::vocab::WordPieceTokenizer;
 use clap::{Args, ValueEnum};
 
@@ -116,6 +116,9 @@ pub(crate) fn run(args: &PrepareArgs, global: Global) -> anyhow::Result<u8> {
     if let (Some(cleaning), false) = (&report.cleaning, global.json) {
         output::note(&cleaning_table(cleaning));
     }
+    if let (Some(dropped), false) = (dropped(&report), global.json) {
+        output::note(&dropped);
+    }
     output::show(global, &report, || {
         format!(
             "{} documents, {} sentences, {} tokens → {} examples ({} for validation)\n\
@@ -136,6 +139,31 @@ pub(crate) fn run(args: &PrepareArgs, global: Global) -> anyhow::Result<u8> {
             report.reused_shards,
             args.out.display(),
             report_path.display()
+        )
+    })
+}
+
+/// What the filters that were given left out, if anything.
+fn dropped(report: &PrepareReport) -> Option<String> {
+    let cleaned = &report.cleaned;
+    let by = [
+        (cleaned.too_short, "too short"),
+        (cleaned.too_long, "too long"),
+        (cleaned.few_letters, "with few letters"),
+        (cleaned.exact_duplicates, "copies"),
+        (cleaned.near_duplicates, "near copies"),
+    ];
+    let all: u64 = by.iter().map(|(caught, _)| caught.documents).sum();
+    let told = by.iter().filter(|(caught, _)| caught.documents > 0);
+    let told: Vec<String> = told
+        .map(|(caught, what)| format!("{} {what}", caught.documents))
+        .collect();
+    (all > 0).then(|| {
+        format!(
+            "kept {} of {} documents; left out: {}",
+            report.documents.saturating_sub(all),
+            report.documents,
+            told.join(", ")
         )
     })
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use aelectra_data::lock::Lock;
 use aelectra_data::vocab::{
-    TokenizerOptions, VocabularyOptions, refuse_model, replace_tokenizer, train_vocabulary,
+    TokenizerOptions, VocabularyOptions, WordPieceTokenizer, refuse_model, replace_tokenizer,
+    train_vocabulary,
 };
 use clap::Args;
 
@@ -76,6 +77,15 @@ pub(crate) fn run(args: &VocabArgs, global: Global) -> anyhow::Result<u8> {
     note_oddities(&report.notes, &report.sources);
     if let Some(warning) = report.unknown().warning_of("words") {
         output::note(&format!("warning: {warning}"));
+    }
+    if let Ok(before) = WordPieceTokenizer::from_dir(&args.out)
+        && before.fingerprint() != tokenizer.fingerprint()
+    {
+        output::note(&format!(
+            "note: the tokenizer of {} word pieces that was in `{}` is replaced; shards and models made with it need it",
+            before.vocab_size(),
+            args.out.display()
+        ));
     }
     replace_tokenizer(&tokenizer, &args.out)?;
     output::show(global, &report, || {

@@ -121,7 +121,7 @@ fn list(root: &Path, global: Global) -> anyhow::Result<u8> {
     }
     for run in &runs {
         output::line(&format!(
-            "{:<32} {:<11} step {:>8} loss {:>8} F1 {:>6}",
+            "{:<32} {:<11} step {:>8} loss {:>8} best dev F1 {:>6}",
             run.id,
             run.state,
             run.step.map_or("–".to_owned(), |step| step.to_string()),

@@ -17,7 +17,7 @@ use aelectra_train::stop::StopFlag;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::done::Done;
+use super::done::{Done, Origin};
 use super::files::{Found, find};
 use crate::global::Global;
 use crate::output;
@@ -108,6 +108,13 @@ pub(super) fn run(job: &Job<'_>, global: Global) -> anyhow::Result<u8> {
     refuse_others_files(job, files.iter().map(|file| destination(&root, file, job)))?;
     check_made(job)?;
     let mut made = Done::read(job.out)?;
+    refuse_other_origins(
+        job,
+        &made,
+        files
+            .iter()
+            .map(|file| (file.as_path(), destination(&root, file, job))),
+    )?;
     let mut report = Report {
         files: files.len(),
         passed_over,
@@ -166,8 +173,8 @@ pub(super) fn run(job: &Job<'_>, global: Global) -> anyhow::Result<u8> {
     output::show(global, &report, || describe(&report, job.out))?;
     if job.renderer.redact && report.documents > 0 {
         output::note(&format!(
-            "note: `{}` tells outputs that are done by a hash of each text as it was, which a guess can be compared with; \
-             do not pass it on with them",
+            "note: `{}` tells outputs that are done by where each text was and a hash of it, which a guess can be compared \
+             with; do not pass it on with them",
             job.out.join(super::done::NAME).display()
         ));
     }
@@ -218,6 +225,39 @@ fn refuse_others_files(
         )),
         None => Ok(()),
     }
+}
+
+/// Refuses outputs that are there and were made of other files of the same name: `2024/a.txt` and then `2025/a.txt`, each with
+/// its directory as the input.
+fn refuse_other_origins<'a>(
+    job: &Job<'_>,
+    made: &Done,
+    outputs: impl Iterator<Item = (&'a Path, PathBuf)>,
+) -> anyhow::Result<()> {
+    for (file, output) in outputs {
+        let known = made.origin_of(&below(&output, job.out));
+        let Some(before) = known.and_then(|origin| origin.from.as_deref()) else {
+            continue;
+        };
+        // A file that has moved is the same one as long as its old place is empty.
+        let moved = !Path::new(before).exists();
+        if output.exists() && place(file).is_some_and(|now| now != before) && !moved {
+            return Err(output::usage(
+                format!(
+                    "`{}` was made of `{before}` and not of `{}`, and would be replaced",
+                    output.display(),
+                    file.display()
+                ),
+                "give each directory an --out of its own, or both as one --input, such as 'letters/**'",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Where a file is, whatever directory the command runs in.
+fn place(file: &Path) -> Option<String> {
+    Some(file.canonicalize().ok()?.to_str()?.to_owned())
 }
 
 /// Refuses a directory whose outputs were made otherwise.
@@ -361,7 +401,8 @@ impl<'a> Tagged<'a> {
         // read is told of when it is tagged.
         let content = sha256(from).unwrap_or_default();
         let exists = to.exists();
-        let is_there = exists && made.input_of(&below(&to, job.out)) == Some(&content);
+        let known = made.origin_of(&below(&to, job.out));
+        let is_there = exists && known.is_some_and(|origin| origin.content == content);
         Self {
             from,
             is_there,
@@ -407,7 +448,11 @@ impl<'a> Tagged<'a> {
             return Ok(());
         }
         self.note_unknown(job, report);
-        made.note(below(&self.to, job.out), self.content)?;
+        let origin = Origin {
+            content: self.content,
+            from: place(self.from),
+        };
+        made.note(below(&self.to, job.out), origin)?;
         report.changed += usize::from(self.is_old);
         report.documents += self.documents;
         report.entities += self.entities;

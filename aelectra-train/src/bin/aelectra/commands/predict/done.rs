@@ -20,13 +20,24 @@ struct Line {
     output: String,
     /// SHA-256 of the file it was made of.
     input: String,
+    /// Where that file was, as far as its path is UTF-8; versions before did not note it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+}
+
+/// What an output was made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// SHA-256 of the content.
+    pub content: String,
+    pub from: Option<String>,
 }
 
 /// What is known of a directory.
 #[derive(Debug)]
 pub(super) struct Done {
     path: PathBuf,
-    inputs: HashMap<String, String>,
+    inputs: HashMap<String, Origin>,
     file: Option<File>,
 }
 
@@ -48,7 +59,10 @@ impl Done {
         if kept.as_bytes() != bytes {
             replace_file(&path, kept.as_bytes())?;
         }
-        let inputs = lines.into_iter().map(|line| (line.output, line.input));
+        let inputs = lines.into_iter().map(|line| {
+            let (content, from) = (line.input, line.from);
+            (line.output, Origin { content, from })
+        });
         Ok(Self {
             path,
             inputs: inputs.collect(),
@@ -56,9 +70,9 @@ impl Done {
         })
     }
 
-    /// The content an output was made of, where that is known.
-    pub(super) fn input_of(&self, output: &str) -> Option<&str> {
-        self.inputs.get(output).map(String::as_str)
+    /// What an output was made of, where that is known.
+    pub(super) fn origin_of(&self, output: &str) -> Option<&Origin> {
+        self.inputs.get(output)
     }
 
     /// Outputs of earlier runs that are none of these.
@@ -70,8 +84,12 @@ impl Done {
     }
 
     /// Notes an output that has been written.
-    pub(super) fn note(&mut self, output: String, input: String) -> anyhow::Result<()> {
-        let line = Line { output, input };
+    pub(super) fn note(&mut self, output: String, origin: Origin) -> anyhow::Result<()> {
+        let line = Line {
+            output,
+            input: origin.content.clone(),
+            from: origin.from.clone(),
+        };
         let text = serde_json::to_string(&line)? + "\n";
         let file = match &mut self.file {
             Some(file) => file,
@@ -83,7 +101,7 @@ impl Done {
         };
         file.write_all(text.as_bytes())
             .map_err(DataError::io("write", &self.path))?;
-        self.inputs.insert(line.output, line.input);
+        self.inputs.insert(line.output, origin);
         Ok(())
     }
 }
@@ -96,9 +114,13 @@ mod tests {
     fn a_line_that_was_cut_off_is_forgotten() {
         let dir = tempfile::tempdir().expect("a directory");
         let mut done = Done::read(dir.path()).expect("reads");
-        done.note("a.jsonl".to_owned(), "1".to_owned())
+        let origin = |content: &str| Origin {
+            content: content.to_owned(),
+            from: Some("/x".to_owned()),
+        };
+        done.note("a.jsonl".to_owned(), origin("1"))
             .expect("writes");
-        done.note("Å.jsonl".to_owned(), "2".to_owned())
+        done.note("Å.jsonl".to_owned(), origin("2"))
             .expect("writes");
         let path = dir.path().join(NAME);
         let whole = std::fs::read(&path).expect("is there");
@@ -107,9 +129,9 @@ mod tests {
         for end in [whole.len() - 5, letter + 1] {
             std::fs::write(&path, &whole[..end]).expect("writes");
             let mut done = Done::read(dir.path()).expect("reads");
-            assert_eq!(done.input_of("a.jsonl"), Some("1"));
-            assert_eq!(done.input_of("Å.jsonl"), None);
-            done.note("Å.jsonl".to_owned(), "2".to_owned())
+            assert_eq!(done.origin_of("a.jsonl"), Some(&origin("1")));
+            assert_eq!(done.origin_of("Å.jsonl"), None);
+            done.note("Å.jsonl".to_owned(), origin("2"))
                 .expect("writes");
             assert_eq!(std::fs::read(&path).expect("is there"), whole);
             let now = ["Å.jsonl", "c.jsonl"];
