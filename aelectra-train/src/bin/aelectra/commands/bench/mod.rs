@@ -15,7 +15,7 @@ use crate::global::Global;
 
 /// Measure how fast this machine trains, tags and prepares data.
 ///
-/// Inputs are random ids, so no data is needed. `tests/peer` measures other tools the same way.
+/// Inputs are random ids, so no data is needed but for `data`. `tests/peer` measures other tools the same way.
 #[derive(Args, Debug)]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
