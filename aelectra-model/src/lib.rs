@@ -38,14 +38,19 @@ mod rescale;
 pub mod tally;
 pub mod transfer;
 
+pub use attention::{ElectraAttention, ElectraSelfAttention, ElectraSelfOutput};
 pub use config::{ElectraConfig, ModelType};
 pub use device::{DeviceList, DeviceSpec};
-pub use electra::ElectraModel;
+pub use electra::{ElectraBackbone, ElectraModel};
+pub use embeddings::ElectraEmbeddings;
+pub use encoder::{ElectraEncoder, ElectraIntermediate, ElectraLayer, ElectraOutput};
 pub use error::{ModelError, Result};
 pub use heads::{
-    ElectraForMaskedLm, ElectraForPreTraining, ElectraForTokenClassification, HeadInit,
+    ElectraDiscriminatorPredictions, ElectraForMaskedLm, ElectraForPreTraining,
+    ElectraForTokenClassification, ElectraGeneratorPredictions, HeadInit,
 };
 pub use input::EncoderInput;
+pub use layers::{Embedding, LayerNorm, Linear};
 pub use noise::{Dropout, Gumbel, Noise};
 pub use precision::Precision;
 pub use prepared::{PreparedModel, PreparedTokenClassifier};

@@ -46,6 +46,7 @@ mod error_table;
 mod evaluation;
 mod faults;
 mod json_values;
+mod label_studio;
 mod labels;
 mod line_breaks;
 mod meaning;

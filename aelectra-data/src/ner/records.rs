@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::faults::Faults;
 use super::json_values;
+use super::label_studio;
 use super::raw::{RawFile, RawSentence};
 use super::span_records::SpanRecords;
 
@@ -38,6 +39,8 @@ impl Records {
             faults.add(line, "a JSON object", kind(record), advice);
             return;
         };
+        let task = label_studio::flattened(fields);
+        let fields = task.as_ref().unwrap_or(fields);
         match tag_list(fields) {
             Tags::In(tags) => {
                 self.with_tags += 1;

@@ -20,6 +20,7 @@ mod progress;
 mod signals;
 mod view;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use aelectra_data::DataError;
@@ -57,7 +58,14 @@ fn main() -> ExitCode {
     keep_freed_memory();
     keep_caught_panics_quiet();
     let cli = Cli::parse();
-    match run(cli) {
+    // Burn panics where a device fails or has no memory left; the hook has told of it then.
+    let done = catch_unwind(AssertUnwindSafe(|| run(cli))).unwrap_or_else(|_| {
+        output::note(
+            "hint: if a device ran out of memory, give smaller batches; otherwise this is a mistake of the program",
+        );
+        Ok(1)
+    });
+    match done {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             let (hint, code) = classify(&error);
