@@ -133,7 +133,10 @@ fn an_export_replaces_no_model_of_another_kind() {
     sizes["num_hidden_layers"] = (layers + 1).into();
     std::fs::write(other.join(config), sizes.to_string()).expect("written");
     let told = export(&golden_tagger, &series.at("sizes"), &[], 2);
-    assert!(told.contains("holds another model, with"), "{told}");
+    assert!(
+        told.contains("holds a model of other sizes: `num_hidden_layers`"),
+        "{told}"
+    );
     let (large, prose) = (series.at("large"), asset("sample/prose.txt"));
     let vocab = ["vocab", "--input", &prose, "--vocab-size", "3000", "-q"];
     expect_code(&[&vocab[..], &["--out", &large]].concat(), 0);

@@ -291,7 +291,6 @@ fn a_request_that_cannot_be_met_is_refused() {
     assert_eq!(ended.expect("it stops").code(), Some(0));
 }
 
-/// An interruption between a checkpoint and its evaluation leaves weights that nobody measured.
 /// The rest that fills no batch is measured too.
 #[test]
 fn an_evaluation_takes_as_many_examples_as_asked_for() {
@@ -312,6 +311,7 @@ fn an_evaluation_takes_as_many_examples_as_asked_for() {
     assert!(losses[0].1 != losses[1].1 && losses[1].1 != losses[2].1);
 }
 
+/// An interruption between a checkpoint and its evaluation leaves weights that nobody measured.
 #[test]
 fn what_an_interruption_left_unmeasured_is_measured_on_resume() {
     let scene = Scene::new();
@@ -345,6 +345,31 @@ fn what_an_interruption_left_unmeasured_is_measured_on_resume() {
     // What was measured is not measured again.
     pretrain(&scene, "run", "6", &more);
     assert_eq!(evaluations().len(), 2);
+}
+
+/// Held-out losses of a version that measured otherwise are no bar for those of this one.
+#[test]
+fn a_loss_that_was_measured_otherwise_is_not_the_best() {
+    let scene = Scene::new();
+    let evaluated = ["--set", "eval_every=4", "--set", "checkpoint_every=4"];
+    let more = [&evaluated[..], &["--resume", "auto"]].concat();
+    pretrain(&scene, "run", "4", &more);
+    let best = || {
+        let is_best = |event: &serde_json::Value| event["best"] == true;
+        let events = scene.events("run").into_iter();
+        let steps = events.filter(is_best).map(|event| event["step"].as_u64());
+        steps.collect::<Vec<_>>()
+    };
+    assert_eq!(best(), [Some(4)]);
+    let path = scene.newest("run").1.join("state.json");
+    let text = std::fs::read_to_string(&path).expect("a state");
+    let mut state: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(state["measure"], 1);
+    state["measure"] = 0.into();
+    state["best_loss"] = 0.001.into();
+    std::fs::write(&path, state.to_string()).expect("written");
+    pretrain(&scene, "run", "8", &more);
+    assert!(best().contains(&Some(8)), "{:?}", best());
 }
 
 /// The models a run began with are read once: what they held is in its checkpoints.

@@ -91,11 +91,24 @@ fn every_file_has_what_it_would_have_alone() {
 
     let (_, told) = predict(&["--redact"], 2);
     assert!(
-        told.contains("what another model, tokenizer, format or setting gave"),
+        told.contains("what another model, tokenizer, format, setting or version"),
         "{told}"
     );
     let (_, told) = predict(&[], 2);
     assert!(told.contains("pretty"), "{told}");
+    // Outputs of a version that read entities otherwise are not mixed with new ones.
+    let record = folder.path().join("tagged/predict.json");
+    let text = std::fs::read_to_string(&record).expect("a record");
+    let mut made: Value = serde_json::from_str(&text).expect("JSON");
+    assert!(
+        made.as_object_mut()
+            .expect("an object")
+            .remove("reading")
+            .is_some()
+    );
+    std::fs::write(&record, made.to_string()).expect("writable");
+    let (_, told) = predict(&["--format", "jsonl"], 2);
+    assert!(told.contains("version of this program"), "{told}");
 }
 
 /// What has the name of an output in a folder of somebody else's is somebody else's.

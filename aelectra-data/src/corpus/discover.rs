@@ -209,11 +209,11 @@ fn is_notice(path: &Path) -> bool {
     let is_dir = path.is_dir();
     // `SHA256SUMS`, `md5sum.txt`.
     let stem = name.strip_suffix(".txt").unwrap_or(&name);
-    if ["sha", "md5", "b2", "b3", "cksum"]
-        .iter()
-        .any(|of| stem.starts_with(of))
-        && (stem.ends_with("sum") || stem.ends_with("sums"))
-    {
+    let sums = stem.strip_suffix("sums").or(stem.strip_suffix("sum"));
+    #[rustfmt::skip]
+    const KINDS: [&str; 10] =
+        ["md5", "b2", "b3", "ck", "sha", "sha1", "sha224", "sha256", "sha384", "sha512"];
+    if !is_dir && sums.is_some_and(|kind| KINDS.contains(&kind)) {
         return true;
     }
     NOTICES.iter().any(|notice| {

@@ -1,23 +1,19 @@
-//! Tasks as Label Studio exports them by default (`JSON`): the text in `data`, the entities in the results of an annotation.
-//! Its short form (`JSON-MIN`) is a record with a text like any other, but that a task without entities has no `label`.
+//! Tasks as Label Studio exports them by default (`JSON`): the text in `data`, the entities in the results of an annotation;
+//! and in its short form (`JSON-MIN`), where they are a list that is called as the labels' tag in the project's template is.
 
 use serde_json::{Map, Value, json};
 
 /// What a task's text may be called besides the only string that there is.
 const TEXT: &str = "text";
 
-/// The task as a record with `text` and `entities`; `None` for records of other kinds. Of several annotations the first counts
-/// that was not cancelled; a task without one is left to be found wanting.
+/// The task as a record with `text` and `entities`; `None` for records of other kinds, and for what cannot be told. Of several
+/// annotations the first counts that was not cancelled; a task without one is as one that an annotator refused.
 pub(super) fn flattened(fields: &Map<String, Value>) -> Option<Map<String, Value>> {
-    if is_short_without_entities(fields) {
-        let mut record = fields.clone();
-        record.insert("entities".to_owned(), json!([]));
-        return Some(record);
+    if let Some(text) = fields.get(TEXT).and_then(Value::as_str) {
+        return short(fields, text);
     }
     let data = fields.get("data")?.as_object()?;
     let annotations = fields.get("annotations")?.as_array()?;
-    let counts = |annotation: &&Value| annotation["was_cancelled"] != Value::Bool(true);
-    let results = annotations.iter().find(counts)?.get("result")?.as_array()?;
     let text = match data.get(TEXT).and_then(Value::as_str) {
         Some(text) => text,
         None => {
@@ -26,22 +22,99 @@ pub(super) fn flattened(fields: &Map<String, Value>) -> Option<Map<String, Value
             strings.next().is_none().then_some(only)?
         }
     };
-    // Relations, choices and ratings have no stretch of text.
-    let entities = results.iter().filter_map(|result| {
-        let value = result.get("value")?;
-        let labels = value.get("labels")?;
-        Some(json!({ "start": value.get("start")?, "end": value.get("end")?, "label": labels }))
-    });
-    let mut record = Map::new();
-    record.insert(TEXT.to_owned(), json!(text));
-    record.insert("entities".to_owned(), entities.collect());
-    Some(record)
+    let counts = |annotation: &&Value| annotation["was_cancelled"] != Value::Bool(true);
+    let Some(annotation) = annotations.iter().find(counts) else {
+        let mut record = record(text, Vec::new());
+        record.insert("answer".to_owned(), json!("reject"));
+        return Some(record);
+    };
+    let results = annotation.get("result")?.as_array()?;
+    let values = results.iter().filter_map(|result| result.get("value"));
+    Some(record(text, values.collect()))
 }
 
-/// A task of `JSON-MIN` in which nothing was marked.
-fn is_short_without_entities(fields: &Map<String, Value>) -> bool {
-    let has = |name: &str| fields.contains_key(name);
-    has("annotation_id") && has("annotator") && has(TEXT) && !has("label") && !has("entities")
+/// A task of `JSON-MIN`.
+fn short(fields: &Map<String, Value>, text: &str) -> Option<Map<String, Value>> {
+    let is_task = ["annotation_id", "annotator"].map(|name| fields.contains_key(name));
+    if is_task != [true; 2] {
+        return None;
+    }
+    let marked = |value: &&Value| {
+        let list = value.as_array();
+        list.is_some_and(|list| list.iter().all(|one| labels(one).is_some()) && !list.is_empty())
+    };
+    let mut lists = fields.values().filter(marked);
+    let list = lists.next().and_then(Value::as_array);
+    if lists.next().is_some() {
+        return None;
+    }
+    Some(record(text, list.into_iter().flatten().collect()))
+}
+
+/// What a stretch is called: `labels`, or for other kinds of text `hypertextlabels` and `paragraphlabels`, whose places are
+/// none in the text and are told as faults.
+fn labels(value: &Value) -> Option<&Value> {
+    let mut fields = value.as_object()?.iter();
+    fields.find_map(|(name, value)| name.ends_with("labels").then_some(value))
+}
+
+fn record(text: &str, values: Vec<&Value>) -> Map<String, Value> {
+    // Relations, choices and ratings have no labels.
+    let entities = values.into_iter().filter_map(|value| {
+        let label = labels(value)?;
+        let mut entity = json!({ "label": label });
+        for name in ["start", "end", "text"] {
+            if let Some(given) = value.get(name) {
+                entity[name] = given.clone();
+            }
+        }
+        in_characters(text, &mut entity);
+        Some(entity)
+    });
+    let entities: Value = entities.collect();
+    let mut record = Map::new();
+    record.insert(TEXT.to_owned(), json!(text));
+    record.insert("entities".to_owned(), entities);
+    record
+}
+
+/// Browsers count UTF-16 units, of which an emoji has two: places that name the stretch so, and not in characters, become
+/// places in characters.
+fn in_characters(text: &str, entity: &mut Value) {
+    let place = |name: &str| usize::try_from(entity.get(name)?.as_u64()?).ok();
+    let (Some(start), Some(end)) = (place("start"), place("end")) else {
+        return;
+    };
+    let Some(wanted) = entity.get("text").and_then(Value::as_str) else {
+        return;
+    };
+    let stretch: String = text
+        .chars()
+        .skip(start)
+        .take(end.saturating_sub(start))
+        .collect();
+    if stretch == wanted {
+        return;
+    }
+    let character_at = |unit: usize| {
+        let mut units = 0;
+        for (at, c) in text.chars().enumerate() {
+            if units >= unit {
+                return at;
+            }
+            units += c.len_utf16();
+        }
+        text.chars().count()
+    };
+    let (start, end) = (character_at(start), character_at(end));
+    let stretch: String = text
+        .chars()
+        .skip(start)
+        .take(end.saturating_sub(start))
+        .collect();
+    if stretch == wanted {
+        (entity["start"], entity["end"]) = (json!(start), json!(end));
+    }
 }
 
 #[cfg(test)]
@@ -52,41 +125,89 @@ mod tests {
         flattened(task.as_object().expect("an object")).map(Value::Object)
     }
 
-    #[test]
-    fn a_task_is_a_text_with_entities() {
-        let marked = |start: usize, end: usize, label: &str| json!({ "type": "labels", "value": { "start": start, "end": end, "text": "x", "labels": [label] } });
-        let task = json!({
+    fn marked(start: usize, end: usize, text: &str, label: &str) -> Value {
+        json!({ "start": start, "end": end, "text": text, "labels": [label] })
+    }
+
+    fn task(text: &str, values: &[Value]) -> Value {
+        let results: Vec<Value> = values
+            .iter()
+            .map(|value| json!({ "value": value }))
+            .collect();
+        json!({
             "id": 7,
-            "data": { "text": "Mette bor i Aarhus." },
+            "data": { "text": text },
             "annotations": [
                 { "was_cancelled": true, "result": [] },
-                { "was_cancelled": false, "result": [marked(0, 5, "PER"), marked(12, 18, "LOC"), { "type": "relation" }] },
+                { "was_cancelled": false, "result": results },
             ],
-            "predictions": [],
-        });
-        let entities = json!([
-            { "start": 0, "end": 5, "label": ["PER"] },
-            { "start": 12, "end": 18, "label": ["LOC"] },
-        ]);
-        let expected = json!({ "text": "Mette bor i Aarhus.", "entities": entities });
-        assert_eq!(flat(task), Some(expected));
+        })
+    }
+
+    fn entity(start: usize, end: usize, text: &str, label: &str) -> Value {
+        json!({ "start": start, "end": end, "text": text, "label": [label] })
+    }
+
+    #[test]
+    fn a_task_is_a_text_with_entities() {
+        let values = [
+            marked(0, 5, "Mette", "PER"),
+            marked(12, 18, "Aarhus", "LOC"),
+            json!({ "choices": ["god"] }),
+        ];
+        let found = flat(task("Mette bor i Aarhus.", &values)).expect("a task");
+        let expected = [
+            entity(0, 5, "Mette", "PER"),
+            entity(12, 18, "Aarhus", "LOC"),
+        ];
+        assert_eq!(found["entities"], json!(expected));
+        assert_eq!(found["text"], "Mette bor i Aarhus.");
+    }
+
+    #[test]
+    fn places_may_be_utf_16() {
+        let found = flat(task("😀 Mette bor", &[marked(3, 8, "Mette", "PER")])).expect("a task");
+        assert_eq!(found["entities"][0], entity(2, 7, "Mette", "PER"));
+        // What fits neither way is told by whoever reads the record.
+        let found = flat(task("😀 Mette bor", &[marked(4, 9, "Mette", "PER")])).expect("a task");
+        assert_eq!(found["entities"][0], entity(4, 9, "Mette", "PER"));
+    }
+
+    #[test]
+    fn what_nobody_annotated_counts_as_refused() {
+        let mut cancelled = task("Hun sover.", &[]);
+        cancelled["annotations"][1]["was_cancelled"] = json!(true);
+        assert_eq!(flat(cancelled).expect("a task")["answer"], "reject");
+        let none = json!({ "data": { "text": "a" }, "annotations": [] });
+        assert_eq!(flat(none).expect("a task")["answer"], "reject");
+    }
+
+    #[test]
+    fn places_that_are_none_in_the_text_are_left_to_be_found_wanting() {
+        let html = json!({ "startOffset": 1, "endOffset": 3, "hypertextlabels": ["PER"] });
+        let found = flat(task("<p>Bo</p>", &[html])).expect("a task");
+        assert_eq!(found["entities"], json!([{ "label": ["PER"] }]));
+    }
+
+    #[test]
+    fn the_short_form_names_its_list_as_the_template_does() {
+        let of = |name: &str| {
+            let mut task =
+                json!({ "text": "Bo sover.", "annotator": 1, "annotation_id": 3, "id": 2 });
+            if !name.is_empty() {
+                task[name] = json!([marked(0, 2, "Bo", "PER")]);
+            }
+            flat(task).expect("a task")["entities"].clone()
+        };
+        let expected = json!([entity(0, 2, "Bo", "PER")]);
+        assert_eq!((of("label"), of("ner")), (expected.clone(), expected));
+        assert_eq!(of(""), json!([]));
     }
 
     #[test]
     fn what_is_no_task_is_left_as_it_is() {
         assert_eq!(flat(json!({ "text": "a", "entities": [] })), None);
-        assert_eq!(
-            flat(json!({ "data": { "text": "a" }, "annotations": [] })),
-            None
-        );
         let two = json!({ "data": { "a": "1", "b": "2" }, "annotations": [{ "result": [] }] });
         assert_eq!(flat(two), None);
-    }
-
-    #[test]
-    fn a_short_task_without_label_has_no_entities() {
-        let task =
-            json!({ "text": "Hun sover.", "annotator": 1, "annotation_id": 3, "lead_time": 2.5 });
-        assert_eq!(flat(task).expect("one")["entities"], json!([]));
     }
 }

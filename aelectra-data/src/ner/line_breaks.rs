@@ -23,7 +23,7 @@ struct Line {
     longest: usize,
 }
 
-fn is_break(c: char) -> bool {
+pub(super) fn is_break(c: char) -> bool {
     matches!(
         c,
         '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}'
@@ -103,8 +103,9 @@ pub fn heed_line_breaks(text: &str, lines: &Lines, words: &[Word<'_>], tags: &mu
             let (before, word) = (words[at - 1], words[at]);
             let gap = &text[before.end..word.start];
             let breaks = gap.contains(is_break);
-            if breaks && is_hyphenated(before, word) {
-                join(tags, at);
+            let parted = breaks.then(|| hyphenated_from(words, at, gap)).flatten();
+            if let Some(first) = parted {
+                join(&mut tags[first..=at]);
             } else if let (Some(class), true) = (continued(tags, at), breaks || gap.contains('\t'))
                 && (gap.contains('\t')
                     || lines.ended_on_purpose(before, word, begin)
@@ -133,23 +134,43 @@ fn fills_its_line(lines: &Lines, words: &[Word<'_>], tags: &[String], at: usize)
         .all(|(_, tag)| tag.starts_with("I-"))
 }
 
-/// `Lind-` at the end of a line and `holm` in the next.
-fn is_hyphenated(before: Word<'_>, word: Word<'_>) -> bool {
-    let stem = before.text.strip_suffix(['-', '\u{2010}', '\u{ad}']);
-    stem.is_some_and(|stem| stem.ends_with(char::is_alphabetic))
-        && word.text.starts_with(char::is_lowercase)
+/// Words that follow the hyphen of one that is left out, at the end of a line too: `Nord- og Sydjylland`.
+const AFTER_A_HYPHEN: [&str; 5] = ["og", "eller", "samt", "til", "og/eller"];
+
+/// The first part of a word that is hyphenated at the end of a line and goes on at `at`: `Lind-` and `holm`. A soft hyphen
+/// (U+00AD) is in the gap, and U+2010 is a word of its own.
+fn hyphenated_from(words: &[Word<'_>], at: usize, gap: &str) -> Option<usize> {
+    let goes_on =
+        words[at].text.starts_with(char::is_lowercase) && !AFTER_A_HYPHEN.contains(&words[at].text);
+    let (before, ends_in_letter) = (words[at - 1], |text: &str| {
+        text.ends_with(char::is_alphabetic)
+    });
+    let first = match before.text {
+        "\u{2010}" => {
+            let first = at.checked_sub(2)?;
+            let touches = words[first].end == before.start;
+            (touches && ends_in_letter(words[first].text)).then_some(first)
+        }
+        text if gap.starts_with('\u{ad}') => ends_in_letter(text).then_some(at - 1),
+        text => text
+            .strip_suffix('-')
+            .is_some_and(ends_in_letter)
+            .then_some(at - 1),
+    };
+    first.filter(|_| goes_on)
 }
 
-/// Gives both halves of a word to the entity that one of them is in.
-fn join(tags: &mut [String], at: usize) {
-    let class = |tag: &str| tag.split_once('-').map(|(_, class)| class.to_owned());
-    match (class(&tags[at - 1]), class(&tags[at])) {
-        (Some(first), _) => tags[at] = format!("I-{first}"),
-        (None, Some(second)) => {
-            tags[at - 1] = format!("B-{second}");
-            tags[at] = format!("I-{second}");
-        }
-        (None, None) => {}
+/// Gives all parts of a word to the entity that the first of them is in which is in one.
+fn join(tags: &mut [String]) {
+    let class = |tag: &String| tag.split_once('-').map(|(_, class)| class.to_owned());
+    let Some(class) = tags.iter().find_map(class) else {
+        return;
+    };
+    if tags[0] == "O" {
+        tags[0] = format!("B-{class}");
+    }
+    for tag in &mut tags[1..] {
+        *tag = format!("I-{class}");
     }
 }
 
@@ -224,10 +245,23 @@ mod tests {
             found("ved Aar-\nhus", Some(&["O", "O", "B-LOC"])),
             ["Aar-\nhus"]
         );
-        // An ellipsis is none.
+        // What Word and PDF files have.
+        let halves = ["B-PER", "O", "O"];
         assert_eq!(
-            found("Mette ind-\nEda", Some(&["O", "O", "B-PER"])),
-            ["Eda"]
+            found("Ras\u{ad}\nmussen .", Some(&halves)),
+            ["Ras\u{ad}\nmussen"]
+        );
+        let parts = ["O", "O", "B-PER", "O"];
+        assert_eq!(
+            found("Ras\u{2010}\nmussen .", Some(&parts)),
+            ["Ras\u{2010}\nmussen"]
+        );
+        // What is left out is none, nor is a new name.
+        assert_eq!(found("ind-\nEda", Some(&["O", "B-PER"])), ["Eda"]);
+        let tags = ["B-LOC", "O", "B-LOC"];
+        assert_eq!(
+            found("Nord-\nog Sydjylland", Some(&tags)),
+            ["Nord-", "Sydjylland"]
         );
     }
 
@@ -235,7 +269,7 @@ mod tests {
         /// Whatever lies between words: nothing that was found is lost.
         #[test]
         fn no_word_leaves_its_entity(
-            text in "([A-Za-z]{1,4}-?[ \n\t\r]{1,2}){0,12}",
+            text in "([A-Za-z]{1,4}[-\u{ad}\u{2010}]?[ \n\t\r\u{c}\u{2028}]{1,2}){0,12}",
             tags in proptest::collection::vec(0usize..3, 30),
         ) {
             let words = words(&text);

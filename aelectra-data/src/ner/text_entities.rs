@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::char_offsets::CharOffsets;
+use super::line_breaks::is_break;
 use super::spans::{Mode, entities};
 use super::words::Word;
 use crate::{DataError, Result};
@@ -72,31 +73,37 @@ pub fn text_entities(
 #[must_use]
 pub fn redact(text: &str, entities: &[TextEntity]) -> String {
     replace(text, entities, |entity| {
-        let breaks = entity.text.chars().filter(|c| matches!(c, '\n' | '\r'));
+        let breaks = entity.text.chars().filter(|&c| is_break(c));
         format!("[{}]{}", entity.label, breaks.collect::<String>())
     })
 }
 
 /// Takes the placeholders of a text that was redacted before, `[PER]` where `classes` has `PER`, out of entities: they
 /// hide nothing more, and would be broken up.
-pub fn leave_placeholders(words: &[Word<'_>], tags: &mut [String], classes: &[&str]) {
-    let touch = |one: &Word<'_>, next: &Word<'_>| one.end == next.start;
-    for at in 1..words.len().saturating_sub(1) {
-        let [open, class, close] = [&words[at - 1], &words[at], &words[at + 1]];
-        if open.text == "["
-            && close.text == "]"
-            && classes.contains(&class.text)
-            && touch(open, class)
-            && touch(class, close)
+pub fn leave_placeholders(text: &str, words: &[Word<'_>], tags: &mut [String], classes: &[&str]) {
+    let mut at = 0;
+    while at < words.len().min(tags.len()) {
+        let inside = &text[words[at].end..];
+        let closes = |class: &&&str| {
+            words[at].text == "["
+                && inside
+                    .strip_prefix(**class)
+                    .is_some_and(|rest| rest.starts_with(']'))
+        };
+        let Some(class) = classes.iter().find(closes) else {
+            at += 1;
+            continue;
+        };
+        // The class may be of several words, and the bracket is one more.
+        let end = words[at].end + class.len() + 1;
+        while at < words.len().min(tags.len()) && words[at].start < end {
+            tags[at] = "O".to_owned();
+            at += 1;
+        }
+        if let Some(after) = tags.get_mut(at)
+            && let Some(class) = after.strip_prefix("I-")
         {
-            for tag in &mut tags[at - 1..=at + 1] {
-                *tag = "O".to_owned();
-            }
-            if let Some(after) = tags.get_mut(at + 2)
-                && let Some(class) = after.strip_prefix("I-")
-            {
-                *after = format!("B-{class}");
-            }
+            *after = format!("B-{class}");
         }
     }
 }
@@ -159,15 +166,17 @@ mod tests {
 
     #[test]
     fn what_is_redacted_already_stays_as_it_is() {
-        let text = "[PER] bor i [SAND] med [PER]s hund";
+        let text = "[PER] bor i [SAND] med [PER]s hund og [WORK OF ART]";
         let words = words(text);
         let mut tags: Vec<String> = words.iter().map(|_| "B-LOC".to_owned()).collect();
-        leave_placeholders(&words, &mut tags, &["PER", "LOC"]);
+        leave_placeholders(text, &words, &mut tags, &["PER", "LOC", "WORK OF ART"]);
         let left: Vec<&str> = (words.iter().zip(&tags))
             .filter_map(|(word, tag)| (tag == "O").then_some(word.text))
             .collect();
         // A name in brackets is none of the classes.
-        assert_eq!(left, ["[", "PER", "]", "[", "PER", "]"]);
+        let art = ["[", "WORK", "OF", "ART", "]"];
+        let expected = [&["[", "PER", "]", "[", "PER", "]"][..], &art].concat();
+        assert_eq!(left, expected);
     }
 
     #[test]

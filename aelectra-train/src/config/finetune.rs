@@ -195,6 +195,12 @@ impl Configuration for FinetuneConfig {
                 self.patience.is_none() || self.selection != Selection::Last,
                 "left out where `selection` is \"last\": the last epoch is kept whatever dev says",
             ),
+            (
+                "with_replacement",
+                &self.with_replacement,
+                !self.with_replacement || self.sentences.is_some() || self.dev_sentences.is_some(),
+                "left out where neither `sentences` nor `dev_sentences` are drawn",
+            ),
             ("sentences", &0, self.sentences != Some(0), "at least 1"),
             (
                 "dev_sentences",
@@ -251,6 +257,12 @@ mod tests {
         };
         assert!(patient(Selection::Best).validate().is_ok());
         assert!(patient(Selection::Loss).validate().is_ok());
+        let drawn = |sentences| FinetuneConfig {
+            with_replacement: true,
+            sentences,
+            ..ours()
+        };
+        assert!(drawn(Some(8)).validate().is_ok() && drawn(None).validate().is_err());
         let error = patient(Selection::Last).validate().expect_err("refused");
         assert!(error.to_string().contains("patience"), "{error}");
     }

@@ -76,7 +76,7 @@ pub fn tag_texts<'t, S: AsRef<str> + Sync>(
                     .map(|word| tagger.tags().label(word.tag).to_owned())
                     .collect();
                 heed_line_breaks(text, &lines, words, &mut tags);
-                leave_placeholders(words, &mut tags, &classes);
+                leave_placeholders(text, words, &mut tags, &classes);
                 let scores: Vec<f64> = predicted.iter().map(|w| f64::from(w.score)).collect();
                 tagged
                     .entities

@@ -7,8 +7,9 @@ use super::cards::Card;
 use super::cost::{Cost, Shape};
 
 /// Share of the peak that products reach where nothing was measured: with it a V100 takes the 4.4 days that are published
-/// of ELECTRA-Small's million steps (43,100 tokens a second). Newer cards reach less of theirs with networks as narrow.
-pub const UTILISATION: f64 = 0.19;
+/// of ELECTRA-Small's million steps (43,100 tokens a second). On an H100 PyTorch reached a fifth of what it gives there
+/// (EXPERIMENTS.md, "first contact with a card").
+pub const UTILISATION: f64 = 0.194;
 /// Share of the bandwidth that streams reach.
 const STREAMING: f64 = 0.8;
 /// What a process has besides: code, the runtime, the loader's batches.

@@ -35,6 +35,9 @@ pub struct TrainState {
     /// The latest evaluation on held-out data, and the step whose weights it measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_out: Option<(u64, PretrainMetrics)>,
+    /// Version of how held-out losses are measured: those of different ones are not compared.
+    #[serde(default)]
+    pub measure: u32,
     /// Fingerprint of the tokenizer.
     pub tokenizer: String,
     /// Hash of the shards and of what they were made from.
@@ -42,6 +45,9 @@ pub struct TrainState {
     /// The whole configuration.
     pub config: PretrainConfig,
 }
+
+/// Version of [`TrainState::measure`]: 0 drew held-out examples, masks and samples by the run's seed.
+pub(crate) const MEASURE: u32 = 1;
 
 /// Version of [`TrainState`].
 pub(crate) const FORMAT: u32 = 1;

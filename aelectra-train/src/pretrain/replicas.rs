@@ -283,8 +283,8 @@ pub(super) fn survived<R>(device: &NamedDevice, work: impl FnOnce() -> Result<R>
 
 const LOST: &str =
     "continue with `--resume auto`, where there are several with the devices that are left";
-const FULL: &str =
-    "continue with `--resume auto` and a smaller `micro_batch_size`: the batch stays what it is";
+const FULL: &str = "begin again with a smaller `micro_batch_size`, which leaves the batch as it is, or continue with it, `--resume auto` \
+                    and `--force`";
 
 /// What to do about a device that failed so.
 fn hint_of(reason: &str) -> &'static str {

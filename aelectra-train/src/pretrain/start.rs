@@ -204,10 +204,11 @@ pub(crate) fn settle_best(run: &RunDir, path: &Path, state: &mut TrainState) -> 
 /// The checkpoint up to `step` with the lowest loss that was measured of it, and the loss.
 fn best_of(run: &RunDir, step: u64) -> Result<Option<(f64, PathBuf)>> {
     let measured = |(at, path): (u64, PathBuf)| {
-        let (_, metrics) = checkpoint::load_state(&path)
-            .ok()?
+        let state = checkpoint::load_state(&path).ok()?;
+        let is_comparable = state.measure == checkpoint::MEASURE;
+        let (_, metrics) = state
             .held_out
-            .filter(|(of, _)| *of == at)?;
+            .filter(|(of, _)| is_comparable && *of == at)?;
         Some((metrics.loss.filter(|loss| loss.is_finite())?, path))
     };
     let up_to = checkpoint::list(run)?

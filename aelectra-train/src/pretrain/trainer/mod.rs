@@ -19,7 +19,7 @@ use crate::end;
 use crate::error::{Result, TrainError};
 use crate::optimizer::Adam;
 use crate::pretrain::PretrainSummary;
-use crate::pretrain::checkpoint::{FORMAT, TrainState};
+use crate::pretrain::checkpoint::{FORMAT, MEASURE, TrainState};
 use crate::pretrain::replicas::{self, NamedDevice, survived};
 use crate::pretrain::start::{Identity, Start};
 use crate::pretrain::step::{Steps, update};
@@ -111,6 +111,7 @@ impl<'a> Trainer<'a> {
             skipped_in_a_row: 0,
             best_loss: None,
             held_out: None,
+            measure: MEASURE,
             tokenizer: options.identity.tokenizer.clone(),
             data: options.identity.data.clone(),
             config: options.config.clone(),
@@ -122,9 +123,11 @@ impl<'a> Trainer<'a> {
                 checkpoint: Some(relative(&options.run, &path)),
             }));
             last_checkpoint = Some(resumed.step);
-            let measures_otherwise =
-                !options.identity.is_of(&resumed) || !options.config.measures_as(&resumed.config);
+            let measures_otherwise = !options.identity.is_of(&resumed)
+                || !options.config.measures_as(&resumed.config)
+                || resumed.measure != MEASURE;
             state = TrainState {
+                measure: MEASURE,
                 config: options.config.clone(),
                 tokenizer: options.identity.tokenizer.clone(),
                 data: options.identity.data.clone(),
@@ -276,10 +279,8 @@ impl<'a> Trainer<'a> {
                     self.steps.wait();
                     Ok(())
                 });
-                if let Err(error) = found {
-                    self.keep(&model);
-                    return Err(error);
-                }
+                // There is nothing to keep: these are the weights after a step that may have failed.
+                found?;
                 let seconds = before.elapsed().as_secs_f64();
                 self.tell(format!("the first step took {seconds:.1} s"));
             }

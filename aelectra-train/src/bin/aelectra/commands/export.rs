@@ -170,24 +170,28 @@ fn refuse_other_model(
     let Ok(there) = ModelDir::open(out) else {
         return Ok(());
     };
-    let sizes = |config: &ElectraConfig| {
+    let sizes = |of: &ElectraConfig| {
         [
-            config.num_hidden_layers,
-            config.hidden_size,
-            config.vocab_size,
+            ("num_hidden_layers", of.num_hidden_layers),
+            ("hidden_size", of.hidden_size),
+            ("embedding_size", of.embedding_size),
+            ("intermediate_size", of.intermediate_size),
+            ("num_attention_heads", of.num_attention_heads),
+            ("max_position_embeddings", of.max_position_embeddings),
+            ("vocab_size", of.vocab_size),
         ]
     };
-    let (before, now) = (sizes(&there.config), sizes(config));
-    if before != now {
-        let told = |[layers, units, pieces]: [usize; 3]| {
-            format!("{layers} layers of {units} units and {pieces} word pieces")
-        };
+    let both = sizes(&there.config).into_iter().zip(sizes(config));
+    let differing: Vec<String> = both
+        .filter(|((_, before), (_, now))| before != now)
+        .map(|((name, before), (_, now))| format!("`{name}` is {before} there and {now} here"))
+        .collect();
+    if !differing.is_empty() {
         return Err(output::usage(
             format!(
-                "`{}` holds another model, with {}; this has {}",
+                "`{}` holds a model of other sizes: {}",
                 out.display(),
-                told(before),
-                told(now)
+                differing.join(", ")
             ),
             "give a directory of its own",
         ));

@@ -43,7 +43,13 @@ struct Made {
     format: String,
     precision: String,
     redact: bool,
+    /// Version of how entities are made of what the model says.
+    #[serde(default)]
+    reading: u32,
 }
+
+/// Version of [`Made::reading`]: 0 did not look at where lines end.
+const READING: u32 = 1;
 
 /// What was done; the keys of `--json`.
 #[derive(Debug, Default, Serialize)]
@@ -236,12 +242,14 @@ fn refuse_other_origins<'a>(
 ) -> anyhow::Result<()> {
     for (file, output) in outputs {
         let known = made.origin_of(&below(&output, job.out));
-        let Some(before) = known.and_then(|origin| origin.from.as_deref()) else {
+        let Some((before, content)) =
+            known.and_then(|origin| Some((origin.from.as_deref()?, &origin.content)))
+        else {
             continue;
         };
-        // A file that has moved is the same one as long as its old place is empty.
-        let moved = !Path::new(before).exists();
-        if output.exists() && place(file).is_some_and(|now| now != before) && !moved {
+        // A file that has moved is the same one as long as its old place is empty, and a copy gives the same output.
+        let is_other = place(file).is_some_and(|now| now != before) && Path::new(before).exists();
+        if is_other && output.exists() && sha256(file).is_ok_and(|now| now != *content) {
             return Err(output::usage(
                 format!(
                     "`{}` was made of `{before}` and not of `{}`, and would be replaced",
@@ -269,6 +277,7 @@ fn check_made(job: &Job<'_>) -> anyhow::Result<()> {
         format: format!("{:?}", job.format).to_lowercase(),
         precision: job.precision.clone(),
         redact: job.renderer.redact,
+        reading: READING,
     };
     let path = job.out.join(RECORD);
     let before = std::fs::read_to_string(&path).ok();
@@ -276,7 +285,7 @@ fn check_made(job: &Job<'_>) -> anyhow::Result<()> {
         Some(Ok(before)) if before == now => Ok(()),
         Some(_) => Err(output::usage(
             format!(
-                "`{}` holds what another model, tokenizer, format or setting gave",
+                "`{}` holds what another model, tokenizer, format, setting or version of this program gave",
                 job.out.display()
             ),
             "give another --out, or delete that directory",
