@@ -326,13 +326,9 @@ impl ElectraConfig {
         Ok(config)
     }
 
-    /// Checks that the numbers fit together.
-    ///
-    /// # Errors
-    /// Names the first field that does not fit and why.
-    pub fn validate(&self) -> Result<()> {
-        let fail = |message: String| Err(ModelError::invalid(message));
-        for (name, value) in [
+    /// What the shapes of its parameters follow from, by field.
+    fn sizes(&self) -> [(&'static str, usize); 8] {
+        [
             ("vocab_size", self.vocab_size),
             ("embedding_size", self.embedding_size),
             ("hidden_size", self.hidden_size),
@@ -341,7 +337,25 @@ impl ElectraConfig {
             ("intermediate_size", self.intermediate_size),
             ("max_position_embeddings", self.max_position_embeddings),
             ("type_vocab_size", self.type_vocab_size),
-        ] {
+        ]
+    }
+
+    /// The sizes in which another model differs: the field, its value here, and its value there.
+    #[must_use]
+    pub fn differing_sizes(&self, other: &Self) -> Vec<(&'static str, usize, usize)> {
+        let both = self.sizes().into_iter().zip(other.sizes());
+        both.filter(|(ours, theirs)| ours != theirs)
+            .map(|((name, ours), (_, theirs))| (name, ours, theirs))
+            .collect()
+    }
+
+    /// Checks that the numbers fit together.
+    ///
+    /// # Errors
+    /// Names the first field that does not fit and why.
+    pub fn validate(&self) -> Result<()> {
+        let fail = |message: String| Err(ModelError::invalid(message));
+        for (name, value) in self.sizes() {
             if value == 0 {
                 return fail(format!("{name} is 0"));
             }

@@ -357,3 +357,35 @@ impl ModuleMapper for Put<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aelectra_model::init::Initializer;
+    use aelectra_model::{Linear, device};
+
+    use super::*;
+
+    #[test]
+    fn moments_that_are_not_those_of_the_parameters_are_refused() {
+        let device = device::for_tests();
+        let layer = Linear::new(2, 3, &mut Initializer::zeros(&device));
+        let restored = |read: fn(&str) -> Option<Vec<f32>>| {
+            let mut adam = Adam::new(AdamConfig::default(), &layer);
+            adam.restore(&layer, 7, &device, |name| Ok(read(name)))
+        };
+        let of = |name: &str| Some(vec![0.5; if name.ends_with("bias") { 3 } else { 6 }]);
+        restored(of).expect("both of each");
+        restored(|_| None).expect("no step yet");
+        let told = |read| restored(read).expect_err("refused").to_string();
+        let longer = told(|_| Some(vec![0.5; 7]));
+        assert!(
+            longer.contains("`weight` are 7 and 7 numbers, of the 6"),
+            "{longer}"
+        );
+        let half = told(|name| {
+            name.starts_with("first")
+                .then(|| vec![0.5; if name.ends_with("bias") { 3 } else { 6 }])
+        });
+        assert!(half.contains("6 and 0 numbers"), "{half}");
+    }
+}

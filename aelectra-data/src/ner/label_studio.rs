@@ -88,12 +88,11 @@ fn in_characters(text: &str, entity: &mut Value) {
     let Some(wanted) = entity.get("text").and_then(Value::as_str) else {
         return;
     };
-    let stretch: String = text
-        .chars()
-        .skip(start)
-        .take(end.saturating_sub(start))
-        .collect();
-    if stretch == wanted {
+    let is_wanted = |start: usize, end: usize| {
+        let stretch = text.chars().skip(start).take(end.saturating_sub(start));
+        stretch.eq(wanted.chars())
+    };
+    if is_wanted(start, end) {
         return;
     }
     let character_at = |unit: usize| {
@@ -107,12 +106,7 @@ fn in_characters(text: &str, entity: &mut Value) {
         text.chars().count()
     };
     let (start, end) = (character_at(start), character_at(end));
-    let stretch: String = text
-        .chars()
-        .skip(start)
-        .take(end.saturating_sub(start))
-        .collect();
-    if stretch == wanted {
+    if is_wanted(start, end) {
         (entity["start"], entity["end"]) = (json!(start), json!(end));
     }
 }

@@ -57,7 +57,7 @@ pub fn to_device(
 
 /// Runs a pass. Where kernels want fixed shapes, nearly every pass asks for the same sizes, and its buffers are kept
 /// by size: looking for room in pages was half of what a step of a GPU cost the host (EXPERIMENTS.md, 2026-11-28). They are
-/// not given back before memory runs out, and are those of the thread's own stream.
+/// not given back before memory runs out, and are those of the device's stream.
 pub(super) fn in_kept_memory<I: Send, R: Send>(
     device: &Device,
     input: I,

@@ -458,3 +458,20 @@ fn data_hash(shards: &ShardSet) -> Result<String> {
         shards.fingerprint()
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A configuration that was not loaded is checked all the same, before a file is touched.
+    #[test]
+    fn a_configuration_that_cannot_be_is_an_error_of_its_key() {
+        let config = PretrainConfig {
+            micro_batch_size: Some(0),
+            ..PretrainConfig::default()
+        };
+        let job = Job::new(config, "no-shards".into(), "no-tokenizer".into()).expect("a device");
+        let told = Session::open(job).expect_err("refused").to_string();
+        assert!(told.contains("micro_batch_size"), "{told}");
+    }
+}

@@ -148,21 +148,11 @@ impl InitialModels {
 
 /// The run's checkpoints and models are of the recipe's shape, so an initial model must be too.
 fn refuse_other_shape(model: &str, found: &ElectraConfig, wanted: &ElectraConfig) -> Result<()> {
-    let shape = |config: &ElectraConfig| {
-        [
-            ("embedding_size", config.embedding_size),
-            ("hidden_size", config.hidden_size),
-            ("num_hidden_layers", config.num_hidden_layers),
-            ("num_attention_heads", config.num_attention_heads),
-            ("intermediate_size", config.intermediate_size),
-            ("max_position_embeddings", config.max_position_embeddings),
-        ]
-    };
-    let mut differences: Vec<String> = shape(found)
-        .into_iter()
-        .zip(shape(wanted))
-        .filter(|(found, wanted)| found != wanted)
-        .map(|((name, found), (_, wanted))| format!("  {name}: {found}, the recipe has {wanted}"))
+    // Vocabularies are the tokenizer's business.
+    let shape = found.differing_sizes(wanted).into_iter();
+    let mut differences: Vec<String> = shape
+        .filter(|(name, ..)| !name.ends_with("vocab_size"))
+        .map(|(name, found, wanted)| format!("  {name}: {found}, the recipe has {wanted}"))
         .collect();
     if found.layer_norm_eps != wanted.layer_norm_eps {
         let (found, wanted) = (found.layer_norm_eps, wanted.layer_norm_eps);

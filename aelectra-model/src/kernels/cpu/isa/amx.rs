@@ -106,9 +106,9 @@ macro_rules! products {
                 let Sides { left, right, depth } = sides;
                 let Self(_configured) = self;
                 // SAFETY: tiles are configured as eight of 16 rows of 64 bytes as long as there is a
-                // [`Configured`], whose maker vouches for the instructions. Two tiles of the left side (rows 0 and 16) and two of the right (columns 0 and 16) are
-                // read at every step, `depth` of them, and four of sums are written: as the caller
-                // vouches for.
+                // [`Configured`], whose maker vouches for the instructions. Two tiles of the left side
+                // (rows 0 and 16) and two of the right (columns 0 and 16) are read at every step,
+                // `depth` of them, and four of sums are written: as the caller vouches for.
                 unsafe {
                     asm!(
                         "tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3",

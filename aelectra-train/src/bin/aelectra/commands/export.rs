@@ -170,21 +170,9 @@ fn refuse_other_model(
     let Ok(there) = ModelDir::open(out) else {
         return Ok(());
     };
-    let sizes = |of: &ElectraConfig| {
-        [
-            ("num_hidden_layers", of.num_hidden_layers),
-            ("hidden_size", of.hidden_size),
-            ("embedding_size", of.embedding_size),
-            ("intermediate_size", of.intermediate_size),
-            ("num_attention_heads", of.num_attention_heads),
-            ("max_position_embeddings", of.max_position_embeddings),
-            ("vocab_size", of.vocab_size),
-        ]
-    };
-    let both = sizes(&there.config).into_iter().zip(sizes(config));
-    let differing: Vec<String> = both
-        .filter(|((_, before), (_, now))| before != now)
-        .map(|((name, before), (_, now))| format!("`{name}` is {before} there and {now} here"))
+    let differing = there.config.differing_sizes(config).into_iter();
+    let differing: Vec<String> = differing
+        .map(|(name, before, now)| format!("`{name}` is {before} there and {now} here"))
         .collect();
     if !differing.is_empty() {
         return Err(output::usage(

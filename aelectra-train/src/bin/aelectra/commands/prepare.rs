@@ -160,7 +160,7 @@ fn dropped(report: &PrepareReport) -> Option<String> {
         .collect();
     (all > 0).then(|| {
         format!(
-            "kept {} of {} documents; left out: {}",
+            "filters kept {} of {} documents; left out: {}",
             report.documents.saturating_sub(all),
             report.documents,
             told.join(", ")

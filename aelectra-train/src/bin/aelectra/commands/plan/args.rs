@@ -37,8 +37,8 @@ pub(crate) struct PlanArgs {
     /// machine, measured).
     #[arg(long, value_name = "CARD|FILE")]
     pub on: Option<String>,
-    /// Share of the peak that products reach (default: 0.19, that of ELECTRA-Small on a V100; newer cards
-    /// reach less of theirs).
+    /// Share of the peak that products reach (default: 0.194, that of ELECTRA-Small on a V100; on an H100
+    /// it was less).
     #[arg(long, value_name = "SHARE", requires = "on")]
     pub utilisation: Option<f64>,
     /// A speed measured on that device, e.g. `aelectra-small-cased:128x128=43100` in tokens a second.
