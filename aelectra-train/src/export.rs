@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use aelectra_data::run::{Manifest, PretrainMetrics};
+use aelectra_data::run::{Manifest, PretrainMetrics, RunDir};
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::save_model;
 use aelectra_model::{
@@ -197,8 +197,8 @@ impl Part {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Discriminator => "discriminator",
-            Self::Generator => "generator",
+            Self::Discriminator => RunDir::DISCRIMINATOR,
+            Self::Generator => RunDir::GENERATOR,
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use aelectra_data::files::remove_unfinished;
 use aelectra_data::lock::{Lock, RUN_LOCK};
 use aelectra_data::run::{
-    EventWriter, Manifest, RunDir, StartEvent, host_name, new_run_id, utc_timestamp,
+    EventWriter, Manifest, RunDir, StartEvent, Task, host_name, new_run_id, utc_timestamp,
 };
 use aelectra_model::DeviceList;
 
@@ -27,14 +27,14 @@ pub struct OwnRun {
 }
 
 impl OwnRun {
-    /// The run directory at `out`, or a new one for this task under `runs/`.
+    /// The run directory at `out`, or a new one under `runs/` that is named after this command.
     ///
     /// # Errors
     /// When another process trains there, before anything is changed; when it cannot be created.
-    pub fn open(out: Option<&Path>, task: &str) -> Result<Self> {
+    pub fn open(out: Option<&Path>, command: &str) -> Result<Self> {
         let path = match out {
             Some(path) => path.to_path_buf(),
-            None => new_directory(Path::new("runs"), task)?,
+            None => new_directory(Path::new("runs"), command)?,
         };
         if path.is_file() {
             let message = format!("`{}` is a file", path.display());
@@ -42,7 +42,7 @@ impl OwnRun {
         }
         refuse_foreign(&path)?;
         std::fs::create_dir_all(&path).map_err(TrainError::io("create", &path))?;
-        let lock = Lock::acquire(&path.join(RUN_LOCK), &format!("aelectra {task}"))?;
+        let lock = Lock::acquire(&path.join(RUN_LOCK), &format!("aelectra {command}"))?;
         Ok(Self {
             dir: RunDir::create_at(&path)?,
             lock: Some(lock),
@@ -97,10 +97,11 @@ impl OwnRun {
     /// Removes what killed processes were writing into the run and the folders that runs make in it, which may be as large as a
     /// model and would be passed on with it.
     fn remove_unfinished(&self) {
-        const FOLDERS: [&str; 5] = ["generator", "discriminator", "model", "tokenizer", "seeds"];
+        const OTHERS: [&str; 2] = [RunDir::TOKENIZER, RunDir::SEEDS];
         let run = self.dir.path();
         remove_unfinished(run);
-        for folder in FOLDERS.map(|name| run.join(name)) {
+        for folder in RunDir::MODELS.iter().chain(&OTHERS) {
+            let folder = run.join(folder);
             // What it leads to elsewhere is somebody else's.
             if folder.is_dir() && !folder.is_symlink() {
                 remove_unfinished(&folder);
@@ -155,10 +156,10 @@ fn holds_files(folder: &Path) -> bool {
     std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
 }
 
-/// A directory that was not there before; its name tells the second and the task.
-fn new_directory(root: &Path, task: &str) -> Result<PathBuf> {
+/// A directory that was not there before; its name tells the second and the command.
+fn new_directory(root: &Path, command: &str) -> Result<PathBuf> {
     std::fs::create_dir_all(root).map_err(TrainError::io("create", root))?;
-    let id = new_run_id(SystemTime::now(), task);
+    let id = new_run_id(SystemTime::now(), command);
     let mut path = root.join(&id);
     for number in 2.. {
         match std::fs::create_dir(&path) {
@@ -184,7 +185,7 @@ pub(crate) fn occupied(run: &RunDir) -> TrainError {
 /// A manifest of this process.
 pub(crate) fn manifest(
     run: &RunDir,
-    task: &str,
+    task: Task,
     device: &DeviceList,
     seed: u64,
     config: serde_json::Value,
@@ -192,7 +193,7 @@ pub(crate) fn manifest(
     Manifest {
         id: run.id(),
         created: utc_timestamp(SystemTime::now()),
-        task: task.to_owned(),
+        task,
         command: std::env::args_os()
             .map(|argument| argument.to_string_lossy().into_owned())
             .collect(),
@@ -206,9 +207,9 @@ pub(crate) fn manifest(
 }
 
 /// What the first event of any run says.
-pub(crate) fn start_event(run: &RunDir, task: &str, device: &DeviceList, seed: u64) -> StartEvent {
+pub(crate) fn start_event(run: &RunDir, task: Task, device: &DeviceList, seed: u64) -> StartEvent {
     StartEvent {
-        task: task.to_owned(),
+        task,
         run: Some(run.id()),
         device: Some(device.to_string()),
         seed: Some(seed),

@@ -100,7 +100,7 @@ fn table<const N: usize>(heads: &[&str; N], rows: impl IntoIterator<Item = [Stri
 fn about(run: &RunStore) -> String {
     let mut rows: Vec<[String; 2]> = Vec::new();
     if let Some(manifest) = &run.manifest {
-        rows.push(["task".to_owned(), manifest.task.clone()]);
+        rows.push(["task".to_owned(), manifest.task.to_string()]);
         rows.push(["begun".to_owned(), manifest.created.clone()]);
         rows.push(["seed".to_owned(), manifest.seed.to_string()]);
     }

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use aelectra_data::run::leaves;
+use aelectra_data::run::{Task, leaves};
 use serde_json::Value;
 
 use crate::filter::{Filter, Subject, names};
@@ -178,7 +178,7 @@ impl Subject for Asked<'_> {
         let known = glance(self.state, self.row);
         let own = match name {
             "state" => Some(known.state.clone()),
-            "task" => known.task.clone(),
+            "task" => known.task.as_ref().map(Task::to_string),
             "step" => known.step.map(|step| step.to_string()),
             "loss" => number(known.loss),
             "acc" | "accuracy" | "rtd_accuracy" => number(known.rtd_accuracy),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use aelectra_data::DataError;
-use aelectra_data::run::{Envelope, RunDir, RunEvent};
+use aelectra_data::run::{Envelope, RunDir, RunEvent, Task};
 use serde::Serialize;
 
 use crate::error::Result;
@@ -35,8 +35,8 @@ pub struct RunSummary {
     /// `waiting`, `running`, `paused`, `stale`, `crashed`, or how it ended: `completed`, `limit`,
     /// `stopped`, `interrupted`, `nonfinite`, `failed`.
     pub state: String,
-    /// `pretrain` or `finetune`; a demo's is the first.
-    pub task: Option<String>,
+    /// What it trains.
+    pub task: Option<Task>,
     /// The step it has reached.
     pub step: Option<u64>,
     /// The step it will end at.
@@ -54,9 +54,9 @@ pub struct RunSummary {
     /// Its configuration, flat: dotted keys and values as text.
     #[serde(skip)]
     pub(crate) settings: BTreeMap<String, String>,
-    /// Whether it has ended, or its process is gone.
+    /// Whether it has ended, or its process is gone: no request would be heard.
     #[serde(skip)]
-    pub(crate) is_over: bool,
+    pub is_over: bool,
 }
 
 impl RunSummary {
@@ -277,7 +277,7 @@ mod tests {
         let mut write = |at: f64, event: RunEvent| writer.append_at(at, &event).expect("written");
         let start = |pid| {
             RunEvent::Start(StartEvent {
-                task: "pretrain".into(),
+                task: Task::Pretrain,
                 pid: Some(pid),
                 host: aelectra_data::run::host_name(),
                 ..StartEvent::default()
@@ -307,7 +307,7 @@ mod tests {
         let dir = RunDir::create_at(&root.path().join("long")).expect("created");
         let mut writer = EventWriter::open(&dir.events()).expect("opened");
         let start = StartEvent {
-            task: "pretrain".into(),
+            task: Task::Pretrain,
             total_steps: Some(9000),
             ..StartEvent::default()
         };
@@ -358,7 +358,7 @@ mod tests {
             }
         );
         let start = RunEvent::Start(StartEvent {
-            task: "pretrain".into(),
+            task: Task::Pretrain,
             ..StartEvent::default()
         });
         writer.append_at(9012.0, &start).expect("written");

@@ -47,6 +47,7 @@ pub use dataset::{DatasetFile, HubDataset};
 pub use error::HubError;
 pub use options::{FileProgress, HubOptions, NoticeCallback, ProgressCallback};
 
+use crate::run::RunDir;
 use cache::{RepoCache, Snapshot};
 use error::Result;
 use name::ModelName;
@@ -69,7 +70,7 @@ const TOKENIZER: [&str; 5] = [
 ];
 
 /// Where a run has its model: a fine-tuning, and a pretraining the one to fine-tune.
-const OF_RUN: [&str; 2] = ["model", "discriminator"];
+const OF_RUN: [&str; 2] = [RunDir::MODEL, RunDir::DISCRIMINATOR];
 
 /// Whether a directory holds a model: a configuration and weights. (A run's directory has a `config.json`
 /// too.)

@@ -24,6 +24,19 @@ pub struct RunDir {
 }
 
 impl RunDir {
+    /// The folder of a fine-tuning's best model.
+    pub const MODEL: &str = "model";
+    /// The folder of a pretraining's larger network, the one to fine-tune.
+    pub const DISCRIMINATOR: &str = "discriminator";
+    /// The folder of its generator.
+    pub const GENERATOR: &str = "generator";
+    /// The folder of the tokenizer that a pretraining's checkpoints need.
+    pub const TOKENIZER: &str = "tokenizer";
+    /// The folder of what each seed of a fine-tuning reached.
+    pub const SEEDS: &str = "seeds";
+    /// Where a run's models are, the one to use first.
+    pub const MODELS: [&str; 3] = [Self::MODEL, Self::DISCRIMINATOR, Self::GENERATOR];
+
     /// Makes a directory with its subdirectories; one that exists is taken as it is, for a resume.
     ///
     /// # Errors
@@ -140,6 +153,36 @@ impl RunDir {
     #[must_use]
     pub fn checkpoint(&self, step: u64) -> PathBuf {
         self.checkpoints().join(format!("step-{step}"))
+    }
+
+    /// `model/`.
+    #[must_use]
+    pub fn model(&self) -> PathBuf {
+        self.path.join(Self::MODEL)
+    }
+
+    /// `discriminator/`.
+    #[must_use]
+    pub fn discriminator(&self) -> PathBuf {
+        self.path.join(Self::DISCRIMINATOR)
+    }
+
+    /// `generator/`.
+    #[must_use]
+    pub fn generator(&self) -> PathBuf {
+        self.path.join(Self::GENERATOR)
+    }
+
+    /// `tokenizer/`.
+    #[must_use]
+    pub fn tokenizer(&self) -> PathBuf {
+        self.path.join(Self::TOKENIZER)
+    }
+
+    /// `seeds/`.
+    #[must_use]
+    pub fn seeds(&self) -> PathBuf {
+        self.path.join(Self::SEEDS)
     }
 
     /// `control/`.

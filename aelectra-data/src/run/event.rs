@@ -11,6 +11,7 @@ use serde_with::skip_serializing_none;
 use super::control::ControlRequest;
 use super::metrics::{DeviceSeconds, PretrainMetrics, StepSeconds};
 use super::numbers::{Visit, VisitMut, numbers};
+use super::task::Task;
 
 /// One event; `kind` in the file is the variant in snake case.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -76,8 +77,8 @@ impl RunEvent {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StartEvent {
-    /// `pretrain` or `finetune`; a demo's is the first.
-    pub task: String,
+    /// What it trains.
+    pub task: Task,
     /// The run's id.
     pub run: Option<String>,
     /// The architecture or recipe in words.

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::task::Task;
 use crate::error::Result;
 use crate::files::{read_json, replace_json};
 
@@ -18,8 +19,8 @@ pub struct Manifest {
     pub id: String,
     /// When, RFC 3339 in UTC ([`utc_timestamp`](super::utc_timestamp)).
     pub created: String,
-    /// `pretrain` or `finetune`; a demo's is the first.
-    pub task: String,
+    /// What was trained.
+    pub task: Task,
     /// The command line, program first.
     pub command: Vec<String>,
     /// The recipe the configuration began with, where there was one.
@@ -54,8 +55,8 @@ impl Manifest {
 
     /// Whether a run wrote it: other files of this name, such as that of shards, tell no task.
     #[must_use]
-    pub const fn is_of_a_run(&self) -> bool {
-        !self.task.is_empty()
+    pub fn is_of_a_run(&self) -> bool {
+        self.task != Task::default()
     }
 
     /// Writes it whole: a temporary file beside it, then a rename.

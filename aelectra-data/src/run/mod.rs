@@ -8,6 +8,10 @@
 //! ├── lock                 who trains here now                [`Lock`](crate::lock::Lock)
 //! ├── tb/                  the same scalars for TensorBoard
 //! ├── checkpoints/step-N/  everything needed to continue
+//! ├── tokenizer/           of pretraining: what its checkpoints need
+//! ├── discriminator/, generator/   of pretraining: models in Hugging Face layout
+//! ├── model/               of fine-tuning: the best tagger, likewise
+//! ├── seeds/               of fine-tuning: what each seed reached
 //! ├── last, best           pointers: text files holding a path relative to the run [`Pointer`]
 //! └── control/             requests to the running trainer    [`request_control`], [`poll_control`]
 //! ```
@@ -58,6 +62,7 @@ mod manifest;
 mod metrics;
 mod numbers;
 mod reader;
+mod task;
 mod time;
 mod writer;
 
@@ -74,5 +79,6 @@ pub use manifest::{Manifest, leaves};
 pub use metrics::{DeviceSeconds, PretrainMetrics, StepSeconds};
 pub use numbers::Visit;
 pub use reader::EventReader;
+pub use task::Task;
 pub use time::{new_run_id, unix_time, utc_timestamp};
 pub use writer::EventWriter;

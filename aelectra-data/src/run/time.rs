@@ -17,11 +17,11 @@ pub fn utc_timestamp(time: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// A new run's id: `YYYYMMDD-hhmmss-task`, so that names sort by time.
+/// A new run's id: `YYYYMMDD-hhmmss-command`, so that names sort by time.
 #[must_use]
-pub fn new_run_id(time: SystemTime, task: &str) -> String {
+pub fn new_run_id(time: SystemTime, command: &str) -> String {
     let [year, month, day, hour, minute, second] = civil(time);
-    format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}-{task}")
+    format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}-{command}")
 }
 
 /// Year, month, day, hour, minute and second in UTC. The day count is the closed form of Howard

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use aelectra_data::files::sha256_of_all;
 use aelectra_data::ner::{NerSentence, ReadOptions};
-use aelectra_data::run::{Manifest, RunDir};
+use aelectra_data::run::{Manifest, RunDir, Task};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -81,7 +81,7 @@ pub(super) fn check_same_series(run: &RunDir, now: &Manifest) -> Result<Option<S
         return Ok(None);
     }
     let before = run.read_manifest()?;
-    if before.task == "pretrain" {
+    if before.task == Task::Pretrain {
         return Err(TrainError::config(format!(
             "`{}` holds a run of `pretrain`, not of `finetune`",
             run.path().display()
@@ -141,7 +141,7 @@ fn whole(manifest: &Manifest) -> Value {
 }
 
 fn has_results(run: &RunDir) -> bool {
-    let folders = std::fs::read_dir(run.path().join("seeds"));
+    let folders = std::fs::read_dir(run.seeds());
     let mut files = folders
         .into_iter()
         .flatten()

@@ -6,7 +6,7 @@ use aelectra_data::files::replace_file;
 use aelectra_data::hub::{self, HubOptions};
 use aelectra_data::ner::{LabelMap, LabelSet, NerDataset, ReadOptions, overlap_note, read_ner};
 use aelectra_data::run::{
-    EndEvent, EndReason, Manifest, RunDir, RunEvent, StartEvent, clear_control,
+    EndEvent, EndReason, Manifest, RunDir, RunEvent, StartEvent, Task, clear_control,
 };
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::{DeviceList, DeviceSpec, kernels};
@@ -265,7 +265,7 @@ impl Session {
             .with_hint("give smaller numbers to `--train-sentences`"));
         }
         let run = OwnRun::open(job.out.as_deref(), "finetune")?;
-        run.refuse_models_of_others(&["model"], std::slice::from_ref(&path))?;
+        run.refuse_models_of_others(&[RunDir::MODEL], std::slice::from_ref(&path))?;
         let mut session = Self {
             job,
             run,
@@ -431,7 +431,7 @@ impl Session {
             "test": self.job.test,
             "read": identity::reading(&self.job.read),
         });
-        let mut manifest = record::manifest(&self.run, "finetune", device, config.seed, what);
+        let mut manifest = record::manifest(&self.run, Task::Finetune, device, config.seed, what);
         let Data {
             train, dev, test, ..
         } = &self.data;
@@ -450,7 +450,7 @@ impl Session {
             total_epochs: Some(config.epochs),
             batch_size: Some(config.batch_size as u64),
             parameters: Some(self.source.config.encoder_parameters() as u64),
-            ..record::start_event(&self.run, "finetune", &self.job.device, config.seed)
+            ..record::start_event(&self.run, Task::Finetune, &self.job.device, config.seed)
         }
     }
 

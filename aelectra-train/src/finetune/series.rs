@@ -72,7 +72,7 @@ pub fn run_series(
 ) -> Result<Series> {
     let folder = results(options.run.path(), options.arm);
     std::fs::create_dir_all(&folder).map_err(TrainError::io("create", &folder))?;
-    let model_dir = options.run.path().join("model");
+    let model_dir = options.run.model();
     let mut series = Series {
         results: Vec::new(),
         interrupted: false,
@@ -354,7 +354,7 @@ pub fn test_tags(run: &Path, arm: Option<&str>, seed: u64) -> Result<Vec<Vec<Str
 
 /// The folder of a series' results.
 fn results(run: &Path, arm: Option<&str>) -> PathBuf {
-    run.join("seeds").join(arm.unwrap_or("model"))
+    run.join(RunDir::SEEDS).join(arm.unwrap_or("model"))
 }
 
 fn result_path(folder: &Path, seed: u64) -> PathBuf {

@@ -12,7 +12,7 @@ pub mod step;
 mod trainer;
 pub mod weights;
 
-pub use run::{Job, RUN_TOKENIZER, Session, run};
+pub use run::{Job, Session, run};
 pub use start::Resume;
 pub use weights::InitialModels;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aelectra_data::files::replace_json;
 use aelectra_data::hub::{HubOptions, is_model};
 use aelectra_data::pretrain::{BatchSource, MaskingPolicy, ShardSet, Split, WordStarts};
-use aelectra_data::run::{ResumedEvent, RunDir, RunEvent, StartEvent, clear_control};
+use aelectra_data::run::{ResumedEvent, RunDir, RunEvent, StartEvent, Task, clear_control};
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::{DeviceList, DeviceSpec, ElectraConfig, kernels, parameters};
 use burn::tensor::Device;
@@ -116,9 +116,6 @@ struct Begun {
     start: Start,
 }
 
-/// Directory of the tokenizer in a run.
-pub const RUN_TOKENIZER: &str = "tokenizer";
-
 /// Said where evaluations are asked for and there is nothing to evaluate on.
 const NOTHING_HELD_OUT: &str =
     "the shards have no examples for validation: every loss is one of training";
@@ -146,7 +143,7 @@ impl Session {
             refuse_another_run(&run, &job.resume)?;
             refuse_other_task(&run)?;
             let inputs = job.init.directories(&job.hub);
-            run.refuse_models_of_others(&["discriminator", "generator"], &inputs)?;
+            run.refuse_models_of_others(&[RunDir::DISCRIMINATOR, RunDir::GENERATOR], &inputs)?;
             let begins = match job.resume {
                 Resume::No => true,
                 Resume::Auto => checkpoint::list(&run)?.is_empty(),
@@ -371,7 +368,7 @@ impl Session {
         let config = &self.job.config;
         let mut manifest = record::manifest(
             &self.run,
-            "pretrain",
+            Task::Pretrain,
             &self.job.device,
             config.seed,
             serde_json::to_value(config).map_err(json)?,
@@ -383,7 +380,7 @@ impl Session {
             .data
             .insert("shards".to_owned(), identity.data.clone());
         manifest.save(&self.run.manifest())?;
-        self.tokenizer.save(&self.run.path().join(RUN_TOKENIZER))?;
+        self.tokenizer.save(&self.run.tokenizer())?;
         Ok(replace_json(&self.run.path().join("config.json"), config)?)
     }
 
@@ -404,7 +401,7 @@ impl Session {
             eval_every: Some(config.eval_every),
             checkpoint_every: Some(config.checkpoint_every),
             max_seconds: self.job.max_time.map(|time| time.as_secs_f64()),
-            ..record::start_event(&self.run, "pretrain", &self.job.device, config.seed)
+            ..record::start_event(&self.run, Task::Pretrain, &self.job.device, config.seed)
         }
     }
 
@@ -434,7 +431,7 @@ impl Session {
 /// A directory with something else must not become a pretraining's.
 fn refuse_other_task(run: &RunDir) -> Result<()> {
     match run.read_manifest() {
-        Ok(manifest) if manifest.task == "finetune" => Err(TrainError::config(format!(
+        Ok(manifest) if manifest.task == Task::Finetune => Err(TrainError::config(format!(
             "`{}` holds a run of `{}`, not of `pretrain`",
             run.path().display(),
             manifest.task

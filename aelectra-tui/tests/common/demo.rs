@@ -9,7 +9,7 @@ use std::path::Path;
 use aelectra_data::run::{
     CheckpointEvent, ClassScore, Confusion, ControlEvent, ControlRequest, ControlStatus, Envelope,
     EvalEvent, LogEvent, LogLevel, Manifest, NerEvalEvent, NerStepEvent, PretrainMetrics, RunDir,
-    RunEvent, SampleEvent, SampleToken, StartEvent, StepEvent, StepSeconds, SystemEvent,
+    RunEvent, SampleEvent, SampleToken, StartEvent, StepEvent, StepSeconds, SystemEvent, Task,
 };
 
 /// The time of the first event.
@@ -184,7 +184,7 @@ fn push_all(steps: u64, push: &mut dyn FnMut(f64, RunEvent)) {
     push(
         0.0,
         RunEvent::Start(StartEvent {
-            task: "pretrain".into(),
+            task: Task::Pretrain,
             run: Some("20251124-160000-pretrain".into()),
             model: Some("cpu-small (made up)".into()),
             device: Some("flex (cpu)".into()),

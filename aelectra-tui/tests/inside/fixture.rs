@@ -7,7 +7,7 @@ use crate::state::State;
 use crate::summary::RunSummary;
 use crate::theme::ThemeName;
 use crate::update::update;
-use aelectra_data::run::{Envelope, Manifest, RunEvent};
+use aelectra_data::run::{Envelope, Manifest, RunEvent, Task};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::demo;
@@ -26,7 +26,7 @@ pub(crate) fn summaries(count: usize) -> Vec<RunSummary> {
         .map(|index| RunSummary {
             id: format!("run-{index}"),
             state: "running".into(),
-            task: Some("pretrain".into()),
+            task: Some(Task::Pretrain),
             step: Some(100 * (index as u64 + 1)),
             total_steps: Some(1000),
             loss: Some(12.5 + index as f64),

@@ -60,7 +60,9 @@ fn refuse_what_is_none(dir: &Path) -> Result<()> {
 /// The tokenizer of a run is what its checkpoints were trained with.
 fn refuse_run(dir: &Path) -> Result<()> {
     let whole = dir.canonicalize().ok();
-    let own = whole.as_deref().filter(|dir| dir.ends_with("tokenizer"));
+    let own = whole
+        .as_deref()
+        .filter(|dir| dir.ends_with(RunDir::TOKENIZER));
     let parent = own.and_then(Path::parent);
     match parent.filter(|parent| RunDir::open(parent).is_ok()) {
         Some(run) => Err(DataError::invalid(format!(

@@ -157,7 +157,7 @@ fn walk<'t>(
         ..VocabularyOptions::default()
     };
     let (tokenizer, vocab) = train_vocabulary(&corpus, &options, &|_| {})?;
-    let tokenizer_dir = out.join("tokenizer");
+    let tokenizer_dir = run.tokenizer();
     tokenizer.save(&tokenizer_dir)?;
     bus.log(format!(
         "vocabulary: {} word pieces from {:.2} MB",
@@ -196,10 +196,7 @@ fn walk<'t>(
     if pretrained.reason != EndReason::Completed {
         return Ok(Err(pretrained.end_event()));
     }
-    bus.log(format!(
-        "discriminator → {}",
-        out.join("discriminator").display()
-    ));
+    bus.log(format!("discriminator → {}", run.discriminator().display()));
 
     let data = ner_data(&sample, &tokenizer)?;
     let epochs = ("epochs", args.epochs.map(Into::into));
@@ -211,7 +208,7 @@ fn walk<'t>(
         layerwise_decay: 1.0,
         ..with.clone()
     };
-    let source = ModelDir::open(&out.join("discriminator"))?;
+    let source = ModelDir::open(&run.discriminator())?;
     let device = device.open()?;
     let autodiff = device.clone().autodiff();
     let card = ModelCard {
@@ -259,7 +256,7 @@ fn walk<'t>(
         return Ok(Err(end::stopped(stop)));
     };
 
-    let tagger = Tagger::load(&out.join("model"), &device, Precision::F32)?;
+    let tagger = Tagger::load(&run.model(), &device, Precision::F32)?;
     let found = tag_texts(&tagger, std::slice::from_ref(&args.text))?;
     Ok(Ok(Done {
         pretrained,

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use aelectra_data::run::{Pointer, RunDir};
+use aelectra_data::run::{Pointer, RunDir, Task};
 use aelectra_data::vocab::{TokenizerOptions, WordPieceTokenizer};
 use aelectra_model::auto::Head;
 use aelectra_model::checkpoint::{ModelDir, save_model};
 use aelectra_model::{ElectraConfig, ElectraForPreTraining, ModelType, parameters, rescaled};
 use aelectra_train::export::{ModelCard, Part, finish, pretraining_card, save_network};
 use aelectra_train::ner::load_tokenizer;
-use aelectra_train::pretrain::{RUN_TOKENIZER, checkpoint, weights};
+use aelectra_train::pretrain::{checkpoint, weights};
 use aelectra_train::settings::AelectraSettings;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -142,11 +142,7 @@ fn refuse_other_files(out: &Path) -> anyhow::Result<()> {
         ));
     }
     let whole = out.canonicalize().ok();
-    let own = |out: &&Path| {
-        ["discriminator", "generator", "model"]
-            .iter()
-            .any(|own| out.ends_with(own))
-    };
+    let own = |out: &&Path| RunDir::MODELS.iter().any(|own| out.ends_with(own));
     let parent = whole.as_deref().filter(own).and_then(Path::parent);
     if let Some(run) = parent.filter(|parent| RunDir::open(parent).is_ok()) {
         return Err(output::usage(
@@ -269,8 +265,10 @@ fn newest(path: &Path, best: bool) -> anyhow::Result<Option<PathBuf>> {
         return Ok(None);
     };
     let newest = checkpoint::list(&run)?.into_iter().next();
-    let pretrains = run.read_manifest().is_ok_and(|it| it.task == "pretrain");
-    if newest.is_none() && pretrains && !path.join("discriminator").is_dir() {
+    let pretrains = run
+        .read_manifest()
+        .is_ok_and(|it| it.task == Task::Pretrain);
+    if newest.is_none() && pretrains && !run.discriminator().is_dir() {
         return Err(output::usage(
             format!("`{}` has no checkpoint yet", path.display()),
             "wait for its first (`checkpoint_every`), or ask for one: \
@@ -307,7 +305,7 @@ fn from_training(
         }
     };
     let run = checkpoint.parent().and_then(Path::parent);
-    let beside = run.unwrap_or(Path::new("")).join(RUN_TOKENIZER);
+    let beside = run.unwrap_or(Path::new("")).join(RunDir::TOKENIZER);
     let tokenizer_dir = args.tokenizer.as_ref().unwrap_or(&beside);
     if !tokenizer_dir.is_dir() {
         return Err(output::usage(
@@ -370,10 +368,16 @@ fn from_model(
 ) -> anyhow::Result<(usize, &'static str)> {
     let given = Path::new(&args.checkpoint);
     let (head, inner) = match args.head {
-        Some(HeadArg::Discriminator) => (Some(Head::PreTraining), ["discriminator", "model"]),
-        Some(HeadArg::Generator) => (Some(Head::MaskedLm), ["generator", "model"]),
-        Some(HeadArg::Ner) => (Some(Head::TokenClassification), ["model", "discriminator"]),
-        None => (None, ["model", "discriminator"]),
+        Some(HeadArg::Discriminator) => (
+            Some(Head::PreTraining),
+            [RunDir::DISCRIMINATOR, RunDir::MODEL],
+        ),
+        Some(HeadArg::Generator) => (Some(Head::MaskedLm), [RunDir::GENERATOR, RunDir::MODEL]),
+        Some(HeadArg::Ner) => (
+            Some(Head::TokenClassification),
+            [RunDir::MODEL, RunDir::DISCRIMINATOR],
+        ),
+        None => (None, [RunDir::MODEL, RunDir::DISCRIMINATOR]),
     };
     let mut inner = inner.iter().map(|name| given.join(name));
     let path = match inner.find(|dir| dir.join("config.json").is_file()) {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aelectra_data::run::{ControlRequest, RunDir, request_control, unix_time};
+use aelectra_data::run::{ControlRequest, RunDir, Task, request_control, unix_time};
 use aelectra_tui::{Options, RunSummary, Source, snapshot, summaries};
 use clap::{Args, Subcommand};
 
@@ -56,10 +56,7 @@ pub(crate) fn run(args: &RunsArgs, global: Global) -> anyhow::Result<u8> {
     };
     let run = find(target.run.as_deref())?;
     let summary = RunSummary::read(run.path(), unix_time())?;
-    if !matches!(
-        summary.state.as_str(),
-        "running" | "paused" | "waiting" | "stale"
-    ) {
+    if summary.is_over {
         return Err(output::usage(
             format!("run `{}` is not running: {}", summary.id, summary.state),
             "list the runs with `aelectra runs list`",
@@ -69,7 +66,7 @@ pub(crate) fn run(args: &RunsArgs, global: Global) -> anyhow::Result<u8> {
         request,
         ControlRequest::Checkpoint | ControlRequest::Evaluate
     );
-    if of_pretraining && summary.task.as_deref() == Some("finetune") {
+    if of_pretraining && summary.task == Some(Task::Finetune) {
         return Err(output::usage(
             format!(
                 "run `{}` is a fine-tuning, which keeps its finished seeds and evaluates after every epoch",
