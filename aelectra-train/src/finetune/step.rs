@@ -26,7 +26,7 @@ pub struct NerSteps<'a> {
     /// The id that fills up a batch.
     pub pad: u32,
     /// Of the learning rate.
-    pub schedule: &'a Schedule,
+    pub schedule: Schedule,
     /// Of dropout.
     pub seed: u64,
     /// Autodiff device.

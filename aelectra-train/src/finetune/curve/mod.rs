@@ -5,17 +5,12 @@ mod picture;
 use std::fmt::Write as _;
 
 use aelectra_data::ner::{Mode, NerSentence, Resampling, Summary, bootstrap};
-use aelectra_data::rng::KeyedRng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::finetune::series::Series;
 
 pub use picture::svg;
-
-/// An epoch over few sentences goes over them until it has seen so many, so that few sentences do not
-/// also mean few steps.
-const SEEN_IN_AN_EPOCH: usize = 1000;
 
 /// A point of the curve; the keys are those of `curve.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,29 +31,6 @@ pub struct CurvePoint {
     pub seeds: Vec<f64>,
     /// Seeds whose tagger finds nothing.
     pub collapsed: usize,
-}
-
-/// How often an epoch goes over `sentences`.
-pub(super) fn passes(sentences: usize) -> usize {
-    SEEN_IN_AN_EPOCH.div_ceil(sentences.max(1))
-}
-
-/// `count` sentences drawn for a seed; those of a smaller count are among those of a larger one, so
-/// that a curve grows by labelling more, not by labelling others.
-pub(super) fn draw(all: &[NerSentence], count: usize, seed: u64) -> Vec<NerSentence> {
-    let mut order: Vec<usize> = (0..all.len()).collect();
-    KeyedRng::new(seed, "train sentences", &[]).shuffle(&mut order);
-    order.truncate(count);
-    order.into_iter().map(|at| all[at].clone()).collect()
-}
-
-/// `count` sentences with replacement from `count` that are the same for every seed: what a benchmark of one fixed small set
-/// calls a draw (EuroEval, `src/euroeval/data_loading.py`).
-pub(super) fn bootstrapped(all: &[NerSentence], count: usize, seed: u64) -> Vec<NerSentence> {
-    let fixed = draw(all, count, 0);
-    let mut rng = KeyedRng::new(seed, "bootstrap sentences", &[]);
-    let drawn = (0..fixed.len()).map(|_| fixed[rng.below(fixed.len() as u64) as usize].clone());
-    drawn.collect()
 }
 
 /// The point of a finished series.
@@ -137,51 +109,6 @@ pub fn table(points: &[CurvePoint]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn sentence(line: usize) -> NerSentence {
-        NerSentence {
-            tokens: vec![format!("ord{line}")],
-            tags: vec!["O".to_owned()],
-            line,
-        }
-    }
-
-    #[test]
-    fn fewer_sentences_are_among_the_more() {
-        let all: Vec<NerSentence> = (1..=50).map(sentence).collect();
-        let lines = |count, seed| -> Vec<usize> {
-            draw(&all, count, seed).iter().map(|one| one.line).collect()
-        };
-        assert_eq!(lines(20, 3)[..8], lines(8, 3));
-        assert_ne!(lines(8, 3), lines(8, 4), "every seed draws its own");
-        let mut whole = lines(80, 3);
-        whole.sort_unstable();
-        assert_eq!(whole, (1..=50).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn a_bootstrap_draws_from_the_same_sentences_with_replacement() {
-        let all: Vec<NerSentence> = (1..=500).map(sentence).collect();
-        let lines = |seed| -> Vec<usize> {
-            let drawn = bootstrapped(&all, 100, seed);
-            drawn.iter().map(|one| one.line).collect()
-        };
-        let distinct = |lines: &[Vec<usize>]| {
-            let all: std::collections::BTreeSet<usize> = lines.concat().into_iter().collect();
-            all.len()
-        };
-        let draws: Vec<Vec<usize>> = (0..50).map(lines).collect();
-        assert!(draws.iter().all(|draw| draw.len() == 100));
-        // 1 - 1/e of them in each; all of the same hundred in many.
-        assert!((50..75).contains(&distinct(&draws[..1])));
-        assert_eq!(distinct(&draws), 100);
-        assert_eq!(lines(3), lines(3));
-    }
-
-    #[test]
-    fn an_epoch_sees_about_as_much_whatever_the_number() {
-        assert_eq!([128, 500, 1000, 4383].map(passes), [8, 2, 1, 1]);
-    }
 
     #[test]
     fn the_curve_is_a_table_and_a_picture() {

@@ -87,7 +87,7 @@ pub(super) fn run(args: &FinetuneBenchArgs, global: Global) -> anyhow::Result<u8
         windows: &windows,
         labels: &labels,
         pad: config.pad_token_id as u32,
-        schedule: &schedule,
+        schedule,
         seed: SEED,
         device: &device,
         kernels: kernels::for_training(&device, precision)?,

@@ -201,7 +201,7 @@ fn train_epoch(
         windows,
         labels,
         pad,
-        schedule: &schedule,
+        schedule,
         seed: SEED,
         device,
         kernels: kernels::for_training(device, recipe.precision)?,
