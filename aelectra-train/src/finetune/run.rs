@@ -1,19 +1,17 @@
 //! A whole fine-tuning: from a model and labelled files to a run directory with a tagger.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use aelectra_data::files::replace_file;
-use aelectra_data::hub::{self, HubOptions};
-use aelectra_data::ner::{LabelMap, LabelSet, NerDataset, ReadOptions, overlap_note, read_ner};
+use aelectra_data::hub;
 use aelectra_data::run::{
     EndEvent, EndReason, Manifest, RunDir, RunEvent, StartEvent, Task, clear_control,
 };
 use aelectra_model::checkpoint::ModelDir;
-use aelectra_model::{DeviceList, DeviceSpec, kernels};
+use aelectra_model::kernels;
 use burn::tensor::Device;
 use serde_json::json;
 
-use crate::config::Configuration;
 use crate::config::finetune::FinetuneConfig;
 use crate::config::pretrain::AttentionStart;
 use crate::end;
@@ -21,8 +19,10 @@ use crate::error::{Result, TrainError};
 use crate::export::{ModelCard, row};
 use crate::finetune::curve::{self, CurvePoint};
 use crate::finetune::identity::{self, check_same_series};
+use crate::finetune::job::Job;
 use crate::finetune::options::SeriesOptions;
 use crate::finetune::series::{Series, SeriesSummary, refuse_fewer_seeds, run_series};
+use crate::finetune::splits::Splits;
 use crate::finetune::steering::Steering;
 use crate::finetune::{Data, Encoder};
 use crate::ner::load_tokenizer;
@@ -30,88 +30,15 @@ use crate::pretrain::replicas::NamedDevice;
 use crate::record::{self, OwnRun};
 use crate::settings::AelectraSettings;
 use crate::sink::{EventBus, RunSink};
-use crate::stop::StopFlag;
 
-/// What to fine-tune, on what, and where to.
-#[derive(Clone, Debug)]
-pub struct Job {
-    /// The configuration, see [`crate::config::load`].
-    pub config: FinetuneConfig,
-    /// Name of its recipe, for the model card.
-    pub recipe: String,
-    /// Pretrained model: a directory, or a name on the hub.
-    pub model: String,
-    /// Sentences to learn from.
-    pub train: PathBuf,
-    /// Sentences to choose epoch and learning rate by.
-    pub dev: Option<PathBuf>,
-    /// Sentences to report on.
-    pub test: Option<PathBuf>,
-    /// How these files are read; labels are replaced as the configuration says.
-    pub read: ReadOptions,
-    /// How many seeds, beginning with the configuration's.
-    pub seeds: u64,
-    /// Numbers of labelled sentences to draw a learning curve over, with the model's weights and with
-    /// random ones, instead of training one tagger on all of them; none for that.
-    pub train_sentences: Vec<usize>,
-    /// Whether to forget the model's weights and start from random ones.
-    pub random_init: bool,
-    /// Run directory; a new one under `runs/` if `None`. One that holds some seeds of the same
-    /// series is continued.
-    pub out: Option<PathBuf>,
-    /// Where to compute; rates and seeds are side by side on several.
-    pub device: DeviceList,
-    /// Where a model is looked for that is no directory.
-    pub hub: HubOptions,
-    /// Stops the series after the current step.
-    pub stop: StopFlag,
-}
-
-impl Job {
-    /// One seed of the recipe `electra` on the default device, under `runs/`.
-    ///
-    /// # Errors
-    /// When this build has no device.
-    pub fn new(model: impl Into<String>, train: PathBuf) -> Result<Self> {
-        Ok(Self {
-            config: FinetuneConfig::default(),
-            recipe: "electra".to_owned(),
-            model: model.into(),
-            train,
-            dev: None,
-            test: None,
-            read: ReadOptions::default(),
-            seeds: 1,
-            train_sentences: Vec::new(),
-            random_init: false,
-            out: None,
-            device: DeviceSpec::compiled_default()?.into(),
-            hub: HubOptions::from_process_env(),
-            stop: StopFlag::default(),
-        })
+/// What the device cannot do is told before there is a directory.
+fn open_devices(job: &Job) -> Result<Vec<Device>> {
+    let named = NamedDevice::open(&job.device)?.into_iter();
+    let devices: Vec<Device> = named.map(|named| named.device).collect();
+    for device in &devices {
+        kernels::for_training(device, job.config.precision)?;
     }
-}
-
-/// What of a configuration has nothing to act on in these data.
-fn beside_the_data(config: &FinetuneConfig, train: &NerDataset, dev: &NerDataset) -> Vec<String> {
-    let drawn = [
-        ("sentences", config.sentences, train),
-        ("dev_sentences", config.dev_sentences, dev),
-    ];
-    let mut notes: Vec<String> = drawn
-        .into_iter()
-        .filter_map(|(key, asked, data)| {
-            let (asked, there) = (asked?, data.sentences.len());
-            (asked > there)
-                .then(|| format!("`{key}` asks for {asked} sentences and there are {there}"))
-        })
-        .collect();
-    if let (Some(patience), true) = (config.patience, dev.sentences.is_empty()) {
-        notes.push(format!(
-            "no dev data: a patience of {patience} epochs has nothing to wait for"
-        ));
-    }
-    notes
+    Ok(devices)
 }
 
 /// What a learning curve compares at every number of sentences: the model's weights and random ones.
@@ -162,91 +89,12 @@ impl Session {
     /// When an input cannot be read or does not fit the others, another process trains in the
     /// directory, or it holds a different series.
     pub fn open(mut job: Job) -> Result<Self> {
-        job.config.validate()?;
-        if job.train_sentences.contains(&0) {
-            return Err(TrainError::config("0 labelled sentences teach nothing")
-                .with_hint("give numbers of at least 1 to `--train-sentences`"));
-        }
-        if !job.train_sentences.is_empty() && job.random_init {
-            return Err(TrainError::config(
-                "a learning curve has an arm with random weights anyway",
-            )
-            .with_hint("leave out `--random-init`"));
-        }
-        if !job.train_sentences.is_empty() && job.dev.is_none() && job.test.is_none() {
-            return Err(
-                TrainError::config("a learning curve needs sentences to score on")
-                    .with_hint("give `--test`, or `--dev`"),
-            );
-        }
-        if job.seeds == 0 {
-            return Err(TrainError::config("the number of seeds is 0").with_hint("give at least 1"));
-        }
+        job.check()?;
         let mut notes = Vec::new();
-        let read = ReadOptions {
-            label_map: LabelMap::parse(&job.config.map_label)?,
-            ..job.read.clone()
-        };
-        let mut labelled = |path: &Path| -> Result<NerDataset> {
-            let data = read_ner(path, &read)?;
-            notes.extend(data.warnings());
-            Ok(data)
-        };
-        let train = labelled(&job.train)?;
-        if !train.has_entities() {
-            return Err(TrainError::config(format!(
-                "`{}` has no entity: every tag is `O`",
-                train.path.display()
-            ))
-            .with_hint(
-                "is `--column` the tags' column, and do `--map-label` rules leave a class?",
-            ));
-        }
-        let mut other = |path: &Option<PathBuf>| -> Result<NerDataset> {
-            path.as_deref()
-                .map_or(Ok(NerDataset::default()), &mut labelled)
-        };
-        let (dev, test) = (other(&job.dev)?, other(&job.test)?);
-        let splits = [
-            ("--train", &train.sentences[..]),
-            ("--dev", &dev.sentences),
-            ("--test", &test.sentences),
-        ];
-        for (one, other) in [(1, 0), (2, 0), (2, 1)] {
-            notes.extend(overlap_note(splits[one], splits[other]));
-        }
-        let rates = &mut job.config.learning_rates;
-        if dev.sentences.is_empty() && rates.len() > 1 {
-            // Without dev data there is nothing to choose by; the grid's middle is the usual rate.
-            let middle = rates[rates.len() / 2];
-            notes.push(format!(
-                "no dev data: using learning rate {middle:e} without tuning"
-            ));
-            *rates = vec![middle];
-        }
-        notes.extend(beside_the_data(&job.config, &train, &dev));
-        let labels = if job.config.special_classes {
-            LabelSet::original()
-        } else {
-            LabelSet::infer(&[&train])
-        };
-        notes.extend(labels.unseen(&train).into_iter().map(|unseen| {
-            format!(
-                "class `{}` is not one of this recipe; its {} training tokens are ignored",
-                unseen.class, unseen.tokens
-            )
-        }));
-        for data in [&dev, &test] {
-            notes.extend(labels.unseen_note(data, "the training data has"));
-        }
-        let devices: Vec<Device> = NamedDevice::open(&job.device)?
-            .into_iter()
-            .map(|named| named.device)
-            .collect();
-        for device in &devices {
-            // What the device cannot do is told before there is a directory.
-            kernels::for_training(device, job.config.precision)?;
-        }
+        let splits = Splits::read(&job, &mut notes)?;
+        notes.extend(splits.fit(&mut job.config));
+        let labels = splits.labels(&job.config, &mut notes);
+        let devices = open_devices(&job)?;
         let path = hub::resolve(&job.model, &job.hub)?;
         let mut source = ModelDir::open(&path)?;
         if let Some(dropout) = job.config.dropout {
@@ -256,14 +104,7 @@ impl Session {
         }
         let tokenizer = load_tokenizer(&path, &source.config)?;
         notes.extend_from_slice(tokenizer.warnings());
-        notes.extend(train.unknown_pieces(&tokenizer).warning());
-        let most = train.sentences.len();
-        if let Some(beyond) = job.train_sentences.iter().find(|&&size| size > most) {
-            return Err(TrainError::config(format!(
-                "there are {most} training sentences, not {beyond}"
-            ))
-            .with_hint("give smaller numbers to `--train-sentences`"));
-        }
+        notes.extend(splits.train.unknown_pieces(&tokenizer).warning());
         let run = OwnRun::open(job.out.as_deref(), "finetune")?;
         run.refuse_models_of_others(&[RunDir::MODEL], std::slice::from_ref(&path))?;
         let mut session = Self {
@@ -272,9 +113,9 @@ impl Session {
             devices,
             source,
             data: Data {
-                train: train.sentences,
-                dev: dev.sentences,
-                test: test.sentences,
+                train: splits.train.sentences,
+                dev: splits.dev.sentences,
+                test: splits.test.sentences,
                 labels,
                 tokenizer,
             },

@@ -1,0 +1,102 @@
+//! What to fine-tune, on what, and where to.
+
+use std::path::PathBuf;
+
+use aelectra_data::hub::HubOptions;
+use aelectra_data::ner::ReadOptions;
+use aelectra_model::{DeviceList, DeviceSpec};
+
+use crate::config::Configuration;
+use crate::config::finetune::FinetuneConfig;
+use crate::error::{Result, TrainError};
+use crate::stop::StopFlag;
+
+/// What to fine-tune, on what, and where to.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The configuration, see [`crate::config::load`].
+    pub config: FinetuneConfig,
+    /// Name of its recipe, for the model card.
+    pub recipe: String,
+    /// Pretrained model: a directory, or a name on the hub.
+    pub model: String,
+    /// Sentences to learn from.
+    pub train: PathBuf,
+    /// Sentences to choose epoch and learning rate by.
+    pub dev: Option<PathBuf>,
+    /// Sentences to report on.
+    pub test: Option<PathBuf>,
+    /// How these files are read; labels are replaced as the configuration says.
+    pub read: ReadOptions,
+    /// How many seeds, beginning with the configuration's.
+    pub seeds: u64,
+    /// Numbers of labelled sentences to draw a learning curve over, with the model's weights and with
+    /// random ones, instead of training one tagger on all of them; none for that.
+    pub train_sentences: Vec<usize>,
+    /// Whether to forget the model's weights and start from random ones.
+    pub random_init: bool,
+    /// Run directory; a new one under `runs/` if `None`. One that holds some seeds of the same
+    /// series is continued.
+    pub out: Option<PathBuf>,
+    /// Where to compute; rates and seeds are side by side on several.
+    pub device: DeviceList,
+    /// Where a model is looked for that is no directory.
+    pub hub: HubOptions,
+    /// Stops the series after the current step.
+    pub stop: StopFlag,
+}
+
+impl Job {
+    /// One seed of the recipe `electra` on the default device, under `runs/`.
+    ///
+    /// # Errors
+    /// When this build has no device.
+    pub fn new(model: impl Into<String>, train: PathBuf) -> Result<Self> {
+        Ok(Self {
+            config: FinetuneConfig::default(),
+            recipe: "electra".to_owned(),
+            model: model.into(),
+            train,
+            dev: None,
+            test: None,
+            read: ReadOptions::default(),
+            seeds: 1,
+            train_sentences: Vec::new(),
+            random_init: false,
+            out: None,
+            device: DeviceSpec::compiled_default()?.into(),
+            hub: HubOptions::from_process_env(),
+            stop: StopFlag::default(),
+        })
+    }
+
+    /// What asks for something that cannot be, before a file is touched.
+    ///
+    /// # Errors
+    /// Names it.
+    pub(super) fn check(&self) -> Result<()> {
+        self.config.validate()?;
+        let is_curve = !self.train_sentences.is_empty();
+        let (message, hint) = if self.train_sentences.contains(&0) {
+            (
+                "0 labelled sentences teach nothing",
+                "give numbers of at least 1 to `--train-sentences`",
+            )
+        } else if is_curve && self.random_init {
+            (
+                "a learning curve has an arm with random weights anyway",
+                "leave out `--random-init`",
+            )
+        } else if is_curve && self.dev.is_none() && self.test.is_none() {
+            (
+                "a learning curve needs sentences to score on",
+                "give `--test`, or `--dev`",
+            )
+        } else if self.seeds == 0 {
+            ("the number of seeds is 0", "give at least 1")
+        } else {
+            return Ok(());
+        };
+        Err(TrainError::config(message).with_hint(hint))
+    }
+}
