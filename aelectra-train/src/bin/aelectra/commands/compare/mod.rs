@@ -57,67 +57,40 @@ pub(crate) fn run(args: &CompareArgs, global: Global) -> anyhow::Result<u8> {
     let gold = test.tags();
     let children = Children::new()?;
 
-    let mut rows = Vec::new();
-    let mut predictions: Vec<Option<Vec<Vec<Vec<String>>>>> = Vec::new();
+    let (mut rows, mut predictions) = (Vec::new(), Vec::new());
     for (at, entry) in entries.iter().enumerate() {
-        if !global.quiet {
-            output::note(&format!("{}: timing", entry.name));
-        }
+        let note = |what: &str| {
+            if !global.quiet {
+                output::note(&format!("{}: {what}", entry.name));
+            }
+        };
+        note("timing");
         let timing: Timing = match children.run("--child-timing", at, entry, None)? {
             Ended::Done(timing) => timing,
             Ended::Stopped(code) => return Ok(code),
         };
         let mut row = ModelRow::new(entry.name, &timing);
-        let mut tags = None;
         if !args.timing_only {
-            if !global.quiet {
-                output::note(&format!("{}: fine-tuning {} seeds", entry.name, args.seeds));
+            note(&format!("fine-tuning {} seeds", args.seeds));
+            match fine_tuned(args, &children, at, entry)? {
+                Ended::Done((series, tags)) => {
+                    row.add_training(&series);
+                    row.interval = Some(bootstrap(
+                        &gold,
+                        &tags,
+                        Mode::Default,
+                        Resampling::default(),
+                    )?);
+                    predictions.push((entry.name, tags));
+                }
+                Ended::Stopped(code) => return Ok(code),
             }
-            let folder = Some(entry.folder.as_path());
-            let trained: SeriesSummary =
-                match children.run("--child-finetune", at, entry, folder)? {
-                    Ended::Done(trained) => trained,
-                    Ended::Stopped(code) => return Ok(code),
-                };
-            let seeds = trained.runs.len() as u64;
-            if seeds < args.seeds {
-                // Somebody asked this model's run to stop.
-                note_stopped(entry, &format!("after {seeds} of {} seeds", args.seeds));
-                return Ok(0);
-            }
-            row.add_training(&trained);
-            let arm = entry.random.then_some("random_init");
-            let seeds = trained.runs.iter().map(|run| run.seed);
-            let runs = seeds.map(|seed| test_tags(&entry.folder, arm, seed));
-            let runs = runs.collect::<Result<Vec<_>, _>>()?;
-            row.interval = Some(bootstrap(
-                &gold,
-                &runs,
-                Mode::Default,
-                Resampling::default(),
-            )?);
-            tags = Some(runs);
         }
         rows.push(row);
-        predictions.push(tags);
-    }
-    let mut significance = Vec::new();
-    for (first, a) in predictions.iter().enumerate() {
-        for (second, b) in predictions.iter().enumerate().skip(first + 1) {
-            if let (Some(a), Some(b)) = (a, b) {
-                let (mode, resampling) = (Mode::Default, Resampling::default());
-                significance.push(Pair {
-                    a: entries[first].name.to_owned(),
-                    b: entries[second].name.to_owned(),
-                    test: paired_randomization(&gold, a, b, mode, resampling)?,
-                    difference_interval: paired_bootstrap(&gold, a, b, mode, resampling)?,
-                });
-            }
-        }
     }
     let comparison = Comparison {
         models: rows,
-        significance,
+        significance: significance(&gold, &predictions)?,
         test: args.test.clone(),
         sentences: gold.len(),
         seeds: if args.timing_only { 0 } else { args.seeds },
@@ -135,6 +108,55 @@ pub(crate) fn run(args: &CompareArgs, global: Global) -> anyhow::Result<u8> {
     output::show(global, &comparison, || {
         comparison.markdown().trim_end().to_owned()
     })
+}
+
+/// What each seed of a model predicted: tags of each sentence.
+type SeedTags = Vec<Vec<Vec<String>>>;
+
+/// A model's series in a process of its own, and what its seeds predicted on test.
+fn fine_tuned(
+    args: &CompareArgs,
+    children: &Children,
+    at: usize,
+    entry: &Entry<'_>,
+) -> anyhow::Result<Ended<(SeriesSummary, SeedTags)>> {
+    let folder = Some(entry.folder.as_path());
+    let series: SeriesSummary = match children.run("--child-finetune", at, entry, folder)? {
+        Ended::Done(series) => series,
+        Ended::Stopped(code) => return Ok(Ended::Stopped(code)),
+    };
+    let seeds = series.runs.len() as u64;
+    if seeds < args.seeds {
+        // Somebody asked this model's run to stop.
+        note_stopped(entry, &format!("after {seeds} of {} seeds", args.seeds));
+        return Ok(Ended::Stopped(0));
+    }
+    let arm = entry.random.then_some("random_init");
+    let runs = series.runs.iter();
+    let tags: Result<SeedTags, _> = runs
+        .map(|run| test_tags(&entry.folder, arm, run.seed))
+        .collect();
+    Ok(Ended::Done((series, tags?)))
+}
+
+/// Whether each two models differ.
+fn significance(
+    gold: &[Vec<String>],
+    predictions: &[(&str, SeedTags)],
+) -> anyhow::Result<Vec<Pair>> {
+    let (mode, resampling) = (Mode::Default, Resampling::default());
+    let mut pairs = Vec::new();
+    for (first, (a, tags_a)) in predictions.iter().enumerate() {
+        for (b, tags_b) in &predictions[first + 1..] {
+            pairs.push(Pair {
+                a: (*a).to_owned(),
+                b: (*b).to_owned(),
+                test: paired_randomization(gold, tags_a, tags_b, mode, resampling)?,
+                difference_interval: paired_bootstrap(gold, tags_a, tags_b, mode, resampling)?,
+            });
+        }
+    }
+    Ok(pairs)
 }
 
 /// A model that is not there or has no tokenizer, or a wrong key, is told before hours of training others.
