@@ -20,6 +20,8 @@ pub mod rng;
 pub mod run;
 
 #[cfg(feature = "text")]
+mod abbreviations;
+#[cfg(feature = "text")]
 pub mod caught;
 #[cfg(feature = "text")]
 pub mod corpus;

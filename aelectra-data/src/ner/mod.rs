@@ -30,7 +30,6 @@
 //! | `\r\n`, `\n` and `\r`, also mixed; a byte-order mark | accepted |
 //! | bytes that are not UTF-8 | error with the line of the first |
 
-mod abbreviations;
 mod align;
 mod bytes;
 mod char_offsets;

@@ -4,13 +4,13 @@ use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::abbreviations::{ENDING, is_in};
 use super::words::Word;
+use crate::abbreviations::often_ends;
 
 /// The sentences of a text, as ranges of its [`words`](super::words()).
 ///
 /// A sentence ends at `. ! ? …` with closing quotes and brackets that touch it, if white space and
-/// then no lower-case letter follow; after an abbreviation that often ends one (`osv.`) before an
+/// then no lower-case letter follow; after an abbreviation that often ends one (`osv.`, `kr.`) before an
 /// upper-case letter; and at every empty line.
 #[must_use]
 pub fn sentences(text: &str, words: &[Word<'_>]) -> Vec<Range<usize>> {
@@ -19,13 +19,12 @@ pub fn sentences(text: &str, words: &[Word<'_>]) -> Vec<Range<usize>> {
     for i in 0..words.len() {
         let Some(next) = words.get(i + 1) else { break };
         let gap = &text[words[i].end..next.start];
-        let initial = next.text.chars().next().unwrap_or('\0');
         let empty_line = gap
             .graphemes(true)
             .filter(|c| matches!(*c, "\n" | "\r\n" | "\r"))
             .count()
             > 1;
-        let ends = !gap.is_empty() && ends_sentence(&words[start..=i], initial);
+        let ends = !gap.is_empty() && ends_sentence(&words[start..=i], next.text);
         if empty_line || ends {
             found.push(start..i + 1);
             start = i + 1;
@@ -40,8 +39,9 @@ pub fn sentences(text: &str, words: &[Word<'_>]) -> Vec<Range<usize>> {
 /// Marks that close quotes and brackets after a sentence, at most.
 const MOST_CLOSERS: usize = 64;
 
-/// Whether a sentence ends after `words` if the next word starts with `initial`.
-fn ends_sentence(words: &[Word<'_>], initial: char) -> bool {
+/// Whether a sentence ends after `words` if the next word is `next`.
+fn ends_sentence(words: &[Word<'_>], next: &str) -> bool {
+    let initial = next.chars().next().unwrap_or('\0');
     let closers = words.iter().rev().take_while(|w| {
         matches!(
             w.text,
@@ -62,7 +62,7 @@ fn ends_sentence(words: &[Word<'_>], initial: char) -> bool {
         "." | "!" | "?" => !initial.is_lowercase(),
         "…" => initial.is_uppercase(),
         dots if dots.starts_with("..") => initial.is_uppercase(),
-        word => is_in(&ENDING, word) && initial.is_uppercase(),
+        word => often_ends(word, next) && initial.is_uppercase(),
     };
     full_stop && touching
 }
@@ -89,6 +89,12 @@ mod tests {
         assert_eq!(
             cut("Dr. Bo kom kl. 3. Han gik. \"Hvorfor?\" spurgte hun. (Nej.) Jo osv. Han.hun"),
             "Dr. Bo kom kl. 3 . | Han gik . | \" Hvorfor ? \" spurgte hun . | ( Nej . ) | Jo osv. | Han.hun"
+        );
+        assert_eq!(
+            cut(
+                "Hun bor i København Ø. Bo fik 5 mio. Derefter 3 mio. EUR. Det er 1.000 kr. Kr. Bo"
+            ),
+            "Hun bor i København Ø . | Bo fik 5 mio. | Derefter 3 mio. EUR . | Det er 1.000 kr. | Kr. Bo"
         );
         assert_eq!(
             cut("Overskrift\r\n\r\nTekst uden\npunktum"),

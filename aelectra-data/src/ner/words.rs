@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::abbreviations::{
-    KEEPING, KEEPING_BEFORE_DIGITS, KEEPING_UNLESS_NAMES, KEEPING_WITHIN, LONGEST, is_in,
+use crate::abbreviations::{
+    LONGEST, continues, is_district, is_initials, keeps_always, keeps_before_digits,
+    keeps_where_it_goes_on,
 };
 use crate::vocab::chars::{CharClass, classify};
 
@@ -36,7 +37,7 @@ pub struct Word<'a> {
 /// * `.` and `,` and `:` between digits stay (`1.234,5`, `12.30`, `12:30`), also in `5,-`; a comma
 ///   or colon elsewhere is a word;
 /// * a final `.` belongs to the word in abbreviations (a list: `f.eks.`, `dr.`, `kl.`), in initials
-///   (`H.`, `H.L.`) and in ordinal numbers, that is after one or two digits before a lower-case
+///   (`H.`, `H.L.`, `H.Chr.`) and in ordinal numbers, that is after one or two digits before a lower-case
 ///   word or a dash (`3. maj`); abbreviations that are also words (`kap.`, `min.`) only
 ///   count before a digit;
 /// * a `.` between a lower-case and an upper-case letter is a forgotten space (`kom.Han`);
@@ -270,24 +271,26 @@ impl<'a> Chunk<'a, '_> {
         // `IF`, `EM`, `PS`: a club, a tournament, not an abbreviation.
         let capitals = word.chars().filter(|c| c.is_uppercase()).count();
         let shouted = capitals > 1 && capitals + 1 == word.chars().count();
-        if is_in(&KEEPING, word) && (!shouted || next_digit) {
+        if keeps_always(word) && (!shouted || next_digit) {
             return true;
         }
         // In brackets, as in `(red.)`, nothing begins after it.
         if keeps_where_it_goes_on(word, next, !at_end) {
             return true;
         }
-        if next_digit && is_in(&KEEPING_BEFORE_DIGITS, word) {
+        if next_digit && keeps_before_digits(word) {
             return true;
         }
         let stem = word.trim_end_matches('.');
         if !stem.is_empty() && stem.len() <= 2 && stem.bytes().all(|b| b.is_ascii_digit()) {
             return next.is_some_and(|c| c.is_lowercase() || c == '-');
         }
-        let initials: Vec<&str> = stem.split('.').collect();
-        let single = |part: &&str| part.graphemes(true).count() == 1 && is_letter(part);
-        let upper = stem.chars().all(|c| c == '.' || !c.is_lowercase());
-        initials.iter().all(single) && (upper || initials.len() > 1)
+        let is_last = at_end && !next.is_some_and(|c| c.is_lowercase() || c.is_numeric());
+        let before = self.words.last().filter(|_| from == start);
+        if is_last && before.is_some_and(|town| is_district(town.text, word)) {
+            return false;
+        }
+        is_initials(word) || before.is_some_and(|title| continues(title.text, word))
     }
 
     /// Cuts what is left between the outer punctuation.
@@ -306,10 +309,13 @@ impl<'a> Chunk<'a, '_> {
                     // A single capital is an initial: `P.G.` stays whole.
                     let word = self.slice(from..i + 1);
                     let abbreviated = (i > from + 1 || before == before.to_lowercase())
-                        && (is_in(&KEEPING, word)
+                        && (keeps_always(word)
                             || keeps_where_it_goes_on(word, after.chars().next(), false));
                     let starts = after.chars().next().is_some_and(char::is_uppercase);
-                    if abbreviated && (starts || is_digit(after)) {
+                    if matches!(first(after), '(' | '[' | '"' | '“' | '”' | '»' | '«') {
+                        // A bracket or quotation begins without a blank.
+                        self.keeps_period(from, i + 1)
+                    } else if abbreviated && (starts || is_digit(after)) {
                         self.emit(from..i + 1);
                         from = i + 1;
                         true
@@ -335,14 +341,6 @@ impl<'a> Chunk<'a, '_> {
         }
         self.emit(from..end);
     }
-}
-
-/// Whether an abbreviation that is also a word or a name keeps its period before `next`.
-fn keeps_where_it_goes_on(word: &str, next: Option<char>, in_brackets: bool) -> bool {
-    let goes_on = next.is_some_and(|c| c.is_lowercase() || c.is_numeric());
-    let is_name = word.starts_with(char::is_uppercase);
-    is_in(&KEEPING_UNLESS_NAMES, word) && (!is_name || goes_on)
-        || is_in(&KEEPING_WITHIN, word) && (goes_on || in_brackets)
 }
 
 fn is_email(text: &str) -> bool {
@@ -456,6 +454,18 @@ mod tests {
             (
                 "Lampen var rød og bilen red. Han kom sen. Ib (red.) og red. Bo, gas el. vand",
                 "Lampen|var|rød|og|bilen|red|.|Han|kom|sen|.|Ib|(|red.|)|og|red|.|Bo|,|gas|el.|vand",
+            ),
+            (
+                "af Vilh. Andersen og H.Chr. Branner i København Ø. Hun, A. Ø. Bo",
+                "af|Vilh.|Andersen|og|H.Chr.|Branner|i|København|Ø|.|Hun|,|A.|Ø.|Bo",
+            ),
+            (
+                "cand.scient.pol. Bo, cand. mag. Ib, i ro og mag. Fg. chef",
+                "cand.scient.pol.|Bo|,|cand.|mag.|Ib|,|i|ro|og|mag|.|Fg.|chef",
+            ),
+            (
+                "Kom Ib.(Se side 5.) Eller dr.(Bo) og Ib.»Nej«",
+                "Kom|Ib|.|(|Se|side|5|.|)|Eller|dr.|(|Bo|)|og|Ib|.|»|Nej|«",
             ),
             ("sam\u{ad}arbejde\u{ad}", "sam\u{ad}arbejde"),
             ("", ""),

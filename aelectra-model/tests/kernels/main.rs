@@ -3,6 +3,7 @@
 
 #![allow(clippy::print_stderr, reason = "says what is skipped")]
 
+mod by_hand;
 #[path = "../common/mod.rs"]
 mod common;
 mod muon;
