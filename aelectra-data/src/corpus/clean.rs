@@ -124,6 +124,18 @@ pub(crate) fn is_decomposed(text: &str) -> bool {
     text.as_bytes().contains(&0xcc) && !is_nfc(text)
 }
 
+/// Whether a text was UTF-8 that somebody read as Windows-1252 and wrote as UTF-8 again: `Ã¦` for `æ`. One such pair may be
+/// meant.
+#[must_use]
+pub fn is_misread(text: &str) -> bool {
+    let pairs = text.match_indices('Ã').filter(|(at, begin)| {
+        let after = text[at + begin.len()..].chars().next();
+        // What the second bytes of æ ø å Æ Ø Å é ö ü are there.
+        after.is_some_and(|c| "¦¸¥†˜…©¶¼".contains(c))
+    });
+    pairs.take(2).count() == 2
+}
+
 /// The text in NFC where that is asked for.
 pub(crate) fn compose<'t>(
     text: Cow<'t, str>,
@@ -179,6 +191,12 @@ pub(crate) fn judge(text: &str, options: &CleanOptions) -> (bool, bool, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_that_was_read_in_the_wrong_encoding_is_told() {
+        assert!(is_misread("Ã…se bor pÃ¥ Ã˜sterbro"));
+        assert!(!is_misread("Åse bor på Østerbro, São Paulo, Ã¥, pÃ."));
+    }
 
     #[test]
     fn filters_catch_what_they_say() {

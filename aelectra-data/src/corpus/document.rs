@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::chunk::{Chunk, Record, RecordKind};
-use super::clean::{CleaningCounts, caught_by, compose, is_decomposed};
+use super::clean::{CleaningCounts, caught_by, compose, is_decomposed, is_misread};
 use super::duplicates::{Duplicate, DuplicateIndex};
 use super::json::{Found, Malformed, read_values};
 use super::source::Source;
@@ -171,6 +171,7 @@ fn count<'c>(
         report.fault(record.line, || "a NUL byte".to_owned());
     }
     report.decomposed += u64::from(!options.clean.nfc && is_decomposed(&text));
+    report.misread += u64::from(is_misread(&text));
     report.documents += 1;
     report.bytes += text.len() as u64;
     visit(text);

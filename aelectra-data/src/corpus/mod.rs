@@ -58,7 +58,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use chunk::{Chunk, read_chunks};
-pub use clean::{Caught, CleanOptions, CleaningCounts};
+pub use clean::{Caught, CleanOptions, CleaningCounts, is_misread};
 pub use decompress::Compression;
 pub use discover::{Discovery, discover};
 pub(crate) use document::documents;

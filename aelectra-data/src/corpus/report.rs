@@ -28,6 +28,9 @@ pub struct SourceReport {
     /// Documents with letters apart from their marks (Unicode NFD), where nobody asked for them to be composed.
     #[serde(skip_serializing_if = "is_zero")]
     pub decomposed: u64,
+    /// Documents whose UTF-8 was read as Windows-1252 before it came here ([`is_misread`](super::is_misread)).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub misread: u64,
     /// JSON records skipped because they are no JSON or have no such text field.
     pub malformed: u64,
     /// JSON records and Parquet rows skipped because they are too long.
@@ -73,6 +76,7 @@ impl SourceReport {
         self.invalid_utf8 += other.invalid_utf8;
         self.nul += other.nul;
         self.decomposed += other.decomposed;
+        self.misread += other.misread;
         self.malformed += other.malformed;
         self.oversized += other.oversized;
         self.cut += other.cut;

@@ -184,6 +184,9 @@ pub(super) mod tests {
             [2, 1, 3],
             "unknown either way"
         );
+        // A letter of another language, as the one it derives from.
+        let folds = with(&["S", "##a", "##s", "##e"]);
+        assert_eq!(pieces(&folds, "Şaşe"), [2, 5, 6, 7, 8, 3]);
         let other = with(&["A", "##\u{30a}", "##s", "##e", "\u{c5}"]);
         assert_eq!(pieces(&other, decomposed), [2, 5, 6, 7, 8, 3]);
     }

@@ -57,7 +57,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
 pub(super) fn decode<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str> {
     if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] = bytes {
         return Err(DataError::parse(path, 1, "UTF-8 text", "UTF-16")
-            .with_hint("convert the file, e.g. with `iconv -f utf-16 -t utf-8`"));
+            .with_hint("convert the file, e.g. with `iconv -f UTF-16 -t UTF-8`"));
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     std::str::from_utf8(bytes).map_err(|error| {
@@ -65,7 +65,7 @@ pub(super) fn decode<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str> {
         let line = 1 + before.iter().filter(|&&b| b == b'\n').count();
         let byte = bytes.get(error.valid_up_to()).copied().unwrap_or_default();
         DataError::parse(path, line, "UTF-8 text", format!("the byte 0x{byte:02x}"))
-            .with_hint("convert the file, e.g. with `iconv -f latin1 -t utf-8`")
+            .with_hint("convert the file, e.g. with `iconv -f WINDOWS-1252 -t UTF-8`")
     })
 }
 

@@ -55,13 +55,13 @@ impl<R: BufRead> Documents<R> {
             let (found, hint) = if utf16 {
                 (
                     "UTF-16".to_owned(),
-                    "convert the file, e.g. with `iconv -f utf-16 -t utf-8`",
+                    "convert the file, e.g. with `iconv -f UTF-16 -t UTF-8`",
                 )
             } else {
                 let found = format!("byte {:#04x}", line[at]);
                 (
                     found,
-                    "convert the file, e.g. with `iconv -f latin1 -t utf-8`",
+                    "convert the file, e.g. with `iconv -f WINDOWS-1252 -t UTF-8`",
                 )
             };
             DataError::parse(&self.path, self.line, "UTF-8 text", found).with_hint(hint)

@@ -191,10 +191,8 @@ impl<'a> Chunk<'a, '_> {
 
     /// Where the URL or e-mail address that begins at `start` ends, if one does.
     fn address_end(&self, start: usize, end: usize) -> Option<usize> {
-        let whole = self.slice(start..end).to_lowercase();
-        let is_url = ["http://", "https://", "ftp://", "www."]
-            .iter()
-            .any(|p| whole.starts_with(p));
+        let whole = self.slice(start..end);
+        let is_url = is_url(whole);
         let mut stop = end;
         let [opened, mut closed] = ["(", ")"].map(|bracket| whole.matches(bracket).count());
         while stop > start {
@@ -343,7 +341,17 @@ impl<'a> Chunk<'a, '_> {
     }
 }
 
-fn is_email(text: &str) -> bool {
+/// Whether a word is a web address.
+pub(super) fn is_url(text: &str) -> bool {
+    let begins = |with: &&str| {
+        let start = text.get(..with.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(with))
+    };
+    ["http://", "https://", "ftp://", "www."].iter().any(begins)
+}
+
+/// Whether a word is an e-mail address.
+pub(super) fn is_email(text: &str) -> bool {
     let Some((name, host)) = text.split_once('@') else {
         return false;
     };

@@ -15,6 +15,7 @@ mod files;
 mod full;
 mod normalize;
 mod options;
+mod plain_letters;
 mod tokenizer;
 mod train;
 mod unknown;

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use unicode_normalization::{UnicodeNormalization, is_nfc};
+use unicode_normalization::UnicodeNormalization;
 
 use super::chars::for_each_run;
 use super::files::{self, Parts};
 use super::full::Reference;
 use super::normalize::WordNormalizer;
+use super::plain_letters::plain_letters;
 use super::wordpiece::WordPiece;
 use super::{SpecialIds, SpecialTokens, TokenizerOptions};
 use crate::error::{DataError, Result};
@@ -204,8 +205,9 @@ impl WordPieceTokenizer {
         out
     }
 
-    /// The ids of a text; of its composed form (NFC) where fewer of that are unknown. Text from macOS and from
-    /// PDF has `å` as `a` and a ring, which a vocabulary of composed text does not know.
+    /// The ids of a text; where some are unknown and fewer would be, those of its composed form (NFC), and else of that with
+    /// letters that no piece begins or goes on with as those they derive from. Text from macOS and from PDF has `å` as `a` and
+    /// a ring, which a vocabulary of composed text does not know; `Yılmaz` would be one unknown piece, and `Yilmaz` is not.
     #[must_use]
     pub fn encode_known(&self, text: &str) -> Vec<u32> {
         let ids = self.encode_ids(text);
@@ -213,16 +215,34 @@ impl WordPieceTokenizer {
             let unk = self.inner.special.unk;
             ids.iter().filter(|&&id| id == unk).count()
         };
-        let before = unknown(&ids);
-        if before == 0 || is_nfc(text) {
-            return ids;
+        let mut best = (unknown(&ids), ids);
+        if best.0 == 0 {
+            return best.1;
         }
-        let composed = self.encode_ids(&text.nfc().collect::<String>());
-        if unknown(&composed) < before {
-            composed
-        } else {
-            ids
+        let composed: String = text.nfc().collect();
+        let plain: String = composed
+            .chars()
+            .flat_map(|c| plain_letters(c, |c| self.has_letter(c)))
+            .collect();
+        let mut before = text;
+        for form in [&composed, &plain] {
+            if form != before {
+                let ids = self.encode_ids(form);
+                let unknown = unknown(&ids);
+                if unknown < best.0 {
+                    best = (unknown, ids);
+                }
+            }
+            before = form;
         }
+        best.1
+    }
+
+    /// Whether some word with this letter can be spelt.
+    fn has_letter(&self, letter: char) -> bool {
+        let begins = self.inner.model.id(letter.encode_utf8(&mut [0; 4]));
+        let prefix = super::wordpiece::CONTINUATION;
+        begins.is_some() || self.inner.model.id(&format!("{prefix}{letter}")).is_some()
     }
 
     /// Appends the ids of a text if the `tokenizers` crate is to make them.

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use aelectra_data::ner::{inline, redact, replace};
+use aelectra_data::ner::{CharOffsets, identifiers, inline, redact, replace, words};
 
 use crate::ner::text::TaggedText;
 
@@ -24,7 +24,8 @@ pub enum OutputFormat {
 pub struct Renderer {
     /// The format.
     pub format: OutputFormat,
-    /// Entities are replaced by their class: nothing of them is written in any format.
+    /// Entities are replaced by their class, and so is what names somebody beside them ([`identifiers`]): nothing of them
+    /// is written in any format.
     pub redact: bool,
     /// Terminal colours.
     pub colour: bool,
@@ -36,6 +37,13 @@ impl Renderer {
     /// # Errors
     /// When `out` cannot be written to.
     pub fn write(&self, found: &TaggedText<'_>, out: &mut impl Write) -> io::Result<()> {
+        let with_identifiers;
+        let found = if self.redact {
+            with_identifiers = also_identifiers(found);
+            &with_identifiers
+        } else {
+            found
+        };
         match self.format {
             OutputFormat::Jsonl => self.json(found, out),
             OutputFormat::Conll => self.conll(found, out),
@@ -103,6 +111,29 @@ impl Renderer {
         }
         Ok(())
     }
+}
+
+/// The same with all that names somebody as entities.
+fn also_identifiers<'t>(found: &TaggedText<'t>) -> TaggedText<'t> {
+    let (text, mut all) = (found.text, found.clone());
+    let words = words(text);
+    // The words of all sentences are those of the text.
+    let mut tags = all.sentences.iter_mut().flatten().map(|(_, tag)| tag);
+    let mut at = 0;
+    for (range, entity) in identifiers(text, &CharOffsets::new(text), &words, &found.entities) {
+        for (place, begin) in range
+            .clone()
+            .zip(["B", "I"].into_iter().chain(std::iter::repeat("I")))
+        {
+            if let Some(tag) = tags.nth(place - at) {
+                *tag = format!("{begin}-{}", entity.label);
+            }
+            at = place + 1;
+        }
+        all.entities.push(entity);
+    }
+    all.entities.sort_by_key(|entity| entity.bytes.start);
+    all
 }
 
 /// A text as a terminal may be given it: what would steer the terminal is a sign of as many bytes, so that

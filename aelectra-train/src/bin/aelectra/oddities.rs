@@ -41,6 +41,10 @@ fn told(source: &SourceReport) -> Vec<String> {
             source.decomposed,
             "documents with letters apart from their marks (an `a` and a ring for `å`; --nfc composes them)",
         ),
+        (
+            source.misread,
+            "documents that were read in the wrong encoding before (`Ã¦` for `æ`), which will be learnt as they are",
+        ),
         (source.malformed, "malformed records skipped"),
         (source.oversized, "oversized records skipped"),
         (source.cut, "documents cut in two because they are too long"),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use aelectra_data::DataError;
-use aelectra_data::corpus::Progress;
+use aelectra_data::corpus::{Progress, is_misread};
 use aelectra_data::files::{replace_files, replace_json, sha256, sha256_of_all};
 use aelectra_data::lock::Lock;
 use aelectra_data::ner::Documents;
@@ -48,8 +48,8 @@ struct Made {
     reading: u32,
 }
 
-/// Version of [`Made::reading`]: 0 did not look at where lines end.
-const READING: u32 = 1;
+/// Version of [`Made::reading`]: 0 did not look at where lines end, 1 knew fewer abbreviations, and redacted entities only.
+const READING: u32 = 2;
 
 /// What was done; the keys of `--json`.
 #[derive(Debug, Default, Serialize)]
@@ -59,7 +59,7 @@ struct Report {
     already_done: usize,
     /// Files whose output was made of other content, or of unknown one, and was made again.
     changed: usize,
-    /// Files in which more word pieces are unknown than in text that suits the model.
+    /// Files in which more word pieces are unknown than in text that suits the model, or that were read in another encoding.
     hardly_read: usize,
     /// What lies among the files and is none, or hidden.
     passed_over: usize,
@@ -95,6 +95,8 @@ struct Tagged<'a> {
     /// Whether it is there, but of other content or of one that is not known.
     is_old: bool,
     unknown: UnknownPieces,
+    /// Whether a document of it was read in the wrong encoding before.
+    misread: bool,
     rendered: Vec<u8>,
     documents: u64,
     entities: u64,
@@ -374,8 +376,9 @@ fn tag(
         .par_iter()
         .map(|document| UnknownPieces::of(&job.tagger.tokenizer, [document.as_str()]))
         .collect();
-    for (owner, unknown) in owners.iter().zip(&unknown) {
+    for ((owner, unknown), document) in owners.iter().zip(&unknown).zip(&documents) {
         group[*owner].unknown.add(unknown);
+        group[*owner].misread |= is_misread(document);
     }
     let found = tag_texts(job.tagger, &documents)?;
     let rendered: Vec<(Vec<u8>, usize)> = found
@@ -419,6 +422,7 @@ impl<'a> Tagged<'a> {
             to,
             content,
             unknown: UnknownPieces::default(),
+            misread: false,
             rendered: Vec::new(),
             documents: 0,
             entities: 0,
@@ -437,7 +441,10 @@ impl<'a> Tagged<'a> {
             // The example might be a name.
             self.unknown.example = None;
         }
-        let Some(warning) = self.unknown.warning() else {
+        let misread = self
+            .misread
+            .then(|| "was read in the wrong encoding before (`Ã¦` for `æ`)".to_owned());
+        let Some(warning) = misread.or_else(|| self.unknown.warning()) else {
             return;
         };
         report.hardly_read += 1;

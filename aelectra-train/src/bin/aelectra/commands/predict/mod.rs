@@ -8,6 +8,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use aelectra_data::DataError;
+use aelectra_data::corpus::is_misread;
 use aelectra_data::ner::Documents;
 use aelectra_data::vocab::UnknownPieces;
 use aelectra_model::checkpoint::ModelDir;
@@ -42,7 +43,8 @@ pub(crate) struct PredictArgs {
     /// Output format.
     #[arg(long, value_enum)]
     format: Option<PredictFormat>,
-    /// Replace entities by their class, to anonymize a text.
+    /// Replace entities by their class, to anonymize a text; also e-mail and web addresses, numbers like a CPR number, and
+    /// all places of a person's name that is found once.
     #[arg(long)]
     redact: bool,
     /// Windows per batch.
@@ -134,6 +136,7 @@ pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
         print(&renderer, &found)?;
         let texts = args.text.iter().map(String::as_str);
         warn_of_unknown(UnknownPieces::of(&tagger.tokenizer, texts), &renderer);
+        warn_of_misread(args.text.iter().filter(|text| is_misread(text)).count());
         return Ok(0);
     }
     if args.input.is_none() && std::io::stdin().is_terminal() {
@@ -171,9 +174,23 @@ fn refuse_wrong_places(args: &PredictArgs) -> anyhow::Result<()> {
 
 /// A file's name where its text belongs is the likeliest slip.
 fn note_if_file(text: &str) {
-    if text == "-" || Path::new(text).is_file() {
+    // A word with an ending of one to five letters is a name of a file, there or mistyped.
+    let ending = Path::new(text).extension().and_then(|it| it.to_str());
+    let is_name = ending.is_some_and(|it| {
+        (1..=5).contains(&it.len()) && it.bytes().all(|byte| byte.is_ascii_lowercase())
+    }) && !text.contains(char::is_whitespace);
+    if text == "-" || is_name || Path::new(text).is_file() {
         output::note(&format!(
             "note: `{text}` was tagged as text; to tag what the file holds, use `--input {text}`"
+        ));
+    }
+}
+
+/// Text that was spoilt on its way here has no names that anybody would recognise.
+fn warn_of_misread(documents: usize) {
+    if documents > 0 {
+        output::note(&format!(
+            "note: {documents} documents were read in the wrong encoding before (`Ã¦` for `æ`): their names are hardly found"
         ));
     }
 }
@@ -208,7 +225,7 @@ fn stream(
         OutputFormat::Jsonl | OutputFormat::Conll => false,
     };
     let mut first = true;
-    let mut unknown = UnknownPieces::default();
+    let (mut unknown, mut misread) = (UnknownPieces::default(), 0);
     loop {
         let mut documents = Vec::new();
         let mut failed = None;
@@ -228,6 +245,7 @@ fn stream(
             .map(|document| UnknownPieces::of(&tagger.tokenizer, [document.as_str()]))
             .collect();
         counts.iter().for_each(|counts| unknown.add(counts));
+        misread += documents.iter().filter(|text| is_misread(text)).count();
         let found = tag_texts(tagger, &documents)?;
         let rendered: Vec<Vec<u8>> = found
             .par_iter()
@@ -252,6 +270,7 @@ fn stream(
         }
     }
     warn_of_unknown(unknown, renderer);
+    warn_of_misread(misread);
     Ok(0)
 }
 
