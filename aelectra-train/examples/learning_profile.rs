@@ -10,17 +10,17 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use aelectra_data::pretrain::{BatchSource, MaskingPolicy, ShardSet, Split};
-use aelectra_data::rng;
+use aelectra_data::pretrain::{ShardSet, Split};
 use aelectra_data::run::{Pointer, RunDir};
+use aelectra_model::DeviceSpec;
 use aelectra_model::tally::Detected;
 use aelectra_model::transfer::receive;
-use aelectra_model::{DeviceSpec, Noise};
 use aelectra_train::config::pretrain::PretrainConfig;
 use aelectra_train::metrics::auc;
 use aelectra_train::pretrain::batch::to_device;
 use aelectra_train::pretrain::checkpoint::load_weights;
 use aelectra_train::pretrain::weights::blank_model;
+use aelectra_train::pretrain::{evaluation_noise, held_out};
 use burn::module::Module;
 use burn::tensor::activation::log_softmax;
 
@@ -56,9 +56,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         .read_pointer(Pointer::Last)?
         .ok_or("the run has no checkpoint")?;
     let model = load_weights(&last, model)?.no_grad();
-    let policy = MaskingPolicy::of_share(config.mask_prob, shards.max_length());
-    let source = BatchSource::new(Arc::clone(&shards), Split::Validation, config.seed, 32)?;
-    let source = source.with_policy(policy);
+    let config = PretrainConfig {
+        eval_examples: examples,
+        ..config
+    };
+    let source = held_out(&shards, &config)?.ok_or("the shards have no held-out examples")?;
 
     let mut classes: Vec<Class> = CLASSES.iter().map(|_| Class::default()).collect();
     let class_of = |id: usize| {
@@ -73,7 +75,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for index in 0..batches as u64 {
         let batch = source.batch(index)?;
         let input = to_device(&batch, 0, batch.batch_size, &device);
-        let mut noise = Noise::sampling(rng::key(config.seed, "evaluation", &[index]));
+        let mut noise = evaluation_noise(index);
         let output = model.forward(&input, None, &mut noise);
         let [_, words] = output.generator_logits.dims();
         let likelihoods = receive(log_softmax(output.generator_logits, 1));

@@ -83,9 +83,11 @@ pub fn is_model(directory: &Path) -> bool {
             .any(has)
 }
 
-/// A directory with a model, or the model of a run's directory.
-fn model_of(directory: &Path) -> PathBuf {
-    let mut inner = OF_RUN.iter().map(|name| directory.join(name));
+/// A directory that is a model, or else the first of these folders of it that is one: a run's networks. The directory itself
+/// where there is none.
+#[must_use]
+pub fn network_of(directory: &Path, folders: &[&str]) -> PathBuf {
+    let mut inner = folders.iter().map(|name| directory.join(name));
     match inner.find(|inner| is_model(inner)) {
         Some(inner) if !is_model(directory) => inner,
         _ => directory.to_path_buf(),
@@ -107,7 +109,7 @@ fn model_of(directory: &Path) -> PathBuf {
 pub fn resolve(model: &str, options: &HubOptions) -> Result<PathBuf> {
     let path = Path::new(model);
     if path.is_dir() {
-        return Ok(model_of(path));
+        return Ok(network_of(path, &OF_RUN));
     }
     let name = ModelName::parse(model)?;
     name.refuse_a_path(model)?;

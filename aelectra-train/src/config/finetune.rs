@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use aelectra_data::ner::Alignment;
+use aelectra_data::ner::{Alignment, LabelSet, NerDataset};
 use aelectra_model::Precision;
 
 use super::configuration::{Configuration, expect, optimizes, trains_in};
@@ -115,6 +115,17 @@ pub struct FinetuneConfig {
 
 const fn widens() -> bool {
     true
+}
+
+impl FinetuneConfig {
+    /// The classes of training data, or those of the original.
+    #[must_use]
+    pub fn label_set(&self, train: &NerDataset) -> LabelSet {
+        match self.special_classes {
+            true => LabelSet::original(),
+            false => LabelSet::infer(&[train]),
+        }
+    }
 }
 
 impl Default for FinetuneConfig {

@@ -15,6 +15,8 @@ use crate::error::Result;
 pub struct Sources<'a> {
     /// A recipe by name, or a TOML file.
     pub recipe: &'a str,
+    /// Keys that what is done wants other than a recipe has them, and why.
+    pub preset: (&'a str, &'a [(&'a str, Value)]),
     /// Variables; [`Environment::default`] has none.
     pub environment: &'a Environment,
     /// `key=value` assignments.
@@ -30,6 +32,7 @@ impl Sources<'_> {
         static NO_VARIABLES: Environment = Environment::none();
         Sources {
             recipe,
+            preset: ("", &[]),
             environment: &NO_VARIABLES,
             set: &[],
             flags: &[],
@@ -47,6 +50,10 @@ pub fn load<C: Configuration>(sources: &Sources<'_>) -> Result<(C, Layers)> {
     let mut layers = Layers::from_defaults(&C::default())?;
     let text = recipes::find(sources.recipe, C::RECIPES)?;
     layers.apply_toml(&text, &format!("recipe {}", sources.recipe))?;
+    let (why, preset) = sources.preset;
+    for (key, value) in preset {
+        layers.set_value(key, value.clone(), why)?;
+    }
     sources.environment.check()?;
     for assignment in sources.environment.assignments() {
         if layers.has(&assignment.key) {
@@ -109,6 +116,7 @@ mod tests {
     ) -> Sources<'a> {
         Sources {
             recipe: "demo",
+            preset: ("what is done", &[]),
             environment,
             set,
             flags,
@@ -142,6 +150,32 @@ mod tests {
         ] {
             assert!(shown.contains(line), "no {line:?} in {shown}");
         }
+    }
+
+    #[test]
+    fn what_is_done_lies_over_the_recipe_only() {
+        let decay = [("layerwise_decay", Value::from(1.0))];
+        let of = |environment: &Environment| {
+            let sources = Sources {
+                recipe: "electra",
+                preset: ("random weights", &decay),
+                environment,
+                set: &[],
+                flags: &[],
+            };
+            let (config, layers) = load::<FinetuneConfig>(&sources).unwrap();
+            (config.layerwise_decay, layers.render())
+        };
+        let (decay, told) = of(&environment(&[]));
+        assert!(
+            (decay - 1.0).abs() < 1e-9 && told.contains("= 1.0  # random weights"),
+            "{told}"
+        );
+        let (decay, told) = of(&environment(&[("AELECTRA_LAYERWISE_DECAY", "0.9")]));
+        assert!(
+            (decay - 0.9).abs() < 1e-9 && told.contains("= 0.9  # environment"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use aelectra_data::ner::{LabelSet, NerSentence};
 use aelectra_data::vocab::WordPieceTokenizer;
 
 use crate::finetune::encoder::Encoder;
+use crate::ner::tagger::longest_window;
 
 /// Labelled sentences, the label set and the tokenizer: what all seeds share.
 #[derive(Debug)]
@@ -21,10 +22,8 @@ pub struct Data {
 }
 
 impl Data {
-    /// Word pieces of the longest window, as the saved model will be read: a tokenizer made for shorter
-    /// examples limits windows to the positions that pretraining has seen.
+    /// Word pieces of the longest window.
     pub(crate) fn longest(&self, encoder: &Encoder<'_>) -> usize {
-        let positions = encoder.config().max_position_embeddings;
-        positions.min(self.tokenizer.options().model_max_length)
+        longest_window(encoder.config(), &self.tokenizer)
     }
 }

@@ -9,6 +9,7 @@ use aelectra_model::{DeviceList, DeviceSpec};
 use crate::config::Configuration;
 use crate::config::finetune::FinetuneConfig;
 use crate::error::{Result, TrainError};
+use crate::finetune::arm::Arm;
 use crate::stop::StopFlag;
 
 /// What to fine-tune, on what, and where to.
@@ -33,7 +34,7 @@ pub struct Job {
     /// Numbers of labelled sentences to draw a learning curve over, with the model's weights and with
     /// random ones, instead of training one tagger on all of them; none for that.
     pub train_sentences: Vec<usize>,
-    /// Whether to forget the model's weights and start from random ones.
+    /// Whether to forget the model's weights and start from random ones; [`Job::with_random_init`] also sets what those want.
     pub random_init: bool,
     /// Run directory; a new one under `runs/` if `None`. One that holds some seeds of the same
     /// series is continued.
@@ -68,6 +69,14 @@ impl Job {
             hub: HubOptions::from_process_env(),
             stop: StopFlag::default(),
         })
+    }
+
+    /// The baseline without pretraining: random weights of the model's sizes, with what they want ([`Arm::preset`]).
+    #[must_use]
+    pub fn with_random_init(mut self) -> Self {
+        self.random_init = true;
+        self.config = Arm::RandomInit.adapt(&self.config);
+        self
     }
 
     /// What asks for something that cannot be, before a file is touched.

@@ -1,5 +1,6 @@
 //! Fine-tuning for named entities: one seed, and series of seeds.
 
+mod arm;
 pub mod batches;
 mod collapse;
 pub mod curve;
@@ -21,6 +22,7 @@ mod steering;
 pub mod step;
 mod trials;
 
+pub use arm::Arm;
 pub use data::Data;
 pub use encoder::Encoder;
 pub use job::Job;

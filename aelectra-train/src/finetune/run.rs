@@ -12,11 +12,11 @@ use aelectra_model::kernels;
 use burn::tensor::Device;
 use serde_json::json;
 
-use crate::config::finetune::FinetuneConfig;
 use crate::config::pretrain::AttentionStart;
 use crate::end;
 use crate::error::{Result, TrainError};
 use crate::export::{ModelCard, row};
+use crate::finetune::arm::Arm;
 use crate::finetune::curve::{self, CurvePoint};
 use crate::finetune::identity::{self, check_same_series};
 use crate::finetune::job::Job;
@@ -39,14 +39,6 @@ fn open_devices(job: &Job) -> Result<Vec<Device>> {
         kernels::for_training(device, job.config.precision)?;
     }
     Ok(devices)
-}
-
-/// What a learning curve compares at every number of sentences: the model's weights and random ones.
-const CURVE_ARMS: [&str; 2] = ["pretrained", "random_init"];
-
-/// The name of an arm's series at a number of sentences.
-fn curve_arm(arm: &str, sentences: usize) -> String {
-    format!("{arm}-{sentences}")
 }
 
 /// How a series ended.
@@ -136,8 +128,8 @@ impl Session {
             return refuse_fewer_seeds(run, self.arm(), first, seeds);
         }
         for size in &self.job.train_sentences {
-            for arm in CURVE_ARMS {
-                refuse_fewer_seeds(run, Some(&curve_arm(arm, *size)), first, seeds)?;
+            for arm in Arm::ALL {
+                refuse_fewer_seeds(run, Some(&arm.at(*size)), first, seeds)?;
             }
         }
         Ok(())
@@ -145,7 +137,7 @@ impl Session {
 
     /// What the events and the results call a series that begins with random weights.
     fn arm(&self) -> Option<&'static str> {
-        self.job.random_init.then_some(CURVE_ARMS[1])
+        self.job.random_init.then_some(Arm::RandomInit.name())
     }
 
     /// Where everything goes.
@@ -217,27 +209,25 @@ impl Session {
         let mut sizes = self.job.train_sentences.clone();
         sizes.sort_unstable();
         sizes.dedup();
-        // Lower layers that know nothing have nothing to be kept.
-        let flat = FinetuneConfig {
-            layerwise_decay: 1.0,
-            ..config.clone()
-        };
-        let beginnings = [(&pretrained, config), (&random, &flat)];
         let mut last = None;
         for size in sizes {
-            for (arm, (encoder, config)) in CURVE_ARMS.into_iter().zip(beginnings) {
-                let name = curve_arm(arm, size);
+            for arm in Arm::ALL {
+                let encoder = match arm {
+                    Arm::Pretrained => &pretrained,
+                    Arm::RandomInit => &random,
+                };
+                let (name, config) = (arm.at(size), arm.adapt(config));
                 let options = SeriesOptions {
                     arm: Some(&name),
                     sentences: Some(size),
                     save_model: false,
                     ..options
                 };
-                let series = run_series(encoder, &self.data, config, &options, &self.card())?;
+                let series = run_series(encoder, &self.data, &config, &options, &self.card())?;
                 if series.interrupted {
                     return Ok(series);
                 }
-                points.extend(curve::point(arm, size, &series, &self.data.test)?);
+                points.extend(curve::point(arm.name(), size, &series, &self.data.test)?);
                 self.write_curve(points)?;
                 last = Some(series);
             }
@@ -340,6 +330,7 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::finetune::FinetuneConfig;
 
     /// A configuration that was not loaded is checked all the same, before a file is touched.
     #[test]

@@ -98,12 +98,7 @@ pub(crate) fn train_seed(
         learning_rate,
         ..
     } = *context;
-    let settings = TaggerSettings {
-        alignment: config.alignment,
-        max_length: config.max_length,
-        stride: config.stride,
-    }
-    .within(data.longest(encoder));
+    let settings = TaggerSettings::of_training(config, data.longest(encoder));
     let drawn = Drawn::of(data, config, series.sentences, seed);
     let windows = align(
         &data.tokenizer,

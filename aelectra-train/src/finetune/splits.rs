@@ -106,10 +106,7 @@ impl Splits {
 
     /// The classes of the training data, or those of the original.
     pub(super) fn labels(&self, config: &FinetuneConfig, notes: &mut Vec<String>) -> LabelSet {
-        let labels = match config.special_classes {
-            true => LabelSet::original(),
-            false => LabelSet::infer(&[&self.train]),
-        };
+        let labels = config.label_set(&self.train);
         notes.extend(labels.unseen(&self.train).into_iter().map(|unseen| {
             format!(
                 "class `{}` is not one of this recipe; its {} training tokens are ignored",

@@ -10,6 +10,7 @@ use aelectra_model::{ElectraConfig, EncoderInput, Precision, PreparedTokenClassi
 use burn::tensor::{Device, activation};
 use rayon::prelude::*;
 
+use crate::config::finetune::FinetuneConfig;
 use crate::error::{Result, TrainError};
 use crate::settings::AelectraSettings;
 
@@ -24,12 +25,31 @@ pub struct TaggerSettings {
     pub stride: usize,
 }
 
+/// Word pieces of the longest window of a model with this tokenizer: one made for shorter examples limits windows to the
+/// positions that pretraining has seen.
+#[must_use]
+pub fn longest_window(config: &ElectraConfig, tokenizer: &WordPieceTokenizer) -> usize {
+    let positions = config.max_position_embeddings;
+    positions.min(tokenizer.options().model_max_length)
+}
+
 impl TaggerSettings {
+    /// As a fine-tuning cuts and labels, and as its model will be read, with windows of at most `longest` word pieces.
+    #[must_use]
+    pub fn of_training(config: &FinetuneConfig, longest: usize) -> Self {
+        let wanted = Self {
+            alignment: config.alignment,
+            max_length: config.max_length,
+            stride: config.stride,
+        };
+        wanted.within(longest)
+    }
+
     /// From a configuration; models fine-tuned elsewhere get first-piece labels and the longest
     /// window they allow.
     #[must_use]
-    pub fn from_config(config: &ElectraConfig, model_max_length: usize) -> Self {
-        let max_length = config.max_position_embeddings.min(model_max_length);
+    pub fn from_config(config: &ElectraConfig, tokenizer: &WordPieceTokenizer) -> Self {
+        let max_length = longest_window(config, tokenizer);
         let stored = AelectraSettings::of(config);
         let wanted = Self {
             alignment: stored.alignment.unwrap_or_default(),
@@ -126,8 +146,7 @@ impl Tagger {
         let tokenizer = load_tokenizer(dir, &source.config)?;
         let decoder =
             TagDecoder::new(&source.config.labels()?).map_err(|error| error.in_dir(dir))?;
-        let settings =
-            TaggerSettings::from_config(&source.config, tokenizer.options().model_max_length);
+        let settings = TaggerSettings::from_config(&source.config, &tokenizer);
         Ok(Self {
             model,
             tokenizer,

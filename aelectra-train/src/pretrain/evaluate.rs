@@ -1,8 +1,9 @@
 //! Pretraining metrics on held-out text, and one sentence to look at.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use aelectra_data::pretrain::BatchSource;
+use aelectra_data::pretrain::{BatchSource, MaskingPolicy, ShardSet, Split};
 use aelectra_data::rng;
 use aelectra_data::run::{EvalEvent, SampleEvent, SampleToken};
 use aelectra_data::vocab::WordPieceTokenizer;
@@ -21,7 +22,32 @@ use crate::stop::StopFlag;
 /// What chooses, masks and samples held-out examples: the same for all runs, so that those of different seeds are
 /// measured on the same. It was once the run's, and the examples of a seed were up to 0.19 of MLM loss apart from another's
 /// (EXPERIMENTS.md).
-pub(super) const HELD_OUT_SEED: u64 = 0;
+const HELD_OUT_SEED: u64 = 0;
+
+/// The noise of a batch of held-out examples: no dropout, and samples that are the same every time.
+#[must_use]
+pub fn evaluation_noise(index: u64) -> Noise {
+    Noise::sampling(rng::key(HELD_OUT_SEED, "evaluation", &[index]))
+}
+
+/// Batches of held-out examples as a run measures itself on; `None` where there are none or none are asked for.
+///
+/// # Errors
+/// When the shards cannot be read.
+pub fn held_out(shards: &Arc<ShardSet>, config: &PretrainConfig) -> Result<Option<BatchSource>> {
+    let there = shards.len(Split::Validation);
+    if there == 0 || config.eval_examples == 0 {
+        return Ok(None);
+    }
+    // As many rows as training puts through the networks at once; without gradients they take less memory.
+    let rows = config
+        .micro_batch()
+        .min(there.min(config.eval_examples))
+        .max(1);
+    let source = BatchSource::new(Arc::clone(shards), Split::Validation, HELD_OUT_SEED, rows)?;
+    let policy = MaskingPolicy::of_share(config.mask_prob, shards.max_length());
+    Ok(Some(source.with_policy(policy)))
+}
 
 /// Measures `model` on at most `config.eval_examples` held-out examples, each at most once. Masks and samples are
 /// the same every time, so evaluations on the same shards differ only by the weights. `None` when it was asked to stop: whoever asks
@@ -47,7 +73,7 @@ pub(crate) fn evaluate(
         let batch = source.batch(index)?;
         let counted = in_kept_memory(&device, index, |index| {
             let input = to_device(&batch, 0, rows, &device);
-            let mut noise = Noise::sampling(rng::key(HELD_OUT_SEED, "evaluation", &[index]));
+            let mut noise = evaluation_noise(index);
             let output = match config.objective {
                 Objective::Electra => model.forward(&input, None, &mut noise),
                 Objective::Mlm => model.forward_generator(&input, &mut noise),

@@ -12,6 +12,7 @@ pub mod step;
 mod trainer;
 pub mod weights;
 
+pub use evaluate::{evaluation_noise, held_out};
 pub use run::{Job, Session, run};
 pub use start::Resume;
 pub use weights::InitialModels;

@@ -21,7 +21,7 @@ use crate::optimizer::Adam;
 use crate::pretrain::PretrainSummary;
 use crate::pretrain::baseline::unigram_entropy;
 use crate::pretrain::checkpoint::{self, TrainState};
-use crate::pretrain::evaluate::HELD_OUT_SEED;
+use crate::pretrain::evaluate::held_out;
 use crate::pretrain::fit::check_fit;
 use crate::pretrain::replicas::NamedDevice;
 use crate::pretrain::start::{
@@ -338,27 +338,16 @@ impl Session {
     fn sources(&self) -> Result<(BatchSource, Option<BatchSource>)> {
         let config = &self.job.config;
         let policy = MaskingPolicy::of_share(config.mask_prob, self.shards.max_length());
-        let source = |split, seed, rows| -> Result<BatchSource> {
-            let source = BatchSource::new(Arc::clone(&self.shards), split, seed, rows)?;
-            Ok(source.with_policy(policy))
-        };
-        let mut train = source(Split::Train, config.seed, config.batch_size)?;
+        let shards = Arc::clone(&self.shards);
+        let train = BatchSource::new(shards, Split::Train, config.seed, config.batch_size)?;
+        let mut train = train.with_policy(policy);
         if let Some(end) = config.mask_prob_end {
             train = train.with_share_at_end(end, config.schedule_steps);
         }
         if config.whole_word_masking {
             train = train.with_whole_words(WordStarts::of(&self.tokenizer));
         }
-        let held_out = self.shards.len(Split::Validation);
-        if held_out == 0 || config.eval_examples == 0 {
-            return Ok((train, None));
-        }
-        // As many rows as training puts through the networks at once; without gradients they take
-        // less memory.
-        let most = held_out.min(config.eval_examples);
-        let rows = config.micro_batch().min(most).max(1);
-        let validation = source(Split::Validation, HELD_OUT_SEED, rows)?;
-        Ok((train, Some(validation)))
+        Ok((train, held_out(&self.shards, config)?))
     }
 
     /// Writes what a new run is: manifest, configuration, and the tokenizer, so that the run holds

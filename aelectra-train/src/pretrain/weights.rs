@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aelectra_data::hub::{self, HubOptions};
 use aelectra_data::rng;
+use aelectra_data::run::RunDir;
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::init::Initializer;
@@ -175,9 +176,10 @@ fn refuse_other_shape(model: &str, found: &ElectraConfig, wanted: &ElectraConfig
 /// The directory of an initial model. A run stands for its network of that part, and not for the one that
 /// is fine-tuned.
 fn located(model: &str, part: Part, hub: &HubOptions) -> Result<PathBuf> {
-    let (given, own) = (Path::new(model), Path::new(model).join(part.name()));
-    if hub::is_model(&own) && !hub::is_model(given) {
-        return Ok(own);
+    let given = Path::new(model);
+    if given.is_dir() {
+        let folders = [part.name(), RunDir::MODEL, RunDir::DISCRIMINATOR];
+        return Ok(hub::network_of(given, &folders));
     }
     Ok(hub::resolve(model, hub)?)
 }

@@ -277,8 +277,19 @@ pub(crate) fn configuration<C: Configuration>(
     set: &[String],
     flags: &[(&str, Option<serde_json::Value>)],
 ) -> aelectra_train::Result<(C, Layers)> {
+    configuration_over(("", &[]), recipe, set, flags)
+}
+
+/// As [`configuration`], with keys that lie over the recipe's, and why.
+pub(crate) fn configuration_over<C: Configuration>(
+    preset: (&str, &[(&str, serde_json::Value)]),
+    recipe: &str,
+    set: &[String],
+    flags: &[(&str, Option<serde_json::Value>)],
+) -> aelectra_train::Result<(C, Layers)> {
     config::load(&Sources {
         recipe,
+        preset,
         environment: &environment(),
         set,
         flags,

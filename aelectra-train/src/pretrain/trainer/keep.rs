@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 impl Trainer<'_> {
     /// A checkpoint before the run ends with an error. The weights are those of the last step still; where
     /// it was their own device that failed they may be gone.
-    pub(super) fn keep(&mut self, model: &ElectraPretrainer) {
+    fn keep(&mut self, model: &ElectraPretrainer) {
         let step = self.state.step;
         if self.last_checkpoint == Some(step) {
             return;
@@ -26,6 +26,14 @@ impl Trainer<'_> {
         if let Err(lost) = survived("the checkpoint", || self.checkpoint(model)) {
             self.bus.warn(lost.to_string(), Some(step));
         }
+    }
+
+    /// What was done, with a checkpoint first where it failed: its error ends the run.
+    pub(super) fn or_keep<T>(&mut self, model: &ElectraPretrainer, done: Result<T>) -> Result<T> {
+        if done.is_err() {
+            self.keep(model);
+        }
+        done
     }
 
     /// The held-out loss of the weights of this step, if they were measured.

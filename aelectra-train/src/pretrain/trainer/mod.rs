@@ -239,38 +239,24 @@ impl<'a> Trainer<'a> {
             if let Some(end) = self.interrupted(started, last_step) {
                 return Ok((model, end));
             }
-            match self.obey_control(&model, started, last_step) {
-                Ok(None) => {}
-                Ok(Some(end)) => return Ok((model, end)),
-                Err(error) => {
-                    self.keep(&model);
-                    return Err(error);
-                }
+            let asked = self.obey_control(&model, started, last_step);
+            if let Some(end) = self.or_keep(&model, asked)? {
+                return Ok((model, end));
             }
             let before = Instant::now();
             let next = batches
                 .next()
                 .ok_or_else(|| TrainError::failed("the data loader stopped"))
                 .and_then(|batch| Ok(batch?));
-            let batch = match next {
-                Ok(batch) => batch,
-                Err(error) => {
-                    self.keep(&model);
-                    return Err(error);
-                }
-            };
+            let batch = self.or_keep(&model, next)?;
             self.waited += before.elapsed().as_secs_f64();
 
             let (config, step) = (&self.options.config, self.state.step);
             let devices = &self.options.devices;
-            let found = match replicas::gradients(&model, config, &batch, step, devices) {
-                Ok(found) => found,
-                Err(error) => {
-                    self.keep(&model);
-                    return Err(error);
-                }
-            };
+            let found = replicas::gradients(&model, config, &batch, step, devices);
+            let found = self.or_keep(&model, found)?;
             let record;
+            let config = &self.options.config;
             (model, record) = update(model, &mut self.optimizer, config, step, found);
             self.steps.push(record);
             if std::mem::take(&mut warms_up) {
@@ -292,10 +278,8 @@ impl<'a> Trainer<'a> {
 
             let step = self.state.step;
             if every(step, self.options.config.log_every) || step == last_step {
-                if let Err(error) = self.report_steps() {
-                    self.keep(&model);
-                    return Err(error);
-                }
+                let reported = self.report_steps();
+                self.or_keep(&model, reported)?;
                 let skipped = self.state.skipped_in_a_row;
                 if skipped >= self.options.config.max_skipped_steps {
                     let message = format!(
@@ -313,10 +297,9 @@ impl<'a> Trainer<'a> {
             }
             if every(step, self.options.config.eval_every)
                 && self.options.stop.requested().is_none()
-                && let Err(error) = self.evaluate_and_keep(&model)
             {
-                self.keep(&model);
-                return Err(error);
+                let evaluated = self.evaluate_and_keep(&model);
+                self.or_keep(&model, evaluated)?;
             }
         }
     }

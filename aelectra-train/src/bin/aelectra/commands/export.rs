@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use aelectra_data::hub;
 use aelectra_data::run::{Pointer, RunDir, Task};
 use aelectra_data::vocab::{TokenizerOptions, WordPieceTokenizer};
 use aelectra_model::auto::Head;
@@ -379,10 +380,9 @@ fn from_model(
         ),
         None => (None, [RunDir::MODEL, RunDir::DISCRIMINATOR]),
     };
-    let mut inner = inner.iter().map(|name| given.join(name));
-    let path = match inner.find(|dir| dir.join("config.json").is_file()) {
-        Some(inner) => inner,
-        None => resolve_model(&args.checkpoint, global)?,
+    let path = match given.is_dir() {
+        true => hub::network_of(given, &inner),
+        false => resolve_model(&args.checkpoint, global)?,
     };
     let dir = ModelDir::open(&path)?;
     let head = head.unwrap_or_else(|| Head::of(&dir.config));

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use aelectra_model::Precision;
 use aelectra_train::config::finetune::FinetuneConfig;
-use aelectra_train::finetune::{Job, SeriesSummary, Session, curve};
+use aelectra_train::finetune::{Arm, Job, SeriesSummary, Session, curve};
 use clap::Args;
+use serde_json::Value;
 
-use crate::common::{DeviceArgs, NerReadArgs, configuration, hub};
+use crate::common::{DeviceArgs, NerReadArgs, configuration_over, hub};
 use crate::global::Global;
 use crate::view::View;
 use crate::{output, signals};
@@ -74,16 +75,28 @@ pub(crate) struct FinetuneArgs {
 }
 
 pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
+    let preset = match args.random_init {
+        true => Arm::RandomInit.preset(),
+        false => Arm::Pretrained.preset(),
+    };
+    run_over(&preset, args, global)
+}
+
+/// As [`run`], with keys that lie over the recipe's.
+pub(crate) fn run_over(
+    preset: &[(&str, Value)],
+    args: &FinetuneArgs,
+    global: Global,
+) -> anyhow::Result<u8> {
     let seed = ("seed", args.seed.map(Into::into));
     let epochs = ("epochs", args.epochs.map(Into::into));
     let precision = ("precision", args.precision.map(|p| p.to_string().into()));
-    let mut set = args.set.clone();
-    if args.random_init && std::env::var_os("AELECTRA_LAYERWISE_DECAY").is_none() {
-        // Layers that know nothing have nothing to be kept. What is given itself comes later, and counts.
-        set.insert(0, FLAT.to_owned());
-    }
-    let (mut config, layers): (FinetuneConfig, _) =
-        configuration(&args.recipe, &set, &[seed, epochs, precision])?;
+    let (mut config, layers): (FinetuneConfig, _) = configuration_over(
+        (RANDOM, preset),
+        &args.recipe,
+        &args.set,
+        &[seed, epochs, precision],
+    )?;
     let (Some(model), Some(train), false) = (&args.model, &args.train, args.print_config) else {
         return output::show(global, &layers.told(), || {
             layers.render().trim_end().to_owned()
@@ -131,16 +144,8 @@ pub(crate) fn run(args: &FinetuneArgs, global: Global) -> anyhow::Result<u8> {
     Ok(finished.end.exit_code as u8)
 }
 
-/// What training from random weights wants, where nothing else is asked for.
-pub(crate) const FLAT: &str = "layerwise_decay=1.0";
-
-/// Whether assignments set the key of another one.
-pub(crate) fn sets(assignments: &[String], other: &str) -> bool {
-    fn key(assignment: &str) -> &str {
-        assignment.split('=').next().unwrap_or_default().trim()
-    }
-    assignments.iter().any(|given| key(given) == key(other))
-}
+/// Where the keys come from that training from random weights wants.
+pub(crate) const RANDOM: &str = "random weights";
 
 fn describe(summary: &SeriesSummary, out: &Path) -> String {
     let mut text = String::new();
@@ -175,16 +180,4 @@ fn describe(summary: &SeriesSummary, out: &Path) -> String {
         None => text += "not scored: neither --dev nor --test was given\n",
     }
     text + &out.display().to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_that_was_set_is_known_by_its_name() {
-        let given = ["epochs=1".to_owned(), " learning_rates =[2e-3]".to_owned()];
-        assert!(sets(&given, "learning_rates=[1e-3]"));
-        assert!(!sets(&given, FLAT) && !sets(&[], FLAT));
-    }
 }

@@ -12,11 +12,12 @@ use aelectra_data::ner::{
 };
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_train::config::finetune::FinetuneConfig;
-use aelectra_train::finetune::{SeriesSummary, test_tags};
+use aelectra_train::finetune::{Arm, SeriesSummary, test_tags};
 use aelectra_train::ner::load_tokenizer;
+use serde_json::Value;
 
-use super::finetune::{self, FLAT, FinetuneArgs, sets};
-use crate::common::{configuration, read_labelled, resolve_model};
+use super::finetune::{self, FinetuneArgs, RANDOM};
+use crate::common::{configuration, configuration_over, read_labelled, resolve_model};
 use crate::global::Global;
 use crate::output;
 pub(crate) use args::CompareArgs;
@@ -26,7 +27,7 @@ use table::{Comparison, ModelRow, Pair};
 use timing::Timing;
 
 /// Learning rates a model without pretraining chooses from on dev: it needs higher ones.
-const RANDOM_INIT_RATES: &str = "learning_rates=[5e-4,1e-3,2e-3]";
+const RANDOM_INIT_RATES: [f64; 3] = [5e-4, 1e-3, 2e-3];
 
 pub(crate) fn run(args: &CompareArgs, global: Global) -> anyhow::Result<u8> {
     if args.seeds == 0 {
@@ -131,7 +132,7 @@ fn fine_tuned(
         note_stopped(entry, &format!("after {seeds} of {} seeds", args.seeds));
         return Ok(Ended::Stopped(0));
     }
-    let arm = entry.random.then_some("random_init");
+    let arm = entry.random.then_some(Arm::RandomInit.name());
     let runs = series.runs.iter();
     let tags: Result<SeedTags, _> = runs
         .map(|run| test_tags(&entry.folder, arm, run.seed))
@@ -166,8 +167,13 @@ fn check(args: &CompareArgs, entry: &Entry<'_>, global: Global) -> anyhow::Resul
         load_tokenizer(&path, &ModelDir::open(&path)?.config)?;
     }
     let epochs = ("epochs", args.epochs.map(Into::into));
-    let set = assignments(args, entry);
-    configuration::<FinetuneConfig>(&args.recipe, &set, &[epochs, args.precision()])?;
+    let (preset, set) = (preset(entry), assignments(args, entry));
+    configuration_over::<FinetuneConfig>(
+        (RANDOM, &preset),
+        &args.recipe,
+        &set,
+        &[epochs, args.precision()],
+    )?;
     Ok(())
 }
 
@@ -175,12 +181,19 @@ fn check(args: &CompareArgs, entry: &Entry<'_>, global: Global) -> anyhow::Resul
 fn assignments(args: &CompareArgs, entry: &Entry<'_>) -> Vec<String> {
     let mut set = args.set.clone();
     if entry.random {
-        let own = [FLAT, RANDOM_INIT_RATES].into_iter();
-        // What was said for every model holds for this one.
-        set.extend(own.filter(|own| !sets(&args.set, own)).map(str::to_owned));
         set.extend(args.set_random.iter().cloned());
     }
     set
+}
+
+/// What a model without pretraining wants, where nothing else is asked for, for every model or for this one.
+fn preset(entry: &Entry<'_>) -> Vec<(&'static str, Value)> {
+    if !entry.random {
+        return Vec::new();
+    }
+    let mut preset = Arm::RandomInit.preset();
+    preset.push(("learning_rates", Value::from(RANDOM_INIT_RATES.to_vec())));
+    preset
 }
 
 /// Says that a model's part is not done, and what to do.
@@ -200,7 +213,7 @@ fn run_child(args: &CompareArgs, entries: &[Entry<'_>], global: Global) -> anyho
     let Some(entry) = args.child_finetune.and_then(|at| entries.get(at)) else {
         return Err(output::usage("no model at that place", "run `compare`"));
     };
-    let set = assignments(args, entry);
+    let (preset, set) = (preset(entry), assignments(args, entry));
     let args = FinetuneArgs {
         model: Some(entry.model.to_owned()),
         train: Some(args.train.clone()),
@@ -221,5 +234,5 @@ fn run_child(args: &CompareArgs, entries: &[Entry<'_>], global: Global) -> anyho
         device: args.device.clone(),
     };
     let json = true;
-    finetune::run(&args, Global { json, ..global })
+    finetune::run_over(&preset, &args, Global { json, ..global })
 }

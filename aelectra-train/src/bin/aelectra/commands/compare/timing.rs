@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use aelectra_data::ner::{LabelSet, align, labels_for};
+use aelectra_data::ner::{align, labels_for};
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::init::Initializer;
@@ -13,7 +13,9 @@ use aelectra_model::{
 use aelectra_train::config::finetune::FinetuneConfig;
 use aelectra_train::finetune::batches::epoch_batches;
 use aelectra_train::finetune::step::NerSteps;
-use aelectra_train::ner::tagger::{length_sorted_batches, load_tokenizer, window_input};
+use aelectra_train::ner::tagger::{
+    TaggerSettings, length_sorted_batches, load_tokenizer, longest_window, window_input,
+};
 use aelectra_train::optimizer::Adam;
 use aelectra_train::schedule::Schedule;
 use aelectra_train::system::resident_memory;
@@ -58,23 +60,16 @@ pub(super) fn measure(
     let read = args.read.options(&recipe.map_label)?;
     let train = read_labelled(&args.train, &read)?;
     let test = read_labelled(&args.test, &read)?;
-    let labels = if recipe.special_classes {
-        LabelSet::original()
-    } else {
-        LabelSet::infer(&[&train])
-    };
+    let labels = recipe.label_set(&train);
     let device = args.device.spec()?.open()?.autodiff();
     let (model, config, tokenizer) = open(entry, labels.len(), &device, global)?;
-    let max_length = recipe
-        .max_length
-        .min(config.max_position_embeddings)
-        .min(tokenizer.options().model_max_length);
+    let windows = TaggerSettings::of_training(&recipe, longest_window(&config, &tokenizer));
     let cut = |data: &aelectra_data::ner::NerDataset| {
         align(
             &tokenizer,
             data.sentences.iter().map(|s| s.tokens.as_slice()),
-            max_length,
-            recipe.stride.min(max_length / 4),
+            windows.max_length,
+            windows.stride,
         )
     };
     let train_windows = cut(&train)?;

@@ -14,7 +14,9 @@ use aelectra_model::{DeviceSpec, Precision};
 use aelectra_train::config::finetune::FinetuneConfig;
 use aelectra_train::config::pretrain::PretrainConfig;
 use aelectra_train::export::ModelCard;
-use aelectra_train::finetune::{Data, Encoder, SeriesOptions, SeriesSummary, Steering, run_series};
+use aelectra_train::finetune::{
+    Arm, Data, Encoder, SeriesOptions, SeriesSummary, Steering, run_series,
+};
 use aelectra_train::ner::{TaggedText, Tagger, tag_texts};
 use aelectra_train::pretrain::{self, PretrainSummary};
 use aelectra_train::sink::EventBus;
@@ -46,8 +48,6 @@ const NER: [(&str, &str); 3] = [
 
 /// Folder of the examples in the run.
 const SHARDS: &str = "shards";
-/// The series whose model is kept.
-const PRETRAINED: &str = "pretrained";
 /// Word pieces of the demo's vocabulary.
 const VOCAB_SIZE: usize = 3500;
 /// Length of the demo's examples.
@@ -186,8 +186,7 @@ impl<'t> Walk<'_, 't> {
         // dev, and no layer-wise decay, which would freeze its lower layers at random values.
         let without = FinetuneConfig {
             learning_rates: RANDOM_INIT_RATES.to_vec(),
-            layerwise_decay: 1.0,
-            ..with.clone()
+            ..Arm::RandomInit.adapt(&with)
         };
         let (pretraining, _): (PretrainConfig, _) = configuration("demo", &self.args.set, &[])?;
         let source = ModelDir::open(&self.run.discriminator())?;
@@ -195,16 +194,16 @@ impl<'t> Walk<'_, 't> {
         let pretrained = Encoder::Pretrained(&source);
         let device = device.clone().autodiff();
         let steering = Steering::new(self.run, self.bus, self.stop);
-        let series = |encoder: &Encoder<'_>, config: &FinetuneConfig, arm: &str| {
+        let series = |encoder: &Encoder<'_>, config: &FinetuneConfig, arm: Arm| {
             let options = SeriesOptions {
                 run: self.run,
                 seeds: self.args.seeds,
                 devices: std::slice::from_ref(&device),
                 bus: self.bus,
                 steering: &steering,
-                arm: Some(arm),
+                arm: Some(arm.name()),
                 sentences: None,
-                save_model: arm == PRETRAINED,
+                save_model: arm == Arm::Pretrained,
             };
             let series = run_series(encoder, &data, config, &options, &card())?;
             let whole = (!series.interrupted).then(|| series.summary(config.epochs));
@@ -212,8 +211,8 @@ impl<'t> Walk<'_, 't> {
         };
         // A network this small keeps one core busy, so the two series run side by side.
         let (with, without) = std::thread::scope(|scope| {
-            let random = scope.spawn(|| series(&random, &without, "random_init"));
-            let pretrained = series(&pretrained, &with, PRETRAINED);
+            let random = scope.spawn(|| series(&random, &without, Arm::RandomInit));
+            let pretrained = series(&pretrained, &with, Arm::Pretrained);
             let random = random
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
