@@ -1,13 +1,15 @@
 //! From text to vocabulary to shards to batches.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aelectra_data::corpus::CorpusOptions;
 use aelectra_data::pretrain::{
-    BatchLoader, BatchSource, Packing, PrepareOptions, PrepareReport, ShardSet, Split, prepare,
+    BatchLoader, BatchSource, Packing, PrepareOptions, PrepareReport, PretrainBatch, ShardSet,
+    Split, prepare,
 };
 use aelectra_data::rng::KeyedRng;
 use aelectra_data::vocab::{VocabularyOptions, WordPieceTokenizer, train_vocabulary};
@@ -388,4 +390,107 @@ fn batches_are_a_function_of_the_step() {
         let found = falling.policy_at(step).mask_prob;
         assert!((found - share).abs() < 1e-12, "{step}: {found}");
     }
+}
+
+/// What the generator is given and is not, over an epoch and the next.
+#[test]
+fn a_batch_hides_what_is_to_be_guessed() {
+    let dir = tempfile::tempdir().unwrap();
+    let corpus = write_corpus(dir.path());
+    let tokenizer = vocabulary(&corpus);
+    let out = dir.path().join("shards");
+    run(&tokenizer, &corpus, out.clone());
+    let set = Arc::new(ShardSet::open(&out).unwrap());
+    let (mask, all) = (tokenizer.special().mask, set.len(Split::Train));
+    let source = BatchSource::new(set, Split::Train, 7, all).unwrap();
+    let epochs = [0, 1].map(|step| source.batch(step).unwrap());
+    let (mut masked, mut drawn) = (0, 0);
+    for batch in &epochs {
+        for (slot, (&given, &original)) in batch.masked_ids.iter().zip(&batch.input_ids).enumerate()
+        {
+            if batch.masked_rows.binary_search(&(slot as u32)).is_ok() {
+                assert!([mask, original].contains(&given), "{given} for {original}");
+                masked += usize::from(given == mask);
+                drawn += 1;
+            } else {
+                assert_eq!(given, original, "slot {slot} was not drawn");
+            }
+        }
+    }
+    // 85 % of what is drawn is masked in the reference.
+    let share = f64::from(masked as u32) / f64::from(drawn as u32);
+    assert!(
+        drawn > 5_000 && (0.83..0.87).contains(&share),
+        "{share} of {drawn}"
+    );
+
+    // Each example once an epoch, and other tokens of it drawn.
+    let by_example = |batch: &PretrainBatch| {
+        let mut of = BTreeMap::new();
+        for (row, ids) in batch.input_ids.chunks(batch.seq_len).enumerate() {
+            let cells = row * batch.seq_len..(row + 1) * batch.seq_len;
+            let drawn: Vec<usize> = batch
+                .masked_rows
+                .iter()
+                .map(|&slot| slot as usize)
+                .filter(|slot| cells.contains(slot))
+                .map(|slot| slot - cells.start)
+                .collect();
+            of.entry(ids.to_vec()).or_insert_with(Vec::new).push(drawn);
+        }
+        of
+    };
+    let [first, second] = [&epochs[0], &epochs[1]].map(by_example);
+    let counts = |of: &BTreeMap<Vec<u32>, Vec<Vec<usize>>>| -> Vec<(Vec<u32>, usize)> {
+        of.iter()
+            .map(|(ids, drawn)| (ids.clone(), drawn.len()))
+            .collect()
+    };
+    assert_eq!(counts(&first), counts(&second));
+    assert_ne!(epochs[0].input_ids, epochs[1].input_ids, "another order");
+    let same = first
+        .iter()
+        .filter(|(ids, drawn)| second[*ids] == **drawn)
+        .count();
+    assert!(
+        same * 10 < first.len(),
+        "{same} of {} drawn alike",
+        first.len()
+    );
+}
+
+#[test]
+fn the_second_segment_has_its_type() {
+    let dir = tempfile::tempdir().unwrap();
+    let corpus = write_corpus(dir.path());
+    let tokenizer = vocabulary(&corpus);
+    let options = PrepareOptions {
+        corpus,
+        out: dir.path().join("shards"),
+        max_length: 32,
+        packing: Packing::Electra,
+        ..PrepareOptions::default()
+    };
+    prepare(&tokenizer, &options, &|_| {}).unwrap();
+    let set = Arc::new(ShardSet::open(&options.out).unwrap());
+    let source = BatchSource::new(set, Split::Train, 7, 200).unwrap();
+    let batch = source.batch(0).unwrap();
+    let mut pairs = 0;
+    for (row, &length) in batch.lengths.iter().enumerate() {
+        let of = |all: &[u32]| all[row * 32..][..32].to_vec();
+        let (ids, types) = (of(&batch.input_ids), of(&batch.token_type_ids));
+        let first = ids
+            .iter()
+            .position(|&id| id == tokenizer.special().sep)
+            .unwrap()
+            + 1;
+        assert!(types[..first].iter().all(|&kind| kind == 0), "row {row}");
+        assert!(
+            types[first..length].iter().all(|&kind| kind == 1),
+            "row {row}"
+        );
+        assert!(types[length..].iter().all(|&kind| kind == 0), "row {row}");
+        pairs += usize::from(first < length);
+    }
+    assert!(pairs > 100, "{pairs} of 200 are pairs");
 }

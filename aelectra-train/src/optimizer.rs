@@ -365,6 +365,81 @@ mod tests {
 
     use super::*;
 
+    /// `run_optimization` of the reference excludes LayerNorm and biases.
+    #[test]
+    fn biases_and_layer_norms_do_not_decay() {
+        for (path, decays) in [
+            ("electra.embeddings.word_embeddings.weight", true),
+            ("electra.encoder.layer.0.attention.query.weight", true),
+            ("electra.encoder.layer.0.output.dense.bias", false),
+            ("electra.encoder.layer.0.output.layer_norm.weight", false),
+            ("electra.embeddings.layer_norm.bias", false),
+            ("predictions.bias", false),
+        ] {
+            assert_eq!(is_decayed(path), decays, "{path}");
+        }
+        let device = device::for_tests();
+        let layer = Linear::new(2, 3, &mut Initializer::zeros(&device));
+        let adam = Adam::new(AdamConfig::default(), &layer);
+        for info in parameters::list(&layer) {
+            let decay = adam.groups[&info.id].weight_decay;
+            let expected = if info.path == "weight" {
+                AdamConfig::default().weight_decay
+            } else {
+                0.0
+            };
+            assert!((decay - expected).abs() < 1e-12, "{}: {decay}", info.path);
+        }
+    }
+
+    /// From a weight and a bias of 0, at a rate of 0.1, with gradients of 0.5 and then of -0.5 for the weight: by Kingma and
+    /// Ba's correction the first moves it by a whole rate, and the second back by 0.005 / 0.19 of two of them.
+    #[test]
+    fn bias_correction_is_of_the_step_that_is_taken() {
+        let device = device::for_tests().autodiff();
+        let config = AdamConfig {
+            bias_correction: true,
+            weight_decay: 0.0,
+            epsilon: 1e-8,
+            max_grad_norm: 0.0,
+            ..AdamConfig::default()
+        };
+        let step = |layer: Linear, adam: &mut Adam, x: f32| {
+            let loss = (layer.weight.val() * x).sum() + layer.bias.val().sum();
+            let value = loss.clone().inner();
+            let gradients = GradientsParams::from_grads(loss.backward(), &layer);
+            adam.step(layer, gradients, value, 0.1).0
+        };
+        let weight = |layer: &Linear| {
+            let mut found = f32::NAN;
+            let read = parameters::for_each::<_, ()>(layer, |path, data| {
+                if path == "weight" {
+                    found = data.iter::<f32>().next().unwrap_or(f32::NAN);
+                }
+                Ok(())
+            });
+            read.expect("reads");
+            found
+        };
+        let layer = Linear::new(1, 1, &mut Initializer::zeros(&device));
+        let mut adam = Adam::new(config, &layer);
+        let layer = step(layer, &mut adam, 0.5);
+        assert!((weight(&layer) + 0.1).abs() < 1e-6, "{}", weight(&layer));
+        // As a resume has it: the number of steps comes from the checkpoint.
+        let mut resumed = Adam::new(config, &layer);
+        let state = adam.state(&layer);
+        let read = |name: &str| Ok(state.get(name).map(|(_, values)| values.clone()));
+        resumed.restore(&layer, 1, &device, read).expect("restores");
+        for adam in [&mut adam, &mut resumed] {
+            let layer = step(layer.clone(), adam, -0.5);
+            assert!(
+                (weight(&layer) + 0.094_737).abs() < 1e-6,
+                "{}",
+                weight(&layer)
+            );
+        }
+    }
+
     #[test]
     fn moments_that_are_not_those_of_the_parameters_are_refused() {
         let device = device::for_tests();

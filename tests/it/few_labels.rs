@@ -286,6 +286,47 @@ fn the_loss_tells_epochs_apart_where_f1_does_not() {
     let (by_f1, by_loss) = (of("best"), of("loss"));
     assert_eq!((&by_f1["epoch"], &by_loss["epoch"]), (&1.into(), &3.into()));
     assert_eq!(by_f1["dev_f1"], by_loss["dev_f1"]);
+    // The weights are those of the epoch that is named, not of the last one.
+    let model = |selection: &str| {
+        let run = folder.path().join(selection).join("run");
+        std::fs::read(run.join("model/model.safetensors")).expect("a model")
+    };
+    assert!(model("best") != model("loss"));
+    // The schedule: a rate of 1e-3 is reached after half of the eight steps, and the decay acts from the first on.
+    let out = folder.path().join("rates");
+    std::fs::create_dir(&out).expect("made");
+    let more = [
+        "--epochs",
+        "2",
+        "--set",
+        "learning_rates=[1e-3]",
+        "--set",
+        "warmup_share=0.5",
+        "--set",
+        "batch_size=6",
+    ];
+    finetune(&out, &more);
+    let events = std::fs::read_to_string(out.join("run/events.jsonl")).expect("events");
+    let rates: Vec<(u64, f64, u64)> = events
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+        .filter(|event| event["kind"] == "ner_step")
+        .map(|event| {
+            let of = |key: &str| event[key].as_u64().expect("a number");
+            let rate = event["lr"].as_f64().expect("a rate");
+            (of("step"), rate, of("total_steps"))
+        })
+        .collect();
+    assert_eq!(rates.len(), 8, "{rates:?}");
+    for (step, rate, total) in rates {
+        let (taken, total) = ((step - 1) as f64, total as f64);
+        let warmup = (taken / (total * 0.5).round()).min(1.0);
+        let expected = 1e-3 * warmup * (1.0 - taken / total);
+        assert!(
+            (rate - expected).abs() < 1e-9,
+            "step {step}: {rate}, not {expected}"
+        );
+    }
 }
 
 #[test]

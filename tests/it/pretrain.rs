@@ -311,6 +311,75 @@ fn an_evaluation_takes_as_many_examples_as_asked_for() {
     assert!(losses[0].1 != losses[1].1 && losses[1].1 != losses[2].1);
 }
 
+/// Of its only evaluation, or else of its last step.
+fn losses_of(scene: &Scene, out: &str, kind: &str) -> [f64; 2] {
+    let mut events = scene.events(out).into_iter();
+    let last = events.rfind(|event| event["kind"] == kind);
+    let last = last.expect("such an event");
+    ["mlm_loss", "rtd_loss"].map(|name| last[name].as_f64().expect("a loss"))
+}
+
+/// The same weights have the same held-out losses, whatever the seed and the dropout of the run.
+#[test]
+fn a_measurement_is_of_the_weights_alone() {
+    let scene = Scene::new();
+    pretrain(&scene, "first", "2", &[]);
+    let (generator, discriminator) = (scene.at("first/generator"), scene.at("first/discriminator"));
+    let measured = |out: &str, own: &[&str]| {
+        let same = [
+            "--init-generator",
+            &generator,
+            "--init-discriminator",
+            &discriminator,
+            "--set",
+            "learning_rate=0",
+            "--set",
+            "eval_every=1",
+        ];
+        pretrain(&scene, out, "1", &[&same[..], own].concat());
+        losses_of(&scene, out, "eval")
+    };
+    let one = measured("one", &["--seed", "1"]);
+    assert_eq!(measured("two", &["--seed", "2"]), one);
+    let dropout = [
+        "--set",
+        "model.hidden_dropout_prob=0.5",
+        "--set",
+        "model.attention_probs_dropout_prob=0.5",
+    ];
+    assert_eq!(measured("dropped", &dropout), one);
+    // What trains them is not the same.
+    let trained = ["one", "two", "dropped"].map(|out| losses_of(&scene, out, "step"));
+    assert!(trained[0] != trained[1] && trained[0] != trained[2]);
+}
+
+/// A setting that departs from the reference is in what is trained.
+#[test]
+fn each_departure_is_in_the_losses() {
+    let scene = Scene::new();
+    let trained = |out: &str, own: &str| {
+        let more = [
+            "--set",
+            "schedule_steps=4",
+            "--set",
+            "log_every=1",
+            "--set",
+            own,
+        ];
+        pretrain(&scene, out, "4", &more);
+        losses_of(&scene, out, "step")
+    };
+    let [mlm, rtd] = trained("plain", "mask_prob=0.15");
+    assert_eq!(trained("same", "mask_prob=0.15"), [mlm, rtd]);
+    for (out, own) in [
+        ("words", "whole_word_masking=true"),
+        ("fewer", "mask_prob_end=0.05"),
+    ] {
+        assert!((trained(out, own)[0] - mlm).abs() > 1e-4, "{own}");
+    }
+    assert!((trained("warm", "sampling_temperature=3")[1] - rtd).abs() > 1e-5);
+}
+
 /// An interruption between a checkpoint and its evaluation leaves weights that nobody measured.
 #[test]
 fn what_an_interruption_left_unmeasured_is_measured_on_resume() {

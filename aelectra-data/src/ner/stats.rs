@@ -313,6 +313,46 @@ mod tests {
     }
 
     #[test]
+    fn quantiles_lie_between_neighbours() {
+        let values = [0.0, 1.0, 2.0, 3.0, 4.0];
+        let found = [0.0, 0.025, 0.5, 0.975, 1.0].map(|share| quantile(&values, share));
+        let expected = [0.0, 0.1, 2.0, 3.9, 4.0];
+        let apart = found.iter().zip(expected).map(|(a, b)| (a - b).abs());
+        assert!(apart.into_iter().all(|apart| apart < 1e-12), "{found:?}");
+    }
+
+    #[test]
+    fn a_difference_has_its_sign_and_runs_are_averaged() {
+        let gold = predictions(0, 10);
+        let [eight, two] = [predictions(0, 8), predictions(8, 2)];
+        let resampling = Resampling {
+            rounds: 500,
+            seed: 1,
+        };
+        let paired = |a: &[Vec<Vec<String>>], b: &[Vec<Vec<String>>]| {
+            let found = paired_bootstrap(&gold, a, b, Mode::Strict, resampling).expect("resamples");
+            [found.low, found.high]
+        };
+        let [a, b] = [vec![eight.clone()], vec![two.clone()]];
+        let [low, high] = paired(&a, &b);
+        assert!(0.0 < low && low < high, "{low} {high}");
+        assert_eq!(paired(&b, &a), [-high, -low]);
+        assert_eq!(paired(&a, &a), [0.0, 0.0]);
+        // The same run twice is the run.
+        let [aa, bb] = [vec![eight.clone(); 2], vec![two; 2]];
+        assert_eq!(paired(&aa, &bb), [low, high]);
+        let once = bootstrap(&gold, &a, Mode::Strict, resampling).expect("resamples");
+        assert_eq!(
+            bootstrap(&gold, &aa, Mode::Strict, resampling).expect("resamples"),
+            once
+        );
+        let p = |a: &[Vec<Vec<String>>], b: &[Vec<Vec<String>>]| {
+            paired_randomization(&gold, a, b, Mode::Strict, resampling).expect("swaps")
+        };
+        assert_eq!(p(&aa, &bb), p(&a, &b));
+    }
+
+    #[test]
     fn randomization_tells_same_from_different() {
         let gold = predictions(0, 10);
         let p = |a: Vec<Vec<String>>, b: Vec<Vec<String>>| {

@@ -312,4 +312,49 @@ mod tests {
         );
         assert!((short / n - 0.05).abs() < 0.02, "short {}", short / n);
     }
+
+    /// A first segment of about half of what there is room for: 62 of 128 is 60 tokens and two marks, and the sentence that
+    /// would go beyond belongs to it half of the time (`create_pretraining_data.py` of the reference).
+    #[test]
+    fn segments_of_a_pair_are_about_as_long() {
+        let document: Vec<Vec<u32>> = (0..100_000).map(|_| vec![7, 8, 9, 10]).collect();
+        let (examples, _) = pack(Packing::Electra, 128, &[document]);
+        let whole = |example: &&Example| {
+            example.input_ids.len() >= 128 && example.first_segment < example.input_ids.len()
+        };
+        let firsts: Vec<usize> = examples
+            .iter()
+            .filter(whole)
+            .map(|example| example.first_segment)
+            .collect();
+        assert!(firsts.len() > 1_000 && firsts.iter().all(|first| [62, 66].contains(first)));
+        let longer = firsts.iter().filter(|&&first| first == 66).count() as f64;
+        let share = longer / firsts.len() as f64;
+        assert!((0.4..0.6).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn an_example_is_of_one_document() {
+        let documents = [vec![vec![10, 11], vec![12]], vec![vec![20]]];
+        let (examples, _) = pack(Packing::Electra, 16, &documents);
+        let mixed = |example: &Example| {
+            let ids = &example.input_ids;
+            ids.contains(&20) && ids.iter().any(|id| (10..20).contains(id))
+        };
+        assert!(examples.len() == 2 && !examples.iter().any(mixed));
+    }
+
+    /// Pieces whose number leaves 6 by 7 go on with a word.
+    #[test]
+    fn full_examples_begin_with_a_word() {
+        let sentence: Vec<u32> = (0..3_000)
+            .map(|at| if at % 3 == 0 { 14 } else { 13 })
+            .collect();
+        let (examples, _) = pack(Packing::Full, 12, &[vec![sentence]]);
+        assert!(examples.len() > 200);
+        // Words of three pieces: three of them in the ten that there is room for.
+        for example in &examples[..examples.len() - 1] {
+            assert_eq!((example.input_ids[1], example.input_ids.len()), (14, 11));
+        }
+    }
 }

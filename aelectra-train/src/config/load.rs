@@ -178,6 +178,20 @@ mod tests {
         );
     }
 
+    /// Every recipe that comes with the program can be loaded and describes something.
+    #[test]
+    fn each_recipe_is_one() {
+        for (name, _) in PretrainConfig::RECIPES {
+            let (config, _) = load::<PretrainConfig>(&Sources::recipe(name)).unwrap();
+            assert!(config.batch_size > 0, "{name}");
+        }
+        for (name, _) in FinetuneConfig::RECIPES {
+            let (config, _) = load::<FinetuneConfig>(&Sources::recipe(name)).unwrap();
+            assert!(config.epochs > 0, "{name}");
+        }
+        assert!(PretrainConfig::RECIPES.len() > 5 && FinetuneConfig::RECIPES.len() > 4);
+    }
+
     #[test]
     fn one_environment_serves_both_configurations() {
         let environment = environment(&[

@@ -359,6 +359,30 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_word_has_the_tag_of_its_first_piece() {
+        let device = aelectra_model::device::for_tests();
+        let pieces = ["a", "##b"].map(String::from);
+        let init = Initializer::zeros(&device);
+        let tagger = tiny(pieces, &["O", "B-PER", "I-PER"], init, 12, 4);
+        let windows = tagger.windows([&["ab"][..]]).expect("windows");
+        let logs = |shares: [f32; 3]| shares.map(f32::ln);
+        let nothing = logs([0.98, 0.01, 0.01]);
+        // [CLS], a, ##b, [SEP].
+        let of_pieces = [
+            nothing,
+            logs([0.05, 0.9, 0.05]),
+            logs([0.9, 0.05, 0.05]),
+            nothing,
+        ];
+        let scores = ClassScores {
+            classes: 3,
+            windows: vec![of_pieces.concat()],
+        };
+        let tagged = tagger.decode(&windows, &scores).expect("tags");
+        assert_eq!(tagger.tags().label(tagged[0][0].tag), "B-PER");
+    }
+
+    #[test]
     fn scores_that_are_no_numbers_are_not_taken_for_nothing_found() {
         let device = aelectra_model::device::for_tests();
         let pieces = ["a", "b"].map(String::from);

@@ -304,7 +304,11 @@ fn failed(device: &NamedDevice, reason: &str) -> TrainError {
 
 #[cfg(test)]
 mod tests {
+    use aelectra_model::tally::Counts;
+    use aelectra_model::transfer::receive;
+
     use super::*;
+    use crate::pretrain::weights::fresh_model;
 
     #[test]
     fn a_device_that_dies_is_an_error_that_names_it() {
@@ -325,5 +329,103 @@ mod tests {
         assert_eq!(shares(8, 4), [0..2, 2..4, 4..6, 6..8]);
         assert_eq!(shares(2, 3), [0..1, 1..2, 2..2]);
         assert_eq!(shares(5, 1).as_slice(), std::slice::from_ref(&(0..5)));
+    }
+
+    /// Two rows of four, the second of one token; a token drawn in each, of three that there is room for.
+    fn batch(kinds: [u32; 8]) -> PretrainBatch {
+        let input_ids = vec![5, 6, 7, 0, 8, 0, 0, 0];
+        let mut masked_ids = input_ids.clone();
+        masked_ids[1] = 4;
+        masked_ids[4] = 4;
+        PretrainBatch {
+            batch_size: 2,
+            seq_len: 4,
+            masked_labels: vec![6, 8],
+            token_type_ids: kinds.to_vec(),
+            lengths: vec![3, 1],
+            input_ids,
+            masked_ids,
+            masked_rows: vec![1, 4],
+            max_predictions: 3,
+            epoch: 0,
+        }
+    }
+
+    fn config(dropout: f64) -> PretrainConfig {
+        let mut config = PretrainConfig::default();
+        config.model.embedding_size = 8;
+        config.model.hidden_size = 16;
+        config.model.num_hidden_layers = 1;
+        config.model.num_attention_heads = 2;
+        config.model.intermediate_size = 16;
+        config.model.hidden_dropout_prob = dropout;
+        config.model.attention_probs_dropout_prob = dropout;
+        // Wide enough that another input is another loss.
+        config.model.initializer_range = 0.5;
+        config.generator_size = 0.5;
+        config.batch_size = 2;
+        config.mlm_weight = 2.0;
+        config.rtd_weight = 5.0;
+        config
+    }
+
+    /// The loss, and the sums that it is made of.
+    fn found(config: &PretrainConfig, kinds: [u32; 8], step: u64) -> (f64, Counts) {
+        let device = aelectra_model::device::for_tests().autodiff();
+        let model = fresh_model(config, 12, 0, &device);
+        let found = share(&model, config, &batch(kinds), 0..2, step, &device).expect("computes");
+        let loss = f64::from(receive(found.loss)[0]);
+        (
+            loss,
+            Counts::from_values(&receive(found.tally.into_tensor())),
+        )
+    }
+
+    const ONE_SEGMENT: [u32; 8] = [0; 8];
+
+    /// Two tokens are drawn and four are there: neither the slots nor the padding count.
+    #[test]
+    fn losses_are_means_over_what_is_there() {
+        let (loss, counts) = found(&config(0.0), ONE_SEGMENT, 0);
+        let expected = 2.0 * counts.mlm_loss_sum / 2.0 + 5.0 * counts.rtd_loss_sum / 4.0;
+        assert!(counts.mlm_loss_sum > 0.1 && counts.rtd_loss_sum > 0.1);
+        let apart = (loss / expected - 1.0).abs();
+        assert!(apart < 1e-5, "{loss}, not {expected}");
+    }
+
+    #[test]
+    fn every_step_has_noise_of_its_own() {
+        let mlm = |step| found(&config(0.3), ONE_SEGMENT, step).1.mlm_loss_sum;
+        assert!((mlm(0) - mlm(0)).abs() < 1e-9, "the same step");
+        assert!((mlm(0) - mlm(1)).abs() > 1e-4, "another step");
+    }
+
+    #[test]
+    fn segments_reach_both_networks() {
+        let of = |kinds| found(&config(0.0), kinds, 0).1;
+        let (one, two) = (of(ONE_SEGMENT), of([0, 0, 1, 0, 0, 0, 0, 0]));
+        let apart = |a: f64, b: f64| (a - b).abs() > 1e-3;
+        assert!(apart(one.mlm_loss_sum, two.mlm_loss_sum), "the generator");
+        assert!(
+            apart(one.rtd_loss_sum, two.rtd_loss_sum),
+            "the discriminator"
+        );
+    }
+
+    /// At almost no temperature the best guess is drawn; at a very high one anything is.
+    #[test]
+    fn the_temperature_reaches_the_samples() {
+        let losses = |temperature: f64| {
+            let mut config = config(0.0);
+            config.sampling_temperature = temperature;
+            let drawn = (0..20).map(|step| found(&config, ONE_SEGMENT, step).1);
+            drawn
+                .map(|counts| counts.rtd_loss_sum)
+                .collect::<Vec<f64>>()
+        };
+        let (cold, hot) = (losses(1e-4), losses(100.0));
+        let differ = |losses: &[f64]| losses.iter().any(|loss| (loss - losses[0]).abs() > 1e-4);
+        assert!(!differ(&cold), "the same guesses every time: {cold:?}");
+        assert!(differ(&hot), "other samples every time: {hot:?}");
     }
 }
