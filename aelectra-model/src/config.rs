@@ -441,8 +441,10 @@ impl ElectraConfig {
                 // `transformers` does not write its default of two classes.
                 return Ok(vec!["LABEL_0".to_owned(), "LABEL_1".to_owned()]);
             }
-            return Err(ModelError::invalid("the configuration has no id2label")
-                .with_hint("fine-tune the model first (`aelectra finetune`)"));
+            return Err(
+                ModelError::invalid("this model has no entity classes (no id2label)")
+                    .with_hint("fine-tune the model first (`aelectra finetune`)"),
+            );
         }
         if self.id2label.keys().copied().ne(0..self.id2label.len()) {
             return Err(ModelError::invalid(

@@ -76,8 +76,8 @@ impl Exit {
 
 impl Options {
     pub(crate) fn is_ascii(&self) -> bool {
-        self.ascii
-            .unwrap_or_else(|| !locale_is_utf8(|name| std::env::var(name).ok()))
+        let variable = |name: &str| std::env::var(name).ok();
+        self.ascii.unwrap_or_else(|| !draws_braille(variable))
     }
 
     /// Whether neither a flag nor `NO_COLOR` chose the theme.
@@ -91,9 +91,22 @@ impl Options {
             // Colour was declined for all programs; the choice between colours is then void.
             _ if no_color => ThemeName::Mono,
             Some(theme) => theme,
+            None if is_light(std::env::var("COLORFGBG").ok().as_deref()) => ThemeName::Light,
             None => ThemeName::Dark,
         }
     }
+}
+
+/// Whether a terminal says that its background is light: `foreground;background` of the 16 colours, as rxvt, Konsole and
+/// others set it.
+fn is_light(colours: Option<&str>) -> bool {
+    let background = colours.and_then(|colours| colours.rsplit(';').next());
+    matches!(background, Some("7" | "15"))
+}
+
+/// Whether curves of dots can be drawn: the fonts of Linux' own console have no braille.
+fn draws_braille(get: impl Fn(&str) -> Option<String>) -> bool {
+    get("TERM").as_deref() != Some("linux") && locale_is_utf8(get)
 }
 
 /// Whether the locale's encoding is UTF-8: the first of these that is set decides (POSIX).

@@ -34,11 +34,11 @@ pub(crate) fn page(state: &State) -> String {
     );
     section(&mut page, "Run", &about(run));
     if run.steps.last_step().is_some() {
-        section(&mut page, "Curves", &svg::curves(state));
+        section(&mut page, "Curves", &svg::pretraining(state));
     }
     if !run.ner.tracks.is_empty() {
         section(&mut page, "Named entities by seed", &seeds(run));
-        section(&mut page, "F1 on dev by epoch", &epochs(run));
+        section(&mut page, "F1 on dev by epoch", &svg::f1_by_epoch(run));
         if let Some((track, scores)) = best(run) {
             let split = scores.split.as_deref().unwrap_or("dev");
             let what = format!("{}, epoch {}, {split}", track.name(), scores.epoch);
@@ -202,64 +202,6 @@ fn with_interval(scores: Option<&NerEvalEvent>) -> String {
         Some([low, high]) => format!("{f1} ({:.1}–{:.1})", 100.0 * low, 100.0 * high),
         None => f1,
     }
-}
-
-/// Width and height of the picture of epochs, and the room around its lines.
-const WIDTH: f64 = 620.0;
-const HEIGHT: f64 = 260.0;
-const MARGIN: f64 = 40.0;
-
-/// F1 on dev over epochs, a line a seed.
-fn epochs(run: &RunStore) -> String {
-    let tracks: Vec<&NerTrack> = run
-        .ner
-        .tracks
-        .iter()
-        .filter(|t| t.trial.is_none())
-        .collect();
-    let last = tracks
-        .iter()
-        .filter_map(|track| Some(track.dev.last()?.epoch))
-        .max();
-    let across = |epoch: u64| {
-        let share = (epoch as f64 - 1.0) / (last.unwrap_or(1) as f64 - 1.0).max(1.0);
-        MARGIN + share * (WIDTH - 2.0 * MARGIN)
-    };
-    let down = |f1: f64| MARGIN / 2.0 + (1.0 - f1.clamp(0.0, 1.0)) * (HEIGHT - 1.5 * MARGIN);
-    let mut text = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{HEIGHT}\" \
-         viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" font-size=\"11\">\n"
-    );
-    for fifth in 0..=5 {
-        let share = f64::from(fifth) / 5.0;
-        let y = down(share);
-        svg::path(
-            &mut text,
-            &format!("M{MARGIN} {y:.1}H{}", WIDTH - MARGIN),
-            "#ddd",
-            "",
-        );
-        let label = format!("{:.0}", 100.0 * share);
-        svg::text(&mut text, (MARGIN - 6.0, y + 4.0), "end", "#555", &label);
-    }
-    for epoch in [1, last.unwrap_or(1)] {
-        let place = (across(epoch), HEIGHT - MARGIN / 2.0);
-        svg::text(&mut text, place, "middle", "#555", &epoch.to_string());
-    }
-    for (number, track) in tracks.iter().enumerate() {
-        let color = format!("#{:06x}", svg::COLORS[number % svg::COLORS.len()]);
-        let mut line = String::new();
-        let scored = track
-            .dev
-            .iter()
-            .filter_map(|eval| Some((eval.epoch, eval.micro_f1?)));
-        for (epoch, f1) in scored.filter(|(_, f1)| f1.is_finite()) {
-            let command = if line.is_empty() { 'M' } else { 'L' };
-            let _ = write!(line, "{command}{:.1} {:.1}", across(epoch), down(f1));
-        }
-        svg::path(&mut text, &line, &color, " stroke-width=\"1.6\"");
-    }
-    text + "</svg>\n"
 }
 
 /// The seed with the best score on dev, and what is known of it: on test, or else on dev.

@@ -25,6 +25,8 @@ const fn kind(what: &'static str, hint: &'static str) -> Foreign {
 }
 
 const UNPACK: &str = "unpack it and give the files in it";
+const UNPACK_OR_SAVE: &str =
+    "unpack it and give the files in it; save an office document as plain text";
 const EXTRACT: &str =
     "extract the text first: plain text, or JSON Lines with a field `text` for each document";
 
@@ -52,7 +54,7 @@ const UTF32: Foreign = kind(
 
 #[rustfmt::skip]
 const MAGIC: [(usize, &[u8], Foreign); 24] = [
-    (0, b"PK\x03\x04", kind("a zip archive (or an office document)", UNPACK)),
+    (0, b"PK\x03\x04", kind("a zip archive (or an office document)", UNPACK_OR_SAVE)),
     (0, b"PK\x05\x06", kind("an empty zip archive", UNPACK)),
     (257, b"ustar", kind("a tar archive", UNPACK)),
     (0, b"7z\xbc\xaf\x27\x1c", kind("a 7-Zip archive", UNPACK)),

@@ -12,6 +12,12 @@ const UNPACKED_LIMIT: u64 = 2 << 30;
 
 /// The file's bytes, decompressed where the first of them say that they are compressed.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+    if path.is_dir() {
+        return Err(
+            DataError::parse(path, 0, "a file of labelled sentences", "a directory")
+                .with_hint("give one of its files; a model's directory is for `--model`"),
+        );
+    }
     let bytes = std::fs::read(path).map_err(DataError::io("read", path))?;
     if bytes.starts_with(b"PK\x03\x04") {
         return Err(

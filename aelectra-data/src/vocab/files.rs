@@ -57,10 +57,13 @@ pub(crate) fn read(dir: &Path) -> Result<Parts> {
         tokens
     } else {
         from_full.ok_or_else(|| {
-            DataError::invalid(format!(
-                "`{}` has neither vocab.txt nor tokenizer.json",
-                dir.display()
-            ))
+            DataError::invalid(match dir.is_dir() {
+                true => format!(
+                    "`{}` has neither vocab.txt nor tokenizer.json",
+                    dir.display()
+                ),
+                false => format!("there is no directory `{}`", dir.display()),
+            })
             .with_hint("give a tokenizer directory, such as one that `aelectra vocab` wrote")
         })?
     };

@@ -156,7 +156,13 @@ pub(crate) fn train_seed(
         train_seconds += seconds;
         trained_epochs = epoch;
         let dev = match drawn.dev.is_empty() {
-            true => OnDev::default(),
+            true => {
+                let all = config.epochs;
+                series.bus.log(format!(
+                    "seed {seed} epoch {epoch} of {all}: loss {loss:.4}, {seconds:.1} s"
+                ));
+                OnDev::default()
+            }
             false => {
                 let tagger = ready(&learner.model)?;
                 OnDev::of(

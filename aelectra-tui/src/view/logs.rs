@@ -79,8 +79,13 @@ fn newest(state: &State, buffer: &mut Buffer, area: Rect, back: usize, wrap: boo
         entries.push((line, rows));
     }
     if entries.is_empty() && height > 0 {
-        let text = "  nothing logged yet";
-        text::line(buffer, area, 0, text, theme.dim);
+        let text = match (state.screen, state.filters.logs.as_str()) {
+            (Screen::Logs, filter) if !filter.is_empty() => {
+                format!("  no line matches /{}", theme.foreign(filter))
+            }
+            _ => "  nothing logged yet".to_owned(),
+        };
+        text::line(buffer, area, 0, &text, theme.dim);
     }
     // The oldest line may not fit whole: its end is shown.
     let mut skip = used.saturating_sub(height);

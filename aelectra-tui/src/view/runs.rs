@@ -22,6 +22,9 @@ pub(crate) fn hit(state: &State, area: Rect, position: Position) -> Option<usize
     (row < state.listed().len()).then_some(row)
 }
 
+/// Columns of `20261128-231450-pretrain-2`, which a name has at least where one is so long.
+const NAME_WIDTH: usize = 26;
+
 pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let listed = state.listed();
@@ -32,9 +35,14 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let columns = &columns[shift..];
     let all = columns.len();
     let wanted: usize = columns.iter().map(|column| column.width + 1).sum();
+    // The names that the program gives are whole; the columns that have no room then are scrolled to.
+    let names = listed
+        .iter()
+        .map(|key| crate::format::width(&state.runs[*key].id));
+    let longest = names.max().unwrap_or(0).clamp(14, NAME_WIDTH);
     let name_width = usize::from(area.width)
         .saturating_sub(wanted + 5)
-        .clamp(14, 48);
+        .clamp(longest, 48);
     // Whole columns only: half a number is another number.
     let mut room = usize::from(area.width).saturating_sub(name_width + 4);
     let columns: Vec<_> = columns

@@ -75,6 +75,12 @@ pub(crate) fn run(args: &VocabArgs, global: Global) -> anyhow::Result<u8> {
     })?;
     bar.finish();
     note_oddities(&report.notes, &report.sources);
+    if report.vocab_size < args.vocab_size {
+        output::note(&format!(
+            "note: the text has {} word pieces, fewer than the {} that were asked for",
+            report.vocab_size, args.vocab_size
+        ));
+    }
     if let Some(warning) = report.unknown().warning_of("words") {
         output::note(&format!("warning: {warning}"));
     }

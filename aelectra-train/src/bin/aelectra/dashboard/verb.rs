@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use aelectra_data::run::RunDir;
 use aelectra_tui::{Options, Source};
 use clap::Args;
 
@@ -14,7 +15,7 @@ use crate::global::Global;
 /// demo run. When standard output is not a terminal it prints one line per interval.
 #[derive(Args, Debug)]
 pub(crate) struct DashboardArgs {
-    /// Run directories.
+    /// Run directories, or a folder of them, of which the latest is followed.
     #[arg(value_name = "RUN")]
     run: Vec<PathBuf>,
     /// Print one page of text and exit; with --json what `runs show --json` prints.
@@ -32,7 +33,7 @@ pub(crate) struct DashboardArgs {
     /// Colour theme: dark, light, colour-blind or mono.
     #[arg(long)]
     theme: Option<aelectra_tui::ThemeName>,
-    /// Write the curves to an SVG file and exit.
+    /// Write the curves to an SVG file and exit: of a pretraining, and F1 by epoch of a fine-tuning.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// Do not capture the mouse.
@@ -81,6 +82,13 @@ pub(crate) fn run(args: &DashboardArgs, global: Global) -> anyhow::Result<u8> {
         Source::Runs(vec![unpacked.path().join("demo")])
     } else if args.run.is_empty() {
         Source::Root(PathBuf::from("runs"))
+    } else if let [root] = &args.run[..]
+        && root.is_dir()
+        && RunDir::open(root).is_err()
+        && RunDir::latest(root).is_ok_and(|latest| latest.is_some())
+    {
+        // A folder of runs, as `runs list` takes it.
+        Source::Root(root.clone())
     } else {
         Source::Runs(args.run.clone())
     };

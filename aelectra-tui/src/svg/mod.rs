@@ -1,10 +1,13 @@
 //! The curves as an SVG file for a report.
 
+mod ner;
+
 use std::fmt::Write;
 
 use ratatui::style::{Color, Style};
 
 use crate::state::State;
+use crate::store::RunStore;
 use crate::theme::{Theme, ThemeName};
 use crate::view::curve::{Chart, Curve, Line, within};
 use crate::view::grid::Pattern;
@@ -24,9 +27,37 @@ const BINS: f64 = 800.0;
 /// Okabe & Ito (2008), without yellow, which is invisible on white.
 pub(crate) const COLORS: [u32; 6] = [0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7, 0x56b4e9, 0xe69f00];
 
-/// Draws the overview's curves of the overlaid runs: EMA in full, the range of the raw values
-/// faint, held-out measurements as dots, gaps left open.
+/// F1 on dev by epoch of a run's seeds, alone.
+pub(crate) fn f1_by_epoch(run: &RunStore) -> String {
+    let mut out = opened(WIDTH, HEIGHT);
+    ner::draw(&mut out, &ner::seeds(&[run]), (0.0, 0.0));
+    out + "</svg>\n"
+}
+
+/// A picture of a size, with a white ground.
+fn opened(width: f64, height: f64) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"11\">\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
+    )
+}
+
+/// The overview's curves of the overlaid runs and F1 by epoch of their fine-tunings.
 pub(crate) fn curves(state: &State) -> String {
+    let runs: Vec<&RunStore> = state
+        .overlaid()
+        .iter()
+        .filter_map(|key| state.runs[*key].store.as_deref())
+        .collect();
+    drawn(state, &ner::seeds(&runs))
+}
+
+/// The overview's curves alone.
+pub(crate) fn pretraining(state: &State) -> String {
+    drawn(state, &[])
+}
+
+/// EMA in full, the range of the raw values faint, held-out measurements as dots, gaps left open.
+fn drawn(state: &State, seeds: &[ner::Seed<'_>]) -> String {
     let theme = Theme {
         lines: COLORS.map(|color| Style::new().fg(Color::from_u32(color))),
         ..Theme::new(ThemeName::Light, false)
@@ -39,11 +70,11 @@ pub(crate) fn curves(state: &State) -> String {
             Some((chart, curves, scale))
         })
         .collect();
-    let rows = charts.len().div_ceil(COLUMNS).max(1);
+    let rows = (charts.len() + usize::from(!seeds.is_empty()))
+        .div_ceil(COLUMNS)
+        .max(1);
     let (width, height) = (WIDTH * COLUMNS as f64, HEIGHT * rows as f64 + 30.0);
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"11\">\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
-    );
+    let mut out = opened(width, height);
     let overlaid = state.overlaid();
     let ids: Vec<&str> = overlaid
         .iter()
@@ -56,16 +87,19 @@ pub(crate) fn curves(state: &State) -> String {
         axis_name(state.usable_axis())
     );
     text(&mut out, (LEFT, 18.0), "start", "#333", &caption);
+    let corner = |index: usize| {
+        let (row, column) = (index / COLUMNS, index % COLUMNS);
+        (column as f64 * WIDTH, 30.0 + row as f64 * HEIGHT)
+    };
     for (index, (chart, curves, scale)) in charts.iter().enumerate() {
-        let place = Place {
-            x: (index % COLUMNS) as f64 * WIDTH,
-            y: 30.0 + (index / COLUMNS) as f64 * HEIGHT,
-            scale,
-        };
-        place.draw(&mut out, chart, curves);
+        let (x, y) = corner(index);
+        Place { x, y, scale }.draw(&mut out, chart, curves);
     }
-    if charts.is_empty() {
-        let note = "no pretraining steps in this run";
+    if !seeds.is_empty() {
+        ner::draw(&mut out, seeds, corner(charts.len()));
+    }
+    if charts.is_empty() && seeds.is_empty() {
+        let note = "nothing to draw in this run yet";
         text(&mut out, (LEFT, 60.0), "start", "#333", note);
     }
     out.push_str("</svg>\n");
