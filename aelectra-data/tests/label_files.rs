@@ -474,7 +474,7 @@ fn packed_files_and_those_of_other_encodings() {
     assert!(refusal(read_ner(&path, &ReadOptions::default())).contains("complete"));
     let (_dir, path) = written("x.tsv.gz", &[&gzip[..], b"more"].concat());
     assert!(refusal(read_ner(&path, &ReadOptions::default())).contains("4 bytes follow"));
-    for (bytes, said) in [(&b"PK\x03\x04"[..], "unpack"), (b"\xff\xfeB\0", "utf-16")] {
+    for (bytes, said) in [(&b"PK\x03\x04"[..], "unpack"), (b"\xff\xfeB\0", "UTF-16")] {
         let (_dir, path) = written("x.tsv", bytes);
         assert!(
             refusal(read_ner(&path, &ReadOptions::default())).contains(said),

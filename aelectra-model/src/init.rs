@@ -130,6 +130,24 @@ fn box_muller(u: f64, v: f64) -> f64 {
 mod tests {
     use super::*;
 
+    /// Glorot & Bengio (2010), formula 16.
+    #[test]
+    fn glorot_s_limit_is_reached_and_kept() {
+        let device = crate::device::for_tests();
+        let weight = Initializer::random(1, 0.02, &device).glorot_uniform([200, 100], 0.5);
+        let values: Vec<f32> = weight.val().into_data().iter::<f32>().collect();
+        let largest = values
+            .iter()
+            .fold(0f32, |most, value| most.max(value.abs()));
+        let limit = 0.5 * (6.0_f32 / 300.0).sqrt();
+        assert!(
+            largest <= limit && largest > 0.99 * limit,
+            "{largest} of {limit}"
+        );
+        let mean = values.iter().sum::<f32>() / values.len() as f32;
+        assert!(mean.abs() < 0.02 * limit, "{mean}");
+    }
+
     #[test]
     fn truncated_normal_stays_within_two_sigma() {
         let device = crate::device::for_tests();

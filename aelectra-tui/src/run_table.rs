@@ -3,8 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use aelectra_data::run::{Task, leaves};
-use serde_json::Value;
+use aelectra_data::run::Task;
 
 use crate::filter::{Filter, Subject, names};
 use crate::format;
@@ -80,19 +79,6 @@ pub(crate) fn glance(state: &State, row: &RunRow) -> RunSummary {
         }
         None => row.summary.clone().unwrap_or_default(),
     }
-}
-
-/// A run's settings by key, as text.
-pub(crate) fn settings(config: &Value) -> BTreeMap<String, String> {
-    let table = config.as_object().map(leaves).unwrap_or_default();
-    let written = |value: &Value| match value.as_str() {
-        Some(text) => format::printable(text),
-        None => format::printable(&value.to_string()),
-    };
-    let pairs = table.into_iter();
-    pairs
-        .map(|(key, value)| (format::printable(&key), written(&value)))
-        .collect()
 }
 
 /// Fixed columns, then the settings in which the listed runs differ.
@@ -266,15 +252,5 @@ mod tests {
             let texts: Vec<&str> = cells.iter().map(|cell| cell.text.as_str()).collect();
             assert_eq!(texts, wanted);
         }
-    }
-
-    #[test]
-    fn settings_are_flat() {
-        let config =
-            serde_json::json!({"lr": 5e-4, "model": {"hidden_size": 256}, "name": "a\u{1b}b"});
-        let found = settings(&config);
-        assert_eq!(found["model.hidden_size"], "256");
-        assert!(!found["name"].contains('\u{1b}'));
-        assert_eq!(short("model.hidden_size"), "hidden_size");
     }
 }

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use aelectra_data::DataError;
-use aelectra_data::run::{Envelope, RunDir, RunEvent, Task};
+use aelectra_data::run::{Envelope, RunDir, RunEvent, Task, leaves};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::error::Result;
-use crate::run_table;
+use crate::format;
 use crate::store::{Metric, RunStore, process_exists, status};
 
 /// Bytes read from the beginning and from the end of a file.
@@ -76,7 +77,7 @@ impl RunSummary {
         let alive = start.and_then(|start| process_exists(dir.path(), start));
         let path = dir.path().to_path_buf();
         let manifest = dir.read_manifest().ok();
-        let settings = manifest.map(|manifest| run_table::settings(&manifest.config));
+        let settings = manifest.map(|manifest| settings(&manifest.config));
         Ok(Self {
             settings: settings.unwrap_or_default(),
             ..Self::of(&run, dir.id(), path, alive, now)
@@ -109,6 +110,19 @@ impl RunSummary {
             settings: BTreeMap::new(),
         }
     }
+}
+
+/// A run's settings by key, as text.
+pub(crate) fn settings(config: &Value) -> BTreeMap<String, String> {
+    let table = config.as_object().map(leaves).unwrap_or_default();
+    let written = |value: &Value| match value.as_str() {
+        Some(text) => format::printable(text),
+        None => format::printable(&value.to_string()),
+    };
+    let pairs = table.into_iter();
+    pairs
+        .map(|(key, value)| (format::printable(&key), written(&value)))
+        .collect()
 }
 
 fn head_and_tail(path: &Path) -> std::io::Result<Vec<Envelope>> {
@@ -267,6 +281,15 @@ mod tests {
     };
 
     use super::*;
+
+    #[test]
+    fn settings_are_flat() {
+        let config =
+            serde_json::json!({"lr": 5e-4, "model": {"hidden_size": 256}, "name": "a\u{1b}b"});
+        let found = settings(&config);
+        assert_eq!(found["model.hidden_size"], "256");
+        assert!(!found["name"].contains('\u{1b}'));
+    }
 
     /// The first process is gone, the second runs, and its start is far from either end.
     #[test]

@@ -12,7 +12,7 @@ use crate::run_table;
 use crate::saved::View;
 use crate::state::{Dialog, OVERLAID, RunKey, RunRow, SMOOTHING, Screen, State, Window};
 use crate::store::{Axis, RunStore, Status};
-use crate::summary::RunSummary;
+use crate::summary::{RunSummary, settings};
 use crate::theme::Theme;
 
 pub(crate) fn update(state: &mut State, action: Action) -> Vec<Effect> {
@@ -33,7 +33,7 @@ pub(crate) fn update(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Batch(batch) => return on_batch(state, batch),
         Action::Manifest(key, manifest) => {
             if let Some(row) = state.runs.get_mut(key) {
-                row.settings = run_table::settings(&manifest.config);
+                row.settings = settings(&manifest.config);
             }
             if let Some(run) = store(state, key) {
                 run.manifest = Some(*manifest);

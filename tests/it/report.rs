@@ -69,7 +69,8 @@ fn a_browser_shows_it() {
         version.is_ok_and(|done| done.status.success())
     });
     let Some(browser) = found else {
-        eprintln!("skipped: no browser of {}", browsers.join(", "));
+        let line = format!("\nskipped: no browser of {}\n", browsers.join(", "));
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
         return;
     };
     let folder = tempfile::tempdir().expect("a temporary directory");

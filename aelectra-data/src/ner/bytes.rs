@@ -15,7 +15,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     if path.is_dir() {
         return Err(
             DataError::parse(path, 0, "a file of labelled sentences", "a directory")
-                .with_hint("give one of its files; a model's directory is for `--model`"),
+                .with_hint("give one of its files"),
         );
     }
     let bytes = std::fs::read(path).map_err(DataError::io("read", path))?;

@@ -4,19 +4,13 @@ use std::path::Path;
 
 use super::faults::Faults;
 use super::meaning::Meaning;
-use super::raw::{RawFile, RawSentence};
+use super::raw::{RawFile, RawSentence, Row};
 use super::scheme::Scheme;
 use super::tag_column;
 use crate::{DataError, Result};
 
 /// What separates columns; any other white space, such as a no-break space, is part of a token.
 const SEPARATORS: [char; 2] = ['\t', ' '];
-
-/// A data line: its number and its fields; a sentence boundary has none.
-pub(super) struct Row<'a> {
-    pub(super) line: usize,
-    pub(super) fields: Vec<&'a str>,
-}
 
 pub(super) fn read(
     path: &Path,

@@ -443,6 +443,26 @@ mod tests {
     }
 
     #[test]
+    fn a_piece_alone_has_the_tag_of_its_best_class() {
+        let tag = |classes: &[&str], best: usize| {
+            let decoder = TagDecoder::new(classes).expect("classes");
+            let scores: Vec<f32> = (0..classes.len())
+                .map(|class| if class == best { -0.1 } else { -3.0 })
+                .collect();
+            decoder.tag_alone(&scores).to_owned()
+        };
+        let iob2 = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"];
+        assert_eq!(
+            [0, 1, 2, 3, 4].map(|best| tag(&iob2, best)),
+            iob2.map(str::to_owned)
+        );
+        let bioes = ["O", "B-PER", "I-PER", "E-PER", "S-PER"];
+        let expected = ["O", "B-PER", "I-PER", "I-PER", "B-PER"].map(str::to_owned);
+        assert_eq!([0, 1, 2, 3, 4].map(|best| tag(&bioes, best)), expected);
+        assert_eq!(tag(&["O", "PER"], 1), "B-PER");
+    }
+
+    #[test]
     fn an_entity_gets_its_beginning_from_the_scores() {
         let iob2 = decoder("O B-PER I-PER");
         // `Mette` alone would be O, `Lindholm` continues something.

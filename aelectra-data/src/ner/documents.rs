@@ -178,6 +178,6 @@ mod tests {
             .collect();
         let error = read(&utf16).remove(0).expect_err("UTF-16");
         assert!(error.to_string().contains("UTF-16"));
-        assert!(error.hint().is_some_and(|hint| hint.contains("-f utf-16")));
+        assert!(error.hint().is_some_and(|hint| hint.contains("-f UTF-16")));
     }
 }

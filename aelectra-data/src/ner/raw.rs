@@ -39,3 +39,9 @@ pub(super) struct RawFile {
     /// Whether all tags are IOB2 because the reader wrote them.
     pub(super) iob2: bool,
 }
+
+/// A data line of a file of columns: its number and its fields; a sentence boundary has none.
+pub(super) struct Row<'a> {
+    pub(super) line: usize,
+    pub(super) fields: Vec<&'a str>,
+}

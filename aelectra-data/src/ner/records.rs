@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::faults::Faults;
-use super::json_values;
+use super::json_values::{self, kind};
 use super::label_studio;
 use super::raw::{RawFile, RawSentence};
 use super::span_records::SpanRecords;
@@ -177,18 +177,6 @@ fn names(fields: &Map<String, Value>) -> String {
     match names.is_empty() {
         true => "none".to_owned(),
         false => names.join(", "),
-    }
-}
-
-/// What a value is, for a message.
-pub(super) fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
     }
 }
 

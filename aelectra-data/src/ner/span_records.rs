@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::char_offsets::CharOffsets;
 use super::faults::Faults;
+use super::json_values::kind;
 use super::raw::RawSentence;
-use super::records::kind;
 use super::sentences::sentences;
 use super::span_tags::{Entity, Unfit, tag};
 use super::words::words;

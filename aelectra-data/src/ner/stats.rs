@@ -324,7 +324,7 @@ mod tests {
     #[test]
     fn a_difference_has_its_sign_and_runs_are_averaged() {
         let gold = predictions(0, 10);
-        let [eight, two] = [predictions(0, 8), predictions(8, 2)];
+        let [nine, one] = [predictions(0, 9), predictions(9, 1)];
         let resampling = Resampling {
             rounds: 500,
             seed: 1,
@@ -333,13 +333,13 @@ mod tests {
             let found = paired_bootstrap(&gold, a, b, Mode::Strict, resampling).expect("resamples");
             [found.low, found.high]
         };
-        let [a, b] = [vec![eight.clone()], vec![two.clone()]];
+        let [a, b] = [vec![nine.clone()], vec![one.clone()]];
         let [low, high] = paired(&a, &b);
         assert!(0.0 < low && low < high, "{low} {high}");
         assert_eq!(paired(&b, &a), [-high, -low]);
         assert_eq!(paired(&a, &a), [0.0, 0.0]);
         // The same run twice is the run.
-        let [aa, bb] = [vec![eight.clone(); 2], vec![two; 2]];
+        let [aa, bb] = [vec![nine.clone(); 2], vec![one; 2]];
         assert_eq!(paired(&aa, &bb), [low, high]);
         let once = bootstrap(&gold, &a, Mode::Strict, resampling).expect("resamples");
         assert_eq!(

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::columns::Row;
 use super::meaning::{Meaning, are_bare_classes};
+use super::raw::Row;
 use super::scheme::{Scheme, is_none, split_tag};
 use crate::{DataError, Result};
 

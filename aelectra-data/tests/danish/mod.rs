@@ -1,5 +1,6 @@
 //! Real Danish text and labels, which are no part of the project: see CONTRIBUTING.md.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The folder with `ner/` and `text/` that `AELECTRA_TEST_DATA` names, else the one beside the checkout; nothing,
@@ -11,9 +12,9 @@ pub(crate) fn data(part: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    eprintln!(
-        "skipped: no {}; AELECTRA_TEST_DATA names it",
-        path.display()
-    );
+    let path = path.display();
+    // Past the harness, which keeps what passing tests print.
+    let line = format!("\nskipped: no {path}; AELECTRA_TEST_DATA names it\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
     None
 }

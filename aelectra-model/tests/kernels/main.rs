@@ -1,8 +1,6 @@
 //! Every set of kernels of a device against the composition of Burn's primitives: the same values, the
 //! same gradients, the same noise, at sizes that are no multiple of anything.
 
-#![allow(clippy::print_stderr, reason = "says what is skipped")]
-
 mod by_hand;
 #[path = "../common/mod.rs"]
 mod common;
@@ -11,6 +9,7 @@ mod muon;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
+use aelectra_model::device::say_skipped;
 use aelectra_model::init::Initializer;
 use aelectra_model::input::int_tensor;
 use aelectra_model::kernels::{self, Kernels, using};
@@ -59,10 +58,10 @@ fn sets() -> (Vec<&'static dyn Kernels>, &'static dyn Kernels) {
     assert_eq!(composed.name(), "composed");
     for name in ["amx", "avx512", "avx2", "portable"] {
         if !sets.iter().any(|set| set.name() == name) {
-            eprintln!(
-                "skipped: no set `{name}` for {:?} on this machine",
+            say_skipped(&format!(
+                "no set `{name}` for {:?} on this machine",
                 device()
-            );
+            ));
         }
     }
     (sets, composed)
@@ -304,7 +303,7 @@ fn training_in_brain_floats_is_close() {
     let refused = kernels::for_training(&device(), Precision::Int8);
     assert!(refused.is_err_and(|error| error.to_string().contains("int8 is for inference")));
     if is_gpu() && !device().supports_dtype(DType::BF16) {
-        eprintln!("skipped: no brain floats on {:?}", device());
+        say_skipped(&format!("no brain floats on {:?}", device()));
         return;
     }
     for size in [SIZES[0], SIZES[2], SIZES[6], SIZES[7]] {
@@ -480,7 +479,7 @@ fn fewer_bits_are_close() {
                     let name = precision.to_string();
                     match run(precision) {
                         Err(error) => {
-                            eprintln!("skipped: {}: {error}", set.name());
+                            say_skipped(&format!("{}: {error}", set.name()));
                             let wanted = format!("{name} is unavailable");
                             assert!(error.to_string().contains(&wanted), "{error}");
                         }

@@ -1,5 +1,6 @@
 //! Muon: directions with singular values near 1, and a step along them.
 
+use aelectra_model::device::say_skipped;
 use aelectra_model::kernels::{self, Kernels, MuonStep, MuonTensors};
 use burn::tensor::{DType, Tensor};
 
@@ -75,7 +76,7 @@ fn orthogonal_matrices_are_the_composition_s() {
         }
     }
     if is_gpu() && !device().supports_dtype(DType::BF16) {
-        eprintln!("skipped: no brain floats on {:?}", device());
+        say_skipped(&format!("no brain floats on {:?}", device()));
         return;
     }
     // Coarser factors: the iteration brings what they lost back.

@@ -9,7 +9,7 @@ use burn::tensor::Tensor;
 
 use crate::error::{Result, TrainError};
 use crate::finetune::batches::epoch_batches;
-use crate::finetune::single::SeedContext;
+use crate::finetune::options::SeedContext;
 use crate::finetune::step::{NerSteps, read_steps};
 use crate::optimizer::Adam;
 

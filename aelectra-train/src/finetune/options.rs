@@ -27,3 +27,24 @@ pub struct SeriesOptions<'a> {
     /// Whether to keep the best seed's model as `model/`.
     pub save_model: bool,
 }
+
+/// What surrounds one seed.
+#[derive(Debug)]
+pub(crate) struct SeedContext<'a> {
+    pub series: &'a SeriesOptions<'a>,
+    /// Autodiff device.
+    pub device: &'a Device,
+    /// The seed of head, data order and dropout.
+    pub seed: u64,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Whether this only tries the learning rate out; such a training is not reported on test.
+    pub is_trial: bool,
+}
+
+impl SeedContext<'_> {
+    /// The rate on trial, for the events.
+    pub(crate) fn trial(&self) -> Option<f64> {
+        self.is_trial.then_some(self.learning_rate)
+    }
+}

@@ -12,7 +12,7 @@ use burn::tensor::Device;
 use crate::config::finetune::Decoding;
 use crate::error::Result;
 use crate::finetune::data::Data;
-use crate::finetune::single::SeedContext;
+use crate::finetune::options::SeedContext;
 use crate::ner::tagger::{Tagger, TaggerSettings};
 use crate::ner::{TaggerEvaluation, evaluate};
 

@@ -14,9 +14,9 @@ use crate::config::finetune::FinetuneConfig;
 use crate::error::{Result, TrainError};
 use crate::export::{ModelCard, save_tagger};
 use crate::finetune::grid::Grid;
-use crate::finetune::options::SeriesOptions;
+use crate::finetune::options::{SeedContext, SeriesOptions};
 use crate::finetune::side_by_side::side_by_side;
-use crate::finetune::single::{SeedContext, SeedResult, train_seed};
+use crate::finetune::single::{SeedResult, train_seed};
 use crate::finetune::trials::Trials;
 use crate::finetune::{Data, Encoder};
 

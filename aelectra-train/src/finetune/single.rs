@@ -4,7 +4,6 @@ use aelectra_data::ner::{NerSentence, align, labels_for};
 use aelectra_data::rng;
 use aelectra_model::{ElectraForTokenClassification, kernels};
 use burn::module::Module;
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::config::finetune::{FinetuneConfig, Selection};
@@ -14,7 +13,7 @@ use crate::finetune::data::Data;
 use crate::finetune::draw::Drawn;
 use crate::finetune::encoder::Encoder;
 use crate::finetune::epochs::{EpochReport, Epochs, Learner};
-use crate::finetune::options::SeriesOptions;
+use crate::finetune::options::SeedContext;
 use crate::finetune::scores::{mean_loss, measure, tagger};
 use crate::finetune::step::NerSteps;
 use crate::ner::tagger::{Tagger, TaggerSettings};
@@ -48,27 +47,6 @@ pub struct SeedResult {
     /// Predicted tags of the test sentences, for significance tests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub test_tags: Vec<Vec<String>>,
-}
-
-/// What surrounds one seed.
-#[derive(Debug)]
-pub(crate) struct SeedContext<'a> {
-    pub series: &'a SeriesOptions<'a>,
-    /// Autodiff device.
-    pub device: &'a Device,
-    /// The seed of head, data order and dropout.
-    pub seed: u64,
-    /// Peak learning rate.
-    pub learning_rate: f64,
-    /// Whether this only tries the learning rate out; such a training is not reported on test.
-    pub is_trial: bool,
-}
-
-impl SeedContext<'_> {
-    /// The rate on trial, for the events.
-    pub(super) fn trial(&self) -> Option<f64> {
-        self.is_trial.then_some(self.learning_rate)
-    }
 }
 
 /// What training one model gives.
@@ -289,4 +267,53 @@ struct Kept {
     epoch: u64,
     dev: OnDev,
     model: ElectraForTokenClassification,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The epochs that are kept in turn, of three with these values on dev.
+    fn kept(selection: Selection, dev: [OnDev; 3]) -> Vec<u64> {
+        let config = FinetuneConfig {
+            selection,
+            epochs: 3,
+            ..FinetuneConfig::default()
+        };
+        let mut before: Option<&OnDev> = None;
+        let mut kept = Vec::new();
+        for (epoch, now) in (1..).zip(&dev) {
+            if is_better(&config, epoch, now, before) {
+                kept.push(epoch);
+                before = Some(now);
+            }
+        }
+        kept
+    }
+
+    fn on_dev(f1: f64, loss: f64) -> OnDev {
+        OnDev {
+            f1: Some(f1),
+            loss: Some(loss),
+            found: None,
+        }
+    }
+
+    #[test]
+    fn the_first_of_the_best_is_kept() {
+        let values = || [on_dev(0.5, 0.3), on_dev(0.5, 0.1), on_dev(0.4, 0.2)];
+        assert_eq!(kept(Selection::Best, values()), [1]);
+        assert_eq!(kept(Selection::Loss, values()), [1, 2]);
+        assert_eq!(kept(Selection::Last, values()), [3]);
+        let rising = || [on_dev(0.1, 0.3), on_dev(0.2, 0.4), on_dev(0.3, f64::NAN)];
+        assert_eq!(kept(Selection::Best, rising()), [1, 2, 3]);
+        assert_eq!(kept(Selection::Loss, rising()), [1], "no number is no loss");
+    }
+
+    #[test]
+    fn without_dev_the_last_is_kept() {
+        let none = || [OnDev::default(), OnDev::default(), OnDev::default()];
+        assert_eq!(kept(Selection::Best, none()), [1, 2, 3]);
+        assert_eq!(kept(Selection::Last, none()), [3]);
+    }
 }

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::text;
 use crate::format;
-use crate::run_table::settings;
 use crate::state::State;
+use crate::summary::settings;
 
 /// The keys in which the configurations differ, each with one value a configuration; `None` where
 /// it has no such key.

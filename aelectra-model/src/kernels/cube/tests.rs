@@ -22,7 +22,7 @@ pub(super) fn device() -> Option<Device> {
     if named.starts_with("wgpu") || named.starts_with("cuda") {
         return Some(crate::device::for_tests());
     }
-    eprintln!("skipped: AELECTRA_TEST_DEVICE names no GPU");
+    crate::device::say_skipped("AELECTRA_TEST_DEVICE names no GPU");
     None
 }
 

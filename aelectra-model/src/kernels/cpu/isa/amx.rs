@@ -386,7 +386,7 @@ mod tests {
     #[test]
     fn strips_put_together_are_the_product() {
         if !is_here() {
-            eprintln!("skipped: no AMX on this machine; its tiles are imitated");
+            crate::device::say_skipped("no AMX on this machine; its tiles are imitated");
         }
         for (rows, depth) in [(1, 1), (16, 2), (17, 1), (32, 3), (49, 2), (64, 1)] {
             let value = |at: usize| ((at * 7919 % 2003) as f32 - 1001.0) / 500.0;

@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn rows_are_packed_in_pairs() {
         let Some(bf16) = Isa::all().iter().find_map(|isa| isa.any_bf16()) else {
-            eprintln!("skipped: no products of brain floats on this machine");
+            crate::device::say_skipped("no products of brain floats on this machine");
             return;
         };
         let odd = [

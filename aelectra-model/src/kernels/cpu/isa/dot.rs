@@ -225,7 +225,10 @@ mod tests {
         let mut ways = 0;
         for &isa in Isa::all() {
             let (Some(bf16), Some(int8)) = (isa.any_bf16(), isa.int8()) else {
-                eprintln!("skipped: {} multiplies no small numbers here", isa.name());
+                crate::device::say_skipped(&format!(
+                    "{} multiplies no small numbers here",
+                    isa.name()
+                ));
                 continue;
             };
             ways += 1;
@@ -277,7 +280,7 @@ mod tests {
             }
         }
         if ways == 0 {
-            eprintln!("skipped: no way at all");
+            crate::device::say_skipped("no way at all");
         }
     }
 }

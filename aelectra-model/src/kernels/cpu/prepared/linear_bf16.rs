@@ -223,10 +223,10 @@ mod tests {
     fn products_are_those_of_the_rounded_factors_in_every_way() {
         for &isa in Isa::all() {
             if isa.any_bf16().is_none() {
-                eprintln!(
-                    "skipped: {} has no brain-float instructions here",
+                crate::device::say_skipped(&format!(
+                    "{} has no brain-float instructions here",
                     isa.name()
-                );
+                ));
             }
             for (n, inputs, outputs) in [(1, 4, 1), (7, 33, 65), (13, 256, 130), (6, 7, 64)] {
                 let value = |at: usize| ((at * 7919 % 2003) as f32 - 1001.0) / 500.0;

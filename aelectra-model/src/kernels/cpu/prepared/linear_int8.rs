@@ -240,7 +240,7 @@ mod tests {
         let isas = Isa::all().iter();
         let ways: Vec<_> = isas.filter_map(|&isa| Some((isa, isa.int8()?))).collect();
         if ways.is_empty() {
-            eprintln!("skipped: no products of bytes on this machine");
+            crate::device::say_skipped("no products of bytes on this machine");
         }
         let sizes = [(1, 4, 1), (7, 33, 65), (13, 256, 130), (6, 7, 64)];
         let cases = ways
