@@ -6,7 +6,6 @@ use ratatui::layout::{Position, Rect};
 use crate::keymap::Command;
 use crate::run_table;
 use crate::state::{Screen, State, Window};
-use crate::update::show;
 use crate::view;
 
 /// A step of panning or of the cursor, as a share of the window.
@@ -222,5 +221,34 @@ pub(crate) fn mouse(state: &mut State, event: &MouseEvent, area: Rect) {
             }
         }
         _ => {}
+    }
+}
+
+pub(crate) fn show(state: &mut State, screen: Screen) {
+    if screen == Screen::Help && state.screen == Screen::Help {
+        return back(state);
+    }
+    if state.screen != Screen::Help {
+        state.back = state.screen;
+    }
+    if state.screen != screen {
+        (state.scroll, state.focus) = (0, 0);
+    }
+    state.difference = false;
+    state.screen = screen;
+}
+
+/// One step back: cursor, expanded pane, filter, difference, help.
+pub(crate) fn back(state: &mut State) {
+    if state.screen == Screen::Help {
+        state.screen = state.back;
+        state.scroll = 0;
+    } else if state.cursor.take().is_some() {
+    } else if state.expanded {
+        state.expanded = false;
+    } else if state.difference {
+        state.difference = false;
+    } else {
+        state.filter_mut().clear();
     }
 }

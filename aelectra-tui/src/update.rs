@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 
 use crate::action::{Action, Batch, Effect};
 use crate::keymap::{Command, lookup};
-use crate::navigate;
+use crate::navigate::{self, back, show};
 use crate::options::Exit;
 use crate::run_table;
 use crate::saved::View;
@@ -352,33 +352,4 @@ fn quit(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     }
     vec![Effect::Quit(Exit::Quit)]
-}
-
-pub(crate) fn show(state: &mut State, screen: Screen) {
-    if screen == Screen::Help && state.screen == Screen::Help {
-        return back(state);
-    }
-    if state.screen != Screen::Help {
-        state.back = state.screen;
-    }
-    if state.screen != screen {
-        (state.scroll, state.focus) = (0, 0);
-    }
-    state.difference = false;
-    state.screen = screen;
-}
-
-/// One step back: cursor, expanded pane, filter, difference, help.
-fn back(state: &mut State) {
-    if state.screen == Screen::Help {
-        state.screen = state.back;
-        state.scroll = 0;
-    } else if state.cursor.take().is_some() {
-    } else if state.expanded {
-        state.expanded = false;
-    } else if state.difference {
-        state.difference = false;
-    } else {
-        state.filter_mut().clear();
-    }
 }

@@ -18,6 +18,9 @@ pub(crate) enum Pattern {
     Dotted,
 }
 
+/// Patterns by place in a chart.
+pub(super) const PATTERNS: [Pattern; 3] = [Pattern::Solid, Pattern::Dotted, Pattern::Dashed];
+
 impl Pattern {
     fn inks(self, x: f64) -> bool {
         match self {

@@ -5,7 +5,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::chart::{self, plot_area};
 use super::curve::{Chart, Data, Line};
-use super::grid::Pattern;
+use super::grid::{PATTERNS, Pattern};
 use super::{WidthClass, cells, logs, ner, system, text};
 use crate::filter::{Filter, Subject};
 use crate::state::State;
@@ -205,9 +205,6 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         logs::tail(state, buffer, rest);
     }
 }
-
-/// Patterns by place in a chart.
-pub(super) const PATTERNS: [Pattern; 3] = [Pattern::Solid, Pattern::Dotted, Pattern::Dashed];
 
 /// The chart of a group: one run with all its metrics, or several runs in the one that leads.
 pub(crate) fn chart<'a>(state: &'a State, theme: &Theme, group: &Group) -> Chart<'a> {

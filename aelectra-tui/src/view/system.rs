@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::chart;
 use super::curve::{Chart, Line};
-use super::overview::PATTERNS;
+use super::grid::PATTERNS;
 use super::{WidthClass, cells, text};
 use crate::format;
 use crate::state::State;
