@@ -112,7 +112,7 @@ impl RunSummary {
     }
 }
 
-/// A run's settings by key, as text.
+/// A run's settings by key, as text. Those of a fine-tuning, which are a table beside its files, are called as a pretraining's.
 pub(crate) fn settings(config: &Value) -> BTreeMap<String, String> {
     let table = config.as_object().map(leaves).unwrap_or_default();
     let written = |value: &Value| match value.as_str() {
@@ -121,7 +121,10 @@ pub(crate) fn settings(config: &Value) -> BTreeMap<String, String> {
     };
     let pairs = table.into_iter();
     pairs
-        .map(|(key, value)| (format::printable(&key), written(&value)))
+        .map(|(key, value)| {
+            let key = key.strip_prefix("config.").unwrap_or(&key);
+            (format::printable(key), written(&value))
+        })
         .collect()
 }
 
@@ -289,6 +292,9 @@ mod tests {
         let found = settings(&config);
         assert_eq!(found["model.hidden_size"], "256");
         assert!(!found["name"].contains('\u{1b}'));
+        let of_tuning = serde_json::json!({"config": {"batch_size": 32}, "model": "m"});
+        let found = settings(&of_tuning);
+        assert_eq!((&*found["batch_size"], &*found["model"]), ("32", "m"));
     }
 
     /// The first process is gone, the second runs, and its start is far from either end.

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use aelectra_data::run::{
-    CheckpointEvent, ControlRequest, ControlStatus, DeviceSeconds, EndEvent, Envelope, LogLevel,
-    Manifest, RunEvent, SampleEvent, StartEvent, SystemEvent,
+    CheckpointEvent, ControlRequest, ControlStatus, DeviceSeconds, EndEvent, EndReason, Envelope,
+    LogLevel, Manifest, RunEvent, SampleEvent, StartEvent, SystemEvent,
 };
 
 use super::metric::{DeviceMetric, Metric, SystemMetric};
@@ -207,10 +207,10 @@ impl RunStore {
                 let why = event.message.clone().unwrap_or_default();
                 let reason = event.reason.name();
                 let text = format!("ended: {reason}, exit code {} {why}", event.exit_code);
-                let level = if event.exit_code == 0 {
-                    LogLevel::Info
-                } else {
-                    LogLevel::Error
+                // Who asked for it to stop did nothing wrong.
+                let level = match event.reason {
+                    EndReason::Failed | EndReason::Nonfinite => LogLevel::Error,
+                    _ => LogLevel::Info,
                 };
                 self.log(t, level, text.trim_end());
                 self.end = Some(event);

@@ -148,7 +148,10 @@ fn numbers(state: &State, run: &RunStore, status: Status, buffer: &mut Buffer, a
         notes.push(format!("{} skipped", Unit::Count.write(skipped)));
     }
     if run.bad_lines > 0 {
-        notes.push(format!("{} bad lines", run.bad_lines));
+        notes.push(match run.bad_lines {
+            1 => "1 bad line".to_owned(),
+            lines => format!("{lines} bad lines"),
+        });
     }
     let style = if notes.is_empty() {
         if let Some(row) = state.cursor_row() {

@@ -190,7 +190,8 @@ fn note_if_file(text: &str) {
 fn warn_of_misread(documents: usize) {
     if documents > 0 {
         output::note(&format!(
-            "note: {documents} documents were read in the wrong encoding before (`Ã¦` for `æ`): their names are hardly found"
+            "note: text was read in the wrong encoding before it came here (`Ã¦` for `æ`; documents: {documents}), and names in it are hardly \
+             found"
         ));
     }
 }
