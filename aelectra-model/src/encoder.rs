@@ -144,3 +144,37 @@ impl ElectraEncoder {
         outputs
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Attention's probabilities, its projection, and the layer's output, each with its own key of the configuration.
+    #[test]
+    fn each_dropout_of_a_layer_has_its_probability() {
+        let device = crate::device::for_tests();
+        let config = ElectraConfig {
+            vocab_size: 8,
+            embedding_size: 8,
+            hidden_size: 8,
+            num_hidden_layers: 1,
+            num_attention_heads: 2,
+            intermediate_size: 8,
+            attention_probs_dropout_prob: 0.1,
+            hidden_dropout_prob: 0.3,
+            ..ElectraConfig::default()
+        };
+        let layer = ElectraLayer::new(&config, &mut Initializer::zeros(&device));
+        let options = layer.options(&mut Noise::keyed(1), 4, 8);
+        let zeroed = options.dropout.map(|dropout| {
+            let dropout = dropout.expect("training has noise");
+            let zeros = (0..20_000).filter(|&at| dropout.factor(at) == 0.0).count();
+            zeros as f64 / 20_000.0
+        });
+        for (found, expected) in zeroed.iter().zip([0.1, 0.3, 0.3]) {
+            assert!((found - expected).abs() < 0.015, "{zeroed:?}");
+        }
+        let off = layer.options(&mut Noise::off(), 4, 8).dropout;
+        assert!(off.iter().all(Option::is_none));
+    }
+}

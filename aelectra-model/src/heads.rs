@@ -222,3 +222,56 @@ impl ElectraForTokenClassification {
         self.classifier.forward(kernels::dropout(chosen, dropout))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::int_tensor;
+    use crate::transfer::receive;
+
+    fn config(hidden: f64, classifier: Option<f64>) -> ElectraConfig {
+        ElectraConfig {
+            vocab_size: 8,
+            embedding_size: 64,
+            hidden_size: 64,
+            num_hidden_layers: 0,
+            num_attention_heads: 1,
+            intermediate_size: 8,
+            hidden_dropout_prob: hidden,
+            attention_probs_dropout_prob: 0.0,
+            classifier_dropout: classifier,
+            initializer_range: 0.5,
+            ..ElectraConfig::default()
+        }
+    }
+
+    /// Without layers, what the classifier is given is the embeddings with their dropout.
+    #[test]
+    fn dropout_is_after_the_embeddings_and_before_the_classifier() {
+        let device = crate::device::for_tests();
+        let input = EncoderInput::new(&[5, 6, 7, 5, 6, 7, 5, 6], None, &[8], 8, &device);
+        let model = |config: &ElectraConfig| {
+            let mut init = Initializer::random(1, config.initializer_range, &device);
+            ElectraForTokenClassification::new(config, 3, &mut init)
+        };
+        let embedded = model(&config(0.5, Some(0.0))).electra;
+        let values = receive(embedded.forward(&input, &mut Noise::keyed(1)));
+        let zeros = values.iter().filter(|value| **value == 0.0).count() as f64;
+        let share = zeros / values.len() as f64;
+        assert!((0.4..0.6).contains(&share), "{share}");
+
+        let logits = |config: &ElectraConfig, noise: &mut Noise| {
+            let positions = int_tensor(&[0, 3, 7], [3], &device);
+            receive(model(config).forward_at(&input, positions, noise))
+        };
+        let apart = |config: &ElectraConfig| {
+            logits(config, &mut Noise::keyed(1)) != logits(config, &mut Noise::off())
+        };
+        assert!(!apart(&config(0.0, Some(0.0))), "nothing is dropped");
+        assert!(
+            !apart(&config(0.0, None)),
+            "the hidden layers' where none is given"
+        );
+        assert!(apart(&config(0.0, Some(0.5))), "the classifier's own");
+    }
+}
