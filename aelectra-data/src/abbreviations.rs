@@ -9,21 +9,21 @@ use unicode_segmentation::UnicodeSegmentation;
 /// Abbreviations that keep their period and after which a sentence goes on, lower-case. Compiled for this project.
 const ALWAYS: &str = "adj. adm. adr. adv. afd. alm. ang. anm. ansv. apr. arch. arkt. ass. aug. bl. bl.a. ca. cand. \
     cf. cirk. co. d. d.d. d.s. d.v.s. dec. dhr. dir. div. dr. ds. dvs. eks. ekskl. em. emer. endv. evt. f.eks. f.ex. \
-    f.m. f.x. fa. feb. febr. ff. fg. fhv. fl. flg. fm. forf. forts. frk. fx. gdr. gl. gr. hhv. hr. hrs. i.e. if. \
-    ifm. ift. iflg. incl. inc. indb. ing. inkl. insp. instr. istf. jf. jfr. jr. jr.nr. jun. jvf. kbh. kgl. kgs. kl. \
-    km. kons. koord. kpt. lb.nr. lic. lign. litr. lrs. ltd. ltn. m.a.o. m.h.t. maks. mdr. mht. mlle. modt. mr. mrs. \
+    f.m. f.x. fa. feb. febr. ff. fg. fhv. flg. fm. forf. forts. frk. fx. gdr. gl. gr. hhv. hr. hrs. i.e. if. \
+    ifm. ift. iflg. incl. indb. ing. inkl. insp. instr. istf. jf. jfr. jr. jr.nr. jun. jvf. kbh. kgl. kgs. kl. \
+ kons. koord. kpt. lb.nr. lic. lign. litr. lrs. ltn. m.a.o. m.h.t. maks. mht. mlle. modt. mr. mrs. \
     ms. n.n. ndr. nedenn. nov. nr. nuv. obs. okt. oblt. omkr. omtr. opr. ovenn. p. p.a. p.g.a. pag. pga. pgl. ph.d. \
-    pkt. pol. pr. prof. prov. ps. pt. resp. s.m. s.u. sagsnr. sct. sdr. sekr. sep. sept. skr. skt. sml. spm. spsk. \
+    pkt. pol. pr. prof. prov. ps. pt. resp. s.m. s.u. sagsnr. sct. sdr. sekr. sep. sept. skt. sml. spm. spsk. \
     sr. st. stk. str. stud. subst. td. tdl. tekn. tidl. tilh. tlf. tsk. u. uafh. udb. udd. udg. univ. vedk. vedr. \
     vejl. vha. vol. vs. årg. årh. øv. \
     jur. merc. odont. oecon. polit. polyt. psych. scient. techn. theol.";
 
 /// First names: alone, and in a chain with initials (`H.Chr. Branner`). `Fred.`, `Jul.` and `Thor.` are words and names.
-const GIVEN_NAMES: &str = "alfr. chr. edv. elis. ferd. fr. herm. jac. joh. johs. kn. kr. ludv. magn. mog. nic. rasm. \
-    sv. th. ths. vilh. wilh. wm.";
+const GIVEN_NAMES: &str = "alfr. chr. edv. ferd. fr. herm. joh. johs. kn. kr. ludv. magn. mog. rasm. sv. th. ths. vilh. \
+    wilh. wm.";
 
-/// Those of them that are only in chains, since a word (`Skjern Aa.`) is spelt like them.
-const GIVEN_NAMES_IN_CHAINS: &str = "aa.";
+/// More of them that are so only in chains, since a word (`Skjern Aa.`) or a whole name is spelt like them.
+const GIVEN_NAMES_IN_CHAINS: &str = "aa. elis. jac. nic.";
 
 /// What a title begins with, and the fields that follow: `cand.scient.pol.`, `mag.art.`, `lic.techn.`
 const DEGREES: &str = "ba bac bach cand civ dipl dr exam lic mag pol stud";
@@ -41,11 +41,23 @@ const WITHIN: &str = "el. enk. ill. komm. mag. max. opg. org. red. ref. reg. sen
 const UNLESS_NAMES: &str = "jan. mia. mill. phil.";
 
 /// Abbreviations that often end a sentence.
-const FINAL: &str = "a.m. d.y. d.æ. d.å. dgl. e.kr. e.l. e.lign. etc. f.kr. i.e.kr. i.l. m.a. m.fl. m.m. m.v. mfl. mm. \
-    mv. o.a. o.fl. o.l. o.lign. o.m.a. o.s.v. osv. p.m. p.t. s.å.";
+const FINAL: &str = "a.m. d.y. d.æ. d.å. dgl. e.kr. e.l. e.lign. etc. f.kr. fl. i.e.kr. i.l. inc. ltd. m.a. m.fl. m.m. \
+    m.v. mfl. mm. mv. o.a. o.fl. o.l. o.lign. o.m.a. o.s.v. osv. p.m. p.t. s.å.";
 
-/// The same, as they are spelt here: `Kr.` is a name. A currency after them belongs to the amount.
-const UNITS: &str = "kr. mia. mill. mio. pct. th. tv.";
+/// The same, as they are spelt here: `Kr.` and `Th.` are names.
+const UNITS: &str = "km. kr. mdr. mia. mill. mio. pct. skr. th.";
+
+/// Those of them after which a currency belongs to the amount.
+const LARGE_NUMBERS: [&str; 3] = ["mia.", "mill.", "mio."];
+
+/// Abbreviations before a number that end a sentence rather: `Det gav et tab. 30 mennesker …`
+const RATHER_WORDS: [&str; 5] = ["min.", "op.", "sen.", "side.", "tab."];
+
+/// Companies, clubs and tournaments (`IF`, `EM`, `TV`) are no abbreviations but before a number.
+fn is_shouted(word: &str) -> bool {
+    let capitals = word.chars().filter(|c| c.is_uppercase()).count();
+    capitals > 1 && capitals + 1 == word.chars().count()
+}
 
 /// Towns whose districts are capitals: `København Ø`.
 const TOWNS: &str = "Aabenraa Aalborg Aarhus Ålborg Århus Esbjerg Frederiksberg Horsens Kbh. Kolding København Odense \
@@ -75,15 +87,20 @@ static TOWN: List = List::new(|| TOWNS.split_whitespace().collect());
 /// Bytes that no abbreviation is longer than.
 pub(crate) const LONGEST: usize = 32;
 
-/// Whether `word`, with its period, is in a list.
+/// Whether `word`, spelt as in a list, is in it.
 fn is_in(list: &List, word: &str) -> bool {
     // Before it is turned to lower case: in text without blanks, a word has no end.
     word.len() <= LONGEST && list.contains(word.to_lowercase().as_str())
 }
 
-/// Whether `word`, with its period, keeps it whatever follows, as long as that is no number.
-pub(crate) fn keeps_always(word: &str) -> bool {
-    is_in(&KEEPING, word) || is_title(word)
+/// Whether `word`, with its period, keeps it whatever follows; one in capitals only before a number.
+pub(crate) fn keeps_always(word: &str, before_a_number: bool) -> bool {
+    (is_in(&KEEPING, word) || is_title(word)) && (before_a_number || !is_shouted(word))
+}
+
+/// Whether it is a word rather than an abbreviation, in text of which nothing else is known.
+pub(crate) fn is_rather_a_word(word: &str) -> bool {
+    RATHER_WORDS.contains(&word)
 }
 
 /// Whether it keeps it before a number.
@@ -135,10 +152,12 @@ pub(crate) fn continues(before: &str, word: &str) -> bool {
         || is_initials(before) && word.starts_with(char::is_uppercase) && is_in(&CHAINED, word)
 }
 
-/// Whether a sentence often ends with `word`, its period included, when `next` begins no word in lower case. A number or
-/// a currency goes on after a unit (`kr. 1.000`, `3 mio. USD`).
+/// Whether a sentence often ends with `word`, its period included, when `next` begins no word in lower case. A number
+/// goes on after a unit (`kr. 1.000`), and so does a currency after a large number (`3 mio. USD`).
 pub(crate) fn often_ends(word: &str, next: &str) -> bool {
-    let is_currency = next.chars().count() > 1 && next.chars().all(char::is_uppercase);
+    let is_currency = LARGE_NUMBERS.contains(&word)
+        && next.chars().count() > 1
+        && next.chars().all(char::is_uppercase);
     let is_number = next.starts_with(char::is_numeric);
     is_in(&ENDING, word) || ENDING_AS_SPELT.contains(word) && !is_currency && !is_number
 }
@@ -184,6 +203,10 @@ mod tests {
     fn what_ends_a_sentence_is_a_unit_or_an_and_so_on() {
         assert!(often_ends("kr.", "Det") && often_ends("OSV.", "Det"));
         assert!(!often_ends("Kr.", "Pedersen") && !often_ends("mio.", "USD"));
+        assert!(often_ends("kr.", "USA") && often_ends("km.", "Stk") && often_ends("fl.", "Det"));
+        assert!(
+            !keeps_always("IF.", false) && keeps_always("IF.", true) && keeps_always("if.", false)
+        );
         assert!(!often_ends("kr.", "1.000") && often_ends("osv.", "12"));
         assert!(continues("cand.", "mag.") && continues("scient.", "pol."));
         assert!(!continues("og", "mag.") && !continues("cand.", "hansen."));

@@ -264,14 +264,18 @@ mod tests {
             let positions = int_tensor(&[0, 3, 7], [3], &device);
             receive(model(config).forward_at(&input, positions, noise))
         };
-        let apart = |config: &ElectraConfig| {
-            logits(config, &mut Noise::keyed(1)) != logits(config, &mut Noise::off())
-        };
-        assert!(!apart(&config(0.0, Some(0.0))), "nothing is dropped");
+        let noisy = |config: &ElectraConfig| logits(config, &mut Noise::keyed(1));
+        let off = logits(&config(0.0, None), &mut Noise::off());
+        assert!(noisy(&config(0.0, Some(0.0))) == off, "nothing is dropped");
         assert!(
-            !apart(&config(0.0, None)),
-            "the hidden layers' where none is given"
+            noisy(&config(0.0, Some(0.5))) != off,
+            "the classifier's own"
         );
-        assert!(apart(&config(0.0, Some(0.5))), "the classifier's own");
+        let inherited = noisy(&config(0.5, None));
+        assert!(
+            inherited == noisy(&config(0.5, Some(0.5))),
+            "else the hidden layers'"
+        );
+        assert!(inherited != noisy(&config(0.5, Some(0.0))));
     }
 }

@@ -69,7 +69,7 @@ pub(crate) use pipeline::ordered;
 pub(crate) use report::no_text;
 pub use report::{Fault, SourceReport};
 pub(crate) use sentence::for_each_sentence;
-pub use sentence::sentences;
+pub use sentence::{SPLITTER, sentences};
 pub(crate) use source::ReadCounter;
 pub use source::{Format, Source};
 pub(crate) use survey::find_duplicates;

@@ -9,9 +9,12 @@
 //! one of raw text that is tagged.
 
 use crate::abbreviations::{
-    continues, is_district, is_initials, keeps_always, keeps_before_digits, keeps_where_it_goes_on,
-    often_ends,
+    continues, is_district, is_initials, is_rather_a_word, keeps_always, keeps_before_digits,
+    keeps_where_it_goes_on, often_ends,
 };
+
+/// Version of these rules: 1 since the abbreviations are those of tagging.
+pub const SPLITTER: u32 = 1;
 
 #[rustfmt::skip]
 const MONTHS: &[&str] = &[
@@ -118,11 +121,16 @@ fn stop_is_inside(text: &str, start: usize, at: usize, next: usize) -> bool {
     if often_ends(with_stop, following) {
         return false;
     }
+    // `s.`, `f.` and `v.` end no sentence: nothing is called so.
+    let is_letter = word.len() == 1;
     let goes_on_in_a_number = following.starts_with(char::is_numeric);
-    let is_inner = keeps_always(with_stop)
+    if goes_on_in_a_number && is_rather_a_word(with_stop) {
+        return false;
+    }
+    let is_inner = keeps_always(with_stop, goes_on_in_a_number)
         || continues(previous, with_stop)
         || keeps_where_it_goes_on(with_stop, following.chars().next(), false)
-        || (goes_on_in_a_number || word.len() == 1) && keeps_before_digits(with_stop)
+        || (goes_on_in_a_number || is_letter) && keeps_before_digits(with_stop)
         || is_initials(with_stop);
     // `2.1.` or `2.a.` before a heading; a time or a date ends a sentence like any other word.
     let is_numbered =
@@ -212,6 +220,18 @@ mod tests {
                 "Bo bor her."
             ]
         );
+        for (text, ends) in [
+            ("Hun så TV. Det var godt.", 2),
+            ("Han spiller i Brøndby IF. Kampen er nu.", 2),
+            ("Det er 5 km. Så kom han.", 2),
+            ("Hun leder Apple Inc. Det går.", 2),
+            ("Det gav et tab. 30 mennesker gik.", 2),
+            ("Det koster 50 kr. DR har betalt.", 2),
+            ("Ring til Nic. Han kom.", 2),
+            ("Se s. 5 og kap. 3.", 1),
+        ] {
+            assert_eq!(sentences(text).len(), ends, "{text}");
+        }
         assert_eq!(sentences(" \n "), Vec::<&str>::new());
     }
 

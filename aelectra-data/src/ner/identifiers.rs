@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::char_offsets::CharOffsets;
 use super::text_entities::TextEntity;
-use super::words::{Word, is_email, is_url};
+use super::words::Word;
 
 /// Classes of what is known by its form.
 const EMAIL: &str = "EMAIL";
@@ -17,6 +17,12 @@ const HANDLE: &str = "HANDLE";
 /// A Danish personal number.
 const CPR: &str = "CPR";
 
+/// Words that begin a sentence and are no names, where a tagger once took one for a name.
+const NO_NAMES: [&str; 16] = [
+    "af", "at", "da", "de", "den", "der", "det", "du", "en", "et", "han", "hun", "jeg", "men",
+    "når", "og",
+];
+
 /// Letters that a name has without its genitive, at least: `Hans` must not become `Han`.
 const LEAST_STEM: usize = 4;
 
@@ -24,8 +30,8 @@ const LEAST_STEM: usize = 4;
 /// Nothing of it touches an entity.
 ///
 /// * e-mail and web addresses, `@handles`, and numbers like a CPR number (a date and four digits);
-/// * words in capital letters at their beginning that are in a person's name found elsewhere in the text, also in the
-///   genitive and in compounds with a hyphen. Classes whose name begins with `PER` are persons.
+/// * words that begin with a capital and are in a person's name found elsewhere in the text, also in the genitive and in
+///   compounds with a hyphen. Classes whose name begins with `PER` are persons.
 #[must_use]
 pub fn identifiers(
     text: &str,
@@ -36,11 +42,10 @@ pub fn identifiers(
     let names = names_in(entities);
     let is_hidden = |word: &Word<'_>| {
         let after = entities.partition_point(|entity| entity.bytes.end <= word.start);
-        entities
-            .get(after)
-            .is_some_and(|it| it.bytes.start < word.end)
+        let next = entities.get(after);
+        next.is_some_and(|it| it.bytes.start < word.end)
     };
-    let mut found: Vec<(Range<usize>, TextEntity)> = Vec::new();
+    let mut found: Vec<Found<'_>> = Vec::new();
     let mut at = 0;
     while at < words.len() {
         let rest = &words[at..];
@@ -49,46 +54,73 @@ pub fn identifiers(
             let (label, score) = repeated(rest[0].text, &names)?;
             Some((1, label, score))
         });
-        let free = |count: usize| !rest[..count].iter().any(is_hidden);
-        let Some((count, label, score)) = known.filter(|(count, ..)| free(*count)) else {
-            at += 1;
-            continue;
-        };
-        let mut range = at..at + count;
-        at = range.end;
-        // A name of several words is one.
-        if let Some((before, entity)) = found.last()
-            && before.end == range.start
-            && entity.label == label
-            && label.starts_with("PER")
-            && text[entity.bytes.end..words[range.start].start]
-                .trim()
-                .is_empty()
-        {
-            range.start = before.start;
-            found.pop();
+        let (count, label, score) = known.unwrap_or((1, "", 0.0));
+        // Also where a part of a number is an entity: the rest is to be hidden all the same.
+        for place in (at..at + count).filter(|_| !label.is_empty()) {
+            if is_hidden(&words[place]) {
+                continue;
+            }
+            let next = Found {
+                words: place..place + 1,
+                form: form.map(|_| at),
+                label,
+                score,
+            };
+            match found.last_mut() {
+                Some(before) if before.goes_on(text, words, &next) => before.words.end += 1,
+                _ => found.push(next),
+            }
         }
-        let bytes = words[range.start].start..words[range.end - 1].end;
+        at += count;
+    }
+    let entity = |found: Found<'_>| {
+        let bytes = words[found.words.start].start..words[found.words.end - 1].end;
         let entity = TextEntity {
             start: characters.char_at(bytes.start),
             end: characters.char_at(bytes.end),
-            label: label.to_owned(),
+            label: found.label.to_owned(),
             text: text[bytes.clone()].to_owned(),
-            score,
+            score: found.score,
             bytes,
         };
-        found.push((range, entity));
+        (found.words, entity)
+    };
+    found.into_iter().map(entity).collect()
+}
+
+/// What is to be hidden, before it is a place in the text.
+struct Found<'l> {
+    words: Range<usize>,
+    /// Where what is known by its form begins.
+    form: Option<usize>,
+    label: &'l str,
+    score: f64,
+}
+
+impl Found<'_> {
+    /// Whether the next word belongs to it: to the same number, or to a name on the same line. Lines of a list and cells of a
+    /// table are names of their own.
+    fn goes_on(&self, text: &str, words: &[Word<'_>], next: &Found<'_>) -> bool {
+        let gap = &text[words[self.words.end - 1].end..words[next.words.start].start];
+        let is_near = self.words.end == next.words.start && self.label == next.label;
+        match (self.form, next.form) {
+            (Some(begin), Some(next)) => is_near && begin == next,
+            (None, None) => {
+                let blanks = |c: char| matches!(c, ' ' | '\u{a0}');
+                is_near && !gap.is_empty() && gap.chars().all(blanks)
+            }
+            _ => false,
+        }
     }
-    found
 }
 
 /// How many of the first words are an address or a number, and of what class.
 fn by_form(text: &str, words: &[Word<'_>]) -> Option<(usize, &'static str)> {
     let first = words[0].text;
-    if is_email(first) {
+    if holds_email(first) {
         return Some((1, EMAIL));
     }
-    if is_url(first) {
+    if holds_url(first) {
         return Some((1, URL));
     }
     if first.len() > 1 && first.starts_with('@') {
@@ -104,6 +136,31 @@ fn by_form(text: &str, words: &[Word<'_>]) -> Option<(usize, &'static str)> {
         (whole.len() <= 16 && is_cpr(whole)).then_some((count, CPR))
     };
     (first.len() == 6).then(|| together(2).or_else(|| together(3)))?
+}
+
+/// Whether there is an e-mail address in a word, whatever touches it.
+fn holds_email(word: &str) -> bool {
+    word.match_indices('@').any(|(at, _)| {
+        let (before, after) = (
+            word[..at].chars().next_back(),
+            word[at + 1..].chars().next(),
+        );
+        before.is_some_and(char::is_alphanumeric) && after.is_some_and(char::is_alphanumeric)
+    })
+}
+
+/// Endings of names of sites that are hidden where nothing else says that they are ones.
+const DOMAINS: [&str; 6] = ["dk", "com", "net", "org", "eu", "info"];
+
+/// Whether there is a web address in a word: `https://…`, `www.…`, `facebook.com/mette`.
+fn holds_url(word: &str) -> bool {
+    let lower = word.to_lowercase();
+    let host = lower.split(['/', '?', '#']).next().unwrap_or_default();
+    let is_host = |(name, ending): (&str, &str)| {
+        let sound = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.');
+        name.len() > 1 && name.chars().all(sound) && DOMAINS.contains(&ending)
+    };
+    lower.contains("://") || lower.contains("www.") || host.rsplit_once('.').is_some_and(is_host)
 }
 
 /// Six digits that are a date and four more: `010190-1234`.
@@ -140,8 +197,10 @@ fn names_in(entities: &[TextEntity]) -> HashMap<String, (&str, f64)> {
                 continue;
             }
             for form in [Some(part), without_genitive(part)].into_iter().flatten() {
-                let known = (entity.label.as_str(), entity.score);
-                names.entry(form.to_lowercase()).or_insert(known);
+                let (form, known) = (form.to_lowercase(), (entity.label.as_str(), entity.score));
+                if !NO_NAMES.contains(&&*form) {
+                    names.entry(form).or_insert(known);
+                }
             }
         }
     }
@@ -160,7 +219,7 @@ fn without_genitive(word: &str) -> Option<&str> {
 
 /// The class and score of a name that `word` repeats.
 fn repeated<'n>(word: &str, names: &HashMap<String, (&'n str, f64)>) -> Option<(&'n str, f64)> {
-    if names.is_empty() || !word.starts_with(char::is_uppercase) {
+    if names.is_empty() {
         return None;
     }
     let mut parts = word.split(['-', '/', '\u{2010}', '\u{2011}']);
@@ -240,6 +299,63 @@ mod tests {
         let told = hidden(text, &["Petersens", "Hans'"]);
         let told: Vec<&str> = told.iter().map(|(_, text)| text.as_str()).collect();
         assert_eq!(told, ["Petersen", "Hans"]);
+    }
+
+    #[test]
+    fn addresses_are_hidden_whatever_touches_them() {
+        for (label, word) in [
+            ("EMAIL", "o'neil@x.dk"),
+            ("EMAIL", "mette@x.dk's"),
+            ("EMAIL", "mette@x.dk/per"),
+            ("URL", "e-mail:http://dr.dk"),
+            ("URL", "mettehansen.dk"),
+            ("URL", "facebook.com/mette.hansen"),
+        ] {
+            let told = hidden(&format!("Skriv {word} nu"), &[]);
+            assert!(
+                told.iter().any(|(found, _)| found == label),
+                "{word}: {told:?}"
+            );
+            let text: String = told.into_iter().map(|(_, text)| text).collect();
+            assert!(
+                text.contains("x.dk") || text.contains("dr.dk") || text == word,
+                "{word}: {text}"
+            );
+        }
+        assert_eq!(
+            hidden("og/eller kl.12.30 f.eks. kom.Han A/S 12.dk. B.T.s", &[]).len(),
+            1
+        );
+    }
+
+    #[test]
+    fn lines_and_cells_are_names_of_their_own() {
+        let text =
+            "Mette Hansen kom.\nHansen\nMette\n\nHansen Mette\tHansen\u{a0}Mette, eks-Hansen";
+        let told = hidden(text, &["Mette Hansen"]);
+        let told: Vec<&str> = told.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(
+            told,
+            [
+                "Hansen",
+                "Mette",
+                "Hansen Mette",
+                "Hansen\u{a0}Mette",
+                "eks-Hansen"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_rest_of_a_number_is_hidden_too() {
+        let text = "Cpr 010190 - 1234.";
+        let entity = TextEntity {
+            label: "LOC".to_owned(),
+            ..person(text, "010190")
+        };
+        let found = identifiers(text, &CharOffsets::new(text), &words(text), &[entity]);
+        let told: Vec<&str> = found.iter().map(|(_, it)| it.text.as_str()).collect();
+        assert_eq!(told, ["- 1234"]);
     }
 
     #[test]

@@ -40,7 +40,8 @@ pub struct Word<'a> {
 ///   (`H.`, `H.L.`, `H.Chr.`) and in ordinal numbers, that is after one or two digits before a lower-case
 ///   word or a dash (`3. maj`); abbreviations that are also words (`kap.`, `min.`) only
 ///   count before a digit;
-/// * a `.` between a lower-case and an upper-case letter is a forgotten space (`kom.Han`);
+/// * a `.` between a lower-case and an upper-case letter is a forgotten space (`kom.Han`), and so is one before a bracket or
+///   a quotation (`Ib.(Se …)`), unless it is an abbreviation's;
 /// * hyphens and slashes join (`SID-huset`, `og/eller`) and stay at a word's edge (`ind-`);
 ///   apostrophes join (`90'erne`) and stay at a word's end (`Hans'`, `ha'`) unless one is open;
 /// * `#` and `@` before a letter, `-` and `+` before a digit belong to it; `%` does not.
@@ -266,10 +267,7 @@ impl<'a> Chunk<'a, '_> {
         let at_end = end == self.clusters.len();
         let next = if at_end { self.next } else { None };
         let next_digit = next.is_some_and(|c| c.is_numeric());
-        // `IF`, `EM`, `PS`: a club, a tournament, not an abbreviation.
-        let capitals = word.chars().filter(|c| c.is_uppercase()).count();
-        let shouted = capitals > 1 && capitals + 1 == word.chars().count();
-        if keeps_always(word) && (!shouted || next_digit) {
+        if keeps_always(word, next_digit) {
             return true;
         }
         // In brackets, as in `(red.)`, nothing begins after it.
@@ -307,7 +305,7 @@ impl<'a> Chunk<'a, '_> {
                     // A single capital is an initial: `P.G.` stays whole.
                     let word = self.slice(from..i + 1);
                     let abbreviated = (i > from + 1 || before == before.to_lowercase())
-                        && (keeps_always(word)
+                        && (keeps_always(word, is_digit(after))
                             || keeps_where_it_goes_on(word, after.chars().next(), false));
                     let starts = after.chars().next().is_some_and(char::is_uppercase);
                     if matches!(first(after), '(' | '[' | '"' | '“' | '”' | '»' | '«') {
@@ -342,7 +340,7 @@ impl<'a> Chunk<'a, '_> {
 }
 
 /// Whether a word is a web address.
-pub(super) fn is_url(text: &str) -> bool {
+fn is_url(text: &str) -> bool {
     let begins = |with: &&str| {
         let start = text.get(..with.len());
         start.is_some_and(|start| start.eq_ignore_ascii_case(with))
@@ -351,7 +349,7 @@ pub(super) fn is_url(text: &str) -> bool {
 }
 
 /// Whether a word is an e-mail address.
-pub(super) fn is_email(text: &str) -> bool {
+fn is_email(text: &str) -> bool {
     let Some((name, host)) = text.split_once('@') else {
         return false;
     };

@@ -31,6 +31,9 @@ pub struct Plan {
     pub(crate) max_length: usize,
     /// How examples were built.
     pub packing: Packing,
+    /// Version of the rules that cut sentences, where examples are made of those; 0 in shards of earlier versions.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) splitter: u32,
     /// Share of documents for validation.
     pub(crate) validation: f64,
     /// Seed of the random choices of packing.
@@ -41,6 +44,10 @@ pub struct Plan {
     pub(crate) corpus: CorpusOptions,
     /// The files, sorted by path.
     pub(crate) sources: Vec<Source>,
+}
+
+fn is_zero(version: &u32) -> bool {
+    *version == 0
 }
 
 impl Plan {

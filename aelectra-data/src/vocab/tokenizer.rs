@@ -220,12 +220,14 @@ impl WordPieceTokenizer {
             return best.1;
         }
         let composed: String = text.nfc().collect();
-        let plain: String = composed
-            .chars()
-            .flat_map(|c| plain_letters(c, |c| self.has_letter(c)))
-            .collect();
+        let plain = |known: &dyn Fn(char) -> bool| -> String {
+            let letters = composed.chars();
+            letters.flat_map(|c| plain_letters(c, known)).collect()
+        };
+        // A letter may be known at the beginning of words only, as `É` is where nobody shouts.
+        let (plain, plainest) = (plain(&|c| self.has_letter(c)), plain(&|_| false));
         let mut before = text;
-        for form in [&composed, &plain] {
+        for form in [&composed, &plain, &plainest] {
             if form != before {
                 let ids = self.encode_ids(form);
                 let unknown = unknown(&ids);

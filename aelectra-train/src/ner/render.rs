@@ -203,6 +203,74 @@ mod tests {
         OutputFormat::Inline,
     ];
 
+    /// What names somebody beside the entities, in all formats: a tagger that finds the first word only.
+    #[test]
+    fn identifiers_are_hidden_in_every_format() {
+        let text = "Bo Holm, 010190 1234, x@y.dk.\nHolm så\n\nBo Holm";
+        let words = words(text);
+        let ranges = aelectra_data::ner::sentences(text, &words);
+        let sentences: Vec<Vec<(&str, String)>> = ranges
+            .into_iter()
+            .map(|range| {
+                let tag = |at: usize| {
+                    ["B-PER", "I-PER"]
+                        .get(at)
+                        .copied()
+                        .unwrap_or("O")
+                        .to_owned()
+                };
+                range.map(|at| (words[at].text, tag(at))).collect()
+            })
+            .collect();
+        let entity = aelectra_data::ner::TextEntity {
+            start: 0,
+            end: 7,
+            label: "PER".to_owned(),
+            text: "Bo Holm".to_owned(),
+            score: 0.5,
+            bytes: 0..7,
+        };
+        let found = [TaggedText {
+            text,
+            entities: vec![entity],
+            sentences,
+        }];
+        let hidden = "[PER], [CPR], [EMAIL].\n[PER] så\n\n[PER]";
+        assert_eq!(
+            written(&found, OutputFormat::Pretty, true),
+            format!("{hidden}\n")
+        );
+        assert_eq!(
+            written(&found, OutputFormat::Inline, true),
+            format!("{hidden}\n")
+        );
+        let json: serde_json::Value =
+            serde_json::from_str(&written(&found, OutputFormat::Jsonl, true)).expect("JSON");
+        assert_eq!(json["text"], hidden);
+        let labels = json["entities"].as_array().expect("a list").iter();
+        let labels: Vec<&str> = labels
+            .filter_map(|entity| entity["label"].as_str())
+            .collect();
+        assert_eq!(labels, ["PER", "CPR", "EMAIL", "PER", "PER"]);
+        let conll = written(&found, OutputFormat::Conll, true);
+        let rows: Vec<&str> = conll.lines().filter(|line| !line.is_empty()).collect();
+        let expected = [
+            "_\tB-PER",
+            "_\tI-PER",
+            ",\tO",
+            "_\tB-CPR",
+            "_\tI-CPR",
+            ",\tO",
+            "_\tB-EMAIL",
+            ".\tO",
+            "_\tB-PER",
+            "så\tO",
+            "_\tB-PER",
+            "_\tI-PER",
+        ];
+        assert_eq!(rows, expected);
+    }
+
     #[test]
     fn what_steers_a_terminal_is_not_given_to_it() {
         let text = "a\u{1b}[2Jb\u{9b}c\td\n";

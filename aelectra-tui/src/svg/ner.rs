@@ -6,8 +6,8 @@ use super::{BOTTOM, COLORS, HEIGHT, LEFT, RIGHT, TOP, WIDTH, path, text};
 use crate::store::{NerTrack, RunStore};
 use crate::view::scale::round_between;
 
-/// Seeds that are named; more names have no room.
-const NAMED: usize = 6;
+/// Width of a letter, about.
+const LETTER: f64 = 7.0;
 
 /// One training and what it is called.
 pub(super) struct Seed<'s> {
@@ -76,7 +76,7 @@ pub(super) fn draw(out: &mut String, seeds: &[Seed<'_>], (x, y): (f64, f64)) {
             text(out, place, "middle", "#555", &format!("{tick:.0}"));
         }
     }
-    let mut legend = x + LEFT;
+    let (mut legend, mut unnamed) = (x + LEFT, 0);
     for (index, seed) in seeds.iter().enumerate() {
         let color = format!("#{:06x}", COLORS[index % COLORS.len()]);
         let mut drawn = String::new();
@@ -90,13 +90,19 @@ pub(super) fn draw(out: &mut String, seeds: &[Seed<'_>], (x, y): (f64, f64)) {
             );
         }
         path(out, &drawn, &color, " stroke-width=\"1.6\"");
-        if index < NAMED {
+        // The last has to leave room for how many more there are.
+        let end = legend + LETTER * seed.name.chars().count() as f64;
+        let is_last = index + 1 == seeds.len();
+        let room = WIDTH - RIGHT - if is_last { 0.0 } else { LETTER * 12.0 };
+        if unnamed == 0 && end <= x + room {
             text(out, (legend, y + 30.0), "start", &color, &seed.name);
-            legend += 7.0 * seed.name.chars().count() as f64 + 14.0;
+            legend = end + 2.0 * LETTER;
+        } else {
+            unnamed += 1;
         }
     }
-    if seeds.len() > NAMED {
-        let more = format!("and {} more", seeds.len() - NAMED);
+    if unnamed > 0 {
+        let more = format!("and {unnamed} more");
         text(out, (legend, y + 30.0), "start", "#555", &more);
     }
 }

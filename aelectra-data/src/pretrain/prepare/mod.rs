@@ -16,10 +16,11 @@ use std::time::Instant;
 use super::Progress;
 use super::manifest::{ChunkRecord, LAYOUT_VERSION, Plan, ShardManifest};
 use super::mixture;
+use super::packing::Packing;
 use super::shard::Split;
 use crate::corpus::{
-    Compression, CorpusOptions, Format, ReadCounter, Source, discover, find_duplicates, no_text,
-    ordered, read_chunks, report_cleaning,
+    Compression, CorpusOptions, Format, ReadCounter, SPLITTER, Source, discover, find_duplicates,
+    no_text, ordered, read_chunks, report_cleaning,
 };
 use crate::error::{DataError, Result};
 use crate::files::{replace_json, write_json_named};
@@ -175,6 +176,10 @@ fn plan_of(tokenizer: &WordPieceTokenizer, options: &PrepareOptions, sources: Ve
         special: tokenizer.special(),
         max_length: options.max_length,
         packing: options.packing,
+        splitter: match options.packing {
+            Packing::Electra => SPLITTER,
+            Packing::Full => 0,
+        },
         validation: options.validation,
         seed: options.seed,
         weights: options.weights.clone(),

@@ -371,17 +371,20 @@ fn from_model(
     let (head, inner) = match args.head {
         Some(HeadArg::Discriminator) => (
             Some(Head::PreTraining),
-            [RunDir::DISCRIMINATOR, RunDir::MODEL],
+            &[RunDir::DISCRIMINATOR, RunDir::MODEL][..],
         ),
-        Some(HeadArg::Generator) => (Some(Head::MaskedLm), [RunDir::GENERATOR, RunDir::MODEL]),
+        Some(HeadArg::Generator) => (
+            Some(Head::MaskedLm),
+            &[RunDir::GENERATOR, RunDir::MODEL, RunDir::DISCRIMINATOR][..],
+        ),
         Some(HeadArg::Ner) => (
             Some(Head::TokenClassification),
-            [RunDir::MODEL, RunDir::DISCRIMINATOR],
+            &[RunDir::MODEL, RunDir::DISCRIMINATOR][..],
         ),
-        None => (None, [RunDir::MODEL, RunDir::DISCRIMINATOR]),
+        None => (None, &[RunDir::MODEL, RunDir::DISCRIMINATOR][..]),
     };
     let path = match given.is_dir() {
-        true => hub::network_of(given, &inner),
+        true => hub::network_of(given, inner),
         false => resolve_model(&args.checkpoint, global)?,
     };
     let dir = ModelDir::open(&path)?;

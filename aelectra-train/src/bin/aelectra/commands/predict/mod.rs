@@ -44,7 +44,7 @@ pub(crate) struct PredictArgs {
     #[arg(long, value_enum)]
     format: Option<PredictFormat>,
     /// Replace entities by their class, to anonymize a text; also e-mail and web addresses, numbers like a CPR number, and
-    /// all places of a person's name that is found once.
+    /// all places of a person's name that is found once, written with a capital.
     #[arg(long)]
     redact: bool,
     /// Windows per batch.
@@ -174,11 +174,12 @@ fn refuse_wrong_places(args: &PredictArgs) -> anyhow::Result<()> {
 
 /// A file's name where its text belongs is the likeliest slip.
 fn note_if_file(text: &str) {
-    // A word with an ending of one to five letters is a name of a file, there or mistyped.
+    // Also one that is mistyped.
+    const ENDINGS: [&str; 9] = [
+        "conll", "conllu", "csv", "html", "json", "jsonl", "md", "tsv", "txt",
+    ];
     let ending = Path::new(text).extension().and_then(|it| it.to_str());
-    let is_name = ending.is_some_and(|it| {
-        (1..=5).contains(&it.len()) && it.bytes().all(|byte| byte.is_ascii_lowercase())
-    }) && !text.contains(char::is_whitespace);
+    let is_name = ending.is_some_and(|it| ENDINGS.contains(&it)) && !text.contains("://");
     if text == "-" || is_name || Path::new(text).is_file() {
         output::note(&format!(
             "note: `{text}` was tagged as text; to tag what the file holds, use `--input {text}`"
