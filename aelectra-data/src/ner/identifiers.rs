@@ -155,7 +155,9 @@ const DOMAINS: [&str; 6] = ["dk", "com", "net", "org", "eu", "info"];
 /// Whether there is a web address in a word: `https://…`, `www.…`, `facebook.com/mette`.
 fn holds_url(word: &str) -> bool {
     let lower = word.to_lowercase();
-    let host = lower.split(['/', '?', '#']).next().unwrap_or_default();
+    // What follows `e-mail:http:` is a word of its own.
+    let mut parts = lower.trim_start_matches('/').split(['/', '?', '#']);
+    let host = parts.next().unwrap_or_default();
     let is_host = |(name, ending): (&str, &str)| {
         let sound = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.');
         name.len() > 1 && name.chars().all(sound) && DOMAINS.contains(&ending)
