@@ -336,13 +336,20 @@ pub fn for_tests() -> Device {
     device
 }
 
-/// Says that a test has nothing to run on here, past the harness, which keeps what passing tests print.
+/// Says that a test has nothing to run on here, past the harness, which keeps what passing tests print. The same is said
+/// once, however many tests it is about.
 #[doc(hidden)]
 pub fn say_skipped(why: &str) {
+    use std::collections::BTreeSet;
     use std::io::Write as _;
-    // Tests run side by side: in one piece.
-    let line = format!("\nskipped: {why}\n");
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    use std::sync::{Mutex, PoisonError};
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if said.insert(why.to_owned()) {
+        // Tests run side by side: in one piece.
+        let line = format!("\nskipped: {why}\n");
+        let _ = std::io::stderr().write_all(line.as_bytes());
+    }
 }
 
 #[cfg(test)]
