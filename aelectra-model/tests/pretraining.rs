@@ -320,9 +320,13 @@ fn residual_embeddings_keep_the_gradients_apart() {
     let residual = "discriminator.embeddings.word_embeddings.weight";
     let of = |model: &ElectraPretrainer, loss: Tensor<1>| gradients(model, &loss.backward());
     let rtd = of(&apart, ours.rtd_loss_sum);
+    let moved: Vec<&String> = rtd
+        .keys()
+        .filter(|path| path.starts_with("embeddings."))
+        .collect();
     assert!(
-        !rtd.contains_key(words),
-        "the detector's loss moves the generator's table"
+        moved.is_empty(),
+        "the detector's loss moves the generator's tables: {moved:?}"
     );
     assert!(largest(&rtd[residual]) > 0.0);
     // What the shared table gets from both losses is here in two places.

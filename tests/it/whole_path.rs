@@ -310,6 +310,9 @@ fn robustness_has_a_row_for_each_perturbation() {
         for key in ["name", "f1", "drop", "interval"] {
             assert!(!row[key].is_null(), "{key}: {row}");
         }
+        let number = |value: &Value| value.as_f64().expect("a number");
+        let drop = number(&report["f1"]) - number(&row["f1"]);
+        assert!((number(&row["drop"]) - drop).abs() < 1e-9, "{row}");
     }
 }
 

@@ -75,6 +75,9 @@ fn bootstrapped(all: &[NerSentence], count: usize, seed: u64) -> Vec<NerSentence
 
 #[cfg(test)]
 mod tests {
+    use aelectra_data::ner::LabelSet;
+    use aelectra_data::vocab::{TokenizerOptions, WordPieceTokenizer};
+
     use super::*;
 
     fn sentence(line: usize) -> NerSentence {
@@ -123,5 +126,48 @@ mod tests {
     #[test]
     fn an_epoch_sees_about_as_much_whatever_the_number() {
         assert_eq!([128, 500, 1000, 4383].map(passes), [8, 2, 1, 1]);
+    }
+
+    /// With replacement some come twice; without, none does; and all of them are no draw.
+    #[test]
+    fn the_configuration_says_how_is_drawn() {
+        let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(str::to_owned);
+        let data = Data {
+            train: (1..=200).map(sentence).collect(),
+            dev: (1..=100).map(sentence).collect(),
+            test: Vec::new(),
+            labels: LabelSet::original(),
+            tokenizer: WordPieceTokenizer::from_tokens(
+                special.to_vec(),
+                TokenizerOptions::default(),
+            )
+            .expect("a vocabulary"),
+        };
+        let distinct = |drawn: &[NerSentence]| {
+            let lines: std::collections::BTreeSet<usize> =
+                drawn.iter().map(|one| one.line).collect();
+            lines.len()
+        };
+        let of = |with_replacement, sentences, dev_sentences, asked| {
+            let config = FinetuneConfig {
+                with_replacement,
+                sentences,
+                dev_sentences,
+                ..FinetuneConfig::default()
+            };
+            let drawn = Drawn::of(&data, &config, asked, 3);
+            let sizes = (drawn.train.len(), drawn.dev.len(), drawn.passes);
+            (sizes, distinct(&drawn.train), distinct(&drawn.dev))
+        };
+        assert_eq!(of(false, None, None, None), ((200, 100, 1), 200, 100));
+        assert_eq!(
+            of(false, Some(100), Some(50), None),
+            ((100, 50, 10), 100, 50)
+        );
+        // A learning curve's number comes before the configuration's.
+        assert_eq!(of(false, Some(100), None, Some(20)).0, (20, 100, 50));
+        let (sizes, train, dev) = of(true, Some(100), Some(50), None);
+        assert_eq!(sizes, (100, 50, 10));
+        assert!(train < 80 && dev < 40, "{train} and {dev} are distinct");
     }
 }
