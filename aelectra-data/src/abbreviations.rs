@@ -7,16 +7,15 @@ use std::sync::LazyLock;
 use unicode_segmentation::UnicodeSegmentation;
 
 /// Abbreviations that keep their period and after which a sentence goes on, lower-case. Compiled for this project.
-const ALWAYS: &str = "adj. adm. adr. adv. afd. alm. ang. anm. ansv. apr. arch. arkt. ass. aug. bl. bl.a. ca. cand. \
-    cf. cirk. co. d. d.d. d.s. d.v.s. dec. dhr. dir. div. dr. ds. dvs. eks. ekskl. em. emer. endv. evt. f.eks. f.ex. \
-    f.m. f.x. fa. feb. febr. ff. fg. fhv. flg. fm. forf. forts. frk. fx. gdr. gl. gr. hhv. hr. hrs. i.e. if. \
-    ifm. ift. iflg. incl. indb. ing. inkl. insp. instr. istf. jf. jfr. jr. jr.nr. jun. jvf. kbh. kgl. kgs. kl. \
- kons. koord. kpt. lb.nr. lic. lign. litr. lrs. ltn. m.a.o. m.h.t. maks. mht. mlle. modt. mr. mrs. \
-    ms. n.n. ndr. nedenn. nov. nr. nuv. obs. okt. oblt. omkr. omtr. opr. ovenn. p. p.a. p.g.a. pag. pga. pgl. ph.d. \
-    pkt. pol. pr. prof. prov. ps. pt. resp. s.m. s.u. sagsnr. sct. sdr. sekr. sep. sept. skt. sml. spm. spsk. \
-    sr. st. stk. str. stud. subst. td. tdl. tekn. tidl. tilh. tlf. tsk. u. uafh. udb. udd. udg. univ. vedk. vedr. \
-    vejl. vha. vol. vs. årg. årh. øv. \
-    jur. merc. odont. oecon. polit. polyt. psych. scient. techn. theol.";
+const ALWAYS: &str = "adj. adm. adr. adv. afd. alm. ang. anm. ansv. apr. arch. arkt. ass. aug. bl. bl.a. ca. cand. cf. cirk. co. \
+    d. d.d. d.s. d.v.s. dec. dhr. dir. div. dr. ds. dvs. eks. ekskl. em. emer. endv. evt. f.eks. f.ex. f.m. f.x. \
+    fa. feb. febr. ff. fg. fhv. flg. fm. forf. forts. frk. fx. gdr. gl. gr. hhv. hr. hrs. i.e. if. ifm. ift. \
+    iflg. incl. indb. ing. inkl. insp. instr. istf. jf. jfr. jr. jr.nr. jun. jvf. kbh. kgl. kgs. kl. kons. \
+    koord. kpt. lb.nr. lic. lign. litr. lrs. ltn. m.a.o. m.h.t. maks. mht. mlle. modt. mr. mrs. ms. n.n. ndr. \
+    nedenn. nov. nr. nuv. obs. okt. oblt. omkr. omtr. opr. ovenn. p. p.a. p.g.a. pag. pga. pgl. ph.d. pkt. pol. \
+    pr. prof. prov. ps. pt. resp. s.m. s.u. sagsnr. sct. sdr. sekr. sep. sept. skt. sml. spm. spsk. sr. st. stk. \
+    str. stud. subst. td. tdl. tekn. tidl. tilh. tlf. tsk. u. uafh. udb. udd. udg. univ. vedk. vedr. vejl. vha. \
+    vol. vs. årg. årh. øv. jur. merc. odont. oecon. polit. polyt. psych. scient. techn. theol.";
 
 /// First names: alone, and in a chain with initials (`H.Chr. Branner`). `Fred.`, `Jul.` and `Thor.` are words and names.
 const GIVEN_NAMES: &str = "alfr. chr. edv. ferd. fr. herm. joh. johs. kn. kr. ludv. magn. mog. rasm. sv. th. ths. vilh. \
@@ -53,12 +52,6 @@ const LARGE_NUMBERS: [&str; 3] = ["mia.", "mill.", "mio."];
 /// Abbreviations before a number that end a sentence rather: `Det gav et tab. 30 mennesker …`
 const RATHER_WORDS: [&str; 5] = ["min.", "op.", "sen.", "side.", "tab."];
 
-/// Companies, clubs and tournaments (`IF`, `EM`, `TV`) are no abbreviations but before a number.
-fn is_shouted(word: &str) -> bool {
-    let capitals = word.chars().filter(|c| c.is_uppercase()).count();
-    capitals > 1 && capitals + 1 == word.chars().count()
-}
-
 /// Towns whose districts are capitals: `København Ø`.
 const TOWNS: &str = "Aabenraa Aalborg Aarhus Ålborg Århus Esbjerg Frederiksberg Horsens Kbh. Kolding København Odense \
     Randers Sønderborg Vejle Viborg";
@@ -91,6 +84,12 @@ pub(crate) const LONGEST: usize = 32;
 fn is_in(list: &List, word: &str) -> bool {
     // Before it is turned to lower case: in text without blanks, a word has no end.
     word.len() <= LONGEST && list.contains(word.to_lowercase().as_str())
+}
+
+/// Companies, clubs and tournaments (`IF`, `EM`, `TV`) are no abbreviations but before a number.
+fn is_shouted(word: &str) -> bool {
+    let capitals = word.chars().filter(|c| c.is_uppercase()).count();
+    capitals > 1 && capitals + 1 == word.chars().count()
 }
 
 /// Whether `word`, with its period, keeps it whatever follows; one in capitals only before a number.

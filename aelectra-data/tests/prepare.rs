@@ -91,6 +91,14 @@ fn run(tokenizer: &WordPieceTokenizer, corpus: &CorpusOptions, out: PathBuf) -> 
     prepare(tokenizer, &options, &|_| {}).unwrap()
 }
 
+/// A corpus, its vocabulary and its shards in a folder.
+fn prepared(dir: &Path) -> (WordPieceTokenizer, PrepareReport, ShardSet) {
+    let corpus = write_corpus(dir);
+    let (tokenizer, out) = (vocabulary(&corpus), dir.join("shards"));
+    let report = run(&tokenizer, &corpus, out.clone());
+    (tokenizer, report, ShardSet::open(&out).unwrap())
+}
+
 #[test]
 fn threads_and_order_of_inputs_change_nothing() {
     let dir = tempfile::tempdir().unwrap();
@@ -339,11 +347,7 @@ fn a_restart_needs_no_manifest_that_can_be_read() {
 #[test]
 fn batches_are_a_function_of_the_step() {
     let dir = tempfile::tempdir().unwrap();
-    let corpus = write_corpus(dir.path());
-    let tokenizer = vocabulary(&corpus);
-    let out = dir.path().join("shards");
-    let report = run(&tokenizer, &corpus, out.clone());
-    let set = ShardSet::open(&out).unwrap();
+    let (tokenizer, report, set) = prepared(dir.path());
     assert_eq!(set.len(Split::Train) as u64, report.train_examples);
     assert_eq!(
         set.len(Split::Validation) as u64,
@@ -396,11 +400,8 @@ fn batches_are_a_function_of_the_step() {
 #[test]
 fn a_batch_hides_what_is_to_be_guessed() {
     let dir = tempfile::tempdir().unwrap();
-    let corpus = write_corpus(dir.path());
-    let tokenizer = vocabulary(&corpus);
-    let out = dir.path().join("shards");
-    run(&tokenizer, &corpus, out.clone());
-    let set = Arc::new(ShardSet::open(&out).unwrap());
+    let (tokenizer, _, set) = prepared(dir.path());
+    let set = Arc::new(set);
     let (mask, all) = (tokenizer.special().mask, set.len(Split::Train));
     let source = BatchSource::new(set, Split::Train, 7, all).unwrap();
     let epochs = [0, 1].map(|step| source.batch(step).unwrap());

@@ -9,6 +9,7 @@ mod environment;
 mod errors;
 mod few_labels;
 mod guides;
+mod held_out;
 mod help;
 mod kept;
 mod label_cases;

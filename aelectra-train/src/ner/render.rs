@@ -123,7 +123,7 @@ fn also_identifiers<'t>(found: &TaggedText<'t>) -> TaggedText<'t> {
     for (range, entity) in identifiers(text, &CharOffsets::new(text), &words, &found.entities) {
         for (place, begin) in range
             .clone()
-            .zip(["B", "I"].into_iter().chain(std::iter::repeat("I")))
+            .zip(std::iter::once("B").chain(std::iter::repeat("I")))
         {
             if let Some(tag) = tags.nth(place - at) {
                 *tag = format!("{begin}-{}", entity.label);
