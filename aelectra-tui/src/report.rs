@@ -6,9 +6,8 @@ use aelectra_data::run::{NerEvalEvent, SampleEvent, leaves};
 
 use crate::format::printable;
 use crate::state::State;
-use crate::store::{NerTrack, RunStore};
+use crate::store::{NerTrack, RunStore, mean_and_deviation};
 use crate::svg;
-use crate::view::ner::mean_and_deviation;
 use crate::view::system::facts;
 
 /// A browser refuses whatever the page would fetch or run.

@@ -421,6 +421,19 @@ fn what_departs_from_the_reference_resumes_and_is_exported() {
     );
 }
 
+/// To make room, say; its models are worth more than a new beginning.
+#[test]
+fn a_finished_run_without_its_checkpoints_is_not_begun_again() {
+    let scene = Scene::new();
+    pretrain(&scene, "run", "2", &[]);
+    std::fs::remove_dir_all(scene.path("run/checkpoints")).expect("removable");
+    let weights = || std::fs::read(scene.path("run/discriminator/model.safetensors")).ok();
+    let before = weights();
+    let told = pretrain_ending(&scene, "run", "4", &["--resume", "auto"], 2);
+    assert!(told.contains("has no checkpoint left"), "{told}");
+    assert!(before.is_some() && weights() == before);
+}
+
 /// A precision that the kernels in use do not train in is refused before anything is written.
 #[test]
 fn a_precision_of_other_kernels_leaves_nothing_behind() {

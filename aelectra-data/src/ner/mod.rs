@@ -30,73 +30,36 @@
 //! | `\r\n`, `\n` and `\r`, also mixed; a byte-order mark | accepted |
 //! | bytes that are not UTF-8 | error with the line of the first |
 
-mod align;
-mod bytes;
-mod char_offsets;
-mod columns;
-mod conllu;
-pub mod dane;
-#[cfg(feature = "hub")]
-pub mod dane_download;
 mod dataset;
-mod decode;
-mod documents;
-mod error_table;
-mod evaluation;
-mod faults;
-mod identifiers;
-mod json_values;
-mod label_studio;
+mod files;
 mod labels;
-mod line_breaks;
-mod meaning;
-mod names;
-mod novelty;
 mod overlap;
-mod parquet_rows;
-mod persons;
 mod perturb;
-mod raw;
-mod read;
-mod records;
 mod scheme;
-mod score;
-mod sentences;
-mod span_records;
-mod span_tags;
+mod scoring;
 mod spans;
-mod stats;
-mod tag_column;
-mod tag_file;
-mod text_entities;
+mod text;
 mod unseen;
-mod window_labels;
-mod words;
+mod windows;
 
-pub use align::{Windows, WordPlace, align};
-pub use char_offsets::CharOffsets;
 pub use dataset::{NerDataset, NerSentence};
-pub use decode::{Decoded, TagDecoder};
-pub use documents::Documents;
-pub use error_table::{EntityText, ErrorKind, ErrorTable, NerError, error_table};
-pub use evaluation::Evaluation;
-pub use identifiers::identifiers;
+pub use files::dane;
+#[cfg(feature = "hub")]
+pub use files::dane_download;
+pub use files::{NerFormat, ReadOptions, check_same_tokens, read_ner, read_ner_text, read_tags};
 pub use labels::{LabelMap, LabelSet};
-pub use line_breaks::{Lines, heed_line_breaks};
-pub use names::NameGroup;
-pub use novelty::{Novelty, novelty};
 pub use overlap::overlap_note;
-pub use perturb::{Perturbation, perturb};
-pub use read::{NerFormat, ReadOptions, read_ner, read_ner_text};
+pub use perturb::{NameGroup, Perturbation, perturb};
 pub use scheme::Scheme;
-pub use score::{ClassScore, Confusion, NerReport, piece_f1_original, score};
-pub use sentences::sentences;
-pub use spans::{EntitySpan, Mode, entities};
-pub use stats::{
-    Interval, Resampling, Significance, Summary, bootstrap, paired_bootstrap, paired_randomization,
+pub use scoring::{
+    ClassScore, Confusion, EntityText, ErrorKind, ErrorTable, Evaluation, Interval, NerError,
+    NerReport, Novelty, Resampling, Significance, Summary, bootstrap, error_table, novelty,
+    paired_bootstrap, paired_randomization, piece_f1_original, score,
 };
-pub use tag_file::{check_same_tokens, read_tags};
-pub use text_entities::{TextEntity, inline, leave_placeholders, redact, replace, text_entities};
+pub use spans::{EntitySpan, Mode, entities};
+pub use text::{
+    CharOffsets, Documents, Lines, TextEntity, Word, heed_line_breaks, identifiers, inline,
+    leave_placeholders, redact, replace, sentences, text_entities, words,
+};
 pub use unseen::UnseenClass;
-pub use window_labels::{Alignment, labels_for};
-pub use words::{Word, words};
+pub use windows::{Alignment, Decoded, TagDecoder, Windows, WordPlace, align, labels_for};

@@ -57,6 +57,16 @@ impl Renderer {
         }
     }
 
+    /// Whether documents are parted by a blank line, as they were in the text.
+    #[must_use]
+    pub const fn parts_documents(&self) -> bool {
+        match self.format {
+            OutputFormat::Inline => true,
+            OutputFormat::Pretty => self.redact,
+            OutputFormat::Jsonl | OutputFormat::Conll => false,
+        }
+    }
+
     fn json(&self, found: &TaggedText<'_>, out: &mut impl Write) -> io::Result<()> {
         if self.redact {
             // The point of redaction is that names do not leave: neither text nor surface forms

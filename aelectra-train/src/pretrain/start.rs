@@ -59,7 +59,7 @@ pub(crate) struct Start {
 ///
 /// # Errors
 /// When the directory already holds a checkpoint and `resume` is [`Resume::No`]; when there is nothing to
-/// continue and it must; when a different version wrote the checkpoint; when the configuration,
+/// continue and it must, or models of a run without its checkpoints are in the way; when a different version wrote the checkpoint; when the configuration,
 /// tokenizer or data differ from the checkpoint's and `force` is not set (the message lists the
 /// differences).
 pub(crate) fn continued(
@@ -91,6 +91,13 @@ pub(crate) fn continued(
                 run.path().display()
             ))
             .with_hint("`--resume auto` starts a new run where there is none"));
+        }
+        (Resume::Auto, true) if has_models(run) => {
+            return Err(TrainError::config(format!(
+                "`{}` has been trained and has no checkpoint left to continue from",
+                run.path().display()
+            ))
+            .with_hint("give an `--out` of its own to train anew"));
         }
         (_, true) => return Ok(None),
         _ => {}
@@ -126,6 +133,11 @@ pub(crate) fn continued(
         run.path().display(),
         warnings.join("\n")
     )))
+}
+
+/// Whether a run was trained to its end before.
+fn has_models(run: &RunDir) -> bool {
+    run.generator().is_dir() || run.discriminator().is_dir()
 }
 
 /// Makes a checkpoint the run's newest: later ones are set aside. Returns what the reader should know

@@ -1,6 +1,7 @@
 //! Fine-tuning: one track a seed (and arm, and learning rate on trial), scores by epoch.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use aelectra_data::run::{NerEvalEvent, NerStepEvent};
 
@@ -60,6 +61,56 @@ impl NerTrack {
         let trial = self.trial.map(|rate| format!("lr {rate:e} "));
         arm.unwrap_or_default() + &trial.unwrap_or_default()
     }
+}
+
+/// The seeds of what is compared.
+#[derive(Debug)]
+pub(crate) struct NerArm<'a> {
+    /// Its name, if the run compares.
+    pub(crate) name: Option<&'a str>,
+    /// In the order of their seeds; at least one.
+    pub(crate) seeds: Vec<&'a NerTrack>,
+}
+
+impl NerArm<'_> {
+    /// Mean of the best development scores and the like: mean and, of several, sample standard deviation.
+    pub(crate) fn mean(
+        &self,
+        value: impl Fn(&NerTrack) -> Option<f64>,
+    ) -> Option<(f64, Option<f64>)> {
+        let values: Vec<f64> = self.seeds.iter().filter_map(|seed| value(seed)).collect();
+        match values.as_slice() {
+            [] => None,
+            [value] => Some((*value, None)),
+            _ => mean_and_deviation(&values).map(|(mean, deviation)| (mean, Some(deviation))),
+        }
+    }
+
+    /// Micro-F1 on dev by epoch, the mean of the seeds that have come so far, as long as half of them have.
+    pub(crate) fn f1_by_epoch(&self) -> Vec<(f64, Option<f64>)> {
+        let mut by_epoch: BTreeMap<u64, Vec<Option<f64>>> = BTreeMap::new();
+        for eval in self.seeds.iter().flat_map(|seed| &seed.dev) {
+            by_epoch.entry(eval.epoch).or_default().push(eval.micro_f1);
+        }
+        let many = by_epoch.into_iter();
+        let many = many.filter(|(_, scores)| 2 * scores.len() >= self.seeds.len());
+        many.map(|(epoch, scores)| {
+            let sum: Option<f64> = scores.iter().copied().sum();
+            (epoch as f64, sum.map(|sum| sum / scores.len() as f64))
+        })
+        .collect()
+    }
+}
+
+/// Mean and sample standard deviation (n − 1) of at least two values.
+pub(crate) fn mean_and_deviation(values: &[f64]) -> Option<(f64, f64)> {
+    let count = values.len() as f64;
+    if values.len() < 2 {
+        return None;
+    }
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    Some((mean, (squares / (count - 1.0)).sqrt()))
 }
 
 /// All fine-tunings of a run, in order of appearance.
@@ -150,6 +201,27 @@ impl NerStore {
         order
     }
 
+    /// What is compared, each with its seeds; the rates on trial, which are no seeds, only while there is nothing else.
+    pub(crate) fn arms(&self) -> Vec<NerArm<'_>> {
+        let tried_only = self.tracks.iter().all(|track| track.trial.is_some());
+        let mut arms: Vec<NerArm<'_>> = Vec::new();
+        for index in self.order() {
+            let track = &self.tracks[index];
+            if track.trial.is_some() && !tried_only {
+                continue;
+            }
+            let name = track.arm.as_deref();
+            match arms.last_mut().filter(|arm| arm.name == name) {
+                Some(arm) => arm.seeds.push(track),
+                None => arms.push(NerArm {
+                    name,
+                    seeds: vec![track],
+                }),
+            }
+        }
+        arms
+    }
+
     /// Epoch and F1 of the best evaluation on dev of all seeds; of the rates on trial while there are no
     /// others.
     pub(crate) fn best(&self) -> Option<(u64, f64)> {
@@ -210,6 +282,38 @@ mod tests {
         let names: Vec<String> = names.collect();
         assert_eq!(names, ["seed 1", "lr 1e-4 seed 1", "lr 3e-4 seed 1"]);
     }
+
+    #[test]
+    fn an_arm_s_curve_is_the_mean_of_the_seeds_that_have_come_so_far() {
+        let mut store = NerStore::default();
+        for (seed, epoch, f1) in [
+            (1, 1, 0.2),
+            (1, 2, 0.5),
+            (1, 3, 0.6),
+            (2, 1, 0.4),
+            (2, 2, 0.7),
+        ] {
+            store.eval(eval(seed, epoch, f1));
+        }
+        store.eval(eval(3, 1, 0.6));
+        store.eval(NerEvalEvent {
+            trial: Some(3e-4),
+            ..eval(1, 1, 0.9)
+        });
+        let arms = store.arms();
+        assert_eq!(arms.len(), 1);
+        assert_eq!(arms[0].seeds.len(), 3, "a rate on trial is no seed");
+        let rounded = |f1: Option<f64>| f1.map(|f1| (1e6 * f1).round() / 1e6);
+        let curve = arms[0].f1_by_epoch().into_iter();
+        let curve: Vec<_> = curve.map(|(epoch, f1)| (epoch, rounded(f1))).collect();
+        // One of three seeds has come to the third epoch.
+        assert_eq!(curve, [(1.0, Some(0.4)), (2.0, Some(0.6))]);
+        let best = |seed: &NerTrack| seed.best()?.micro_f1;
+        let (mean, deviation) = arms[0].mean(best).expect("measured");
+        assert!((mean - 1.9 / 3.0).abs() < 1e-12);
+        assert!((deviation.expect("of several") - 0.057_735).abs() < 1e-6);
+    }
+
     #[test]
     fn the_best_of_all_is_none_of_the_rates_on_trial_while_there_are_others() {
         let mut store = NerStore::default();

@@ -12,6 +12,7 @@ pub(crate) mod header;
 pub(crate) mod help;
 pub(crate) mod logs;
 pub(crate) mod ner;
+mod ner_runs;
 pub(crate) mod overview;
 pub(crate) mod runs;
 pub(crate) mod scale;

@@ -8,9 +8,9 @@ use ratatui::style::Style;
 use super::chart;
 use super::curve::{Chart, Data, Line};
 use super::grid::Pattern;
-use super::{WidthClass, text};
+use super::{WidthClass, ner_runs, text};
 use crate::state::State;
-use crate::store::{NerTrack, RunStore, Unit};
+use crate::store::{NerArm, NerTrack, RunStore, Unit};
 
 pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
@@ -54,10 +54,15 @@ fn halves(area: Rect) -> (Rect, Rect) {
     (Rect { width, ..left }, right)
 }
 
-/// Micro-F1 by epoch, a line a seed, the best marked.
+/// Micro-F1 by epoch, a line a seed, the best marked; of several runs a line a run.
 pub(crate) fn f1_chart(state: &State, focus: bool, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let Some(run) = state.run() else { return };
+    let several = ner_runs::compared(state);
+    if !several.is_empty() {
+        ner_runs::f1_chart(state, &several, focus, buffer, area);
+        return;
+    }
     let tracks = &run.ner.tracks;
     let shown = state.track.unwrap_or(run.ner.active);
     let mut places: Vec<(usize, usize)> = run.ner.order().into_iter().enumerate().collect();
@@ -111,10 +116,15 @@ pub(crate) fn f1_chart(state: &State, focus: bool, buffer: &mut Buffer, area: Re
     chart::draw(&drawn, theme, buffer, area);
 }
 
-/// Seeds and arms side by side: best development score, the test score, and their means.
+/// Seeds and arms side by side, or runs: best development score, the test score, and their means.
 fn seeds(state: &State, shown: usize, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let Some(run) = state.run() else { return };
+    let several = ner_runs::compared(state);
+    if !several.is_empty() {
+        ner_runs::table(state, &several, buffer, area);
+        return;
+    }
     let inner = text::heading(buffer, area, theme, "Seeds");
     let no_misc = area.width >= 50;
     let fixed = if no_misc { 34 } else { 25 };
@@ -176,43 +186,28 @@ fn seeds(state: &State, shown: usize, buffer: &mut Buffer, area: Rect) {
 /// Mean and sample standard deviation of each arm with several seeds: best dev F1, the same without
 /// MISC, test F1.
 fn means(run: &RunStore, between: &str) -> Vec<(String, [String; 3])> {
-    let order = run.ner.order();
-    let mut arms: Vec<&Option<String>> = order.iter().map(|i| &run.ner.tracks[*i].arm).collect();
-    arms.dedup();
-    let mut means = Vec::new();
-    for arm in arms {
-        // A learning rate that is only tried out is no seed of the series.
-        let seeds = run.ner.tracks.iter().filter(|t| t.trial.is_none());
-        let tracks: Vec<&NerTrack> = seeds.filter(|t| t.arm == *arm).collect();
-        if tracks.len() < 2 {
-            continue;
-        }
-        let over = |value: &dyn Fn(&NerTrack) -> Option<f64>| {
-            let values: Vec<f64> = tracks.iter().filter_map(|track| value(track)).collect();
-            mean_and_deviation(&values).map_or_else(
-                || "-".to_owned(),
-                |(mean, sd)| format!("{:.1}{between}{:.1}", 100.0 * mean, 100.0 * sd),
-            )
-        };
-        let columns = [
-            over(&|track| track.best()?.micro_f1),
-            over(&|track| track.best()?.micro_no_misc),
-            over(&|track| track.test.as_ref()?.micro_f1),
-        ];
-        means.push((arm.clone().unwrap_or_default(), columns));
-    }
-    means
+    let arms = run.ner.arms().into_iter();
+    // A learning rate that is only tried out is no seed of the series.
+    let arms = arms.filter(|arm| arm.seeds.len() > 1 && arm.seeds[0].trial.is_none());
+    arms.map(|arm| {
+        let name = arm.name.unwrap_or_default().to_owned();
+        (name, scores_of(&arm, between))
+    })
+    .collect()
 }
 
-/// Mean and sample standard deviation (n − 1) of at least two values.
-pub(crate) fn mean_and_deviation(values: &[f64]) -> Option<(f64, f64)> {
-    let count = values.len() as f64;
-    if values.len() < 2 {
-        return None;
-    }
-    let mean = values.iter().sum::<f64>() / count;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    Some((mean, (squares / (count - 1.0)).sqrt()))
+/// Best dev F1, the same without MISC, test F1: of several seeds mean and deviation.
+pub(super) fn scores_of(arm: &NerArm<'_>, between: &str) -> [String; 3] {
+    let write = |value: &dyn Fn(&NerTrack) -> Option<f64>| match arm.mean(value) {
+        Some((mean, Some(sd))) => format!("{:.1}{between}{:.1}", 100.0 * mean, 100.0 * sd),
+        Some((one, None)) => Unit::Share.write(one),
+        None => "-".to_owned(),
+    };
+    [
+        write(&|track| track.best()?.micro_f1),
+        write(&|track| track.best()?.micro_no_misc),
+        write(&|track| track.test.as_ref()?.micro_f1),
+    ]
 }
 
 fn share(value: Option<f64>) -> String {

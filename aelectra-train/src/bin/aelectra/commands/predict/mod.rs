@@ -1,7 +1,6 @@
 //! `aelectra predict`.
 
 mod corpus;
-mod done;
 mod files;
 
 use std::io::{BufRead, IsTerminal, Write};
@@ -12,7 +11,7 @@ use aelectra_data::corpus::is_misread;
 use aelectra_data::ner::Documents;
 use aelectra_data::vocab::UnknownPieces;
 use aelectra_model::checkpoint::ModelDir;
-use aelectra_train::ner::{OutputFormat, Renderer, TaggedText, Tagger, tag_texts};
+use aelectra_train::ner::{FileTagger, OutputFormat, Renderer, TaggedText, Tagger, tag_texts};
 use clap::{Args, ValueEnum};
 use rayon::prelude::*;
 
@@ -113,20 +112,17 @@ pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
     if let (Some(out), Some(input)) = (&args.out, &args.input) {
         let opened = ModelDir::open(&resolve_model(&args.model, global)?)?;
         let stop = signals::stop_flag()?;
-        let job = corpus::Job {
-            input: &input.to_string_lossy(),
+        let files = FileTagger {
             out,
             model: &opened,
-            precision: args.tagger.precision().to_string(),
-            format,
             tagger: &tagger,
             renderer: &Renderer {
                 colour: false,
                 ..renderer
             },
-            stop: &stop,
+            precision: &args.tagger.precision().to_string(),
         };
-        return corpus::run(&job, global);
+        return corpus::run(&input.to_string_lossy(), &files, &stop, global);
     }
     if let [text] = args.text.as_slice() {
         note_if_file(text);
@@ -220,12 +216,6 @@ fn stream(
     renderer: &Renderer,
 ) -> anyhow::Result<u8> {
     let mut read = Documents::new(reader, path);
-    // Text formats keep the blank lines that part documents.
-    let parted = match renderer.format {
-        OutputFormat::Inline => true,
-        OutputFormat::Pretty => renderer.redact,
-        OutputFormat::Jsonl | OutputFormat::Conll => false,
-    };
     let mut first = true;
     let (mut unknown, mut misread) = (UnknownPieces::default(), 0);
     loop {
@@ -258,7 +248,7 @@ fn stream(
             .collect::<std::io::Result<_>>()?;
         let mut out = std::io::stdout().lock();
         for text in rendered {
-            if parted && !std::mem::take(&mut first) {
+            if renderer.parts_documents() && !std::mem::take(&mut first) {
                 writeln!(out)?;
             }
             out.write_all(&text)?;

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::dataset::NerSentence;
 use super::names::{NameGroup, is_first_name, is_surname};
-use super::spans::{Mode, entities};
 use crate::Result;
+use crate::ner::dataset::NerSentence;
+use crate::ner::spans::{Mode, entities};
 use crate::rng::KeyedRng;
 
 /// The first of a person's several names becomes an initial.
@@ -138,8 +138,8 @@ fn without_genitive<'a>(name: &'a str, known: &HashSet<String>) -> (&'a str, boo
 
 #[cfg(test)]
 mod tests {
-    use super::super::perturb::tests::{sentence, show};
-    use super::super::perturb::{Perturbation, perturb};
+    use super::super::tests::{sentence, show};
+    use super::super::{Perturbation, perturb};
     use super::*;
 
     #[test]

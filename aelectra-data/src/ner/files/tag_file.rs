@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::dataset::NerDataset;
 use super::meaning::Meaning;
 use super::read::{ReadOptions, read_file};
-use super::spans::Mode;
+use crate::ner::dataset::NerDataset;
+use crate::ner::spans::Mode;
 use crate::{DataError, Result};
 
 /// Reads a file of tags for scoring, by the rules of [`read_ner`](super::read_ner) for formats and
@@ -57,8 +57,8 @@ pub fn check_same_tokens(gold: &NerDataset, predicted: &NerDataset) -> Result<()
 
 #[cfg(test)]
 mod tests {
-    use super::super::score::tests::sentences;
     use super::*;
+    use crate::ner::scoring::sentences;
 
     fn read(name: &str, text: &str, mode: Mode) -> Result<NerDataset> {
         let dir = tempfile::tempdir().expect("a directory");

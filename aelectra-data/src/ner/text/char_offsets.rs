@@ -28,7 +28,8 @@ impl CharOffsets {
     }
 
     /// Where a character begins, in bytes; for their number, the end of the text.
-    pub(super) fn byte_at(&self, character: usize) -> Option<usize> {
+    #[must_use]
+    pub fn byte_at(&self, character: usize) -> Option<usize> {
         self.bytes.get(character).copied()
     }
 }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::align::Windows;
-use super::dataset::NerSentence;
-use super::labels::LabelSet;
+use crate::ner::dataset::NerSentence;
+use crate::ner::labels::LabelSet;
 use crate::{DataError, Result};
 
 /// Which word pieces carry their word's label.
@@ -76,8 +76,8 @@ pub fn labels_for(
 mod tests {
     use super::super::align::align;
     use super::super::align::tests::{ids, letters};
-    use super::super::perturb::tests::sentence;
     use super::*;
+    use crate::ner::perturb::tests::sentence;
     use proptest::prelude::*;
 
     fn windows(sentences: &[NerSentence], max_length: usize, stride: usize) -> Windows {

@@ -36,7 +36,7 @@ mod with_parquet {
     use crate::caught::caught;
 
     /// Reads the rows of a file's bytes, which may have been packed or come through a pipe, as records.
-    pub(in super::super) fn read(
+    pub(in crate::ner) fn read(
         path: &Path,
         bytes: Vec<u8>,
         faults: &mut Faults<'_>,

@@ -6,9 +6,10 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use aelectra_data::DataError;
 use aelectra_data::files::replace_file;
 use serde::{Deserialize, Serialize};
+
+use crate::error::{Result, TrainError};
 
 /// Its name; no ending, so that no pattern for outputs takes it.
 pub(super) const NAME: &str = "predict.done";
@@ -23,6 +24,14 @@ struct Line {
     /// Where that file was, as far as its path is UTF-8; versions before did not note it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     from: Option<String>,
+}
+
+impl Line {
+    /// As it stands in the file.
+    fn written(&self) -> Result<String> {
+        let json = serde_json::to_string(self);
+        Ok(json.map_err(|error| TrainError::failed(error.to_string()))? + "\n")
+    }
 }
 
 /// What an output was made of.
@@ -43,7 +52,7 @@ pub(super) struct Done {
 
 impl Done {
     /// Reads what a directory has; a line that an interruption cut off is forgotten.
-    pub(super) fn read(directory: &Path) -> anyhow::Result<Self> {
+    pub(super) fn read(directory: &Path) -> Result<Self> {
         let path = directory.join(NAME);
         // Bytes: an interruption may cut a name in the middle of a character.
         let bytes = std::fs::read(&path).unwrap_or_default();
@@ -53,8 +62,7 @@ impl Done {
             .collect();
         let mut kept = String::new();
         for line in &lines {
-            kept += &serde_json::to_string(line)?;
-            kept.push('\n');
+            kept += &line.written()?;
         }
         if kept.as_bytes() != bytes {
             replace_file(&path, kept.as_bytes())?;
@@ -84,23 +92,23 @@ impl Done {
     }
 
     /// Notes an output that has been written.
-    pub(super) fn note(&mut self, output: String, origin: Origin) -> anyhow::Result<()> {
+    pub(super) fn note(&mut self, output: String, origin: Origin) -> Result<()> {
         let line = Line {
             output,
             input: origin.content.clone(),
             from: origin.from.clone(),
         };
-        let text = serde_json::to_string(&line)? + "\n";
+        let text = line.written()?;
         let file = match &mut self.file {
             Some(file) => file,
             None => {
                 let file = File::options().create(true).append(true).open(&self.path);
                 self.file
-                    .insert(file.map_err(DataError::io("write", &self.path))?)
+                    .insert(file.map_err(TrainError::io("write", &self.path))?)
             }
         };
         file.write_all(text.as_bytes())
-            .map_err(DataError::io("write", &self.path))?;
+            .map_err(TrainError::io("write", &self.path))?;
         self.inputs.insert(line.output, origin);
         Ok(())
     }

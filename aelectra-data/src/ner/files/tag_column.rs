@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::meaning::{Meaning, are_bare_classes};
 use super::raw::Row;
-use super::scheme::{Scheme, is_none, split_tag};
+use crate::ner::scheme::{Scheme, is_none, split_tag};
 use crate::{DataError, Result};
 
 /// The phrases of CoNLL-2000, which stand as `B-NP` beside the entities of CoNLL-2003.

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::dataset::NerSentence;
 use super::score::{ClassScore, Counts};
-use super::spans::{EntitySpan, Mode, entities};
 use crate::Result;
+use crate::ner::dataset::NerSentence;
+use crate::ner::spans::{EntitySpan, Mode, entities};
 
 /// Scores of entities whose words were an entity in the training data, of whatever class, and of the
 /// others. A name in other letters' case is another name.

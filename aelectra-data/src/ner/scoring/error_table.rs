@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::dataset::NerSentence;
 use super::score::spans_of;
-use super::spans::{EntitySpan, Mode};
 use crate::Result;
+use crate::ner::dataset::NerSentence;
+use crate::ner::spans::{EntitySpan, Mode};
 
 /// How a prediction and the gold annotation differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

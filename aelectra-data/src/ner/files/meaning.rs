@@ -1,8 +1,8 @@
 //! What a file's tags mean: the scheme they are written in, found out or given.
 
 use super::raw::RawSentence;
-use super::scheme::{Scheme, is_none, orphans, split_tag};
-use super::spans::{Mode, entities};
+use crate::ner::scheme::{Scheme, is_none, orphans, split_tag};
+use crate::ner::spans::{Mode, entities};
 
 /// What to do about tags that are numbers.
 pub(super) const NUMBERS: &str = "numbers need the tags' names in order: \

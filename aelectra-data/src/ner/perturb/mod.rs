@@ -3,14 +3,17 @@
 //! A perturbation keeps the number of sentences and of entities and each entity's class, so that
 //! F1 before and after compare: only the drop is of interest.
 
+mod names;
+mod persons;
+
 use std::collections::HashSet;
 
-use super::dataset::NerSentence;
-use super::names::NameGroup;
-use super::persons;
-use super::spans::{Mode, entities};
+use crate::ner::dataset::NerSentence;
+use crate::ner::spans::{Mode, entities};
 use crate::rng::KeyedRng;
 use crate::{DataError, Result};
+
+pub use names::NameGroup;
 
 /// A way to change sentences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -236,11 +239,11 @@ fn no_space_after_punctuation(sentence: &NerSentence) -> Result<NerSentence> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::scheme::tests::iob2;
     use super::*;
+    use crate::ner::scheme::tests::iob2;
     use proptest::prelude::*;
 
-    pub(in super::super) fn sentence(text: &str) -> NerSentence {
+    pub(in crate::ner) fn sentence(text: &str) -> NerSentence {
         let pairs: Vec<(&str, &str)> = text
             .split_whitespace()
             .map(|word| word.rsplit_once('/').unwrap_or((word, "O")))
@@ -252,7 +255,7 @@ pub(super) mod tests {
         }
     }
 
-    pub(in super::super) fn show(text: &str, perturbation: Perturbation) -> String {
+    pub(in crate::ner) fn show(text: &str, perturbation: Perturbation) -> String {
         let changed = perturb(&[sentence(text)], perturbation, 3)
             .expect("perturbs")
             .remove(0);

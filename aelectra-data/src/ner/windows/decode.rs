@@ -6,7 +6,7 @@
 //! probable class is an entity's stays in an entity, because a redactor must not lose it to its
 //! neighbours; and every scheme that a published model may have been trained on is read.
 
-use super::labels::LabelSet;
+use crate::ner::labels::LabelSet;
 use crate::{DataError, Result};
 
 /// What a class of the model says about a word.
@@ -400,8 +400,8 @@ fn no_tags(labels: &[&str]) -> DataError {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::spans::{Mode, entities};
     use super::*;
+    use crate::ner::spans::{Mode, entities};
 
     fn decoder(labels: &str) -> TagDecoder {
         let labels: Vec<&str> = labels.split(' ').collect();

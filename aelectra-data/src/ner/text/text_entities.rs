@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::char_offsets::CharOffsets;
 use super::line_breaks::is_break;
-use super::spans::{Mode, entities};
 use super::words::Word;
+use crate::ner::spans::{EntitySpan, Mode, entities};
 use crate::{DataError, Result};
 
 /// An entity in a text.
@@ -48,7 +48,7 @@ pub fn text_entities(
         let message = format!("{words} words, {tags} tags and {scores} scores do not fit");
         return Err(DataError::invalid(message));
     }
-    let entity = |span: super::EntitySpan| {
+    let entity = |span: EntitySpan| {
         let bytes = words[span.start].start..words[span.end - 1].end;
         TextEntity {
             start: characters.char_at(bytes.start),

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::score::{NerReport, score};
-use super::spans::Mode;
 use super::stats::{Interval, Resampling, bootstrap};
 use crate::Result;
+use crate::ner::spans::Mode;
 
 /// The scores of one set of predictions and how certain they are; the keys are those of
 /// `aelectra evaluate --json` and `aelectra score --json`.

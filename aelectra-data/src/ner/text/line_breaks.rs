@@ -176,9 +176,9 @@ fn join(tags: &mut [String]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::spans::{Mode, entities};
     use super::super::words::words;
     use super::*;
+    use crate::ner::spans::{EntitySpan, Mode, entities};
 
     /// The entities of a text all of whose words that are not in lower case are one, or of these tags.
     fn found(text: &str, tags: Option<&[&str]>) -> Vec<String> {
@@ -199,9 +199,8 @@ mod tests {
         };
         heed_line_breaks(text, &Lines::of(text), &words, &mut tags);
         let spans = entities(&tags, Mode::Strict).expect("IOB2");
-        let of = |span: &super::super::EntitySpan| {
-            text[words[span.start].start..words[span.end - 1].end].to_owned()
-        };
+        let of =
+            |span: &EntitySpan| text[words[span.start].start..words[span.end - 1].end].to_owned();
         spans.iter().map(of).collect()
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::score::{Counts, count, spans_of, sum};
-use super::spans::Mode;
+use crate::ner::spans::Mode;
 use crate::rng::KeyedRng;
 use crate::{DataError, Result};
 

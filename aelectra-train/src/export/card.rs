@@ -1,22 +1,12 @@
-//! Model directories that every tool of the field loads: weights, configuration, tokenizer, card.
+//! A model's card, `README.md`: for people, and with the head that the hub reads.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
-use aelectra_data::run::{Manifest, PretrainMetrics, RunDir};
-use aelectra_data::vocab::WordPieceTokenizer;
-use aelectra_model::checkpoint::save_model;
-use aelectra_model::{
-    ElectraConfig, ElectraForTokenClassification, ElectraPretrainer, ModelType, parameters,
-};
-use burn::module::Module;
+use aelectra_data::run::{Manifest, PretrainMetrics};
 
-use crate::config::pretrain::{AttentionStart, Objective};
-use crate::error::{Result, TrainError};
+use crate::config::pretrain::Objective;
 use crate::finetune::SeedResult;
-use crate::ner::Tagger;
 use crate::pretrain::checkpoint::TrainState;
-use crate::settings::AelectraSettings;
 
 /// What a model's `README.md` says, taken from its run.
 #[derive(Clone, Debug, Default)]
@@ -125,7 +115,7 @@ impl ModelCard {
     }
 
     /// The card as Markdown with a YAML head, as the hub reads it.
-    fn render(&self) -> String {
+    pub(super) fn render(&self) -> String {
         let mut out = String::from("---\nlanguage: da\nlibrary_name: transformers\n");
         if let Some(licence) = &self.licence {
             let _ = writeln!(out, "license: {licence}");
@@ -183,35 +173,6 @@ impl ModelCard {
     }
 }
 
-/// One of the two networks of a pretraining run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// The network one fine-tunes.
-    Discriminator,
-    /// The small masked-language model.
-    Generator,
-}
-
-impl Part {
-    /// Its name, also that of its directory in a run.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Discriminator => RunDir::DISCRIMINATOR,
-            Self::Generator => RunDir::GENERATOR,
-        }
-    }
-
-    /// The name of its class in `transformers`.
-    #[must_use]
-    pub const fn architecture(self) -> &'static str {
-        match self {
-            Self::Discriminator => "ElectraForPreTraining",
-            Self::Generator => "ElectraForMaskedLM",
-        }
-    }
-}
-
 /// What a pretraining run is described by: all of it is in the run directory, so that a card
 /// written by the run and one written later from a checkpoint are the same.
 #[must_use]
@@ -247,99 +208,6 @@ pub fn pretraining_card(manifest: &Manifest, state: &TrainState) -> ModelCard {
         Some((step, metrics)) => card.with_pretraining(*step, metrics),
         None => card,
     }
-}
-
-/// Writes one network of a pretraining run as a model directory. `start` is where its attention
-/// began, so that a comparison with random weights can begin there too.
-///
-/// # Errors
-/// When a file cannot be written.
-pub(crate) fn save_part(
-    dir: &Path,
-    part: Part,
-    model: &ElectraPretrainer,
-    config: &ElectraConfig,
-    tokenizer: &WordPieceTokenizer,
-    card: &ModelCard,
-    start: AttentionStart,
-) -> Result<usize> {
-    match part {
-        Part::Discriminator => {
-            let model = model.discriminator_model();
-            save_network(dir, part, &model, config, tokenizer, card, start)
-        }
-        Part::Generator => {
-            let model = model.generator_model();
-            save_network(dir, part, &model, config, tokenizer, card, start)
-        }
-    }
-}
-
-/// As the networks of a run are written: `model` is that of `part`. Returns the number of its parameters.
-///
-/// # Errors
-/// When a file cannot be written.
-pub fn save_network<M: Module>(
-    dir: &Path,
-    part: Part,
-    model: &M,
-    config: &ElectraConfig,
-    tokenizer: &WordPieceTokenizer,
-    card: &ModelCard,
-    start: AttentionStart,
-) -> Result<usize> {
-    let mut config = config.clone();
-    let settings = AelectraSettings {
-        attention_start: Some(start),
-        ..AelectraSettings::of(&config)
-    };
-    settings.put(&mut config);
-    save_model(dir, &config, part.architecture(), model)?;
-    finish(dir, tokenizer, card, part.name())?;
-    Ok(parameters::count(model))
-}
-
-/// Writes a fine-tuned model into `dir`.
-pub(crate) fn save_tagger(
-    dir: &Path,
-    encoder: &ElectraConfig,
-    model: &ElectraForTokenClassification,
-    tagger: &Tagger,
-    card: &ModelCard,
-) -> Result<()> {
-    let mut config = encoder.clone().with_labels(tagger.decoder.classes());
-    let settings = AelectraSettings {
-        alignment: Some(tagger.settings.alignment),
-        max_length: Some(tagger.settings.max_length),
-        stride: Some(tagger.settings.stride),
-        ..AelectraSettings::of(encoder)
-    };
-    settings.put(&mut config);
-    let architecture = match config.model_type {
-        ModelType::Electra => "ElectraForTokenClassification",
-        ModelType::Bert => "BertForTokenClassification",
-    };
-    save_model(dir, &config, architecture, model)?;
-    finish(dir, &tagger.tokenizer, card, "")
-}
-
-/// Adds tokenizer and card to weights and configuration.
-///
-/// # Errors
-/// When a file cannot be written.
-pub fn finish(
-    dir: &Path,
-    tokenizer: &WordPieceTokenizer,
-    card: &ModelCard,
-    part: &str,
-) -> Result<()> {
-    tokenizer.save(dir)?;
-    let mut card = card.clone();
-    if !part.is_empty() {
-        card.name = format!("{} ({part})", card.name);
-    }
-    let path = dir.join("README.md");
-    std::fs::write(&path, card.render()).map_err(TrainError::io("write", &path))
 }
 
 #[cfg(test)]

@@ -5,14 +5,14 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::bytes::{decode, lines};
-use super::dataset::{NerDataset, NerSentence};
 use super::faults::Faults;
-use super::labels::LabelMap;
 use super::meaning::{Meaning, NUMBERS};
 use super::raw::RawFile;
-use super::scheme::{Scheme, orphans};
-use super::spans::Mode;
 use super::{bytes, columns, conllu, parquet_rows, records};
+use crate::ner::dataset::{NerDataset, NerSentence};
+use crate::ner::labels::LabelMap;
+use crate::ner::scheme::{Scheme, orphans};
+use crate::ner::spans::Mode;
 use crate::{DataError, Result};
 
 /// The form of a file with labelled sentences.
@@ -67,7 +67,7 @@ pub struct ReadOptions {
 ///
 /// # Errors
 /// If the file cannot be read, a line is not what the format asks for (see the table of rules in
-/// [the module](super)), or there is no sentence in it. Of many wrong lines the first ten are told.
+/// [the module](crate::ner)), or there is no sentence in it. Of many wrong lines the first ten are told.
 pub fn read_ner(path: &Path, options: &ReadOptions) -> Result<NerDataset> {
     if path == Path::new("-") {
         let error = DataError::invalid("labelled sentences are read from files, and `-` is none");

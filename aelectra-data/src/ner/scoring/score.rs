@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::spans::{EntitySpan, Mode, entities};
+use crate::ner::spans::{EntitySpan, Mode, entities};
 use crate::{DataError, Result};
 
 /// Precision, recall and F1 of a class or an average, each 0 where its denominator is.
@@ -236,7 +236,7 @@ const ORIGINAL_TAGS: [&str; 6] = ["B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "
 /// Takes gold and predicted tag of every word piece of the test set, special tokens left out. A
 /// wrong prefix counts as a false positive and a false negative. It depends on the vocabulary, so
 /// it compares no two tokenizers, and only means anything for a model whose word pieces were all
-/// labelled ([`Alignment::AllPieces`](super::Alignment)).
+/// labelled ([`Alignment::AllPieces`](crate::ner::Alignment)).
 pub fn piece_f1_original<'a>(pieces: impl IntoIterator<Item = (&'a str, &'a str)>) -> f64 {
     let (mut correct, mut predicted, mut gold) = (0u64, 0u64, 0u64);
     for (right, guess) in pieces {
@@ -254,11 +254,11 @@ pub fn piece_f1_original<'a>(pieces: impl IntoIterator<Item = (&'a str, &'a str)
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::scheme::tests::iob2;
     use super::*;
+    use crate::ner::scheme::tests::iob2;
     use proptest::prelude::*;
 
-    pub(in super::super) fn sentences(texts: &[&str]) -> Vec<Vec<String>> {
+    pub(in crate::ner) fn sentences(texts: &[&str]) -> Vec<Vec<String>> {
         let tags = |text: &&str| text.split_whitespace().map(str::to_owned).collect();
         texts.iter().map(tags).collect()
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::faults::Faults;
 use super::meaning::Meaning;
 use super::raw::{RawFile, RawSentence, Row};
-use super::scheme::Scheme;
 use super::tag_column;
+use crate::ner::scheme::Scheme;
 use crate::{DataError, Result};
 
 /// What separates columns; any other white space, such as a no-break space, is part of a token.

@@ -5,13 +5,11 @@ use std::ops::Range;
 
 use serde_json::{Map, Value};
 
-use super::char_offsets::CharOffsets;
 use super::faults::Faults;
 use super::json_values::kind;
 use super::raw::RawSentence;
-use super::sentences::sentences;
 use super::span_tags::{Entity, Unfit, tag};
-use super::words::words;
+use crate::ner::text::{CharOffsets, sentences, words};
 
 /// What holds the entities: spaCy and DANSK, Prodigy, doccano and `aelectra predict`, doccano.
 const SPANS: [&str; 5] = ["ents", "spans", "entities", "label", "labels"];

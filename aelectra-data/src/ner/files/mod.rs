@@ -1,0 +1,23 @@
+//! Labelled files: what format each has, how it is read, and what its tags mean.
+
+mod bytes;
+mod columns;
+mod conllu;
+pub mod dane;
+#[cfg(feature = "hub")]
+pub mod dane_download;
+mod faults;
+mod json_values;
+mod label_studio;
+mod meaning;
+mod parquet_rows;
+mod raw;
+mod read;
+mod records;
+mod span_records;
+mod span_tags;
+mod tag_column;
+mod tag_file;
+
+pub use read::{NerFormat, ReadOptions, read_ner, read_ner_text};
+pub use tag_file::{check_same_tokens, read_tags};

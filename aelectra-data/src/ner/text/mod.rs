@@ -1,0 +1,17 @@
+//! Running text: its documents, sentences and words, and the entities found in it.
+
+mod char_offsets;
+mod documents;
+mod identifiers;
+mod line_breaks;
+mod sentences;
+mod text_entities;
+mod words;
+
+pub use char_offsets::CharOffsets;
+pub use documents::Documents;
+pub use identifiers::identifiers;
+pub use line_breaks::{Lines, heed_line_breaks};
+pub use sentences::sentences;
+pub use text_entities::{TextEntity, inline, leave_placeholders, redact, replace, text_entities};
+pub use words::{Word, words};
