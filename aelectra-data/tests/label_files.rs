@@ -133,6 +133,17 @@ fn germeval() {
     assert_eq!(shown(&dataset), "#/O Bo/B-PER");
 }
 
+/// What begins with `#` and ends as other lines do is a word of a post.
+#[test]
+fn a_sentence_may_begin_with_a_hashtag() {
+    let text = "# newdoc\n#Danmark 0\nvinder 0\n\n# post 2\n#Brøndby ORG\ntaber 0\nBrøndby ORG\n";
+    for text in [text.to_owned(), text.replace("0\n", "O\n")] {
+        let dataset = read("x.txt", &text).expect("reads");
+        let all = "#Danmark/O vinder/O | #Brøndby/B-ORG taber/O Brøndby/B-ORG";
+        assert_eq!(shown(&dataset), all);
+    }
+}
+
 /// As CoNLL-2003 with tags that are none: its chunks are no entities.
 #[test]
 fn chunks_are_not_read_in_place_of_entities_that_cannot_be() {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::vocab::{UnknownPieces, WordPieceTokenizer};
+use crate::{DataError, Result};
 
 /// A sentence with one tag per token.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +16,18 @@ pub struct NerSentence {
     pub tags: Vec<String>,
     /// The line of the file where the first token stands, from 1; 0 if it comes from no file.
     pub line: usize,
+}
+
+/// Refuses sentences with more or fewer tags than tokens.
+pub(super) fn check_lengths(sentences: &[NerSentence]) -> Result<()> {
+    match sentences.iter().find(|s| s.tokens.len() != s.tags.len()) {
+        Some(sentence) => {
+            let (tokens, tags, line) = (sentence.tokens.len(), sentence.tags.len(), sentence.line);
+            let message = format!("a sentence has {tokens} tokens and {tags} tags (line {line})");
+            Err(DataError::invalid(message))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Labelled sentences in the order of their file.

@@ -91,31 +91,39 @@ pub fn request_control(control: &Path, request: ControlRequest) -> Result<String
     Ok(id)
 }
 
-/// Takes all requests, oldest first: they are removed from `control`. Files that are no request are
+/// Takes all requests, oldest first: they are removed from `control`. What is no request is
 /// left alone; no directory means no request.
 ///
 /// # Errors
-/// When the directory cannot be listed or a request cannot be removed (it would be taken forever).
+/// When the directory cannot be listed, or a request cannot be removed (it would be taken forever) and no other was
+/// taken.
 pub fn poll_control(control: &Path) -> Result<Vec<(ControlRequest, String)>> {
     let entries = if_there(fs::read_dir(control)).map_err(DataError::io("list", control))?;
     let mut names: Vec<String> = entries
         .into_iter()
         .flatten()
         .flatten()
+        .filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_dir()))
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter(|name| !name.starts_with('.'))
         .collect();
     names.sort();
-    let mut requests = Vec::new();
+    let (mut requests, mut failed) = (Vec::new(), None);
     for name in names {
         let (id, verb) = name.rsplit_once('.').unwrap_or((&name, &name));
         let Ok(request) = verb.parse() else { continue };
         let path = control.join(&name);
         // If it is gone, another process took it.
-        let taken = if_there(fs::remove_file(&path)).map_err(DataError::io("remove", &path))?;
-        requests.extend(taken.map(|()| (request, id.to_owned())));
+        match if_there(fs::remove_file(&path)).map_err(DataError::io("remove", &path)) {
+            Ok(taken) => requests.extend(taken.map(|()| (request, id.to_owned()))),
+            Err(error) => failed = failed.or(Some(error)),
+        }
     }
-    Ok(requests)
+    match failed {
+        // What was taken is gone, and has to be obeyed; the error comes again.
+        Some(error) if requests.is_empty() => Err(error),
+        _ => Ok(requests),
+    }
 }
 
 /// Drops requests left by an earlier process: a stop meant for it must not stop its successor.
@@ -144,6 +152,7 @@ mod tests {
         fs::write(control.join(".half.stop"), "").expect("written");
         assert_eq!(poll_control(&control).expect("polled"), sent);
         assert!(poll_control(&control).expect("polled").is_empty());
+        fs::create_dir(control.join("a.stop")).expect("created");
         fs::write(control.join("pause"), "").expect("touched by hand");
         let by_hand = poll_control(&control).expect("polled");
         assert_eq!(by_hand, [(ControlRequest::Pause, "pause".to_owned())]);

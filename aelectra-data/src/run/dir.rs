@@ -57,9 +57,10 @@ impl RunDir {
     /// When there is neither.
     pub fn open(path: &Path) -> Result<Self> {
         let path = match path.file_name().and_then(|name| name.to_str()) {
-            Some("events.jsonl" | "manifest.json") if path.is_file() => {
-                path.parent().unwrap_or(Path::new(".")).to_path_buf()
-            }
+            Some("events.jsonl" | "manifest.json") if path.is_file() => match path.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+                _ => PathBuf::from("."),
+            },
             _ => path.to_path_buf(),
         };
         let run = Self { path };

@@ -59,8 +59,14 @@ impl EventReader {
     /// When the file exists and cannot be read. A file that is absent gives no events.
     pub fn poll(&mut self) -> Result<Vec<Envelope>> {
         let mut events = Vec::new();
-        while self.poll_chunk(CHUNK, &mut events)? {}
-        Ok(events)
+        loop {
+            match self.poll_chunk(CHUNK, &mut events) {
+                Ok(true) => {}
+                // What was read is not read again, and the error is.
+                Err(error) if events.is_empty() => return Err(error),
+                Ok(false) | Err(_) => return Ok(events),
+            }
+        }
     }
 
     /// Reads about `bytes` bytes and appends their events; `true` when there may be more. When the
@@ -95,6 +101,10 @@ impl EventReader {
             return Ok(false);
         };
         let result = self.read_lines(&mut file, bytes, lines);
+        if result.is_err() {
+            // The same bytes come again.
+            lines.clear();
+        }
         result.map_err(DataError::io("read", &self.path))
     }
 

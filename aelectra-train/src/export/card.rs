@@ -40,6 +40,11 @@ pub struct Score {
     pub f1: f64,
 }
 
+/// A string as JSON has it, which is YAML too.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
 /// A row of a card's tables.
 pub(crate) fn row(name: &str, value: impl ToString) -> (String, String) {
     (name.to_owned(), value.to_string())
@@ -118,7 +123,11 @@ impl ModelCard {
     pub(super) fn render(&self) -> String {
         let mut out = String::from("---\nlanguage: da\nlibrary_name: transformers\n");
         if let Some(licence) = &self.licence {
-            let _ = writeln!(out, "license: {licence}");
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '+');
+            let _ = match licence.chars().all(is_plain) {
+                true => writeln!(out, "license: {licence}"),
+                false => writeln!(out, "license: {}", quoted(licence)),
+            };
         }
         if let Some(tag) = &self.pipeline_tag {
             let _ = writeln!(out, "pipeline_tag: {tag}");
@@ -133,6 +142,7 @@ impl ModelCard {
             if !rows.is_empty() {
                 let _ = write!(out, "\n## {title}\n\n| | |\n| --- | --- |\n");
                 for (name, value) in rows {
+                    let value = value.replace('|', "\\|").replace('\n', " ");
                     let _ = writeln!(out, "| {name} | {value} |");
                 }
             }
@@ -144,12 +154,11 @@ impl ModelCard {
     }
 
     /// The hub's machine-readable results (its documentation of model cards, "model-index"); nothing where
-    /// none were measured. Strings are quoted as JSON, which is YAML too.
+    /// none were measured.
     fn model_index(&self) -> String {
         let Some(first) = self.scores.first() else {
             return String::new();
         };
-        let quoted = |text: &str| serde_json::Value::from(text).to_string();
         let dataset = quoted(self.dataset.as_deref().unwrap_or("unnamed"));
         let mut out = format!("model-index:\n- name: {}\n  results:\n", quoted(&self.name));
         let mut splits = vec![first.split];
@@ -220,6 +229,8 @@ mod tests {
             name: "my \"tagger\": 1".to_owned(),
             pipeline_tag: Some("token-classification".to_owned()),
             dataset: Some("dane".to_owned()),
+            licence: Some("other: see below".to_owned()),
+            facts: vec![row("data (a|b)", "a|b")],
             ..ModelCard::default()
         };
         let result = SeedResult {
@@ -240,6 +251,8 @@ mod tests {
             head.contains("- name: \"my \\\"tagger\\\": 1\"\n"),
             "{head}"
         );
+        assert!(head.contains("license: \"other: see below\"\n"), "{head}");
+        assert!(text.contains(" a\\|b |"), "{text}");
         assert!(head.contains("split: dev\n    metrics:\n    - type: f1\n"));
         assert!(head.contains("value: 0.5123\n"));
         assert_eq!(head.matches("- task:").count(), 2);

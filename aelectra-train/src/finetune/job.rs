@@ -34,6 +34,9 @@ pub struct Job {
     /// Numbers of labelled sentences to draw a learning curve over, with the model's weights and with
     /// random ones, instead of training one tagger on all of them; none for that.
     pub train_sentences: Vec<usize>,
+    /// What a learning curve's arm with random weights trains with; `None` is as `config`, with what those want
+    /// ([`Arm::preset`]).
+    pub baseline: Option<FinetuneConfig>,
     /// Whether to forget the model's weights and start from random ones; [`Job::with_random_init`] also sets what those want.
     pub random_init: bool,
     /// Run directory; a new one under `runs/` if `None`. One that holds some seeds of the same
@@ -63,6 +66,7 @@ impl Job {
             read: ReadOptions::default(),
             seeds: 1,
             train_sentences: Vec::new(),
+            baseline: None,
             random_init: false,
             out: None,
             device: DeviceSpec::compiled_default()?.into(),
@@ -79,12 +83,21 @@ impl Job {
         self
     }
 
+    /// What an arm of a learning curve trains with.
+    pub(super) fn config_of(&self, arm: Arm) -> FinetuneConfig {
+        match (&self.baseline, arm) {
+            (Some(baseline), Arm::RandomInit) => baseline.clone(),
+            _ => arm.adapt(&self.config),
+        }
+    }
+
     /// What asks for something that cannot be, before a file is touched.
     ///
     /// # Errors
     /// Names it.
     pub(super) fn check(&self) -> Result<()> {
         self.config.validate()?;
+        self.baseline.iter().try_for_each(Configuration::validate)?;
         let is_curve = !self.train_sentences.is_empty();
         let (message, hint) = if self.train_sentences.contains(&0) {
             (
@@ -103,6 +116,11 @@ impl Job {
             )
         } else if self.seeds == 0 {
             ("the number of seeds is 0", "give at least 1")
+        } else if self.config.seed.checked_add(self.seeds).is_none() {
+            (
+                "the last seed is larger than a number can be",
+                "give a smaller `--seed`",
+            )
         } else {
             return Ok(());
         };

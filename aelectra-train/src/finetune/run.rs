@@ -12,7 +12,6 @@ use aelectra_model::kernels;
 use burn::tensor::Device;
 use serde_json::json;
 
-use crate::config::pretrain::AttentionStart;
 use crate::end;
 use crate::error::{Result, TrainError};
 use crate::export::{ModelCard, row};
@@ -28,7 +27,6 @@ use crate::finetune::{Data, Encoder};
 use crate::ner::load_tokenizer;
 use crate::pretrain::replicas::NamedDevice;
 use crate::record::{self, OwnRun};
-use crate::settings::AelectraSettings;
 use crate::sink::{EventBus, RunSink};
 
 /// What the device cannot do is told before there is a directory.
@@ -181,11 +179,7 @@ impl Session {
         for note in &self.notes {
             bus.warn(note.clone(), None);
         }
-        let start = AelectraSettings::of(&self.source.config).attention_start;
-        let random = Encoder::Random(
-            &self.source.config,
-            start.unwrap_or(AttentionStart::Reference),
-        );
+        let random = Encoder::random(&self.source.config);
         let pretrained = Encoder::Pretrained(&self.source);
         let steering = Steering::new(&self.run, bus, &self.job.stop);
         let options = SeriesOptions {
@@ -216,7 +210,7 @@ impl Session {
                     Arm::Pretrained => &pretrained,
                     Arm::RandomInit => &random,
                 };
-                let (name, config) = (arm.at(size), arm.adapt(config));
+                let (name, config) = (arm.at(size), self.job.config_of(arm));
                 let options = SeriesOptions {
                     arm: Some(&name),
                     sentences: Some(size),
@@ -252,7 +246,7 @@ impl Session {
     /// What is trained here, and on what.
     fn describe(&self) -> Result<Manifest> {
         let Job { config, device, .. } = &self.job;
-        let what = json!({
+        let mut what = json!({
             "config": config,
             "model": self.job.model,
             "random_init": self.job.random_init,
@@ -262,6 +256,10 @@ impl Session {
             "test": self.job.test,
             "read": identity::reading(&self.job.read),
         });
+        let baseline = self.job.config_of(Arm::RandomInit);
+        if !self.job.train_sentences.is_empty() && baseline != Arm::RandomInit.adapt(config) {
+            what["baseline"] = json!(baseline);
+        }
         let mut manifest = record::manifest(&self.run, Task::Finetune, device, config.seed, what);
         let Data {
             train, dev, test, ..

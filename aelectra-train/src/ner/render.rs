@@ -1,5 +1,6 @@
 //! What was found in a text, written for people and programs.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use aelectra_data::ner::{CharOffsets, identifiers, inline, redact, replace, words};
@@ -29,6 +30,8 @@ pub struct Renderer {
     pub redact: bool,
     /// Terminal colours.
     pub colour: bool,
+    /// Whether it is written to a terminal: what would steer it is replaced in every format.
+    pub terminal: bool,
 }
 
 impl Renderer {
@@ -47,12 +50,8 @@ impl Renderer {
         match self.format {
             OutputFormat::Jsonl => self.json(found, out),
             OutputFormat::Conll => self.conll(found, out),
-            _ if self.redact => {
-                writeln!(out, "{}", redact(found.text, &found.entities).trim_end())
-            }
-            OutputFormat::Inline => {
-                writeln!(out, "{}", inline(found.text, &found.entities).trim_end())
-            }
+            _ if self.redact => self.line(&redact(found.text, &found.entities), out),
+            OutputFormat::Inline => self.line(&inline(found.text, &found.entities), out),
             OutputFormat::Pretty => self.pretty(found, out),
         }
     }
@@ -64,6 +63,17 @@ impl Renderer {
             OutputFormat::Inline => true,
             OutputFormat::Pretty => self.redact,
             OutputFormat::Jsonl | OutputFormat::Conll => false,
+        }
+    }
+
+    fn line(&self, text: &str, out: &mut impl Write) -> io::Result<()> {
+        writeln!(out, "{}", self.safe(text).trim_end())
+    }
+
+    fn safe<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match self.terminal {
+            true => visible(text).into(),
+            false => text.into(),
         }
     }
 
@@ -89,7 +99,7 @@ impl Renderer {
         for sentence in &found.sentences {
             for (word, tag) in sentence {
                 let word = if self.redact && tag != "O" { "_" } else { word };
-                writeln!(out, "{word}\t{tag}")?;
+                writeln!(out, "{}\t{}", self.safe(word), self.safe(tag))?;
             }
             writeln!(out)?;
         }
@@ -105,7 +115,9 @@ impl Renderer {
                 format!("\x1b[1;{colour}m{text}\x1b[0m\x1b[2m {label}\x1b[0m")
             })
         } else {
-            inline(&shown, &found.entities)
+            replace(&shown, &found.entities, |e| {
+                format!("[{}]({})", visible(&e.text), visible(&e.label))
+            })
         };
         writeln!(out, "{}", marked.trim_end())?;
         for entity in &found.entities {
@@ -198,6 +210,7 @@ mod tests {
             format,
             redact,
             colour: false,
+            terminal: false,
         };
         let mut out = Vec::new();
         found
@@ -287,6 +300,36 @@ mod tests {
         let shown = visible(text);
         assert_eq!(shown, "a?[2Jb¿c\td\n");
         assert_eq!(shown.len(), text.len());
+        let text = "\u{7}Bo Holm\u{1b}]0;x\u{7} kom";
+        let entity = aelectra_data::ner::TextEntity {
+            start: 1,
+            end: 9,
+            label: "PER".to_owned(),
+            text: "Bo Holm\u{1b}".to_owned(),
+            score: 0.5,
+            bytes: 1..9,
+        };
+        let words = vec![
+            ("Bo", "B-PER".to_owned()),
+            ("Holm\u{1b}", "I-PER".to_owned()),
+        ];
+        let found = TaggedText {
+            text,
+            entities: vec![entity],
+            sentences: vec![words],
+        };
+        for (format, redact) in FORMATS.into_iter().flat_map(|it| [(it, false), (it, true)]) {
+            let renderer = Renderer {
+                format,
+                redact,
+                colour: false,
+                terminal: true,
+            };
+            let mut out = Vec::new();
+            renderer.write(&found, &mut out).expect("memory");
+            let steers = out.iter().any(|byte| matches!(byte, 0x1b | 0x07));
+            assert!(!steers, "{format:?} {redact}");
+        }
     }
 
     proptest! {

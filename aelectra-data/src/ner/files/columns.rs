@@ -1,5 +1,6 @@
 //! One token a line, the tag in some column: IOB2 files, CoNLL-2003, UNER, DaN+.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::faults::Faults;
@@ -77,6 +78,11 @@ fn rows<'a>(
     let mut rows: Vec<Row<'a>> = Vec::new();
     let mut first: Option<(bool, usize, usize)> = None;
     let mut inside_sentence = false;
+    let known: HashSet<&str> = lines
+        .iter()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.rsplit(SEPARATORS).find(|field| !field.is_empty()))
+        .collect();
     for (line, text) in (1..).zip(lines) {
         let blank = text.trim_matches(SEPARATORS).is_empty();
         if blank || text.starts_with("-DOCSTART-") {
@@ -87,7 +93,7 @@ fn rows<'a>(
             });
             continue;
         }
-        if !inside_sentence && is_comment(text, meaning) {
+        if !inside_sentence && is_comment(text, meaning, &known) {
             continue;
         }
         inside_sentence = true;
@@ -129,15 +135,16 @@ fn split(text: &str, tabs: bool) -> Vec<&str> {
 }
 
 /// A line before a sentence's first token that starts with `#` and is not the token `#`: it has no
-/// tab, and is `# key = value` or does not end in a tag; or it is a `#` and a source with blanks, as in GermEval.
-fn is_comment(text: &str, meaning: Meaning) -> bool {
+/// tab, and is `# key = value` or does not end in a tag; or it is a `#` and a source with blanks, as in GermEval. After a
+/// word that begins with `#` one of the `known` last fields of other lines is a tag as well.
+fn is_comment(text: &str, meaning: Meaning, known: &HashSet<&str>) -> bool {
     let ends_in_tag = || {
         text.split(' ')
             .rfind(|field| !field.is_empty())
             .is_some_and(|tag| match meaning {
                 // Any word is a class: only the sign for "none" tells a token from a comment.
                 Meaning::Given(Scheme::Io) => Scheme::Iob2.knows(tag) || tag == "0",
-                _ => meaning.knows(tag),
+                _ => meaning.knows(tag) || !text.starts_with("# ") && known.contains(tag),
             })
     };
     if let Some(source) = text.strip_prefix("#\t") {

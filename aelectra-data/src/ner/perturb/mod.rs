@@ -8,10 +8,10 @@ mod persons;
 
 use std::collections::HashSet;
 
-use crate::ner::dataset::NerSentence;
+use crate::Result;
+use crate::ner::dataset::{NerSentence, check_lengths};
 use crate::ner::spans::{Mode, entities};
 use crate::rng::KeyedRng;
-use crate::{DataError, Result};
 
 pub use names::NameGroup;
 
@@ -79,13 +79,7 @@ pub fn perturb(
     perturbation: Perturbation,
     seed: u64,
 ) -> Result<Vec<NerSentence>> {
-    if let Some(sentence) = sentences.iter().find(|s| s.tokens.len() != s.tags.len()) {
-        let message = format!(
-            "the sentence at line {} does not have one tag per token",
-            sentence.line
-        );
-        return Err(DataError::invalid(message));
-    }
+    check_lengths(sentences)?;
     let tokens = |change: &dyn Fn(&str) -> String| {
         let sentence = |sentence: &NerSentence| NerSentence {
             tokens: sentence.tokens.iter().map(|token| change(token)).collect(),

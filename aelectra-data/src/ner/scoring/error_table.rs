@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::score::spans_of;
+use super::score::spans_of_sentences;
 use crate::Result;
 use crate::ner::dataset::NerSentence;
 use crate::ner::spans::{EntitySpan, Mode};
@@ -72,16 +72,16 @@ pub struct ErrorTable {
 /// Of each kind at most `limit` are listed, each with a copy of its sentence; all are counted.
 ///
 /// # Errors
-/// As [`score`](super::score()).
+/// As [`score`](super::score()), and when a sentence has more or fewer tags than tokens.
 pub fn error_table(
     sentences: &[NerSentence],
     predicted: &[Vec<String>],
     mode: Mode,
     limit: usize,
 ) -> Result<ErrorTable> {
-    let gold: Vec<Vec<String>> = sentences.iter().map(|s| s.tags.clone()).collect();
     let mut table = ErrorTable::default();
-    for (index, (gold, predicted)) in spans_of(&gold, predicted, mode)?.into_iter().enumerate() {
+    let spans = spans_of_sentences(sentences, predicted, mode)?;
+    for (index, (gold, predicted)) in spans.into_iter().enumerate() {
         let sentence = &sentences[index];
         let text = |span: &EntitySpan| EntityText {
             text: sentence.tokens[span.start..span.end].join(" "),

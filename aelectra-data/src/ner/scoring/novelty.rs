@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::score::{ClassScore, Counts};
+use super::score::{ClassScore, Counts, spans_of_sentences};
 use crate::Result;
-use crate::ner::dataset::NerSentence;
+use crate::ner::dataset::{NerSentence, check_lengths};
 use crate::ner::spans::{EntitySpan, Mode, entities};
 
 /// Scores of entities whose words were an entity in the training data, of whatever class, and of the
@@ -23,13 +23,14 @@ pub struct Novelty {
 /// words belong.
 ///
 /// # Errors
-/// When tags have no meaning in the mode.
+/// As [`score`](super::score()), and when a sentence has more or fewer tags than tokens.
 pub fn novelty(
     train: &[NerSentence],
     gold: &[NerSentence],
     predicted: &[Vec<String>],
     mode: Mode,
 ) -> Result<Novelty> {
+    check_lengths(train)?;
     let mut known = HashSet::new();
     for sentence in train {
         for span in entities(&sentence.tags, mode)? {
@@ -38,13 +39,14 @@ pub fn novelty(
     }
     // Of unseen and of seen entities.
     let mut counts = [Counts::default(); 2];
-    for (sentence, predicted) in gold.iter().zip(predicted) {
-        let gold: HashSet<EntitySpan> = entities(&sentence.tags, mode)?.into_iter().collect();
+    let spans = spans_of_sentences(gold, predicted, mode)?;
+    for (sentence, (spans, predicted)) in gold.iter().zip(spans) {
+        let gold: HashSet<EntitySpan> = spans.into_iter().collect();
         let is_known = |span: &EntitySpan| usize::from(known.contains(&words(sentence, span)));
         for span in &gold {
             counts[is_known(span)].gold += 1;
         }
-        for span in entities(predicted, mode)? {
+        for span in predicted {
             let counts = &mut counts[is_known(&span)];
             counts.predicted += 1;
             counts.correct += usize::from(gold.contains(&span));
@@ -88,6 +90,10 @@ mod tests {
         assert_eq!(counts(found.unseen), (1, 2, 1));
         assert!((found.seen.f1 - 2.0 / 3.0).abs() < 1e-12);
         assert!((found.unseen.f1 - 2.0 / 3.0).abs() < 1e-12);
+        assert!(novelty(&train, &gold, &[], Mode::Default).is_err());
+        let mut short = gold.clone();
+        short[0].tokens.pop();
+        assert!(novelty(&train, &short, &predicted, Mode::Default).is_err());
         let none = novelty(&[], &[], &[], Mode::Default).expect("nothing");
         assert_eq!(none, Novelty::default());
     }

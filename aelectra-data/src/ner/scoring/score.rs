@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::ner::dataset::{NerSentence, check_lengths};
 use crate::ner::spans::{EntitySpan, Mode, entities};
 use crate::{DataError, Result};
 
@@ -179,6 +180,17 @@ pub(super) fn spans_of(
         Ok((entities(gold, mode)?, entities(predicted, mode)?))
     };
     gold.iter().zip(predicted).enumerate().map(pair).collect()
+}
+
+/// The entities of labelled sentences and of what was predicted for them.
+pub(super) fn spans_of_sentences(
+    gold: &[NerSentence],
+    predicted: &[Vec<String>],
+    mode: Mode,
+) -> Result<SpanPairs> {
+    check_lengths(gold)?;
+    let gold: Vec<Vec<String>> = gold.iter().map(|sentence| sentence.tags.clone()).collect();
+    spans_of(&gold, predicted, mode)
 }
 
 pub(super) fn count(gold: &[EntitySpan], predicted: &[EntitySpan]) -> Counts {

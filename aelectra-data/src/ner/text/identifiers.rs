@@ -39,7 +39,7 @@ pub fn identifiers(
     words: &[Word<'_>],
     entities: &[TextEntity],
 ) -> Vec<(Range<usize>, TextEntity)> {
-    let names = names_in(entities);
+    let (names, numbers) = (names_in(entities), personal_numbers(text));
     let is_hidden = |word: &Word<'_>| {
         let after = entities.partition_point(|entity| entity.bytes.end <= word.start);
         let next = entities.get(after);
@@ -49,7 +49,7 @@ pub fn identifiers(
     let mut at = 0;
     while at < words.len() {
         let rest = &words[at..];
-        let form = by_form(text, rest).map(|(count, label)| (count, label, 1.0));
+        let form = by_form(rest, &numbers).map(|(count, label)| (count, label, 1.0));
         let known = form.or_else(|| {
             let (label, score) = repeated(rest[0].text, &names)?;
             Some((1, label, score))
@@ -114,8 +114,8 @@ impl Found<'_> {
     }
 }
 
-/// How many of the first words are an address or a number, and of what class.
-fn by_form(text: &str, words: &[Word<'_>]) -> Option<(usize, &'static str)> {
+/// How many of the first words are an address or one of the personal `numbers`, and of what class.
+fn by_form(words: &[Word<'_>], numbers: &[Range<usize>]) -> Option<(usize, &'static str)> {
     let first = words[0].text;
     if holds_email(first) {
         return Some((1, EMAIL));
@@ -126,16 +126,13 @@ fn by_form(text: &str, words: &[Word<'_>]) -> Option<(usize, &'static str)> {
     if first.len() > 1 && first.starts_with('@') {
         return Some((1, HANDLE));
     }
-    if is_cpr(first) {
-        return Some((1, CPR));
-    }
-    // `010190 1234`, also with a dash of its own.
-    let together = |count: usize| {
-        let last = words.get(count - 1)?;
-        let whole = &text[words[0].start..last.end];
-        (whole.len() <= 16 && is_cpr(whole)).then_some((count, CPR))
-    };
-    (first.len() == 6).then(|| together(2).or_else(|| together(3)))?
+    // All words of a number, and what touches them.
+    let next = numbers.partition_point(|number| number.end <= words[0].start);
+    let number = numbers
+        .get(next)
+        .filter(|number| number.start < words[0].end)?;
+    let touching = words.iter().take_while(|word| word.start < number.end);
+    Some((touching.count(), CPR))
 }
 
 /// Whether there is an e-mail address in a word, whatever touches it.
@@ -165,24 +162,53 @@ fn holds_url(word: &str) -> bool {
     lower.contains("://") || lower.contains("www.") || host.rsplit_once('.').is_some_and(is_host)
 }
 
-/// Six digits that are a date and four more: `010190-1234`.
-fn is_cpr(text: &str) -> bool {
-    let between = |c: char| matches!(c, ' ' | '-' | '–' | '\u{a0}' | '\u{2010}' | '\u{2011}');
-    let (date, serial) = match text.len() {
-        10 => text.split_at_checked(6).unwrap_or_default(),
-        _ => match text.find(between) {
-            Some(at) => (&text[..at], text[at..].trim_matches(between)),
-            None => return false,
-        },
+/// The places of what may be a CPR number: six digits that are a date and four more, with a blank, a dash or the like between
+/// them; after a dash the line may end. Sixty more than the day is a number that was given for want of another.
+fn personal_numbers(text: &str) -> Vec<Range<usize>> {
+    let digits = |from: usize| {
+        let rest = text.as_bytes()[from..].iter();
+        rest.take_while(|byte| byte.is_ascii_digit()).count()
     };
-    let digits = |part: &str, count: usize| {
-        part.len() == count && part.bytes().all(|byte| byte.is_ascii_digit())
-    };
-    if !(digits(date, 6) && digits(serial, 4)) {
-        return false;
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(begin) = text[at..].find(|c: char| c.is_ascii_digit()) {
+        let (begin, count) = (at + begin, digits(at + begin));
+        at = begin + count;
+        if !(count == 6 || count == 10) || !is_birthday(&text[begin..begin + 6]) {
+            continue;
+        }
+        let serial = match count {
+            10 => Some(begin + 6),
+            _ => text[at..]
+                .find(|c: char| c.is_ascii_digit())
+                .map(|it| at + it),
+        };
+        if let Some(serial) = serial
+            && (count == 10 || digits(serial) == 4 && is_between(&text[at..serial]))
+        {
+            at = serial + 4;
+            found.push(begin..at);
+        }
     }
-    let number = |range: Range<usize>| date[range].parse::<u8>().unwrap_or(0);
-    (1..=31).contains(&number(0..2)) && (1..=12).contains(&number(2..4))
+    found
+}
+
+/// Whether six digits are a day, a month and a year.
+fn is_birthday(digits: &str) -> bool {
+    let number = |range: Range<usize>| digits[range].parse::<u8>().unwrap_or(0);
+    matches!(number(0..2), 1..=31 | 61..=91) && (1..=12).contains(&number(2..4))
+}
+
+/// Whether this may stand between the two parts of a number: `-`, ` `, ` – `, `_`, or `-` and the end of a line.
+fn is_between(gap: &str) -> bool {
+    const MOST: usize = 4;
+    let is_dash = |c: char| matches!(c, '-' | '–' | '_' | '/' | '\u{2010}' | '\u{2011}');
+    let is_blank = |c: char| matches!(c, ' ' | '\u{a0}');
+    let dashes = gap.chars().filter(|&c| is_dash(c)).count();
+    let breaks = |c: char| dashes > 0 && matches!(c, '\n' | '\r');
+    dashes < 2
+        && (1..=MOST).contains(&gap.chars().count())
+        && gap.chars().all(|c| is_dash(c) || is_blank(c) || breaks(c))
 }
 
 /// The words of persons' names in lower case, with the class and the score of one of their places.
@@ -286,6 +312,43 @@ mod tests {
         ]
         .map(|(label, text)| (label.to_owned(), text.to_owned()));
         assert_eq!(hidden(text, &[]), expected);
+    }
+
+    /// As people write it, and as lines break it.
+    #[test]
+    fn personal_numbers_are_hidden_however_they_are_written() {
+        for number in [
+            "010190- 1234",
+            "010190-\n1234",
+            "010190 -\r\n1234",
+            "CPR-010190-1234",
+            "010190-1234/7",
+            "010190_1234",
+            "(010190/1234)",
+            "610190-1234",
+            "cpr:0101901234.",
+        ] {
+            let told = hidden(&format!("Født {number} i Aarhus"), &[]);
+            let left = told
+                .iter()
+                .fold(format!("{number}"), |left, (label, text)| {
+                    assert_eq!(label, "CPR", "{number}");
+                    left.replace(text.as_str(), "")
+                });
+            assert!(
+                !left.contains(|c: char| c.is_ascii_digit() && c != '7'),
+                "{number}: {left}"
+            );
+        }
+        for other in [
+            "010190\n1234",
+            "010190 – – 1234",
+            "010190-12345",
+            "1010190-1234",
+            "320190-1234",
+        ] {
+            assert_eq!(hidden(&format!("Nr. {other}."), &[]), [], "{other}");
+        }
     }
 
     #[test]

@@ -105,7 +105,16 @@ pub fn heed_line_breaks(text: &str, lines: &Lines, words: &[Word<'_>], tags: &mu
             let breaks = gap.contains(is_break);
             let parted = breaks.then(|| hyphenated_from(words, at, gap)).flatten();
             if let Some(first) = parted {
+                let other = tags[at]
+                    .split_once('-')
+                    .map(|(_, class)| format!("I-{class}"));
                 join(&mut tags[first..=at]);
+                // What went on from its second part goes on from the whole word.
+                if let (Some(other), Some((_, class))) = (other, tags[at].clone().split_once('-')) {
+                    let rest = tags[at + 1..].iter_mut();
+                    rest.take_while(|tag| **tag == other)
+                        .for_each(|tag| *tag = format!("I-{class}"));
+                }
             } else if let (Some(class), true) = (continued(tags, at), breaks || gap.contains('\t'))
                 && (gap.contains('\t')
                     || lines.ended_on_purpose(before, word, begin)
@@ -254,6 +263,14 @@ mod tests {
         assert_eq!(
             found("Ras\u{2010}\nmussen .", Some(&parts)),
             ["Ras\u{2010}\nmussen"]
+        );
+        // What goes on from its second half.
+        assert_eq!(
+            found(
+                "Nord-\nsjælland Politi .",
+                Some(&["B-LOC", "B-ORG", "I-ORG", "O"])
+            ),
+            ["Nord-\nsjælland Politi"]
         );
         // What is left out is none, nor is a new name.
         assert_eq!(found("ind-\nEda", Some(&["O", "B-PER"])), ["Eda"]);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::char_offsets::CharOffsets;
 use super::line_breaks::is_break;
@@ -10,8 +10,8 @@ use super::words::Word;
 use crate::ner::spans::{EntitySpan, Mode, entities};
 use crate::{DataError, Result};
 
-/// An entity in a text.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// An entity in a text. It is written, and not read: `bytes` is of the text at hand, and a redaction goes by it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TextEntity {
     /// Its first character, counted in Unicode scalar values as Python does.
     pub start: usize,
@@ -117,6 +117,9 @@ pub fn inline(text: &str, entities: &[TextEntity]) -> String {
 }
 
 /// The text with each entity, in order and not overlapping, replaced.
+///
+/// # Panics
+/// When entities overlap, are out of order, or are none of this text.
 pub fn replace(
     text: &str,
     entities: &[TextEntity],

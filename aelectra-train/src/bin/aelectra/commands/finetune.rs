@@ -95,7 +95,7 @@ pub(crate) fn run_over(
         (RANDOM, preset),
         &args.recipe,
         &args.set,
-        &[seed, epochs, precision],
+        &[seed.clone(), epochs.clone(), precision.clone()],
     )?;
     let (Some(model), Some(train), false) = (&args.model, &args.train, args.print_config) else {
         return output::show(global, &layers.told(), || {
@@ -104,6 +104,17 @@ pub(crate) fn run_over(
     };
     let read = args.read.options(&[])?;
     config.map_label.extend(args.read.map_label.iter().cloned());
+    let baseline = match args.train_sentences.is_empty() {
+        true => None,
+        false => {
+            let preset = Arm::RandomInit.preset();
+            let flags = [seed, epochs, precision];
+            let (mut baseline, _): (FinetuneConfig, _) =
+                configuration_over((RANDOM, &preset), &args.recipe, &args.set, &flags)?;
+            baseline.map_label.clone_from(&config.map_label);
+            Some(baseline)
+        }
+    };
     let stop = signals::stop_flag()?;
     let session = Session::open(Job {
         config,
@@ -115,6 +126,7 @@ pub(crate) fn run_over(
         read,
         seeds: args.seeds,
         train_sentences: args.train_sentences.clone(),
+        baseline,
         random_init: args.random_init,
         out: args.out.clone(),
         device: args.device.list()?,

@@ -12,14 +12,13 @@ use aelectra_data::vocab::{
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::{DeviceSpec, Precision};
 use aelectra_train::config::finetune::FinetuneConfig;
-use aelectra_train::config::pretrain::{AttentionStart, PretrainConfig};
+use aelectra_train::config::pretrain::PretrainConfig;
 use aelectra_train::export::ModelCard;
 use aelectra_train::finetune::{
     Arm, Data, Encoder, SeriesOptions, SeriesSummary, Steering, run_series,
 };
 use aelectra_train::ner::{TaggedText, Tagger, tag_texts};
 use aelectra_train::pretrain::{self, PretrainSummary};
-use aelectra_train::settings::AelectraSettings;
 use aelectra_train::sink::EventBus;
 use aelectra_train::stop::StopFlag;
 use aelectra_train::{Result, TrainError, end};
@@ -190,8 +189,7 @@ impl<'t> Walk<'_, 't> {
             ..Arm::RandomInit.adapt(&with)
         };
         let source = ModelDir::open(&self.run.discriminator())?;
-        let start = AelectraSettings::of(&source.config).attention_start;
-        let random = Encoder::Random(&source.config, start.unwrap_or(AttentionStart::Reference));
+        let random = Encoder::random(&source.config);
         let pretrained = Encoder::Pretrained(&source);
         let device = device.clone().autodiff();
         let steering = Steering::new(self.run, self.bus, self.stop);

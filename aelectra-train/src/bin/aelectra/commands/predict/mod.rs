@@ -99,6 +99,7 @@ pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
         format,
         redact: args.redact,
         colour: colour_wanted(),
+        terminal: std::io::stdout().is_terminal(),
     };
     if args.out.is_some() && format == OutputFormat::Pretty && !args.redact {
         return Err(output::usage(
@@ -118,6 +119,7 @@ pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
             tagger: &tagger,
             renderer: &Renderer {
                 colour: false,
+                terminal: false,
                 ..renderer
             },
             precision: &args.tagger.precision().to_string(),
@@ -272,6 +274,7 @@ pub(crate) fn print_pretty(found: &[TaggedText<'_>]) -> anyhow::Result<()> {
         format: OutputFormat::Pretty,
         redact: false,
         colour: colour_wanted(),
+        terminal: std::io::stdout().is_terminal(),
     };
     print(&renderer, found)
 }
