@@ -141,7 +141,7 @@ pub fn write_named(path: &Path, content: &[u8]) -> Result<()> {
 /// result is written.
 ///
 /// # Errors
-/// `-` is no file, and neither is a directory; the directory of a file must be there.
+/// `-` is no file, and neither is a directory; the directory of a file must be there and let files be made in it.
 pub fn can_be_written(path: &Path) -> Result<()> {
     if path == Path::new("-") {
         let error = DataError::invalid("`-` is no name for a file to write");
@@ -157,8 +157,20 @@ pub fn can_be_written(path: &Path) -> Result<()> {
                 std::io::ErrorKind::NotFound.into(),
             ))
         }
-        _ => Ok(()),
+        _ if path.exists() && !path.is_file() => Ok(()),
+        _ => probe(path).map_err(DataError::io("write", path)),
     }
+}
+
+/// Whether a file can be opened to be written; one that is not there is tried under another name.
+fn probe(path: &Path) -> std::io::Result<()> {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".probe-{}", std::process::id()));
+    let beside = path.with_file_name(name);
+    // It is written beside and renamed, so the directory must allow it.
+    File::create(&beside)?;
+    std::fs::remove_file(&beside)
 }
 
 /// [`replace_file`] with a value as indented JSON.

@@ -163,6 +163,17 @@ impl Lock {
         }
     }
 
+    /// Whether its file is still where it was. Who moves or deletes a directory, or only the file in it, lets others in.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        let Some(file) = &self.file else { return true };
+        match std::fs::metadata(&self.path) {
+            // What a network mount answers now and then says nothing.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => true,
+            _ => is_at(file, &self.path),
+        }
+    }
+
     /// Whether others are kept out. False on a file system without locks, as some network mounts are.
     #[must_use]
     pub fn is_enforced(&self) -> bool {
@@ -174,7 +185,8 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // Removed while it is still locked, so that nobody finds a file that is about to go. One that
         // cannot be removed, as on Windows, stays empty and harms nothing.
-        if let Some(file) = &self.file {
+        // One that somebody else has made since is not ours.
+        if let Some(file) = self.file.as_ref().filter(|file| is_at(file, &self.path)) {
             let _ = file.set_len(0);
             let _ = std::fs::remove_file(&self.path);
         }

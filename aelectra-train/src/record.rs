@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use aelectra_data::files::remove_unfinished;
@@ -23,7 +24,7 @@ use crate::sink::{EventBus, RunSink};
 pub struct OwnRun {
     dir: RunDir,
     /// `None` for a part of a run, whose owner has it.
-    lock: Option<Lock>,
+    lock: Option<Arc<Lock>>,
 }
 
 impl OwnRun {
@@ -45,13 +46,18 @@ impl OwnRun {
         let lock = Lock::acquire(&path.join(RUN_LOCK), &format!("aelectra {command}"))?;
         Ok(Self {
             dir: RunDir::create_at(&path)?,
-            lock: Some(lock),
+            lock: Some(Arc::new(lock)),
         })
     }
 
     /// A part of a larger run of this process.
     pub(crate) const fn part_of(dir: RunDir) -> Self {
         Self { dir, lock: None }
+    }
+
+    /// What keeps others out, for whoever writes for long.
+    pub(crate) fn lock(&self) -> Option<Arc<Lock>> {
+        self.lock.clone()
     }
 
     /// Refuses a directory in which a run has begun.

@@ -181,6 +181,47 @@ pub(crate) fn ascii(text: &str) -> String {
     out
 }
 
+/// Names that do not all fit into so many columns, without what all of them begin and end with, whole parts of it: of
+/// `20261127-090000-a` and `20261127-101500-a` the times are left. They stay as they are where nothing of one would be left.
+pub(crate) fn distinct(names: &[&str], columns: usize) -> Vec<String> {
+    let whole = || names.iter().map(|name| (*name).to_owned()).collect();
+    let too_long = names.iter().any(|name| width(name) > columns);
+    let (Some(first), true) = (names.first(), too_long && names.len() > 1) else {
+        return whole();
+    };
+    let is_between = |byte: u8| matches!(byte, b'-' | b'_' | b'.' | b'/' | b' ');
+    let (mut begin, mut end) = (0, 0);
+    for (at, byte) in first.bytes().enumerate() {
+        if names
+            .iter()
+            .any(|name| name.as_bytes().get(at) != Some(&byte))
+        {
+            break;
+        }
+        if is_between(byte) {
+            begin = at + 1;
+        }
+    }
+    for (at, byte) in first.bytes().rev().enumerate() {
+        if names
+            .iter()
+            .any(|name| name.bytes().rev().nth(at) != Some(byte))
+        {
+            break;
+        }
+        if is_between(byte) {
+            end = at + 1;
+        }
+    }
+    if names.iter().any(|name| name.len() <= begin + end) {
+        return whole();
+    }
+    names
+        .iter()
+        .map(|name| name[begin..name.len() - end].to_owned())
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,5 +261,17 @@ mod tests {
         assert_eq!(wrap("", 5), [""]);
         assert_eq!(printable("a\x1b[31mb\u{202e}\nc\td"), "a[31mbc d");
         assert_eq!(ascii("Ærø 日"), "Aeroe ??");
+    }
+
+    #[test]
+    fn names_lose_what_all_of_them_have() {
+        let dated = ["20261127-090000-pretrain", "20261127-101500-pretrain"];
+        assert_eq!(distinct(&dated, 10), ["090000", "101500"]);
+        assert_eq!(distinct(&["a-x", "a-y", "b-y"], 2), ["a-x", "a-y", "b-y"]);
+        assert_eq!(distinct(&["run", "run-2"], 2), ["run", "run-2"]);
+        assert_eq!(distinct(&["é-1", "é-2"], 2), ["1", "2"]);
+        assert_eq!(distinct(&["same-x", "same-x"], 2), ["same-x", "same-x"]);
+        assert_eq!(distinct(&["one"], 2), ["one"]);
+        assert_eq!(distinct(&["run-0", "run-1"], 5), ["run-0", "run-1"]);
     }
 }

@@ -137,7 +137,7 @@ fn seeds(run: &RunStore) -> String {
             .map(|at| &run.ner.tracks[*at])
             .filter(|track| track.trial.is_none())
     };
-    let dev = |track: &NerTrack| track.best().and_then(|best| best.micro_f1);
+    let dev = |track: &NerTrack| track.kept().and_then(|best| best.micro_f1);
     let free = |track: &NerTrack| track.test.as_ref().and_then(|test| test.micro_no_misc);
     let test = |track: &NerTrack| track.test.as_ref().and_then(|test| test.micro_f1);
     let mut rows: Vec<[String; 5]> = tracks()
@@ -145,7 +145,7 @@ fn seeds(run: &RunStore) -> String {
             [
                 track.name(),
                 track
-                    .best()
+                    .kept()
                     .map_or_else(|| "–".to_owned(), |best| best.epoch.to_string()),
                 percent(dev(track)),
                 with_interval(track.test.as_ref()),
@@ -206,7 +206,7 @@ fn with_interval(scores: Option<&NerEvalEvent>) -> String {
 /// The seed with the best score on dev, and what is known of it: on test, or else on dev.
 fn best(run: &RunStore) -> Option<(&NerTrack, &NerEvalEvent)> {
     let tracks = run.ner.tracks.iter().filter(|track| track.trial.is_none());
-    let scored = tracks.filter_map(|track| Some((track, track.best()?)));
+    let scored = tracks.filter_map(|track| Some((track, track.kept()?)));
     let (track, dev) = scored.rev().max_by(|a, b| {
         a.1.micro_f1
             .partial_cmp(&b.1.micro_f1)

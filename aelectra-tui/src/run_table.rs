@@ -1,7 +1,7 @@
 //! The list of runs as a table: runs, what they reached, and the settings in which they differ.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use aelectra_data::run::Task;
 
@@ -95,22 +95,32 @@ pub(crate) fn columns(state: &State) -> Vec<Column> {
     };
     let mut columns: Vec<Column> = FIXED.iter().map(fixed).collect();
     let listed = filtered(state);
-    let all: Vec<&BTreeMap<String, String>> = listed
+    let all: Vec<&RunRow> = listed
         .iter()
-        .map(|key| &state.runs[*key].settings)
-        .filter(|settings| !settings.is_empty())
+        .map(|key| &state.runs[*key])
+        .filter(|row| !row.settings.is_empty())
         .collect();
-    let keys: BTreeSet<&String> = all.iter().flat_map(|settings| settings.keys()).collect();
+    let keys: BTreeSet<&String> = all.iter().flat_map(|row| row.settings.keys()).collect();
     columns.extend(keys.into_iter().filter_map(|key| {
-        let values: Vec<Option<&String>> = all.iter().map(|settings| settings.get(key)).collect();
-        if values.iter().all(|value| *value == values[0]) {
+        let values: Vec<Option<&String>> = all.iter().map(|row| row.settings.get(key)).collect();
+        // A pretraining has no setting of a fine-tuning; that is no difference between two runs.
+        let of_task = |row: &RunRow| row.summary.as_ref().and_then(|known| known.task.clone());
+        let differ = all.iter().zip(&values).any(|(row, value)| {
+            let mut alike = all
+                .iter()
+                .zip(&values)
+                .filter(|(it, _)| of_task(it) == of_task(row));
+            alike.any(|(_, other)| other != value)
+        });
+        if !differ {
             return None;
         }
         let widths = values.iter().flatten().map(|value| format::width(value));
         let widest = widths.max().unwrap_or(0).max(format::width(short(key)));
         Some(Column {
             name: key.clone(),
-            width: widest.clamp(3, SETTING),
+            // With room for the arrow of the order.
+            width: widest.max(format::width(short(key)) + 1).clamp(3, SETTING),
             left: false,
         })
     }));
@@ -203,6 +213,9 @@ fn filtered(state: &State) -> Vec<RunKey> {
 /// The same, sorted as the user wants.
 pub(crate) fn listed(state: &State) -> Vec<RunKey> {
     let mut listed = filtered(state);
+    if state.sort.is_none() && state.descending {
+        listed.reverse();
+    }
     if let Some(column) = &state.sort {
         let mut cells: Vec<(RunKey, Cell)> = listed
             .into_iter()

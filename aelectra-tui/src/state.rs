@@ -8,7 +8,7 @@ use aelectra_data::run::ControlRequest;
 use serde::{Deserialize, Serialize};
 
 use crate::run_table;
-use crate::store::{Axis, Row, RunStore, Status, status, widened};
+use crate::store::{Axis, NerTrack, Row, RunStore, Status, status, widened};
 use crate::summary::RunSummary;
 use crate::theme::{Theme, ThemeName};
 
@@ -239,9 +239,20 @@ impl State {
         let runs = overlaid
             .iter()
             .filter_map(|key| self.runs[*key].store.as_deref());
-        let tables = runs.flat_map(|run| [&run.steps, &run.evals]);
+        let tables = runs.flat_map(|run| match run.steps.last_step() {
+            Some(_) => vec![&run.steps, &run.evals],
+            // A fine-tuning by itself: the training that is shown.
+            None => self
+                .track_of(run)
+                .map_or_else(Vec::new, |track| vec![&track.steps]),
+        });
         let extents = tables.filter_map(|table| table.extent(axis));
         extents.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+
+    /// The fine-tuning of a run that is shown.
+    pub(crate) fn track_of<'r>(&self, run: &'r RunStore) -> Option<&'r NerTrack> {
+        run.ner.tracks.get(self.track.unwrap_or(run.ner.active))
     }
 
     /// The part of the axis that is shown.
@@ -283,7 +294,11 @@ impl State {
 
     /// The measurement of the shown run that the cursor stands at.
     pub(crate) fn cursor_row(&self) -> Option<Row> {
-        let steps = &self.run()?.steps;
+        let run = self.run()?;
+        let steps = match run.steps.last_step() {
+            Some(_) => &run.steps,
+            None => &self.track_of(run)?.steps,
+        };
         let row = steps.at(self.usable_axis(), self.cursor?)?;
         steps.rows().get(row).copied()
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::error::Result;
 use crate::format;
-use crate::store::{Metric, RunStore, process_exists, status};
+use crate::store::{Metric, NerMetric, RunStore, process_exists, status};
 
 /// Bytes read from the beginning and from the end of a file.
 const HEAD: u64 = 64 * 1024;
@@ -25,6 +25,8 @@ const PIECE: u64 = 1 << 20;
 /// What a line that starts a process has; its longest is far below the second.
 const START: &[u8] = br#""kind":"start""#;
 const LINE: u64 = 64 * 1024;
+/// What a line with scores has.
+const SCORES: &[u8] = br#""kind":"ner_eval""#;
 /// What the last line of a run that has ended has.
 const END: &[u8] = br#""kind":"end""#;
 
@@ -46,8 +48,28 @@ pub struct RunSummary {
     pub loss: Option<f64>,
     /// The latest discriminator accuracy.
     pub rtd_accuracy: Option<f64>,
-    /// The best development F1 seen in the part that was read.
+    /// The best development F1 of an epoch that was kept.
     pub best_f1: Option<f64>,
+    /// The latest loss on held-out data.
+    pub held_out_loss: Option<f64>,
+    /// How fast it goes, or went.
+    pub tokens_per_second: Option<f64>,
+    /// Tokens that it has read.
+    pub tokens_seen: Option<u64>,
+    /// Seconds until it ends, while it trains.
+    pub eta_seconds: Option<f64>,
+    /// The step of its latest checkpoint.
+    pub checkpoint_step: Option<u64>,
+    /// When its first process began, and when the last word of it was, seconds since 1970.
+    pub started: Option<f64>,
+    /// See `started`.
+    pub last_event: Option<f64>,
+    /// Where it trains: device, host and process.
+    pub device: Option<String>,
+    /// See `device`.
+    pub host: Option<String>,
+    /// See `device`.
+    pub pid: Option<u32>,
     /// Seconds since its last event.
     pub last_event_seconds: Option<f64>,
     /// Its directory.
@@ -95,6 +117,7 @@ impl RunSummary {
         let track = run.ner.tracks.get(run.ner.active);
         let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
         let status = status(run, now, alive);
+        let start = run.start.as_ref();
         Self {
             id,
             state: status.word().into(),
@@ -104,7 +127,20 @@ impl RunSummary {
             total_steps: run.total(),
             loss: finite(run.last(Metric::Loss).or_else(|| track?.steps.last(0))),
             rtd_accuracy: finite(run.last(Metric::RtdAccuracy)),
-            best_f1: run.ner.best_f1(),
+            best_f1: run.ner.best().map(|best| best.f1),
+            held_out_loss: finite(run.evals.last(Metric::Loss.column())),
+            tokens_per_second: finite(run.last_smooth(Metric::TokensPerSecond).or_else(|| {
+                let column = NerMetric::TokensPerSecond.column();
+                track?.steps.last(column)
+            })),
+            tokens_seen: run.tokens_seen,
+            eta_seconds: run.eta(now).filter(|_| status.is_alive()),
+            checkpoint_step: run.checkpoints.back().map(|checkpoint| checkpoint.step),
+            started: run.first_time,
+            last_event: run.last_time,
+            device: start.and_then(|start| start.device.clone()),
+            host: start.and_then(|start| start.host.clone()),
+            pid: start.and_then(|start| start.pid),
             last_event_seconds: run.last_time.map(|last| (now - last).max(0.0)),
             path,
             settings: BTreeMap::new(),
@@ -146,6 +182,9 @@ fn head_and_tail(path: &Path) -> std::io::Result<Vec<Envelope>> {
             text.extend(last_start(&mut file, HEAD..length - TAIL)?);
             text.push(b'\n');
         }
+        if !is_of_pretraining(&text) {
+            text.extend(scores(&mut file, HEAD..length - TAIL)?);
+        }
         // The lines that were cut on both sides of the gap are no events.
         text.extend(tail);
     }
@@ -175,6 +214,30 @@ fn knows_its_process(run: &Path, head: &[u8], tail: &[u8]) -> bool {
             _ => None,
         });
     start.is_some_and(|start| process_exists(run, &start) != Some(false))
+}
+
+/// Whether the first start in the head of a file is that of a pretraining, which has no F1.
+fn is_of_pretraining(head: &[u8]) -> bool {
+    let events = head.split(|&byte| byte == b'\n');
+    let mut events = events.filter_map(|line| Envelope::from_json(line).ok());
+    events.any(
+        |envelope| matches!(envelope.event, RunEvent::Start(start) if start.task == Task::Pretrain),
+    )
+}
+
+/// The lines of a part of a file with scores of fine-tuning, of which any may be the best.
+fn scores(file: &mut File, within: Range<u64>) -> std::io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(within.start))?;
+    let mut lines = BufReader::new(file.take(within.end - within.start));
+    let (mut found, mut line) = (Vec::new(), Vec::new());
+    while lines.read_until(b'\n', &mut line)? > 0 {
+        if line.windows(SCORES.len()).any(|part| part == SCORES) {
+            found.extend_from_slice(&line);
+        }
+        line.clear();
+    }
+    found.push(b'\n');
+    Ok(found)
 }
 
 /// The last line of a part of a file that starts a process, if there is one.
@@ -280,7 +343,8 @@ fn stamp(path: &Path) -> Option<(u64, SystemTime)> {
 #[cfg(test)]
 mod tests {
     use aelectra_data::run::{
-        EndEvent, EndReason, EventWriter, PretrainMetrics, StartEvent, StepEvent,
+        EndEvent, EndReason, EventWriter, NerEvalEvent, NerStepEvent, PretrainMetrics, StartEvent,
+        StepEvent,
     };
 
     use super::*;
@@ -328,6 +392,37 @@ mod tests {
         assert!(std::fs::metadata(dir.events()).expect("there").len() > HEAD + TAIL + PIECE);
         let found = RunSummary::read(dir.path(), steps as f64).expect("read");
         assert_eq!((found.state.as_str(), found.step), ("running", Some(steps)));
+    }
+
+    #[test]
+    fn the_best_score_of_a_long_fine_tuning_may_be_in_its_middle() {
+        let root = tempfile::tempdir().expect("temporary directory");
+        let dir = RunDir::create_at(&root.path().join("tuned")).expect("created");
+        let mut writer = EventWriter::open(&dir.events()).expect("opened");
+        let mut write = |event: RunEvent| {
+            writer.append_at(0.0, &event).expect("written");
+        };
+        write(RunEvent::Start(StartEvent {
+            task: Task::Finetune,
+            ..StartEvent::default()
+        }));
+        for step in 1..=9000 {
+            write(RunEvent::NerStep(NerStepEvent {
+                step,
+                loss: Some(0.5),
+                ..NerStepEvent::default()
+            }));
+            if step % 100 == 0 {
+                write(RunEvent::NerEval(NerEvalEvent {
+                    epoch: step / 100,
+                    micro_f1: Some(if step == 4500 { 0.9 } else { 0.1 }),
+                    ..NerEvalEvent::default()
+                }));
+            }
+        }
+        assert!(std::fs::metadata(dir.events()).expect("there").len() > 2 * (HEAD + TAIL));
+        let found = RunSummary::read(dir.path(), 0.0).expect("read");
+        assert_eq!(found.best_f1, Some(0.9));
     }
 
     #[test]

@@ -118,7 +118,12 @@ fn on_listed(state: &mut State, summaries: Vec<RunSummary>) -> Vec<Effect> {
         state.runs[key].summary = Some(summary);
         order.push(key);
     }
+    // The pointer stays on its run, wherever that is now.
+    let pointed = state.listed().get(state.run_row).copied();
     state.order = order;
+    if let Some(row) = pointed.and_then(|key| state.listed().iter().position(|it| *it == key)) {
+        state.run_row = row;
+    }
     match (state.current, state.order.first()) {
         (None, Some(&latest)) => open(state, latest),
         _ => Vec::new(),

@@ -46,7 +46,7 @@ for bin in "$stage"/visit/*.bin; do
 #!/bin/sh
 here=\$(dirname "\$0")
 export __EGL_VENDOR_LIBRARY_FILENAMES=/dev/null
-for icd in /etc/vulkan/icd.d/nvidia_icd*.json /usr/share/vulkan/icd.d/nvidia_icd*.json; do
+for icd in /etc/vulkan/icd.d/nvidia_icd*.json /usr/share/vulkan/icd.d/nvidia_icd*.json /usr/local/nvidia/share/vulkan/icd.d/nvidia_icd*.json; do
   [ -e "\$icd" ] && export VK_DRIVER_FILES="\${VK_DRIVER_FILES:-\$icd}"
 done
 export VK_DRIVER_FILES="\${VK_DRIVER_FILES:-/dev/null}"

@@ -24,6 +24,8 @@ length=$("$aelectra" pretrain --recipe "$recipe" "${settings[@]}" --print-config
 [ -e "$out/tokenizer/vocab.txt" ] || "$aelectra" vocab --input "$text" --out "$out/tokenizer" --vocab-size "$vocab" --cased
 [ -e "$out/shards/manifest.json" ] || "$aelectra" prepare --input "$text" --tokenizer "$out/tokenizer" \
   --out "$out/shards" --max-length "${length:-128}" --validation "${VALIDATION:-0.002}"
+# The recipe's vocabulary has the size of its tokenizer, this one another maybe.
+settings+=(--set vocab_size="$(wc -l < "$out/tokenizer/vocab.txt")")
 "$aelectra" pretrain --recipe "$recipe" --data "$out/shards" --tokenizer "$out/tokenizer" --out "$out/run" \
   --device "$device" --precision "$precision" --max-hours "$(python3 -c "print($minutes / 60)")" "${settings[@]}" \
   --resume auto --no-dashboard

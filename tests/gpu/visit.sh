@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # All that a card is asked within a number of seconds, on a machine without Rust.
 #
-#   tests/gpu/visit.sh measure|train PACK OUT SECONDS
+#   tests/gpu/visit.sh measure|train|both PACK OUT SECONDS
 #
 # PACK is the folder that pack.sh made. `measure`: is it right, how fast beside PyTorch, where the time goes, what each
 # part is worth. First everything is begun side by side, since the driver translates every kernel when it first loads
 # it and the tests' kernels come as source; the tests' results are of this time. Then all is measured, one after
-# another, what is most wanted first. `train`: after it, from text to a discriminator in what time is left. What does not
-# fit is left out and named. OUT gets log.txt, rows.jsonl, table.md, profile.txt and rest.tar.gz; of `train` run.tar.gz
-# (events, curve, comparison) and the model, in parts of 14 MB.
+# another, what is most wanted first. `train`: after it, from text to a discriminator in what time is left. `both`: one after
+# the other, the second with the step's time that the first measured. What does not fit is left out and named. OUT gets
+# log.txt, rows.jsonl, table.md, profile.txt and rest.tar.gz; of `train` run.tar.gz (events, curve, comparison, the card's
+# memory by the second) and the model, in parts of 14 MB.
 # DEVICE=cuda, TORCH_DEVICE=cuda (`none`: no PyTorch), SIZE=128, LENGTH=128, STEPS=20, BENCH_FLAGS and BEGINNING=150, the
 # seconds for what is side by side, are for trying it elsewhere.
 set -uo pipefail
@@ -33,6 +34,13 @@ most() {
 }
 
 # What is begun is named, and has a store of compiled kernels of its own: processes that share one wait for each other.
+# A machine may have no xz.
+untar() { # ARCHIVE
+  if command -v xz > /dev/null; then tar -C "$place" -xJf "$1"; else
+    python3 -c 'import sys, tarfile; tarfile.open(sys.argv[1], "r:xz").extractall(sys.argv[2], filter="fully_trusted")' "$1" "$place"
+  fi
+}
+
 store() {
   [ -d "$caches/$1" ] || cp -r "$place/visit/cache" "$caches/$1"
   export XDG_CACHE_HOME=$caches/$1
@@ -43,6 +51,8 @@ benches() {
   local bf16="--precision bf16"
   "$1" 60 "$device bf16" A=a pretrain "$size" $bf16
   "$1" 60 "$device f32" A=a pretrain "$size"
+  # Through Vulkan, where a driver is.
+  [ "$device" = wgpu ] || "$1" 45 "wgpu f32" ON=wgpu pretrain "$size"
   local part; for part in attention epilogues copy-engine attention,epilogues,copy-engine; do
     "$1" 30 "$device bf16 without $part" AELECTRA_WITHOUT=$part pretrain "$size" $bf16
   done
@@ -66,12 +76,12 @@ timed() (
   limit=$(most "$1" "$who, $workload, $batch") || return
   step "$who, $workload, $batch × $length"
   store "$(name_of "$@")"; export $3
-  measure "$who" "$workload" "$batch" "$limit" "$workload" --device "$device" "${@:6}" $bench_flags
+  measure "$who" "$workload" "$batch" "$limit" "$workload" --device "${ON:-$device}" "${@:6}" $bench_flags
 )
 begun() {
   (
     store "$(name_of "$@")"; export $3
-    timeout "$beginning" "$aelectra" bench "$4" --device "$device" --batch "$5" --length "$length" --steps 1 --warmup 1 "${@:6}" \
+    timeout -k 5 "$beginning" "$aelectra" bench "$4" --device "${ON:-$device}" --batch "$5" --length "$length" --steps 1 --warmup 1 "${@:6}" \
       $bench_flags > "$out/begun-$(name_of "$@")" 2>&1 ||
       echo "$2, $4, $5: exit code $?: $(tail -n 1 "$out/begun-$(name_of "$@")")"
   ) &
@@ -81,14 +91,14 @@ begun() {
 tests() {
   (
     store "$1"; export $2
-    timeout "$beginning" "$place/visit/$3" --test-threads 1 "${@:4}" > "$out/$1" 2>&1
+    timeout -k 5 "$beginning" "$place/visit/$3" --test-threads 1 "${@:4}" > "$out/$1" 2>&1
     printf '\n-- %s: exit code %s after %s s\n%s\n' "$1" "$?" "$SECONDS" "$(grep -E '^test |panicked|is not' "$out/$1" | tail -n 40)"
   ) &
 }
 timing_test() { # NAME LIMIT
   local limit; limit=$(most "$2" "$1") || return
   step "$1"
-  (store "$1"; timeout "$limit" "$place/visit/aelectra_model" --test-threads 1 "$1" --ignored --nocapture 2>&1 | tail -n 60)
+  (store "$1"; timeout -k 5 "$limit" "$place/visit/aelectra_model" --test-threads 1 "$1" --ignored --nocapture 2>&1 | tail -n 60)
 }
 routines="special tma mma,double mma,tma tiles,tma wide,tma small,tma wide small"
 
@@ -102,7 +112,12 @@ begin_all() {
   tests kernels A=a aelectra_model cube --skip cube::product --skip cube::attention
   tests kernels-exact $exact aelectra_model cube --skip cube::attention
   tests golden-models-exact $exact pretraining_parity
-  tests layers-exact $exact kernels --skip any_size
+  # Each by itself: what is most wanted, whole layers in training, is not behind anything else.
+  tests training-exact $exact kernels training_is
+  tests training-bf16-exact $exact kernels training_in_brain_floats
+  tests pretraining-exact $exact kernels pretraining_is
+  tests inference-exact $exact kernels inference_is
+  tests layers-exact $exact kernels --skip any_size --skip training_is --skip training_in_brain_floats --skip pretraining_is --skip inference_is
   benches begun
   tests attention_by A=a aelectra_model attention_by --ignored
   ONLY=$routines tests products_by A=a aelectra_model products_by --ignored
@@ -117,14 +132,14 @@ peers() { # WORKLOAD BATCH LIMIT
   [ "$torch" != none ] || return
   limit=$(most "$3" "PyTorch, $1, $2") || return
   step "PyTorch, $1, $2 × $length"
-  timeout "$limit" python3 "$here/torch_steps.py" --torch-device "$torch" --workload "$1" --batch "$2" \
-    --length "$length" --steps "$steps" --variants f32 bf16 2>&1 | tee -a "$rows"
+  timeout -k 5 "$limit" python3 "$here/torch_steps.py" --torch-device "$torch" --workload "$1" --batch "$2" \
+    --length "$length" --steps "$steps" --variants f32 bf16 2>> "$out/torch.err" | tee -a "$rows"
 }
 compiled() {
   local limit
   [ "$torch" != none ] || return
   limit=$(most 60 "PyTorch, compiled") && step "PyTorch, compiled" && touch "$out/go" &&
-    timeout "$limit" tail --pid="$compiling" -f /dev/null
+    timeout -k 5 "$limit" tail --pid="$compiling" -f /dev/null
   # One that is late must not disturb what follows.
   kill "$compiling" 2> /dev/null; wait "$compiling" 2> /dev/null
   tee -a "$rows" < "$out/compiled.jsonl"
@@ -134,7 +149,7 @@ profile() {
   step "kernels of a step"
   (
     store profile
-    timeout "$limit" "$aelectra" bench pretrain --device "$device" --precision bf16 --batch "$size" --length "$length" --steps 3 \
+    timeout -k 5 "$limit" "$aelectra" bench pretrain --device "$device" --precision bf16 --batch "$size" --length "$length" --steps 3 \
       --warmup 2 --profile $bench_flags > "$results/profile.txt" 2>&1
   )
   head -n 40 "$results/profile.txt"
@@ -146,7 +161,7 @@ unpacked() {
   local sum; sum=$(sha256sum < "$pack/visit.tar.xz")
   if [ ! -x "$aelectra" ] || [ "$sum" != "$(cat "$place/of-pack" 2> /dev/null)" ]; then
     rm -rf "$place/visit" "$caches" "$place/run"; mkdir -p "$caches"
-    tar -C "$place" -xJf "$pack/visit.tar.xz" && printf '%s\n' "$sum" > "$place/of-pack"
+    untar "$pack/visit.tar.xz" && printf '%s\n' "$sum" > "$place/of-pack"
   fi
 }
 
@@ -162,22 +177,24 @@ measured() {
   (store doctor; timeout 30 "$aelectra" doctor 2>&1)
   if [ "$torch" != none ]; then
     # torch.compile takes a minute to begin; then it waits with its memory held, so that it counts as nobody else's.
-    timeout "$seconds" python3 "$here/torch_steps.py" --torch-device "$torch" --workload pretrain --batch "$size" --length "$length" \
+    timeout -k 5 "$seconds" python3 "$here/torch_steps.py" --torch-device "$torch" --workload pretrain --batch "$size" --length "$length" \
       --steps "$steps" --variants compile-bf16 --wait-for "$out/go" --ready "$out/ready" > "$out/compiled.jsonl" 2> "$out/compiled.err" &
     compiling=$!
   fi
   begin_all
   local limit
   if [ "$torch" != none ] && limit=$(most 60 "waiting for torch.compile"); then
-    timeout "$limit" bash -c "until [ -e '$out/ready' ] || ! kill -0 $compiling 2> /dev/null; do sleep 0.2; done" ||
+    timeout -k 5 "$limit" bash -c "until [ -e '$out/ready' ] || ! kill -0 $compiling 2> /dev/null; do sleep 0.2; done" ||
       echo "torch.compile is still at work: what follows shares the processor with it"
   fi
   declare -i done_benches=0
   in_order() {
     timed "$@"
     done_benches+=1
-    # The peers after the two figures that they are compared with.
-    if [ "$done_benches" = 2 ]; then profile; peers pretrain "$size" 40; compiled; fi
+    # The peers after the figures that they are compared with.
+    # What is known is there however this ends.
+    python3 "$here/table.py" "$rows" > "$results/table.md"
+    if [ "$done_benches" = 3 ]; then profile; peers pretrain "$size" 40; compiled; fi
   }
   benches in_order
   peers pretrain $((size * 2)) 40
@@ -185,6 +202,7 @@ measured() {
   ONLY=$routines timing_test products_by 60
   step "table"
   python3 "$here/table.py" "$rows" | tee "$results/table.md"
+  cp "$results"/{rows.jsonl,table.md,profile.txt} "$out/" 2> /dev/null
   tar -C "$out" -czf "$results/rest.tar.gz" .
 }
 
@@ -193,22 +211,28 @@ measured() {
 trained() {
   step "text to discriminator"
   unpacked
-  tar -C "$place" -xJf "$pack/text.tar.xz"
+  untar "$pack/text.tar.xz"
   # A run of other steps would not be continued. The tokenizer is where it is looked for, so that no time goes into it.
   rm -rf "$place/run"
   mkdir -p "$place/run"; cp -r "$place/text/tokenizer" "$place/run/"
   local minutes; minutes=$(python3 -c "print(($(left) - ${AFTER:-60}) / 60)")
-  local planned; planned=$(python3 -c "print(max(int($minutes * 60 / ${SECONDS_A_STEP:-0.03}), 10))")
+  # Some of it goes to the first step, evaluations and checkpoints; the schedule is to reach its end.
+  local planned; planned=$(python3 -c "print(max(int(0.92 * $minutes * 60 / ${SECONDS_A_STEP:-0.03}), 10))")
   echo "$planned steps in $minutes minutes"
   store train
   # Some seconds are for what comes back.
   local rc=0
-  SEEDS=${SEEDS:-0} timeout "$(($(left) - 20))" "$here/speedrun.sh" "$aelectra" "$place/text/text" "$place/text/ner" "$place/run" "$minutes" "$planned" ||
+  nvidia-smi --query-gpu=memory.used --format=csv,noheader,nounits --loop=1 > "$place/run/card-memory.txt" 2> /dev/null & local watching=$!
+  SEEDS=${SEEDS:-0} timeout -k 15 "$(($(left) - 20))" "$here/speedrun.sh" "$aelectra" "$place/text/text" "$place/text/ner" "$place/run" "$minutes" "$planned" ||
     rc=$?
+  kill "$watching" 2> /dev/null; wait "$watching" 2> /dev/null
+  # A run that was stopped writes its last checkpoint and its models first.
+  timeout 15 bash -c 'while pgrep -f "[p]retrain --recipe" > /dev/null; do sleep 0.2; done'
   step "what comes back (exit code $rc)"
-  (cd "$place/run" && tar -czf "$results/run.tar.gz" $(ls -d run/events.jsonl curve.svg compare/table.* 2> /dev/null))
+  flat "$place/run/card-memory.txt"
+  (cd "$place/run" && tar -czf "$results/run.tar.gz" $(ls -d run/events.jsonl curve.svg card-memory.txt compare/table.* 2> /dev/null))
   if [ -e "$place/run/run/discriminator" ]; then
-    tar -C "$place/run/run" -c discriminator | xz -1 -T0 | split -b 14M - "$results/model.tar.xz."
+    tar -C "$place/run/run" -c discriminator | split -b 14M - "$results/model.tar."
   else
     echo "there is no model"
   fi
@@ -216,8 +240,41 @@ trained() {
   return "$rc"
 }
 
+# The card's memory after a tenth, the half and the whole of a run: flat, or not.
+flat() {
+  python3 - "$1" <<'PY'
+import sys
+used = [int(line) for line in open(sys.argv[1]).read().split() if line.isdigit()]
+if used:
+    at = lambda share: used[min(int(share * len(used)), len(used) - 1)]
+    print(f"card's memory, MB, after 10, 50, 95 % of {len(used)} s: {at(0.1)}, {at(0.5)}, {at(0.95)}; most {max(used)}")
+PY
+}
+
+# The seconds of a step in bf16, as measured; nothing where it was not.
+a_step() {
+  python3 - "$rows" "$device bf16" "$size" <<'PY'
+import json, sys
+rows = [json.loads(line) for line in open(sys.argv[1]) if line.startswith("{")]
+for row in rows:
+    if (row["who"], row["workload"], row["batch"]) == (sys.argv[2], "pretrain", int(sys.argv[3])) and "median_ms" in row:
+        print(row["median_ms"] / 1000)
+PY
+}
+both() {
+  local whole=$seconds
+  seconds=$((whole / 2))
+  measured
+  seconds=$whole
+  SECONDS_A_STEP=${SECONDS_A_STEP:-$(a_step)}
+  trained
+  # They are in rest.tar.gz, and only so many files come back.
+  rm -f "$results"/{rows.jsonl,table.md,profile.txt}
+}
+
 case $what in
   measure) measured 2>&1 | tee "$results/log.txt" ;;
   train) trained 2>&1 | tee "$results/log.txt" ;;
-  *) echo "measure or train, not $what" >&2; exit 2 ;;
+  both) both 2>&1 | tee "$results/log.txt" ;;
+  *) echo "measure, train or both, not $what" >&2; exit 2 ;;
 esac

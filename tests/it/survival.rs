@@ -299,6 +299,43 @@ fn what_copies_a_run_s_events_ends_with_its_process() {
     assert_eq!(1 + more, scene.events("run").len());
 }
 
+/// Somebody tidies up while it trains: a lock that is gone is taken again, and where the directory is gone nothing more is
+/// written in its place.
+#[test]
+fn a_directory_that_is_moved_ends_the_run_and_a_lock_that_is_deleted_does_not() {
+    let scene = Scene::new();
+    let mut child = KilledAtTheEnd(scene.start_without_end("run"));
+    let until = |what: &str, holds: &dyn Fn() -> bool| {
+        let before = std::time::Instant::now();
+        while !holds() {
+            assert!(before.elapsed() < Duration::from_secs(60), "{what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    until("steps", &|| {
+        scene.path("run/events.jsonl").is_file() && !scene.losses("run").is_empty()
+    });
+    let lock = scene.path("run/lock");
+    std::fs::remove_file(&lock).expect("removable");
+    until("the lock again", &|| lock.is_file());
+    let second = scene.arguments("run", 1);
+    let second: Vec<&str> = second.iter().map(String::as_str).collect();
+    expect_code(&second, 2);
+    std::fs::rename(scene.path("run"), scene.path("moved")).expect("movable");
+    let status = child.0.wait().expect("it ends");
+    assert_eq!(status.code(), Some(1));
+    assert!(
+        !scene.path("run").exists(),
+        "nothing is written in its place"
+    );
+    let told = scene.events("moved");
+    let last = told.last().expect("events");
+    assert_eq!(
+        (&last["kind"], &last["reason"]),
+        (&"end".into(), &"failed".into())
+    );
+}
+
 #[test]
 fn seeds_repeat_and_differ() {
     let scene = Scene::new();

@@ -127,15 +127,15 @@ impl Layers {
         leaves(&self.values).into_iter().map(told).collect()
     }
 
-    /// One line per key: `key = value  # origin`.
+    /// One line per key: `key = value  # origin`, which is a recipe too.
     #[must_use]
     pub fn render(&self) -> String {
         let line = |(key, value): (String, Value)| {
-            let value = match value {
-                Value::Null => "(not set)".to_owned(),
-                value => value.to_string(),
-            };
-            format!("{key} = {value}  # {}\n", self.origin(&key))
+            let origin = self.origin(&key);
+            match value {
+                Value::Null => format!("# {key} = (not set)  # {origin}\n"),
+                value => format!("{key} = {value}  # {origin}\n"),
+            }
         };
         leaves(&self.values).into_iter().map(line).collect()
     }

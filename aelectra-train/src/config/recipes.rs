@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::error::{Result, TrainError};
 
 /// A recipe's name and text.
@@ -42,10 +44,41 @@ pub(crate) fn find(name: &str, known: &[Recipe]) -> Result<String> {
         return Ok((*text).to_owned());
     }
     let path = Path::new(name);
-    if path.extension().is_some_and(|suffix| suffix == "toml") {
+    let is = |wanted: &str| path.extension().is_some_and(|suffix| suffix == wanted);
+    if is("toml") {
         return std::fs::read_to_string(path).map_err(TrainError::io("read", path));
     }
+    if is("json") {
+        let text = std::fs::read_to_string(path).map_err(TrainError::io("read", path))?;
+        return of_a_run(&text).map_err(|why| TrainError::config(format!("`{name}`: {why}")));
+    }
     let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-    Err(TrainError::config(format!("unknown recipe `{name}`"))
-        .with_hint(format!("give one of {}, or a .toml file", names.join(", "))))
+    Err(
+        TrainError::config(format!("unknown recipe `{name}`")).with_hint(format!(
+            "give one of {}, a .toml file, or a run's config.json or manifest.json",
+            names.join(", ")
+        )),
+    )
+}
+
+/// A recipe that says what a run's `config.json` does, or its `manifest.json`, in which a fine-tuning's configuration lies deeper.
+fn of_a_run(text: &str) -> std::result::Result<String, String> {
+    let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let mut config = &value;
+    while let Some(inner @ Value::Object(_)) = config.get("config") {
+        config = inner;
+    }
+    // What is not set has no form in TOML, and stays as it is by default.
+    fn set(value: &Value) -> Value {
+        match value {
+            Value::Object(table) => {
+                let set_ones = table.iter().filter(|(_, value)| !value.is_null());
+                set_ones
+                    .map(|(key, value)| (key.clone(), set(value)))
+                    .collect()
+            }
+            other => other.clone(),
+        }
+    }
+    toml::to_string(&set(config)).map_err(|error| error.to_string())
 }

@@ -22,7 +22,7 @@ use crate::settings::AelectraSettings;
 
 pub(crate) use card::row;
 pub use card::{ModelCard, Score, pretraining_card};
-pub use source::{ExportOptions, Exported, export_checkpoint, export_model, folders};
+pub use source::{ExportOptions, Exported, check_export, export_checkpoint, export_model, folders};
 
 /// One of the two networks of a pretraining run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

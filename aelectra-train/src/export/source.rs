@@ -44,6 +44,20 @@ pub struct ExportOptions {
     pub licence: Option<String>,
 }
 
+/// Refuses what cannot be, before anything is read or fetched: a directory that holds something else, a factor that no model
+/// can be rescaled by.
+///
+/// # Errors
+/// Names it.
+pub fn check_export(out: &Path, options: &ExportOptions) -> Result<()> {
+    refuse_other_files(out)?;
+    check_factor(options.rescale)?;
+    match (options.rescale, options.head) {
+        (Some(_), Some(Head::MaskedLm | Head::TokenClassification)) => Err(only_discriminators()),
+        _ => Ok(()),
+    }
+}
+
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exported {
@@ -65,8 +79,7 @@ pub fn export_checkpoint(
     options: &ExportOptions,
     device: &Device,
 ) -> Result<Exported> {
-    refuse_other_files(out)?;
-    check_factor(options.rescale)?;
+    check_export(out, options)?;
     let part = match options.head {
         None | Some(Head::PreTraining) => Part::Discriminator,
         Some(Head::MaskedLm) => Part::Generator,
@@ -77,9 +90,6 @@ pub fn export_checkpoint(
             );
         }
     };
-    if options.rescale.is_some() && part == Part::Generator {
-        return Err(only_discriminators());
-    }
     let run = checkpoint.parent().and_then(Path::parent);
     let beside = run.unwrap_or(Path::new("")).join(RunDir::TOKENIZER);
     let tokenizer_dir = options.tokenizer.as_ref().unwrap_or(&beside);
@@ -150,8 +160,7 @@ pub fn export_model(
     options: &ExportOptions,
     device: &Device,
 ) -> Result<Exported> {
-    refuse_other_files(out)?;
-    check_factor(options.rescale)?;
+    check_export(out, options)?;
     let dir = ModelDir::open(from)?;
     let head = options.head.unwrap_or_else(|| Head::of(&dir.config));
     let Some(architecture) = head.architecture(dir.config.model_type) else {

@@ -311,6 +311,7 @@ impl Session {
         bus.emit(RunEvent::Start(self.start_event(parameters, first_step)));
         let options = TrainerOptions {
             run: self.dir().clone(),
+            lock: self.run.lock(),
             devices: self.devices.clone(),
             config: config.clone(),
             max_steps: self.job.max_steps,

@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use aelectra_data::run::{PretrainMetrics, RunEvent, Visit};
+use aelectra_data::run::{PretrainMetrics, RunEvent, Visit, utc_timestamp};
 use crossbeam_channel::{Sender, bounded};
 
 use crate::error::{Result, TrainError};
@@ -29,6 +29,10 @@ pub struct ConsoleSink {
     left_out: u64,
     /// Whether the reader kept us waiting the last time.
     is_late: bool,
+    /// Whether each line begins with its time.
+    stamped: bool,
+    /// Unix time and number of the first step seen.
+    first_step: Option<(f64, u64)>,
 }
 
 enum Line {
@@ -69,7 +73,27 @@ impl ConsoleSink {
             written,
             left_out: 0,
             is_late: false,
+            stamped: false,
+            first_step: None,
         })
+    }
+
+    /// Each line begins with its time in UTC, as a log has it.
+    #[must_use]
+    pub fn stamped(mut self) -> Self {
+        self.stamped = true;
+        self
+    }
+
+    /// The seconds until the last step, by the pace since the first that was seen.
+    fn seconds_left(&mut self, time: f64, event: &RunEvent) -> Option<f64> {
+        let RunEvent::Step(step) = event else {
+            return None;
+        };
+        let (begun, first) = *self.first_step.get_or_insert((time, step.step));
+        let done = step.step.checked_sub(first).filter(|done| *done > 0)?;
+        let left = step.total_steps?.saturating_sub(step.step);
+        Some((time - begun) / done as f64 * left as f64).filter(|left| *left > 0.0)
     }
 
     fn say(&mut self, line: String) {
@@ -88,8 +112,16 @@ impl ConsoleSink {
 }
 
 impl RunSink for ConsoleSink {
-    fn handle(&mut self, _time: f64, event: &RunEvent) -> Result<()> {
-        if let Some(line) = line(event) {
+    fn handle(&mut self, time: f64, event: &RunEvent) -> Result<()> {
+        let left = self.seconds_left(time, event);
+        if let Some(mut line) = line(event) {
+            if let Some(left) = left {
+                line += &format!(" ETA {}", span(left));
+            }
+            if self.stamped {
+                let now = UNIX_EPOCH + Duration::try_from_secs_f64(time).unwrap_or_default();
+                line = format!("{} {line}", utc_timestamp(now));
+            }
             self.say(line);
         }
         Ok(())
@@ -121,6 +153,18 @@ impl RunSink for ConsoleSink {
         }
         self.is_late = false;
         let _ = self.flush();
+    }
+}
+
+/// `2d 03h`, `1h 02m`, `5m 10s`, `7s`.
+fn span(seconds: f64) -> String {
+    let seconds = seconds.round() as u64;
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m {:02}s", seconds % 60),
+        (0, ..) => format!("{hours}h {:02}m", minutes % 60),
+        _ => format!("{days}d {:02}h", hours % 24),
     }
 }
 
@@ -240,6 +284,27 @@ mod tests {
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
         }
+    }
+
+    /// What a log of a long run is read for.
+    #[test]
+    fn lines_tell_when_they_were_and_how_long_it_takes() {
+        let mut sink = ConsoleSink::new(std::io::sink())
+            .expect("started")
+            .stamped();
+        let step = |step| {
+            RunEvent::Step(StepEvent {
+                step,
+                total_steps: Some(1000),
+                ..StepEvent::default()
+            })
+        };
+        assert_eq!(sink.seconds_left(100.0, &step(50)), None, "no pace yet");
+        // Resumed at 50: 50 steps in 10 seconds, and 900 to go.
+        assert_eq!(sink.seconds_left(110.0, &step(100)), Some(180.0));
+        assert_eq!(sink.seconds_left(290.0, &step(1000)), None);
+        let spans = [7.2, 310.0, 3720.0, 183_600.0].map(span);
+        assert_eq!(spans, ["7s", "5m 10s", "1h 02m", "2d 03h"]);
     }
 
     #[test]

@@ -36,6 +36,16 @@ impl Unit {
         match self {
             Self::Plain if ticks.iter().all(|tick| tick.abs() < 1e5) => with(1.0, ""),
             Self::Share => with(100.0, "%"),
+            // One unit for all of them.
+            Self::Seconds => match ticks
+                .iter()
+                .fold(0.0_f64, |most, tick| most.max(tick.abs()))
+            {
+                most if most < 1e-3 => with(1e6, " µs"),
+                most if most < 1.0 => with(1e3, " ms"),
+                most if most < 1e4 => with(1.0, " s"),
+                _ => ticks.iter().map(|tick| self.write(*tick)).collect(),
+            },
             Self::Scientific => ticks
                 .iter()
                 .map(|tick| format::scientific(*tick).replace(".0e", "e"))

@@ -34,8 +34,15 @@ pub(crate) struct NerTrack {
 }
 
 impl NerTrack {
-    /// The best development score; the earliest of equals.
-    pub(crate) fn best(&self) -> Option<&NerEvalEvent> {
+    /// The development scores of the epoch that was kept, which the test scores are of; while there are none, the best F1, the
+    /// earliest of equals.
+    pub(crate) fn kept(&self) -> Option<&NerEvalEvent> {
+        let tested = self.test.as_ref().map(|test| test.epoch);
+        let kept = tested.and_then(|epoch| self.dev.iter().find(|eval| eval.epoch == epoch));
+        kept.or_else(|| self.best())
+    }
+
+    fn best(&self) -> Option<&NerEvalEvent> {
         let finite = |eval: &NerEvalEvent| eval.micro_f1.filter(|f1| f1.is_finite());
         let scored = self
             .dev
@@ -44,6 +51,12 @@ impl NerTrack {
         // Backwards, since `max_by` takes the last of equals.
         let best = scored.rev().max_by(|a, b| a.1.total_cmp(&b.1));
         best.map(|(eval, _)| eval)
+    }
+
+    /// Whether it was trained to its last epoch, or tested.
+    fn is_finished(&self) -> bool {
+        let last = self.dev.last().map(|eval| eval.epoch);
+        self.test.is_some() || self.total_epochs.is_some() && last >= self.total_epochs
     }
 
     /// `pretrained seed 2`.
@@ -63,22 +76,35 @@ impl NerTrack {
     }
 }
 
+/// The best of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Best {
+    /// Index of its track.
+    pub(crate) track: usize,
+    pub(crate) epoch: u64,
+    /// Micro-F1 on dev.
+    pub(crate) f1: f64,
+}
+
 /// The seeds of what is compared.
 #[derive(Debug)]
 pub(crate) struct NerArm<'a> {
     /// Its name, if the run compares.
     pub(crate) name: Option<&'a str>,
-    /// In the order of their seeds; at least one.
+    /// Those that were trained to their end first, each in the order of their seeds; at least one.
     pub(crate) seeds: Vec<&'a NerTrack>,
+    /// How many of them were trained to their end.
+    pub(crate) finished: usize,
 }
 
 impl NerArm<'_> {
-    /// Mean of the best development scores and the like: mean and, of several, sample standard deviation.
+    /// Mean over the seeds that were trained to their end and, of several, sample standard deviation.
     pub(crate) fn mean(
         &self,
         value: impl Fn(&NerTrack) -> Option<f64>,
     ) -> Option<(f64, Option<f64>)> {
-        let values: Vec<f64> = self.seeds.iter().filter_map(|seed| value(seed)).collect();
+        let finished = self.seeds.iter().take(self.finished);
+        let values: Vec<f64> = finished.filter_map(|seed| value(seed)).collect();
         match values.as_slice() {
             [] => None,
             [value] => Some((*value, None)),
@@ -202,7 +228,8 @@ impl NerStore {
     }
 
     /// What is compared, each with its seeds; the rates on trial, which are no seeds, only while there is nothing else.
-    pub(crate) fn arms(&self) -> Vec<NerArm<'_>> {
+    /// `over` says that nothing of the run trains any more.
+    pub(crate) fn arms(&self, over: bool) -> Vec<NerArm<'_>> {
         let tried_only = self.tracks.iter().all(|track| track.trial.is_some());
         let mut arms: Vec<NerArm<'_>> = Vec::new();
         for index in self.order() {
@@ -216,30 +243,33 @@ impl NerStore {
                 None => arms.push(NerArm {
                     name,
                     seeds: vec![track],
+                    finished: 0,
                 }),
             }
+        }
+        for arm in &mut arms {
+            let goes_on = |track: &&NerTrack| !over && !track.is_finished();
+            arm.seeds.sort_by_key(goes_on);
+            arm.finished = arm.seeds.partition_point(|track| !goes_on(track));
         }
         arms
     }
 
-    /// Epoch and F1 of the best evaluation on dev of all seeds; of the rates on trial while there are no
-    /// others.
-    pub(crate) fn best(&self) -> Option<(u64, f64)> {
+    /// The track with the best kept epoch on dev, that epoch and its F1; of the rates on trial while there are no others.
+    pub(crate) fn best(&self) -> Option<Best> {
         let best = |of_trials: bool| {
-            let tracks = self.tracks.iter();
-            let tracks = tracks.filter(|track| track.trial.is_some() == of_trials);
-            let evals = tracks.filter_map(|track| track.best());
-            let best = evals.filter_map(|eval| Some((eval.epoch, eval.micro_f1?)));
+            let tracks = self.tracks.iter().enumerate();
+            let tracks = tracks.filter(|(_, track)| track.trial.is_some() == of_trials);
+            let best = tracks.filter_map(|(track, it)| {
+                let eval = it.kept()?;
+                let (epoch, f1) = (eval.epoch, eval.micro_f1.filter(|f1| f1.is_finite())?);
+                Some(Best { track, epoch, f1 })
+            });
             // As above: of equals the first is the one whose model is kept.
-            let best: Vec<(u64, f64)> = best.collect();
-            best.into_iter().rev().max_by(|a, b| a.1.total_cmp(&b.1))
+            let best: Vec<Best> = best.collect();
+            best.into_iter().rev().max_by(|a, b| a.f1.total_cmp(&b.f1))
         };
         best(false).or_else(|| best(true))
-    }
-
-    /// The F1 of [`Self::best`].
-    pub(crate) fn best_f1(&self) -> Option<f64> {
-        self.best().map(|(_, f1)| f1)
     }
 }
 
@@ -264,9 +294,17 @@ mod tests {
             store.eval(eval(1, epoch, f1));
         }
         assert_eq!(store.tracks[0].dev.len(), 4);
-        assert_eq!(store.tracks[0].best().expect("one").epoch, 2);
+        assert_eq!(store.tracks[0].kept().expect("one").epoch, 2);
         store.eval(eval(2, 5, 0.7));
-        assert_eq!(store.best(), Some((2, 0.7)), "the first seed's");
+        let best = |store: &NerStore| store.best().map(|best| (best.epoch, best.f1));
+        assert_eq!(best(&store), Some((2, 0.7)), "the first seed's");
+        // Chosen by something else: the test scores are of another epoch.
+        store.eval(NerEvalEvent {
+            split: Some("test".to_owned()),
+            ..eval(1, 1, 0.3)
+        });
+        assert_eq!(store.tracks[0].kept().expect("one").epoch, 1);
+        assert_eq!(best(&store), Some((5, 0.7)), "the second seed's");
     }
 
     #[test]
@@ -300,15 +338,18 @@ mod tests {
             trial: Some(3e-4),
             ..eval(1, 1, 0.9)
         });
-        let arms = store.arms();
+        let arms = store.arms(false);
         assert_eq!(arms.len(), 1);
+        assert_eq!(arms[0].finished, 0, "none was trained to its end");
+        assert!(arms[0].mean(|seed| seed.kept()?.micro_f1).is_none());
+        let arms = store.arms(true);
         assert_eq!(arms[0].seeds.len(), 3, "a rate on trial is no seed");
         let rounded = |f1: Option<f64>| f1.map(|f1| (1e6 * f1).round() / 1e6);
         let curve = arms[0].f1_by_epoch().into_iter();
         let curve: Vec<_> = curve.map(|(epoch, f1)| (epoch, rounded(f1))).collect();
         // One of three seeds has come to the third epoch.
         assert_eq!(curve, [(1.0, Some(0.4)), (2.0, Some(0.6))]);
-        let best = |seed: &NerTrack| seed.best()?.micro_f1;
+        let best = |seed: &NerTrack| seed.kept()?.micro_f1;
         let (mean, deviation) = arms[0].mean(best).expect("measured");
         assert!((mean - 1.9 / 3.0).abs() < 1e-12);
         assert!((deviation.expect("of several") - 0.057_735).abs() < 1e-6);
@@ -322,9 +363,10 @@ mod tests {
             ..eval(1, epoch, f1)
         };
         store.eval(on_trial(3, 0.9));
-        assert_eq!(store.best(), Some((3, 0.9)));
+        let best = |store: &NerStore| store.best().map(|best| (best.epoch, best.f1));
+        assert_eq!(best(&store), Some((3, 0.9)));
         store.eval(eval(1, 1, 0.5));
         store.eval(eval(2, 2, 0.6));
-        assert_eq!(store.best(), Some((2, 0.6)));
+        assert_eq!(best(&store), Some((2, 0.6)));
     }
 }

@@ -359,6 +359,11 @@ impl RunStore {
 
     /// The step it will end at, of what [`RunStore::step`] counts.
     pub(crate) fn total(&self) -> Option<u64> {
+        let completed = self.end.as_ref().map(|end| end.reason) == Some(EndReason::Completed);
+        if completed && self.counts_tuning() {
+            // Early stopping ends before what was planned.
+            return self.step();
+        }
         if self.counts_tuning() {
             return self.ner.tracks.get(self.ner.active)?.total_steps;
         }

@@ -111,11 +111,15 @@ fn marks(
         }
         ends.extend(end.filter(|_| chart.lines.len() > 1).map(|end| (line, end)));
     }
-    let mut taken: Vec<(u16, u16)> = Vec::new();
-    for (line, (column, wanted)) in ends {
-        let cell = (column, free_row(&taken, column, wanted, grid.area.height));
-        grid.mark(buffer, cell, line.letter, line.style.patch(theme.strong));
-        taken.push(cell);
+    // Those that end in one column from top to bottom, each as near to its end as there is room.
+    ends.sort_by_key(|(_, (column, row))| (*column, *row));
+    for column in ends.chunk_by(|a, b| a.1.0 == b.1.0) {
+        let wanted: Vec<u16> = column.iter().map(|(_, (_, row))| *row).collect();
+        let rows = spread(&wanted, grid.area.height);
+        for ((line, (column, _)), row) in column.iter().zip(rows) {
+            let style = line.style.patch(theme.strong);
+            grid.mark(buffer, (*column, row), line.letter, style);
+        }
     }
     let (from, to) = chart.window;
     let dot = |place: f64| {
@@ -138,13 +142,20 @@ fn marks(
     }
 }
 
-/// The row nearest to the wanted one in which no letter stands yet, so that none hides another.
-fn free_row(taken: &[(u16, u16)], column: u16, wanted: u16, rows: u16) -> u16 {
-    (0..rows)
-        .flat_map(|distance| [wanted.checked_sub(distance), Some(wanted + distance)])
-        .flatten()
-        .find(|row| *row < rows && !taken.contains(&(column, *row)))
-        .unwrap_or(wanted)
+/// Rows for what wants these, in order: one each, in the same order, as long as there are enough.
+fn spread(wanted: &[u16], rows: u16) -> Vec<u16> {
+    let mut free = 0;
+    let mut places: Vec<u16> = Vec::with_capacity(wanted.len());
+    for row in wanted {
+        places.push(free.max(*row));
+        free = free.max(*row) + 1;
+    }
+    let mut below = rows;
+    for row in places.iter_mut().rev() {
+        *row = (*row).min(below.saturating_sub(1));
+        below = *row;
+    }
+    places
 }
 
 /// The labels of the vertical axis and its line.
@@ -221,9 +232,11 @@ fn title(chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, area: Rect) {
             let (name, letter) = match names {
                 Names::Long => (line.label.as_str(), several),
                 Names::Short => (line.short.as_str(), several),
-                Names::Letter => ("", several || !line.label.is_empty()),
+                Names::Letter => ("", several),
             };
-            let letter = (letter && !name.starts_with(line.letter)).then_some(line.letter);
+            // A name's own first letter tells it; a run's name may begin with any digit.
+            let tells = name.starts_with(line.letter) && !line.letter.is_ascii_digit();
+            let letter = (letter && !tells).then_some(line.letter);
             let letter = letter.map_or(String::new(), |letter| format!("{letter} "));
             let space = if name.is_empty() { "" } else { " " };
             format!("  {letter}{name}{space}{value}")
@@ -268,7 +281,7 @@ enum Names {
 /// A line's latest value, or the one under the cursor, and its style.
 fn entry(line: &Line<'_>, chart: &Chart<'_>, theme: &Theme) -> (String, Style) {
     let value = match chart.cursor {
-        Some(place) => line.value_at(chart.axis.unwrap_or_default(), place),
+        Some(place) => line.value_at(chart.axis.unwrap_or_default(), chart.unit, place),
         None => line.latest(chart.unit),
     };
     let written = value.map_or_else(
@@ -280,4 +293,18 @@ fn entry(line: &Line<'_>, chart: &Chart<'_>, theme: &Theme) -> (String, Style) {
         _ => line.style,
     };
     (written, style)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spread;
+
+    #[test]
+    fn letters_at_one_end_keep_the_order_of_their_lines() {
+        assert_eq!(spread(&[2, 5, 9], 10), [2, 5, 9]);
+        assert_eq!(spread(&[4, 4, 4, 5], 10), [4, 5, 6, 7]);
+        assert_eq!(spread(&[3, 9, 9, 9], 10), [3, 7, 8, 9]);
+        assert_eq!(spread(&[1, 1, 1, 1], 3), [0, 0, 1, 2]);
+        assert!(spread(&[], 3).is_empty());
+    }
 }

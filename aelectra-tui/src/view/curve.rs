@@ -60,17 +60,30 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Its value at or before a place.
-    pub(crate) fn value_at(&self, axis: Axis, place: f64) -> Option<f64> {
+    /// Its value at or before a place, as it is drawn: the average where that is the line. Beyond the end of a curve there is
+    /// none; an evaluation holds until the next.
+    pub(crate) fn value_at(&self, axis: Axis, unit: Unit, place: f64) -> Option<f64> {
         match &self.data {
             Data::Points { points, .. } => {
                 let before = points.iter().rev().find(|(x, _)| *x <= place + 1e-9);
                 before.and_then(|(_, value)| *value)
             }
-            Data::Column { table, column, .. } => {
-                let bucket = table.buckets(*column).get(table.at(axis, place)?)?;
+            Data::Column {
+                table,
+                column,
+                marks,
+                ..
+            } => {
+                let beyond = |(_, last): (f64, f64)| place > last + 1e-9 * last.abs();
+                if !marks && table.extent(axis).is_some_and(beyond) {
+                    return None;
+                }
+                let at = table.at(axis, place)?;
+                let bucket = table.buckets(*column).get(at)?;
                 if bucket.is_some() {
-                    Some(f64::from(bucket.mean))
+                    let smooth = table.smooth(*column).get(at).copied();
+                    let drawn = smooth.filter(|it| unit.is_measured() && it.is_finite());
+                    Some(f64::from(drawn.unwrap_or(bucket.mean)))
                 } else {
                     (bucket.nonfinite > 0).then_some(f64::NAN)
                 }

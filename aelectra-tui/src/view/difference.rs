@@ -55,7 +55,9 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let width = (rest / manifests.len()).max(8);
     let cell = |text: &str| theme.pad(text, width.saturating_sub(1));
     if let Some(row) = text::row(inner, 0) {
-        for (index, (id, _)) in manifests.iter().enumerate() {
+        let ids: Vec<&str> = manifests.iter().map(|(id, _)| *id).collect();
+        let shorts = format::distinct(&ids, width.saturating_sub(1));
+        for (index, id) in shorts.iter().enumerate() {
             let x = row.x + (key_width + 2 + index * width) as u16;
             text::put(buffer, x, row.y, row.right(), &cell(id), theme.line(index));
         }

@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use super::scale::axis_name;
 use super::text;
 use crate::format;
-use crate::state::State;
+use crate::state::{State, Window};
 use crate::store::{Metric, NerMetric, RunStore, Status, Unit};
 
 pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
@@ -113,14 +113,25 @@ fn numbers(state: &State, run: &RunStore, status: Status, buffer: &mut Buffer, a
             )
         });
         parts.push(match shown {
-            Some(eta) if run.tuning => format!("ETA {} for this seed", format::duration(eta)),
+            Some(eta) if run.tuning => {
+                let track = run.ner.tracks.get(run.ner.active);
+                let what = match track.and_then(|track| track.trial) {
+                    Some(_) => "rate",
+                    None => "seed",
+                };
+                format!("ETA {} for this {what}", format::duration(eta))
+            }
             Some(eta) => format!("ETA {}", format::duration(eta)),
             None => "ETA ?".into(),
         });
     }
     let of_tuning = || {
         let track = run.ner.tracks.get(run.ner.active)?;
-        track.steps.last(NerMetric::TokensPerSecond.column())
+        let column = NerMetric::TokensPerSecond.column();
+        let smooth = track.steps.smooth(column).last().copied().map(f64::from);
+        smooth
+            .filter(|it| it.is_finite())
+            .or(track.steps.last(column))
     };
     let of_pretraining = || run.last_smooth(Metric::TokensPerSecond);
     // That of what goes on: a demo does one after the other.
@@ -166,6 +177,10 @@ fn numbers(state: &State, run: &RunStore, status: Status, buffer: &mut Buffer, a
             notes.push(format!("EMA {}", state.decay()));
             notes.push(axis_name(state.usable_axis()).to_owned());
             notes.extend(state.log_scale.then(|| "log".to_owned()));
+            if let Window::Fixed(..) = state.window {
+                // What comes now is not in the picture.
+                notes.push("zoomed, End follows".to_owned());
+            }
             theme.dim
         }
     } else {

@@ -10,7 +10,7 @@ use super::curve::{Chart, Data, Line};
 use super::grid::Pattern;
 use super::{WidthClass, ner_runs, text};
 use crate::state::State;
-use crate::store::{NerArm, NerTrack, RunStore, Unit};
+use crate::store::{Best, NerArm, NerTrack, RunStore, Unit};
 
 pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
@@ -78,7 +78,11 @@ pub(crate) fn f1_chart(state: &State, focus: bool, buffer: &mut Buffer, area: Re
             .map(|eval| (eval.epoch as f64, eval.micro_f1))
             .collect();
         last_epoch = last_epoch.max(points.last().map_or(0.0, |(epoch, _)| *epoch));
-        last_epoch = last_epoch.max(track.total_epochs.unwrap_or(0) as f64);
+        // As far as what is trained now may come; what was stopped early has ended.
+        let goes_on = index == run.ner.active && run.end.is_none() && track.test.is_none();
+        if goes_on {
+            last_epoch = last_epoch.max(track.total_epochs.unwrap_or(0) as f64);
+        }
         let is_shown = index == shown;
         lines.push(Line {
             label: theme.foreign(&track.name()),
@@ -98,8 +102,8 @@ pub(crate) fn f1_chart(state: &State, focus: bool, buffer: &mut Buffer, area: Re
     }
     let star = theme.pick("★", "*");
     let best = run.ner.best();
-    let stars = best.iter().map(|(epoch, f1)| (*epoch as f64, *f1));
-    let best = best.map_or(String::new(), |(epoch, f1)| {
+    let stars = best.iter().map(|best| (best.epoch as f64, best.f1));
+    let best = best.map_or(String::new(), |Best { epoch, f1, .. }| {
         format!("  {star} {} at epoch {epoch}", Unit::Share.write(f1))
     });
     // Half an epoch of air on both sides, so that a single point stands in the middle.
@@ -142,12 +146,12 @@ fn seeds(state: &State, shown: usize, buffer: &mut Buffer, area: Rect) {
     let mut rows: Vec<(String, Style)> = vec![(line("  ", "", "ep", heads), theme.dim)];
     let order = run.ner.order();
     let place_shown = order.iter().position(|index| *index == shown).unwrap_or(0);
-    let best = run.ner.best_f1();
+    let best = run.ner.best().map(|best| best.track);
     for (place, index) in order.iter().enumerate() {
         let track = &run.ner.tracks[*index];
-        let top = track.best();
+        let top = track.kept();
         let f1 = top.and_then(|eval| eval.micro_f1);
-        let star = if f1.is_some() && f1 == best {
+        let star = if best == Some(*index) {
             theme.pick("★", "*")
         } else {
             " "
@@ -183,20 +187,24 @@ fn seeds(state: &State, shown: usize, buffer: &mut Buffer, area: Rect) {
     }
 }
 
-/// Mean and sample standard deviation of each arm with several seeds: best dev F1, the same without
-/// MISC, test F1.
+/// Mean and sample standard deviation of each arm with several seeds, over those that were trained to their end: dev F1 of
+/// the epoch that was kept, the same without MISC, test F1.
 fn means(run: &RunStore, between: &str) -> Vec<(String, [String; 3])> {
-    let arms = run.ner.arms().into_iter();
+    let arms = run.ner.arms(run.end.is_some()).into_iter();
     // A learning rate that is only tried out is no seed of the series.
     let arms = arms.filter(|arm| arm.seeds.len() > 1 && arm.seeds[0].trial.is_none());
     arms.map(|arm| {
-        let name = arm.name.unwrap_or_default().to_owned();
-        (name, scores_of(&arm, between))
+        let name = arm.name.unwrap_or_default();
+        let name = match arm.finished < arm.seeds.len() {
+            true => format!("{name} {} of {}", arm.finished, arm.seeds.len()),
+            false => name.to_owned(),
+        };
+        (name.trim().to_owned(), scores_of(&arm, between))
     })
     .collect()
 }
 
-/// Best dev F1, the same without MISC, test F1: of several seeds mean and deviation.
+/// Dev F1 of the epoch that was kept, the same without MISC, test F1: of several seeds mean and deviation.
 pub(super) fn scores_of(arm: &NerArm<'_>, between: &str) -> [String; 3] {
     let write = |value: &dyn Fn(&NerTrack) -> Option<f64>| match arm.mean(value) {
         Some((mean, Some(sd))) => format!("{:.1}{between}{:.1}", 100.0 * mean, 100.0 * sd),
@@ -204,8 +212,8 @@ pub(super) fn scores_of(arm: &NerArm<'_>, between: &str) -> [String; 3] {
         None => "-".to_owned(),
     };
     [
-        write(&|track| track.best()?.micro_f1),
-        write(&|track| track.best()?.micro_no_misc),
+        write(&|track| track.kept()?.micro_f1),
+        write(&|track| track.kept()?.micro_no_misc),
         write(&|track| track.test.as_ref()?.micro_f1),
     ]
 }

@@ -9,6 +9,7 @@ use super::curve::{Chart, Data, Line};
 use super::grid::PATTERNS;
 use super::ner::scores_of;
 use super::text;
+use crate::format;
 use crate::state::{OVERLAID, State};
 use crate::store::{NerArm, Unit};
 
@@ -27,7 +28,7 @@ pub(super) fn compared(state: &State) -> Vec<Compared<'_>> {
         let arms = row
             .store
             .as_deref()
-            .map_or_else(Vec::new, |run| run.ner.arms());
+            .map_or_else(Vec::new, |run| run.ner.arms(run.end.is_some()));
         runs += usize::from(!arms.is_empty());
         compared.extend(arms.into_iter().map(|arm| Compared {
             name: match arm.name {
@@ -57,13 +58,15 @@ pub(super) fn f1_chart(
     area: Rect,
 ) {
     let theme = &state.theme;
+    let names: Vec<&str> = compared.iter().map(|one| one.name.as_str()).collect();
+    let shorts = format::distinct(&names, 10);
     let mut last_epoch = 2.0_f64;
     let lines = compared.iter().enumerate().map(|(place, one)| {
         let points = one.arm.f1_by_epoch();
         last_epoch = last_epoch.max(points.last().map_or(0.0, |(epoch, _)| *epoch));
         Line {
             label: theme.foreign(&one.name),
-            short: theme.fit(&one.name, 10),
+            short: theme.fit(&shorts[place], 10),
             letter: digit(place),
             style: theme.line(place),
             pattern: PATTERNS[place % PATTERNS.len()],
@@ -108,7 +111,11 @@ pub(super) fn table(state: &State, compared: &[Compared<'_>], buffer: &mut Buffe
     let mut rows: Vec<(String, Style)> = vec![(line(' ', "", "seeds", heads), theme.dim)];
     for (place, one) in compared.iter().enumerate() {
         let values = scores_of(&one.arm, theme.pick("±", "+-"));
-        let seeds = one.arm.seeds.len().to_string();
+        let (finished, all) = (one.arm.finished, one.arm.seeds.len());
+        let seeds = match finished < all {
+            true => format!("{finished}/{all}"),
+            false => all.to_string(),
+        };
         rows.push((
             line(digit(place), &one.name, &seeds, values),
             theme.line(place),

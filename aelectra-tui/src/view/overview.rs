@@ -8,8 +8,9 @@ use super::curve::{Chart, Data, Line};
 use super::grid::{PATTERNS, Pattern};
 use super::{WidthClass, cells, logs, ner, system, text};
 use crate::filter::{Filter, Subject};
+use crate::format;
 use crate::state::State;
-use crate::store::{Axis, Metric, NerMetric, NerTrack, RunStore};
+use crate::store::{Axis, Metric, NerMetric, RunStore};
 use crate::theme::Theme;
 
 /// A chart of the overview.
@@ -211,6 +212,11 @@ pub(crate) fn chart<'a>(state: &'a State, theme: &Theme, group: &Group) -> Chart
     let overlaid = state.overlaid();
     let several = overlaid.len() > 1;
     let mut lines = Vec::new();
+    let ids: Vec<&str> = overlaid
+        .iter()
+        .map(|key| state.runs[*key].id.as_str())
+        .collect();
+    let shorts = format::distinct(&ids, 10);
     for (place, key) in overlaid.iter().enumerate() {
         let row = &state.runs[*key];
         let Some(run) = row.store.as_deref() else {
@@ -226,7 +232,7 @@ pub(crate) fn chart<'a>(state: &'a State, theme: &Theme, group: &Group) -> Chart
                 ("all original".to_owned(), "orig.".to_owned(), 'o')
             } else if several {
                 let digit = char::from_digit(place as u32 + 1, 10).unwrap_or('?');
-                (theme.foreign(&row.id), theme.fit(&row.id, 10), digit)
+                (theme.foreign(&row.id), theme.fit(&shorts[place], 10), digit)
             } else {
                 (
                     member.label.to_owned(),
@@ -303,21 +309,25 @@ fn resumes(run: &RunStore, axis: Axis) -> Vec<f64> {
 fn ner_steps(state: &State, metric: NerMetric, focus: bool, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let Some(run) = state.run() else { return };
-    let shown = state.track.unwrap_or(run.ner.active);
-    let track: Option<&NerTrack> = run.ner.tracks.get(shown);
+    let track = state.track_of(run);
     let lines = track.map_or_else(Vec::new, |track| {
         let name = theme.foreign(&track.name());
         let style = theme.line(0);
         vec![Line::raw(name, 'N', style, &track.steps, metric.column())]
     });
-    // Fine-tuning has steps of its own; the window of pretraining does not apply.
-    let extent = track.and_then(|track| track.steps.extent(Axis::Step));
+    // Beside a pretraining it has steps of its own, to which neither window nor axis apply.
+    let (axis, window) = match run.steps.last_step() {
+        None => (state.usable_axis(), state.window()),
+        Some(_) => (Axis::Step, track.and_then(|it| it.steps.extent(Axis::Step))),
+    };
     let title = Pane::NerSteps(metric).title();
     let drawn = Chart {
         lines,
         log_scale: state.log_scale,
         focus,
-        ..Chart::new(title, metric.unit(), extent.unwrap_or((0.0, 1.0)))
+        axis: Some(axis),
+        cursor: state.cursor.filter(|_| run.steps.last_step().is_none()),
+        ..Chart::new(title, metric.unit(), window.unwrap_or((0.0, 1.0)))
     };
     chart::draw(&drawn, theme, buffer, area);
 }

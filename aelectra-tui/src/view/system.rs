@@ -16,6 +16,9 @@ pub(crate) fn line(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let Some(run) = state.run() else { return };
     let mut parts: Vec<String> = Vec::new();
+    if !state.status().is_alive() && (run.machine.is_some() || run.last(Metric::Rss).is_some()) {
+        parts.push("at its end".to_owned());
+    }
     if let Some(machine) = &run.machine {
         if let Some(cpu) = machine.cpu_percent {
             parts.push(format!("CPU {cpu:.0}%"));

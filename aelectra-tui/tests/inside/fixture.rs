@@ -69,9 +69,14 @@ pub(crate) fn load(state: &mut State, key: usize, steps: u64) {
 
 /// One more event of the first run, now.
 pub(crate) fn happen(state: &mut State, event: RunEvent) {
+    happen_in(state, 0, event);
+}
+
+/// One more event of a run, now.
+pub(crate) fn happen_in(state: &mut State, key: usize, event: RunEvent) {
     let (v, seq, t) = (1, 1_000_000, state.now);
     let batch = Batch {
-        key: 0,
+        key,
         events: vec![Envelope { v, seq, t, event }],
         loaded: 1.0,
         ..Batch::default()

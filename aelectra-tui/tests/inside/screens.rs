@@ -93,6 +93,34 @@ fn two_runs_overlaid_and_their_difference() {
     insta::assert_snapshot!("two_runs_overview", shown(&mut state, (120, 40)));
 }
 
+/// Fine-tunings of two runs: a line a run, the mean of its seeds, and their scores side by side.
+#[test]
+fn two_fine_tunings_over_each_other() {
+    let mut state = with_runs(2, 0);
+    press_all(&mut state, "4j ");
+    for (key, lift) in [(0, 0.0), (1, 0.1)] {
+        for seed in 1..=2 {
+            for epoch in 1..=6 {
+                let eval = NerEvalEvent {
+                    seed,
+                    epoch,
+                    micro_f1: Some(0.3 + lift + 0.05 * epoch as f64 + 0.01 * seed as f64),
+                    ..NerEvalEvent::default()
+                };
+                fixture::happen_in(&mut state, key, RunEvent::NerEval(eval.clone()));
+                if epoch == 6 {
+                    let split = Some("test".to_owned());
+                    let test = NerEvalEvent { split, ..eval };
+                    fixture::happen_in(&mut state, key, RunEvent::NerEval(test));
+                }
+            }
+        }
+    }
+    press_all(&mut state, "2");
+    insta::assert_snapshot!("two_fine_tunings_120x40", shown(&mut state, (120, 40)));
+    insta::assert_snapshot!("two_fine_tunings_60x16", shown(&mut state, (60, 16)));
+}
+
 /// A frame with the style of each run of cells, so that a theme can be read off.
 fn styled(state: &mut State) -> String {
     state.size = (80, 24);

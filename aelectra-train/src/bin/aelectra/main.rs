@@ -57,6 +57,7 @@ fn keep_freed_memory() {
 fn main() -> ExitCode {
     keep_freed_memory();
     keep_caught_panics_quiet();
+    signals::end_as_process_one();
     let cli = Cli::parse();
     // Burn panics where a device fails or has no memory left; the hook has told of it then.
     let done = catch_unwind(AssertUnwindSafe(|| run(cli))).unwrap_or_else(|_| {

@@ -3,17 +3,21 @@
 
 use std::io::IsTerminal;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use aelectra_data::corpus::Progress;
 use aelectra_data::hub::FileProgress;
-use indicatif::{ProgressBar, ProgressStyle};
+use aelectra_data::run::utc_timestamp;
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 
 use crate::global::Global;
+use crate::output;
 
 /// A bar that follows the stages of an operation.
 pub(crate) struct StageBar {
     shown: Mutex<Option<(String, ProgressBar)>>,
+    /// Where there is no terminal: the stage, when it began, and when it was told of.
+    told: Mutex<Option<(String, Instant, Instant)>>,
     quiet: bool,
 }
 
@@ -23,6 +27,7 @@ impl StageBar {
     pub(crate) const fn new(global: Global) -> Self {
         Self {
             shown: Mutex::new(None),
+            told: Mutex::new(None),
             quiet: global.quiet,
         }
     }
@@ -33,7 +38,11 @@ impl StageBar {
     }
 
     fn show(&self, stage: &str, done: u64, total: Option<u64>, unit: &'static str) {
-        if self.quiet || !std::io::stderr().is_terminal() {
+        if self.quiet {
+            return;
+        }
+        if !std::io::stderr().is_terminal() {
+            self.tell(stage, done, total, unit);
             return;
         }
         let Ok(mut slot) = self.shown.lock() else {
@@ -57,6 +66,43 @@ impl StageBar {
         if let Some((_, bar)) = slot.as_ref() {
             bar.set_position(done);
         }
+    }
+
+    /// A line for a log, once a minute.
+    fn tell(&self, stage: &str, done: u64, total: Option<u64>, unit: &str) {
+        const PAUSE: Duration = Duration::from_secs(60);
+        let Ok(mut slot) = self.told.lock() else {
+            return;
+        };
+        let now = Instant::now();
+        let (begun, told) = match &mut *slot {
+            Some((shown, begun, told)) if shown == stage => (*begun, told),
+            other => {
+                *other = Some((stage.to_owned(), now, now));
+                return;
+            }
+        };
+        if now.duration_since(*told) < PAUSE {
+            return;
+        }
+        *told = now;
+        let how_far = match total.filter(|total| *total > 0) {
+            Some(total) => {
+                let share = done as f64 / total as f64;
+                let left = now.duration_since(begun).as_secs_f64() * (1.0 / share.max(1e-9) - 1.0);
+                format!(
+                    "{:.1} % of {} {unit}, about {} left",
+                    100.0 * share,
+                    HumanCount(total),
+                    HumanDuration(Duration::from_secs(left as u64))
+                )
+            }
+            None => format!("{} {unit}", HumanCount(done)),
+        };
+        output::note(&format!(
+            "{}: {stage}, {how_far}",
+            utc_timestamp(SystemTime::now())
+        ));
     }
 
     /// Takes the bar off the screen.

@@ -7,6 +7,7 @@
 //! (tmux, `disown`): no SIGHUP arrives then, or it is ignored, and stays so.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,8 +19,25 @@ use signal_hook::iterator::Signals;
 /// wish.
 const SAME_WISH: Duration = Duration::from_millis(300);
 
+/// Whether a signal ends this process at once, where it is process 1.
+static ENDS_AT_ONCE: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
+
+/// Lets SIGINT and SIGTERM end a process that is number 1, as in a container without an init: to such a process the kernel
+/// gives no default actions (`pid_namespaces(7)`), and it would go on until it is killed.
+pub(crate) fn end_as_process_one() {
+    if std::process::id() != 1 {
+        return;
+    }
+    for signal in [SIGINT, SIGTERM] {
+        let condition = Arc::clone(&ENDS_AT_ONCE);
+        // Where it fails, it is as without.
+        let _ = signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, condition);
+    }
+}
+
 /// A flag that these signals set.
 pub(crate) fn stop_flag() -> anyhow::Result<StopFlag> {
+    ENDS_AT_ONCE.store(false, Ordering::SeqCst);
     let stop = StopFlag::default();
     let mut watched = vec![SIGINT, SIGTERM, SIGUSR1];
     if !is_hangup_ignored() {

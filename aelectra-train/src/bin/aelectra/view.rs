@@ -1,6 +1,6 @@
 //! What a run is shown with while it trains: the dashboard on a terminal, lines otherwise.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -38,6 +38,8 @@ impl View {
             return Vec::new();
         }
         match ConsoleSink::new(Lines(Arc::clone(&self.taken))) {
+            // A log is read later, and a terminal now.
+            Ok(lines) if !std::io::stderr().is_terminal() => vec![Box::new(lines.stamped())],
             Ok(lines) => vec![Box::new(lines)],
             Err(error) => {
                 crate::output::note(&format!("no lines of progress: {error}"));

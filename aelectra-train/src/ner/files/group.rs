@@ -48,7 +48,9 @@ impl<'a> Tagged<'a> {
         let content = sha256(from).unwrap_or_default();
         let exists = to.exists();
         let known = done.origin_of(&below(&to, out));
-        let is_there = exists && known.is_some_and(|origin| origin.content == content);
+        // An output of some text is not empty, unless something else has made it so.
+        let is_whole = exists && (size(&to) > 0 || size(from) == 0);
+        let is_there = is_whole && known.is_some_and(|origin| origin.content == content);
         Self {
             from,
             is_there,

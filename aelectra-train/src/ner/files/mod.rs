@@ -59,6 +59,8 @@ pub struct FilesTagged {
     pub passed_over: usize,
     /// Files that could not be read, and have no output.
     pub failed: usize,
+    /// Which, and why.
+    pub failures: Vec<Failure>,
     /// Documents tagged now.
     pub documents: u64,
     /// Entities found in them.
@@ -71,6 +73,15 @@ pub struct FilesTagged {
     pub documents_per_second: f64,
     /// Whether a stop was asked for before all files had their output.
     pub interrupted: bool,
+}
+
+/// A file that was left out.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Failure {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    pub reason: String,
 }
 
 impl FileTagger<'_> {
@@ -216,8 +227,10 @@ impl FileTagger<'_> {
             report.already_done += 1;
             return Ok(());
         }
-        if file.failure.is_some() {
+        if let Some(error) = file.failure {
             report.failed += 1;
+            let (path, reason) = (file.from.to_path_buf(), error.to_string());
+            report.failures.push(Failure { path, reason });
             return Ok(());
         }
         if let Some(warning) = self.hardly_read(&mut file) {

@@ -1,8 +1,10 @@
 //! Checkpoints of a run: when, which is the best, which go.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use aelectra_data::lock::{Lock, RUN_LOCK};
 use aelectra_data::run::{CheckpointEvent, Pointer, RunDir, RunEvent};
 use aelectra_model::ElectraPretrainer;
 
@@ -26,6 +28,30 @@ impl Trainer<'_> {
         if let Err(lost) = survived("the checkpoint", || self.checkpoint(model)) {
             self.bus.warn(lost.to_string(), Some(step));
         }
+    }
+
+    /// Whether the run's directory is still this run's. A lock that somebody removed is taken again; where another process
+    /// has it by now, or the directory is gone, nothing more may be written there.
+    pub(super) fn check_place(&mut self) -> Result<()> {
+        let Some(lock) = self.options.lock.as_ref() else {
+            return Ok(());
+        };
+        if lock.is_in_place() {
+            return Ok(());
+        }
+        let run = self.options.run.path();
+        if !self.options.run.events().is_file() {
+            return Err(TrainError::failed(format!(
+                "`{}` was moved or deleted while this run wrote to it",
+                run.display()
+            ))
+            .with_hint("where it is now, `--resume auto` continues from its last checkpoint"));
+        }
+        let lock = Lock::acquire(&run.join(RUN_LOCK), "aelectra pretrain")?;
+        self.options.lock = Some(Arc::new(lock));
+        let told = format!("`{RUN_LOCK}` was removed by hand, and is taken again");
+        self.bus.warn(told, Some(self.state.step));
+        Ok(())
     }
 
     /// What was done, with a checkpoint first where it failed: its error ends the run.

@@ -8,6 +8,7 @@ mod report;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use aelectra_data::lock::Lock;
 use aelectra_data::pretrain::{BatchLoader, BatchSource};
 use aelectra_data::run::{EndEvent, EndReason, PretrainMetrics, ResumedEvent, RunDir, RunEvent};
 use aelectra_data::vocab::WordPieceTokenizer;
@@ -34,6 +35,8 @@ use report::first_step_note;
 pub(crate) struct TrainerOptions {
     /// Where everything goes.
     pub run: RunDir,
+    /// What keeps others out of it; `None` for a part of a run.
+    pub lock: Option<Arc<Lock>>,
     /// The first has the weights.
     pub devices: Vec<NamedDevice>,
     /// The configuration.
@@ -278,6 +281,7 @@ impl<'a> Trainer<'a> {
 
             let step = self.state.step;
             if every(step, self.options.config.log_every) || step == last_step {
+                self.check_place()?;
                 let reported = self.report_steps();
                 self.or_keep(&model, reported)?;
                 let skipped = self.state.skipped_in_a_row;
@@ -292,6 +296,7 @@ impl<'a> Trainer<'a> {
             }
             // Before an evaluation, which may outlast the patience of whoever stops the process.
             if every(step, self.options.config.checkpoint_every) {
+                self.check_place()?;
                 // What went wrong has been told, and the run goes on.
                 let _ = self.checkpoint_or_warn(&model);
             }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use aelectra_data::hub;
 use aelectra_data::run::{Pointer, RunDir, Task};
 use aelectra_model::auto::Head;
-use aelectra_train::export::{ExportOptions, export_checkpoint, export_model, folders};
+use aelectra_train::export::{
+    ExportOptions, check_export, export_checkpoint, export_model, folders,
+};
 use aelectra_train::pretrain::checkpoint;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -96,6 +98,7 @@ pub(crate) fn run(args: &ExportArgs, global: Global) -> anyhow::Result<u8> {
         rescale: args.rescale,
         licence: args.licence.clone(),
     };
+    check_export(&args.out, &options)?;
     let is_checkpoint = given.join(checkpoint::STATE).is_file();
     let exported = if is_checkpoint && !args.best {
         export_checkpoint(given, &args.out, &options, &device)?

@@ -78,14 +78,7 @@ pub(crate) fn run(args: &PrepareArgs, global: Global) -> anyhow::Result<u8> {
     for warning in tokenizer.warnings() {
         output::note(&format!("note: {warning}"));
     }
-    let report_path = match &args.report {
-        Some(path) => path.clone(),
-        None => beside(&args.out)?,
-    };
-    if args.report.is_some() && !report_path.starts_with(&args.out) {
-        // Hours later it would be too late.
-        can_be_written(&report_path)?;
-    }
+    let report_path = report_path(args)?;
     let options = PrepareOptions {
         corpus: args.corpus.options(),
         out: args.out.clone(),
@@ -166,6 +159,30 @@ fn dropped(report: &PrepareReport) -> Option<String> {
             told.join(", ")
         )
     })
+}
+
+/// Where the report goes: hours later it would be too late to learn that nothing can be written there.
+fn report_path(args: &PrepareArgs) -> anyhow::Result<PathBuf> {
+    if let Some(path) = &args.report {
+        if !path.starts_with(&args.out) {
+            can_be_written(path)?;
+        }
+        return Ok(path.clone());
+    }
+    let beside = beside(&args.out)?;
+    // What is not there yet is made with the shards.
+    let is_there = args.out.is_dir();
+    if is_there && can_be_written(&beside).is_err() {
+        // A mount of a container, say, whose parent is the root.
+        let inside = args.out.join("report.json");
+        output::note(&format!(
+            "note: `{}` cannot be written; the report goes to `{}`",
+            beside.display(),
+            inside.display()
+        ));
+        return Ok(inside);
+    }
+    Ok(beside)
 }
 
 /// `OUT.report.json`.

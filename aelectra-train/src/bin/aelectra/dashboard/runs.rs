@@ -54,7 +54,10 @@ pub(crate) fn run(args: &RunsArgs, global: Global) -> anyhow::Result<u8> {
         Action::Pause(target) => (target, ControlRequest::Pause),
         Action::Resume(target) => (target, ControlRequest::Resume),
     };
-    let run = find(target.run.as_deref())?;
+    let run = match &target.run {
+        Some(run) => find(Some(run))?,
+        None => the_one_that_trains()?,
+    };
     let summary = RunSummary::read(run.path(), unix_time())?;
     if summary.is_over {
         return Err(output::usage(
@@ -102,6 +105,27 @@ fn find(run: Option<&Path>) -> anyhow::Result<RunDir> {
     }
 }
 
+/// The latest run, unless several train: a request must not go to whichever wrote last.
+fn the_one_that_trains() -> anyhow::Result<RunDir> {
+    let root = Path::new("runs");
+    let all = match root.is_dir() {
+        true => summaries(root, unix_time())?,
+        false => Vec::new(),
+    };
+    let training: Vec<&RunSummary> = all.iter().filter(|run| !run.is_over).collect();
+    match training.as_slice() {
+        [] => find(None),
+        [run] => find(Some(&run.path)),
+        several => {
+            let ids: Vec<&str> = several.iter().map(|run| run.id.as_str()).collect();
+            Err(output::usage(
+                format!("several runs train: {}", ids.join(", ")),
+                "name one of them",
+            ))
+        }
+    }
+}
+
 fn list(root: &Path, global: Global) -> anyhow::Result<u8> {
     let runs = if root.is_dir() {
         summaries(root, unix_time())?
@@ -126,10 +150,26 @@ fn list(root: &Path, global: Global) -> anyhow::Result<u8> {
             output::percent(run.best_f1, 2),
         ))?;
     }
-    if runs.is_empty() {
+    let unread = unread(root, &runs);
+    for (path, why) in &unread {
+        output::note(&format!("note: `{}` cannot be read: {why}", path.display()));
+    }
+    if runs.is_empty() && unread.is_empty() {
         output::note(&format!("no runs under `{}`", root.display()));
     }
     Ok(0)
+}
+
+/// Runs below a directory that are not among those that were read, and why.
+fn unread(root: &Path, read: &[RunSummary]) -> Vec<(PathBuf, String)> {
+    let all = RunDir::list(root).unwrap_or_default().into_iter();
+    let others = all.filter(|run| !read.iter().any(|known| known.path == run.path()));
+    others
+        .filter_map(|run| {
+            let error = RunSummary::read(run.path(), unix_time()).err()?;
+            Some((run.path().to_path_buf(), error.to_string()))
+        })
+        .collect()
 }
 
 fn show(target: &Target, global: Global) -> anyhow::Result<u8> {
@@ -159,6 +199,10 @@ fn show_json(run: Option<&Path>) -> anyhow::Result<u8> {
 pub(super) fn show_all_json(runs: &[PathBuf]) -> anyhow::Result<u8> {
     match runs {
         [] => show_json(None),
+        // A folder of runs, as `runs list` takes it.
+        [root] if root.is_dir() && RunDir::open(root).is_err() => {
+            output::json(&summaries(root, unix_time())?).map(|()| 0)
+        }
         [run] => show_json(Some(run)),
         runs => {
             let read = |run: &PathBuf| -> anyhow::Result<RunSummary> {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use aelectra_train::ner::files::Failure;
 use aelectra_train::ner::{DONE, FileTagger, FilesTagged};
 use aelectra_train::stop::StopFlag;
 
@@ -21,13 +22,22 @@ pub(super) fn run(
         root,
         files,
         passed_over,
+        unreadable,
     } = find(input, tagger.out)?;
+    for (path, why) in &unreadable {
+        output::note(&format!("left out: `{}`: {why}", path.display()));
+    }
     let bar = StageBar::new(global);
     let progress = |progress| bar.report(progress);
     let report = tagger.tag(&root, &files, stop, &progress, &output::note)?;
     bar.finish();
+    let closed = unreadable
+        .into_iter()
+        .map(|(path, reason)| Failure { path, reason });
     let report = FilesTagged {
         passed_over,
+        failed: report.failed + closed.len(),
+        failures: report.failures.into_iter().chain(closed).collect(),
         ..report
     };
     output::show(global, &report, || describe(&report, tagger.out))?;

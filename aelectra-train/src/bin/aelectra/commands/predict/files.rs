@@ -15,6 +15,8 @@ pub(super) struct Found {
     pub files: Vec<PathBuf>,
     /// What lies among them and is hidden, or no file: a link that leads nowhere, a pipe.
     pub passed_over: usize,
+    /// Directories among them that cannot be listed, each with why.
+    pub unreadable: Vec<(PathBuf, String)>,
 }
 
 /// The files of a pattern, a directory or a name. What is hidden below the part of a pattern that names no
@@ -30,6 +32,7 @@ pub(super) fn find(input: &str, out: &Path) -> anyhow::Result<Found> {
             root: path.parent().unwrap_or(Path::new("")).to_path_buf(),
             files: vec![path],
             passed_over: 0,
+            unreadable: Vec::new(),
         });
     }
     let (root, pattern) = if Path::new(input).is_dir() {
@@ -52,6 +55,7 @@ pub(super) fn find(input: &str, out: &Path) -> anyhow::Result<Found> {
         root,
         files: Vec::new(),
         passed_over: 0,
+        unreadable: Vec::new(),
     };
     found.walk(pattern.as_ref(), out)?;
     if found.files.is_empty() {
@@ -99,6 +103,15 @@ impl Found {
                 Ok(entry) => entry,
                 Err(error) if leads_nowhere(&error) => {
                     self.passed_over += 1;
+                    continue;
+                }
+                // One that is closed to us, such as `lost+found`, costs nobody the rest.
+                Err(error) if error.depth() > 0 && error.path().is_some() => {
+                    let path = error.path().unwrap_or(start).to_path_buf();
+                    let why = error
+                        .io_error()
+                        .map_or_else(String::new, ToString::to_string);
+                    self.unreadable.push((path, why));
                     continue;
                 }
                 Err(error) => return Err(error.into()),

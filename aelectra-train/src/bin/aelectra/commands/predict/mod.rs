@@ -2,22 +2,21 @@
 
 mod corpus;
 mod files;
+mod stream;
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use aelectra_data::DataError;
 use aelectra_data::corpus::is_misread;
-use aelectra_data::ner::Documents;
 use aelectra_data::vocab::UnknownPieces;
 use aelectra_model::checkpoint::ModelDir;
-use aelectra_train::ner::{FileTagger, OutputFormat, Renderer, TaggedText, Tagger, tag_texts};
+use aelectra_train::ner::{FileTagger, OutputFormat, Renderer, TaggedText, tag_texts};
 use clap::{Args, ValueEnum};
-use rayon::prelude::*;
 
 use crate::common::{TaggerArgs, is_same, resolve_model};
 use crate::global::Global;
 use crate::{output, signals};
+use stream::Source;
 
 /// Find named entities in text.
 ///
@@ -32,8 +31,9 @@ pub(crate) struct PredictArgs {
     /// Fine-tuned model.
     #[arg(long, value_name = "DIR|ID")]
     model: String,
-    /// Text file, or - for standard input; with --out also a directory or a pattern in quotes.
-    #[arg(long, value_name = "FILE|-", conflicts_with = "text")]
+    /// Text file, or - for standard input, where documents are tagged as they come; with --out also a directory or a pattern
+    /// in quotes.
+    #[arg(long, value_name = "FILE|-")]
     input: Option<PathBuf>,
     /// Tag every file of --input into a file of this directory. Each is written whole or not at all; run
     /// again, it tags what is new or has changed. Needs --format jsonl, conll or inline, or --redact.
@@ -75,11 +75,6 @@ impl From<PredictFormat> for OutputFormat {
         }
     }
 }
-
-/// Documents tagged together: enough for batches of similar length, few enough to stream.
-const DOCUMENTS_AT_ONCE: usize = 64;
-/// Bytes of documents tagged together, about: of large ones there are fewer.
-const BYTES_AT_ONCE: usize = 1 << 20;
 
 pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
     let format = match args.format {
@@ -143,16 +138,27 @@ pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
             "give text as arguments, `--input FILE`, or pipe it in",
         ));
     }
-    let path = args.input.as_deref().unwrap_or(Path::new("-"));
-    if path == Path::new("-") {
-        return stream(std::io::stdin().lock(), path, &tagger, &renderer);
-    }
-    let file = std::fs::File::open(path).map_err(DataError::io("open", path))?;
-    stream(std::io::BufReader::new(file), path, &tagger, &renderer)
+    let source = match args.input.as_deref() {
+        Some(path) if path != Path::new("-") => Source::file(path)?,
+        _ => Source::input()?,
+    };
+    stream::run(source, &tagger, &renderer)
 }
 
 /// What `--input` and `--out` cannot be together.
 fn refuse_wrong_places(args: &PredictArgs) -> anyhow::Result<()> {
+    if let (Some(input), Some(next)) = (&args.input, args.text.first()) {
+        let hint = match Path::new(next).is_file() {
+            // What a shell makes of a pattern.
+            true => "put a pattern in quotes: --input 'letters/*.txt'",
+            false => "give texts as arguments, or a file as --input",
+        };
+        let (input, count) = (input.display(), args.text.len());
+        return Err(output::usage(
+            format!("--input `{input}` and {count} more: `{next}`"),
+            hint,
+        ));
+    }
     match (&args.input, &args.out) {
         (None, Some(_)) => Err(output::usage(
             "--out needs --input",
@@ -208,64 +214,6 @@ fn warn_of_unknown(mut counts: UnknownPieces, renderer: &Renderer) {
 
 fn colour_wanted() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
-}
-
-/// Tags documents as they come.
-fn stream(
-    reader: impl BufRead,
-    path: &Path,
-    tagger: &Tagger,
-    renderer: &Renderer,
-) -> anyhow::Result<u8> {
-    let mut read = Documents::new(reader, path);
-    let mut first = true;
-    let (mut unknown, mut misread) = (UnknownPieces::default(), 0);
-    loop {
-        let mut documents = Vec::new();
-        let mut failed = None;
-        let mut bytes = 0;
-        while documents.len() < DOCUMENTS_AT_ONCE && bytes < BYTES_AT_ONCE && failed.is_none() {
-            match read.next() {
-                Some(Ok(document)) => {
-                    bytes += document.len();
-                    documents.push(document);
-                }
-                Some(Err(error)) => failed = Some(error),
-                None => break,
-            }
-        }
-        let counts: Vec<UnknownPieces> = documents
-            .par_iter()
-            .map(|document| UnknownPieces::of(&tagger.tokenizer, [document.as_str()]))
-            .collect();
-        counts.iter().for_each(|counts| unknown.add(counts));
-        misread += documents.iter().filter(|text| is_misread(text)).count();
-        let found = tag_texts(tagger, &documents)?;
-        let rendered: Vec<Vec<u8>> = found
-            .par_iter()
-            .map(|text| {
-                let mut rendered = Vec::new();
-                renderer.write(text, &mut rendered).map(|()| rendered)
-            })
-            .collect::<std::io::Result<_>>()?;
-        let mut out = std::io::stdout().lock();
-        for text in rendered {
-            if renderer.parts_documents() && !std::mem::take(&mut first) {
-                writeln!(out)?;
-            }
-            out.write_all(&text)?;
-        }
-        out.flush()?;
-        match failed {
-            // What was read before an error is written before it is told.
-            Some(error) => return Err(error.into()),
-            None if documents.is_empty() => break,
-            None => {}
-        }
-    }
-    warn_of_unknown(unknown, renderer);
-    warn_of_misread(misread);
-    Ok(0)
 }
 
 /// Prints what was found as `--format pretty` does.

@@ -1,0 +1,135 @@
+//! Tagging documents as they come, from a file or from whoever writes to standard input.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use aelectra_data::DataError;
+use aelectra_data::corpus::is_misread;
+use aelectra_data::ner::Documents;
+use aelectra_data::vocab::UnknownPieces;
+use aelectra_train::ner::{Renderer, Tagger, tag_texts};
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use rayon::prelude::*;
+
+use super::{warn_of_misread, warn_of_unknown};
+
+/// Documents tagged together: enough for batches of similar length, few enough to stream.
+const DOCUMENTS_AT_ONCE: usize = 64;
+/// Bytes of documents tagged together, about: of large ones there are fewer.
+const BYTES_AT_ONCE: usize = 1 << 20;
+/// How long the next document is waited for while others could be tagged. Who writes faster gets full batches, whatever the
+/// machine is doing: which documents are tagged together decides a score's last digit.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+type Document = Result<String, DataError>;
+
+/// Where documents come from.
+pub(super) enum Source {
+    File(Documents<std::io::BufReader<std::fs::File>>),
+    /// Somebody may write to it now and then.
+    Input(Receiver<Document>),
+}
+
+enum Next {
+    Document(Document),
+    NotYet,
+    End,
+}
+
+impl Source {
+    pub(super) fn file(path: &Path) -> anyhow::Result<Self> {
+        let file = std::fs::File::open(path).map_err(DataError::io("open", path))?;
+        Ok(Self::File(Documents::new(
+            std::io::BufReader::new(file),
+            path,
+        )))
+    }
+
+    /// Standard input, read on a thread of its own, which ends with it.
+    pub(super) fn input() -> anyhow::Result<Self> {
+        let (send, documents) = bounded(DOCUMENTS_AT_ONCE);
+        let read = move || {
+            for document in Documents::new(std::io::stdin().lock(), Path::new("-")) {
+                if send.send(document).is_err() {
+                    return;
+                }
+            }
+        };
+        std::thread::Builder::new()
+            .name("input".to_owned())
+            .spawn(read)?;
+        Ok(Self::Input(documents))
+    }
+
+    /// The next document; where there are some already, only if it comes soon.
+    fn next(&mut self, has_some: bool) -> Next {
+        match self {
+            Self::File(documents) => documents.next().map_or(Next::End, Next::Document),
+            Self::Input(documents) if !has_some => {
+                documents.recv().map_or(Next::End, Next::Document)
+            }
+            Self::Input(documents) => match documents.recv_timeout(PATIENCE) {
+                Ok(document) => Next::Document(document),
+                Err(RecvTimeoutError::Timeout) => Next::NotYet,
+                Err(RecvTimeoutError::Disconnected) => Next::End,
+            },
+        }
+    }
+
+    /// The documents to tag together, and why there are no more after them.
+    fn batch(&mut self) -> (Vec<String>, Option<DataError>) {
+        let (mut documents, mut bytes) = (Vec::new(), 0);
+        while documents.len() < DOCUMENTS_AT_ONCE && bytes < BYTES_AT_ONCE {
+            match self.next(!documents.is_empty()) {
+                Next::Document(Ok(document)) => {
+                    bytes += document.len();
+                    documents.push(document);
+                }
+                Next::Document(Err(error)) => return (documents, Some(error)),
+                Next::NotYet | Next::End => break,
+            }
+        }
+        (documents, None)
+    }
+}
+
+/// Tags what comes, and writes it as soon as it is tagged.
+pub(super) fn run(mut source: Source, tagger: &Tagger, renderer: &Renderer) -> anyhow::Result<u8> {
+    let mut first = true;
+    let (mut unknown, mut misread) = (UnknownPieces::default(), 0);
+    loop {
+        let (documents, failed) = source.batch();
+        let counts: Vec<UnknownPieces> = documents
+            .par_iter()
+            .map(|document| UnknownPieces::of(&tagger.tokenizer, [document.as_str()]))
+            .collect();
+        counts.iter().for_each(|counts| unknown.add(counts));
+        misread += documents.iter().filter(|text| is_misread(text)).count();
+        let found = tag_texts(tagger, &documents)?;
+        let rendered: Vec<Vec<u8>> = found
+            .par_iter()
+            .map(|text| {
+                let mut rendered = Vec::new();
+                renderer.write(text, &mut rendered).map(|()| rendered)
+            })
+            .collect::<std::io::Result<_>>()?;
+        let mut out = std::io::stdout().lock();
+        for text in rendered {
+            if renderer.parts_documents() && !std::mem::take(&mut first) {
+                writeln!(out)?;
+            }
+            out.write_all(&text)?;
+        }
+        out.flush()?;
+        match failed {
+            // What was read before an error is written before it is told.
+            Some(error) => return Err(error.into()),
+            None if documents.is_empty() => break,
+            None => {}
+        }
+    }
+    warn_of_unknown(unknown, renderer);
+    warn_of_misread(misread);
+    Ok(0)
+}
