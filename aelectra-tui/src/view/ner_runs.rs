@@ -78,7 +78,7 @@ pub(super) fn f1_chart(
     });
     let lines = lines.collect();
     let drawn = Chart {
-        short: "NER F1, mean of seeds".to_owned(),
+        short: "NER F1".to_owned(),
         lines,
         focus,
         axis: None,
