@@ -8,7 +8,9 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 out=${XDG_CACHE_HOME:-$HOME/.cache}/aelectra/emulator
-mkdir -p "$out/driver" "$out/kernels"
+mkdir -p "$out/driver" "$out/kernels" "$out/include"
+# Its headers are device.h; that CUDA's are there is asked before anything is compiled.
+touch "$out/include/cuda_fp16.h"
 library=$out/driver/libcuda.so.1
 sources=("$here/fake_driver.c" "$here/emulator/emulator.cpp" "$here/emulator/device.h")
 if [ ! -e "$library" ] || [ -n "$(find "${sources[@]}" -newer "$library")" ]; then

@@ -20,6 +20,8 @@ pub(super) struct Backend {
     pub default: fn() -> Device,
     /// Libraries it loads when it is first used, each with what to do where it is missing.
     pub libraries: &'static [(&'static [&'static str], &'static str)],
+    /// What else is missing, and what to do.
+    pub also_missing: fn() -> Option<&'static str>,
 }
 
 /// CUDA through the driver and NVRTC.
@@ -44,7 +46,29 @@ pub(super) const CUDA: Backend = Backend {
              libraries on LD_LIBRARY_PATH",
         ),
     ],
+    also_missing: missing_headers,
 };
+
+/// The headers that NVRTC compiles kernels with, where the runtime of the kernels looks for them (`cubecl_cuda::install`); it
+/// panics at the first kernel where there are none.
+#[cfg(feature = "cuda")]
+fn missing_headers() -> Option<&'static str> {
+    let named = std::env::var_os("CUDA_PATH").map(PathBuf::from);
+    let places = match named {
+        Some(named) => vec![named],
+        None if cfg!(windows) => {
+            vec!["C:/Program Files/NVIDIA GPU Computing Toolkit/CUDA".into()]
+        }
+        None => ["/usr/local/cuda", "/opt/cuda", "/usr"]
+            .map(PathBuf::from)
+            .to_vec(),
+    };
+    let has_them = |place: &PathBuf| place.join("include/cuda_fp16.h").is_file();
+    (!places.iter().any(has_them)).then_some(
+        "no headers of CUDA (include/cuda_fp16.h), with which kernels are compiled: install the CUDA toolkit, or set \
+         CUDA_PATH to where it is",
+    )
+}
 
 /// WebGPU: Vulkan on Linux and Windows, Metal on macOS.
 #[cfg(feature = "wgpu")]
@@ -62,6 +86,7 @@ pub(super) const WGPU: Backend = Backend {
     } else {
         &[]
     },
+    also_missing: || None,
 };
 
 /// Tells the runtime of the kernels where to keep what it compiled and measured: the user's cache, not
@@ -99,7 +124,9 @@ impl Backend {
             .libraries
             .iter()
             .find(|(names, _)| !names.iter().any(there));
-        missing.map(|(_, reason)| *reason)
+        missing
+            .map(|(_, reason)| *reason)
+            .or_else(self.also_missing)
     }
 
     /// The devices, in the order of their indices.
@@ -161,5 +188,28 @@ impl Backend {
     #[cfg(not(feature = "cuda"))]
     fn memory(&self, _index: usize) -> Option<u64> {
         None
+    }
+}
+
+#[cfg(all(test, feature = "cuda"))]
+mod tests {
+    use super::*;
+
+    /// Not a panic in the first kernel: an error that says what is missing.
+    #[test]
+    fn what_cuda_lacks_is_told_when_it_is_opened() {
+        let Some(reason) = CUDA.missing() else {
+            crate::device::say_skipped("this machine has CUDA");
+            return;
+        };
+        let error = CUDA
+            .open(None)
+            .expect_err("there is no such device")
+            .to_string();
+        assert!(
+            error.contains("no device `cuda`") && error.contains(reason),
+            "{error}"
+        );
+        assert_eq!(CUDA.found().err().as_deref(), Some(reason));
     }
 }

@@ -350,6 +350,9 @@ pub fn of(device: &Device) -> &'static dyn Kernels {
 /// | embeddings, residuals, LayerNorm, GELU, softmax, dropout, losses | 32 bits |
 /// | parameters, their gradients, moments and the update | 32 bits; products of Muon's directions are rounded |
 ///
+/// In `f32` all of that is 32 bits, but that on a card with tensor cores the factors of products are rounded to TF32 (10 bits of
+/// mantissa) unless [`TF32`] is 0; `aelectra doctor` says which.
+///
 /// # Errors
 /// When the device has no kernels that train in the precision.
 pub fn for_training(device: &Device, precision: Precision) -> Result<&'static dyn Kernels> {

@@ -55,6 +55,7 @@ use burn::backend::{DType, DispatchDevice};
 use burn::tensor::{Device, Int, Tensor};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
+use cubecl::ir::{ElemType, FloatKind};
 
 use super::{
     Activation, AdamStep, AdamTensors, BRAIN_FLOATS, Dense, FEW_OUTPUTS, Family, Kernels,
@@ -85,6 +86,14 @@ struct CubeKernels(Precision);
 /// Whether products take brain floats; WebGPU's shading language has none.
 fn has_brain_floats(device: &Device) -> bool {
     device.supports_dtype(DType::BF16)
+}
+
+/// Whether a device has tensor cores that multiply factors of 32 bits as TF32: 8 bits of exponent, 10 of mantissa.
+fn rounds_to_tf32(device: &Device) -> bool {
+    let client = primitive(Tensor::<1>::zeros([1], device)).client;
+    let matmul = &client.properties().features.matmul;
+    let tf32 = ElemType::Float(FloatKind::TF32);
+    matmul.mma.iter().any(|it| it.a_type == tf32) || matmul.cmma.iter().any(|it| it.a_type == tf32)
 }
 
 /// A tensor outside autodiff.
@@ -154,7 +163,12 @@ impl Kernels for CubeKernels {
     }
 
     fn precisions(&self, device: &Device) -> Vec<(Precision, &'static str)> {
-        let mut precisions = vec![(Precision::F32, "CubeK")];
+        let f32 = match (rounds_to_tf32(device), product::may_round()) {
+            (true, true) => "CubeK, factors rounded to TF32",
+            (true, false) => "CubeK, exact (AELECTRA_TF32=0)",
+            (false, _) => "CubeK, exact",
+        };
+        let mut precisions = vec![(Precision::F32, f32)];
         if has_brain_floats(device) {
             precisions.push((Precision::Bf16, "CubeK"));
         }
