@@ -12,8 +12,9 @@ use crate::ner::render::OutputFormat;
 /// Its name in the directory.
 const NAME: &str = "predict.json";
 
-/// Version of [`Made::reading`]: 0 did not look at where lines end, 1 knew fewer abbreviations, and redacted entities only.
-const READING: u32 = 2;
+/// Version of [`Made::reading`]: 0 did not look at where lines end, 1 knew fewer abbreviations, and redacted entities only, 2
+/// knew fewer spellings of a CPR number.
+const READING: u32 = 3;
 
 /// What decides the content of an output.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
