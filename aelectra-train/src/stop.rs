@@ -15,6 +15,12 @@ impl StopFlag {
             .compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
     }
 
+    /// Asks for a stop without a signal, as SIGTERM would.
+    pub fn stop(&self) {
+        const SIGTERM: usize = 15;
+        self.request(SIGTERM);
+    }
+
     /// The signal that asked for a stop, if any.
     #[must_use]
     pub fn requested(&self) -> Option<usize> {

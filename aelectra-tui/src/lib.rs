@@ -113,6 +113,15 @@ fn on_signals(leave: &Arc<AtomicUsize>) -> Vec<signal_hook::SigId> {
 
 /// A page of text as `--once` prints it: no colours, no control characters.
 ///
+/// ```
+/// use aelectra_tui::{Options, Source, snapshot};
+///
+/// # let run = concat!(env!("CARGO_MANIFEST_DIR"), "/../assets/demo-run");
+/// let page = snapshot(&Source::Runs(vec![run.into()]), &Options::default())?;
+/// assert!(page.contains("completed"));
+/// # Ok::<(), aelectra_tui::TuiError>(())
+/// ```
+///
 /// # Errors
 /// When there is no run.
 pub fn snapshot(source: &Source, options: &Options) -> Result<String> {

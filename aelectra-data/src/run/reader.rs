@@ -21,6 +21,21 @@ const FINGERPRINT: usize = 64;
 ///
 /// The file may not exist yet, be deleted, replaced or truncated: reading then starts over and
 /// [`EventReader::generation`] is raised, which tells a follower to forget what it has seen.
+///
+/// ```
+/// use aelectra_data::run::{EventReader, EventWriter, LogEvent, RunEvent};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("events.jsonl");
+/// let mut events = EventReader::new(&path);
+/// assert!(events.poll()?.is_empty(), "nothing is there yet");
+///
+/// let said = RunEvent::Log(LogEvent { message: "hej".to_owned(), ..LogEvent::default() });
+/// EventWriter::open(&path)?.append(&said)?;
+/// let new = events.poll()?;
+/// assert_eq!((new.len(), &new[0].event), (1, &said));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct EventReader {
     path: PathBuf,

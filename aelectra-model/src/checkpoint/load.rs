@@ -113,6 +113,20 @@ impl ModelDir {
 
     /// A fine-tuned token classifier, with the labels of its configuration.
     ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// use aelectra_model::DeviceSpec;
+    /// use aelectra_model::checkpoint::ModelDir;
+    ///
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../assets/golden/tiny-electra/ner");
+    /// let device = DeviceSpec::compiled_default()?.open()?;
+    /// let dir = ModelDir::open(Path::new(path))?;
+    /// let (_model, report) = dir.for_token_classification(&device)?;
+    /// assert!(report.unexpected.is_empty(), "every tensor of the file is one of the model's");
+    /// # Ok::<(), aelectra_model::ModelError>(())
+    /// ```
+    ///
     /// # Errors
     /// When it has no labels, or a tensor is missing or of the wrong shape.
     pub fn for_token_classification(

@@ -26,9 +26,7 @@ impl FromStr for DeviceList {
                 .collect()
         };
         let devices = names.iter().map(|name| name.parse());
-        let list = Self(devices.collect::<Result<_>>()?);
-        list.check_workers()?;
-        Ok(list)
+        Self::new(devices.collect::<Result<_>>()?)
     }
 }
 
@@ -46,6 +44,24 @@ impl From<DeviceSpec> for DeviceList {
 }
 
 impl DeviceList {
+    /// Several devices.
+    ///
+    /// # Errors
+    /// When there is none, or two workers cannot be used together.
+    pub fn new(devices: Vec<DeviceSpec>) -> Result<Self> {
+        if devices.is_empty() {
+            return Err(ModelError::invalid("a list of no device"));
+        }
+        let list = Self(devices);
+        list.check_workers()?;
+        Ok(list)
+    }
+
+    /// The devices, in their order; the first has the weights.
+    pub fn iter(&self) -> std::slice::Iter<'_, DeviceSpec> {
+        self.0.iter()
+    }
+
     /// The one device, where work cannot be shared out.
     ///
     /// # Errors

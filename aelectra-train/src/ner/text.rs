@@ -25,6 +25,23 @@ pub struct TaggedText<'t> {
 /// Finds the entities of each text: splits it into words and sentences, tags the sentences of all
 /// texts together, and joins tags into entities, as the text's lines want it ([`heed_line_breaks`]).
 ///
+/// ```
+/// use std::path::Path;
+///
+/// use aelectra_model::{DeviceSpec, Precision};
+/// use aelectra_train::ner::{Tagger, tag_texts};
+///
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../assets/golden/tiny-electra/ner");
+/// let device = DeviceSpec::compiled_default()?.open()?;
+/// let tagger = Tagger::load(Path::new(path), &device, Precision::F32)?;
+/// for text in tag_texts(&tagger, &["Mette Lindholm bor i Aarhus."])? {
+///     for entity in &text.entities {
+///         println!("{} {}–{}: {}", entity.label, entity.start, entity.end, entity.text);
+///     }
+/// }
+/// # Ok::<(), aelectra_train::TrainError>(())
+/// ```
+///
 /// # Errors
 /// When a sentence cannot be cut into windows.
 pub fn tag_texts<'t, S: AsRef<str> + Sync>(

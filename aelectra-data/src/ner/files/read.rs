@@ -79,6 +79,21 @@ pub fn read_ner(path: &Path, options: &ReadOptions) -> Result<NerDataset> {
 
 /// [`read_ner`] for text already in memory; `path` names it in errors and gives the extension.
 ///
+/// ```
+/// use std::path::Path;
+///
+/// use aelectra_data::ner::{Mode, ReadOptions, read_ner_text, score};
+///
+/// let text = "Mette\tB-PER\nLindholm\tI-PER\nbor\tO\ni\tO\nAarhus\tB-LOC\n";
+/// let gold = read_ner_text(Path::new("gold.tsv"), text, &ReadOptions::default())?;
+/// assert_eq!(gold.sentences[0].tokens, ["Mette", "Lindholm", "bor", "i", "Aarhus"]);
+///
+/// let found = vec![["B-PER", "I-PER", "O", "O", "O"].map(str::to_owned).to_vec()];
+/// let report = score(&gold.tags(), &found, Mode::Default)?;
+/// assert_eq!((report.micro.precision, report.micro.recall), (1.0, 0.5));
+/// # Ok::<(), aelectra_data::DataError>(())
+/// ```
+///
 /// # Errors
 /// As [`read_ner`].
 pub fn read_ner_text(path: &Path, text: &str, options: &ReadOptions) -> Result<NerDataset> {

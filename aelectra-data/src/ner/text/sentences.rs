@@ -12,6 +12,18 @@ use crate::abbreviations::often_ends;
 /// A sentence ends at `. ! ? …` with closing quotes and brackets that touch it, if white space and
 /// then no lower-case letter follow; after an abbreviation that often ends one (`osv.`, `kr.`) before an
 /// upper-case letter; and at every empty line.
+///
+/// ```
+/// use aelectra_data::ner::{sentences, words};
+///
+/// let text = "Dr. Holm bor i København Ø. Han kommer kl. 12.";
+/// let words = words(text);
+/// let found: Vec<&str> = sentences(text, &words)
+///     .into_iter()
+///     .map(|it| &text[words[it.start].start..words[it.end - 1].end])
+///     .collect();
+/// assert_eq!(found, ["Dr. Holm bor i København Ø.", "Han kommer kl. 12."]);
+/// ```
 #[must_use]
 pub fn sentences(text: &str, words: &[Word<'_>]) -> Vec<Range<usize>> {
     let mut found = Vec::new();

@@ -90,7 +90,7 @@ fn has_brain_floats(device: &Device) -> bool {
 
 /// Whether a device has tensor cores that multiply factors of 32 bits as TF32: 8 bits of exponent, 10 of mantissa.
 fn rounds_to_tf32(device: &Device) -> bool {
-    let client = primitive(Tensor::<1>::zeros([1], device)).client;
+    let client = primitive(Tensor::<1>::zeros([1], device).inner()).client;
     let matmul = &client.properties().features.matmul;
     let tf32 = ElemType::Float(FloatKind::TF32);
     matmul.mma.iter().any(|it| it.a_type == tf32) || matmul.cmma.iter().any(|it| it.a_type == tf32)

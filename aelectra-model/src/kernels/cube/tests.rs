@@ -298,6 +298,16 @@ fn a_view_by_one_head_has_the_strides_of_its_shape() {
     assert_eq!(by_head.meta.strides()[..], [32, 32, 8, 1]);
 }
 
+/// What `doctor` and benches say, of a device that differentiates too.
+#[test]
+fn precisions_are_those_of_the_device_whatever_records_its_operations() {
+    let Some(device) = device() else { return };
+    let of = |device: &Device| crate::kernels::of(device).precisions(device);
+    let plain = of(&device);
+    assert!(plain[0].1.starts_with("CubeK"), "{plain:?}");
+    assert_eq!(of(&device.autodiff()), plain);
+}
+
 /// As attention multiplies, by the routines that training uses.
 #[test]
 fn products_by_head_are_those_of_plain_rust() {
