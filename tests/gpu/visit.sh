@@ -51,8 +51,6 @@ benches() {
   local bf16="--precision bf16"
   "$1" 60 "$device bf16" A=a pretrain "$size" $bf16
   "$1" 60 "$device f32" A=a pretrain "$size"
-  # Through Vulkan, where a driver is.
-  [ "$device" = wgpu ] || "$1" 45 "wgpu f32" ON=wgpu pretrain "$size"
   local part; for part in attention epilogues copy-engine attention,epilogues,copy-engine; do
     "$1" 30 "$device bf16 without $part" AELECTRA_WITHOUT=$part pretrain "$size" $bf16
   done
@@ -62,6 +60,8 @@ benches() {
   for tiles in wide small; do
     "$1" 30 "$device bf16 tiles $tiles without epilogues" "AELECTRA_TILES=$tiles AELECTRA_WITHOUT=epilogues" pretrain "$size" $bf16
   done
+  # Through Vulkan, where a driver is.
+  [ "$device" = wgpu ] || "$1" 45 "wgpu f32" ON=wgpu pretrain "$size"
   "$1" 30 "$device bf16 Muon" AELECTRA_OPTIMIZER__MUON=1 pretrain "$size" $bf16
   # A quarter: fewer rows take kernels of their own.
   "$1" 30 "$device bf16" A=a pretrain $(((size + 3) / 4)) $bf16
@@ -194,7 +194,7 @@ measured() {
     # The peers after the figures that they are compared with.
     # What is known is there however this ends.
     python3 "$here/table.py" "$rows" > "$results/table.md"
-    if [ "$done_benches" = 3 ]; then profile; peers pretrain "$size" 40; compiled; fi
+    if [ "$done_benches" = 2 ]; then profile; peers pretrain "$size" 40; compiled; fi
   }
   benches in_order
   peers pretrain $((size * 2)) 40

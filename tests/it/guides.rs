@@ -129,7 +129,7 @@ guides! {
 }
 
 /// Guides without a command of their own.
-const READ_ONLY: [&str; 4] = ["README.md", "use.md", "kernel.md", "speed.md"];
+const READ_ONLY: [&str; 5] = ["README.md", "use.md", "kernel.md", "operate.md", "speed.md"];
 
 #[test]
 fn programs_shown_are_the_examples_that_are_compiled() {
