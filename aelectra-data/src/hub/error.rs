@@ -21,6 +21,13 @@ pub enum HubError {
     /// Neither a directory nor a hub model's name.
     #[error("`{model}` names no model: {reason}")]
     NoSuchModel { model: String, reason: String },
+    /// A checkpoint, or a run without a model.
+    #[error("`{}` is {what}", path.display())]
+    NotAModel {
+        path: PathBuf,
+        what: &'static str,
+        hint: &'static str,
+    },
     /// No cache directory is set and there is no home directory to put one in.
     #[error("there is no home directory for the model cache")]
     NoCache,
@@ -122,6 +129,7 @@ impl HubError {
             Self::NoSuchModel { .. } => {
                 "give a directory with config.json and weights, or a hub model as org/name or org/name@revision"
             }
+            Self::NotAModel { hint, .. } => hint,
             Self::NoCache => "set HF_HOME or HF_HUB_CACHE to a directory",
             Self::Offline { .. } => {
                 "unset HF_HUB_OFFLINE to download it, or set HF_HUB_CACHE to the cache that has it"

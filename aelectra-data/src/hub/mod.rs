@@ -94,6 +94,28 @@ pub fn network_of(directory: &Path, folders: &[&str]) -> PathBuf {
     }
 }
 
+/// What a directory is that was taken for a model.
+fn what_else(path: &Path) -> Option<HubError> {
+    let (what, hint) = if path.join("optimizer.safetensors").is_file() {
+        (
+            "a checkpoint of a training, which holds two networks",
+            "make a model of it: `aelectra export --checkpoint CHECKPOINT --out DIR`",
+        )
+    } else if RunDir::open(path).is_ok() {
+        (
+            "a run without a model: it has not come to its end, or keeps none, as a learning curve",
+            "the command that it was started with continues it; of a pretraining, `aelectra export` makes a model",
+        )
+    } else {
+        return None;
+    };
+    Some(HubError::NotAModel {
+        path: path.to_path_buf(),
+        what,
+        hint,
+    })
+}
+
 /// The directory of `model`: itself if it is one, the model in it if it is a run's, else the snapshot of the
 /// hub model `org/name` or `org/name@revision`, downloaded first when the cache lacks a file of it.
 ///
@@ -103,13 +125,15 @@ pub fn network_of(directory: &Path, folders: &[&str]) -> PathBuf {
 ///
 /// # Errors
 /// [`HubError`] says which model and file, and [`hint`](HubError::hint) what to do: a name that is
-/// neither, a model, revision or file that the hub does not have, refused access, offline with files
+/// neither, a checkpoint or a run without a model, a model, revision or file that the hub does not have, refused access, offline with files
 /// missing, a transfer that failed or arrived damaged, no network. An interrupted transfer is kept
 /// and resumed by the next call.
 pub fn resolve(model: &str, options: &HubOptions) -> Result<PathBuf> {
     let path = Path::new(model);
     if path.is_dir() {
-        return Ok(network_of(path, &OF_RUN));
+        let found = network_of(path, &OF_RUN);
+        let other = (!is_model(&found)).then(|| what_else(path)).flatten();
+        return other.map_or(Ok(found), Err);
     }
     let name = ModelName::parse(model)?;
     name.refuse_a_path(model)?;

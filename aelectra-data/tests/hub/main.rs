@@ -51,6 +51,24 @@ fn a_run_is_taken_for_its_model() {
     assert_eq!(resolve(run, &hub).unwrap(), folder.path());
 }
 
+/// What people give for a model that lies beside one.
+#[test]
+fn a_checkpoint_and_a_run_without_a_model_are_told() {
+    let folder = TempDir::new().unwrap();
+    let hub = HubOptions::from_env(|_| None);
+    fs::write(folder.path().join("events.jsonl"), "").unwrap();
+    let (error, text) = failure(folder.path().to_str().unwrap(), &hub);
+    assert!(text.contains("a run without a model"), "{text}");
+    assert!(error.hint().unwrap().contains("continues it"));
+    let checkpoint = folder.path().join("checkpoints/step-1");
+    fs::create_dir_all(&checkpoint).unwrap();
+    fs::write(checkpoint.join("model.safetensors"), "").unwrap();
+    fs::write(checkpoint.join("optimizer.safetensors"), "").unwrap();
+    let (error, text) = failure(checkpoint.to_str().unwrap(), &hub);
+    assert!(text.contains("a checkpoint of a training"), "{text}");
+    assert!(error.hint().unwrap().contains("aelectra export"));
+}
+
 fn failure(model: &str, options: &HubOptions) -> (HubError, String) {
     let error = resolve(model, options).expect_err("this must fail");
     assert!(error.hint().is_some(), "{error} comes without advice");
