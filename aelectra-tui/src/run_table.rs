@@ -1,7 +1,7 @@
 //! The list of runs as a table: runs, what they reached, and the settings in which they differ.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aelectra_data::run::Task;
 
@@ -100,17 +100,16 @@ pub(crate) fn columns(state: &State) -> Vec<Column> {
         .map(|key| &state.runs[*key])
         .filter(|row| !row.settings.is_empty())
         .collect();
+    let task = |row: &&RunRow| row.summary.as_ref()?.task.as_ref().map(Task::to_string);
+    let tasks: Vec<Option<String>> = all.iter().map(task).collect();
     let keys: BTreeSet<&String> = all.iter().flat_map(|row| row.settings.keys()).collect();
     columns.extend(keys.into_iter().filter_map(|key| {
         let values: Vec<Option<&String>> = all.iter().map(|row| row.settings.get(key)).collect();
         // A pretraining has no setting of a fine-tuning; that is no difference between two runs.
-        let of_task = |row: &RunRow| row.summary.as_ref().and_then(|known| known.task.clone());
-        let differ = all.iter().zip(&values).any(|(row, value)| {
-            let mut alike = all
-                .iter()
-                .zip(&values)
-                .filter(|(it, _)| of_task(it) == of_task(row));
-            alike.any(|(_, other)| other != value)
+        let mut first_of = BTreeMap::new();
+        let differ = tasks.iter().zip(&values).any(|(task, value)| {
+            let first = *first_of.entry(task).or_insert(value);
+            first != value
         });
         if !differ {
             return None;
