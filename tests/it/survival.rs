@@ -299,6 +299,28 @@ fn what_copies_a_run_s_events_ends_with_its_process() {
     assert_eq!(1 + more, scene.events("run").len());
 }
 
+/// A script that takes a checkpoint and uses it, and one that stops a run before it goes on.
+#[test]
+fn a_request_can_be_waited_for() {
+    let scene = Scene::new();
+    let mut run = KilledAtTheEnd(scene.start_without_end("run"));
+    while !(scene.events("run").iter()).any(|event| event["kind"] == "step") {
+        let ended = run.0.try_wait().expect("a state");
+        assert!(ended.is_none(), "it ended by itself");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let path = scene.at("run");
+    expect_code(&["runs", "checkpoint", &path, "--wait"], 0);
+    assert!(scene.newest("run").0 > 0);
+    // There is no held-out data.
+    let told = expect_code(&["runs", "evaluate", &path, "--wait", "60"], 1).1;
+    assert!(told.contains("refused"), "{told}");
+    expect_code(&["runs", "stop", &path, "--wait", "60"], 0);
+    let last = scene.events("run").pop().expect("events");
+    assert_eq!(last["kind"], "end");
+    assert_eq!(run.0.wait().expect("reaped").code(), Some(0));
+}
+
 /// Somebody tidies up while it trains: a lock that is gone is taken again, and where the directory is gone nothing more is
 /// written in its place.
 #[test]

@@ -1,5 +1,6 @@
 //! What ends, pauses or interrupts a run from outside: signals, limits and requests in `control/`.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aelectra_data::run::{ControlRequest, ControlStatus, EndEvent, EndReason};
@@ -8,7 +9,6 @@ use aelectra_model::ElectraPretrainer;
 use super::{Trainer, TrainerOptions};
 use crate::end;
 use crate::error::Result;
-use crate::requests::Requests;
 
 impl Trainer<'_> {
     pub(super) fn interrupted(&self, started: Instant, last_step: u64) -> Option<EndEvent> {
@@ -35,7 +35,7 @@ impl Trainer<'_> {
         started: Instant,
         last_step: u64,
     ) -> Result<Option<EndEvent>> {
-        let requests = Requests::new(&self.options.run, self.bus);
+        let requests = Arc::clone(&self.requests);
         let step = self.state.step;
         let (mut paused, mut stops) = (false, false);
         loop {

@@ -24,6 +24,7 @@ use crate::pretrain::checkpoint::{FORMAT, MEASURE, TrainState};
 use crate::pretrain::replicas::{self, NamedDevice, survived};
 use crate::pretrain::start::{Identity, Start};
 use crate::pretrain::step::{Steps, update};
+use crate::requests::Requests;
 use crate::sink::EventBus;
 use crate::stop::StopFlag;
 use crate::system::{ProcessMeter, resident_memory};
@@ -73,6 +74,8 @@ pub(crate) struct Outcome {
 pub(crate) struct Trainer<'a> {
     options: TrainerOptions,
     bus: &'a EventBus,
+    /// What it is asked; it remembers what it has told.
+    requests: Arc<Requests<'a>>,
     optimizer: Adam,
     state: TrainState,
     steps: Steps,
@@ -144,6 +147,7 @@ impl<'a> Trainer<'a> {
         // A run that had ended is not measured again because it is looked at.
         let measured = state.held_out.filter(|(step, _)| *step == state.step);
         let trainer = Self {
+            requests: Arc::new(Requests::new(&options.run, bus)),
             options,
             bus,
             optimizer: start.optimizer,

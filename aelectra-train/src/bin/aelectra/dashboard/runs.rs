@@ -1,8 +1,12 @@
 //! `aelectra runs`: look at runs and steer them from anywhere the directory is seen.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use aelectra_data::run::{ControlRequest, RunDir, Task, request_control, unix_time};
+use aelectra_data::run::{
+    ControlRequest, ControlStatus, EventReader, RunDir, RunEvent, Task, request_control, unix_time,
+};
+use aelectra_train::TrainError;
 use aelectra_tui::{Options, RunSummary, Source, snapshot, summaries};
 use clap::{Args, Subcommand};
 
@@ -27,15 +31,15 @@ enum Action {
     /// Show one page about a run.
     Show(Target),
     /// Write a checkpoint and stop.
-    Stop(Target),
+    Stop(Asked),
     /// Write a checkpoint and continue.
-    Checkpoint(Target),
+    Checkpoint(Asked),
     /// Evaluate on held-out data now.
-    Evaluate(Target),
+    Evaluate(Asked),
     /// Pause until resumed.
-    Pause(Target),
+    Pause(Asked),
     /// Continue after a pause.
-    Resume(Target),
+    Resume(Asked),
 }
 
 #[derive(Args, Debug)]
@@ -44,17 +48,27 @@ struct Target {
     run: Option<PathBuf>,
 }
 
+#[derive(Args, Debug)]
+struct Asked {
+    #[command(flatten)]
+    target: Target,
+    /// Wait until it is done, so many seconds at most; for `stop` until the run has ended. Without it the request is
+    /// left for the training to find.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "600")]
+    wait: Option<u64>,
+}
+
 pub(crate) fn run(args: &RunsArgs, global: Global) -> anyhow::Result<u8> {
-    let (target, request) = match &args.action {
+    let (asked, request) = match &args.action {
         Action::List { root } => return list(root, global),
         Action::Show(target) => return show(target, global),
-        Action::Stop(target) => (target, ControlRequest::Stop),
-        Action::Checkpoint(target) => (target, ControlRequest::Checkpoint),
-        Action::Evaluate(target) => (target, ControlRequest::Evaluate),
-        Action::Pause(target) => (target, ControlRequest::Pause),
-        Action::Resume(target) => (target, ControlRequest::Resume),
+        Action::Stop(asked) => (asked, ControlRequest::Stop),
+        Action::Checkpoint(asked) => (asked, ControlRequest::Checkpoint),
+        Action::Evaluate(asked) => (asked, ControlRequest::Evaluate),
+        Action::Pause(asked) => (asked, ControlRequest::Pause),
+        Action::Resume(asked) => (asked, ControlRequest::Resume),
     };
-    let run = match &target.run {
+    let run = match &asked.target.run {
         Some(run) => find(Some(run))?,
         None => the_one_that_trains()?,
     };
@@ -78,8 +92,21 @@ pub(crate) fn run(args: &RunsArgs, global: Global) -> anyhow::Result<u8> {
             "`checkpoint` and `evaluate` are for pretraining; `stop`, `pause` and `resume` for both",
         ));
     }
+    // What was said before is no answer.
+    let mut events = EventReader::new(&run.events());
+    if asked.wait.is_some() {
+        events.poll()?;
+    }
     let id = request_control(&run.control(), request)?;
-    let asked = serde_json::json!({
+    if let Some(seconds) = asked.wait {
+        wait_for(
+            &run,
+            &mut events,
+            (request, &id),
+            Duration::from_secs(seconds),
+        )?;
+    }
+    let told = serde_json::json!({
         "id": summary.id,
         "state": summary.state,
         "step": summary.step,
@@ -87,9 +114,57 @@ pub(crate) fn run(args: &RunsArgs, global: Global) -> anyhow::Result<u8> {
         "request": request,
         "request_id": id,
     });
-    output::show(global, &asked, || {
-        format!("asked `{}` to {}", summary.id, request.name())
+    output::show(global, &told, || {
+        let done = match asked.wait {
+            Some(_) => "; it is done",
+            None => "",
+        };
+        format!("asked `{}` to {}{done}", summary.id, request.name())
     })
+}
+
+/// Waits for the answer to a request; after a stop for the end of the run too.
+fn wait_for(
+    run: &RunDir,
+    events: &mut EventReader,
+    (request, id): (ControlRequest, &str),
+    most: Duration,
+) -> anyhow::Result<()> {
+    const PAUSE: Duration = Duration::from_millis(100);
+    let begun = Instant::now();
+    let mut done = false;
+    loop {
+        for envelope in events.poll()? {
+            match envelope.event {
+                RunEvent::Control(answer) if answer.id == id => match answer.status {
+                    ControlStatus::Acknowledged => {}
+                    ControlStatus::Done => done = true,
+                    ControlStatus::Refused => {
+                        let why = answer.message.unwrap_or_default();
+                        let asked = request.name();
+                        return Err(
+                            TrainError::failed(format!("{asked} was refused: {why}")).into()
+                        );
+                    }
+                },
+                RunEvent::End(_) if done => return Ok(()),
+                _ => {}
+            }
+        }
+        let is_over = RunSummary::read(run.path(), unix_time())?.is_over;
+        if done && (is_over || request != ControlRequest::Stop) {
+            return Ok(());
+        }
+        let problem = if is_over {
+            "the run ended before it answered"
+        } else if begun.elapsed() > most {
+            "no answer yet; the request stays, and is answered between two steps"
+        } else {
+            std::thread::sleep(PAUSE);
+            continue;
+        };
+        return Err(TrainError::failed(problem).into());
+    }
 }
 
 /// The run that a path or an id names; without one, the latest.
