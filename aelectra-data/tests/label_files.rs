@@ -144,6 +144,18 @@ fn a_sentence_may_begin_with_a_hashtag() {
     }
 }
 
+/// Comments that end as other lines do, in another number of columns or with a column of tags before the last.
+#[test]
+fn a_comment_stays_one() {
+    let numbered = "Bo B-PER 1\ner O 2\n\n#sent 1\nIb B-PER 1\n";
+    let mut options = ReadOptions::default();
+    options.column = Some(2);
+    let dataset = read_ner_text(Path::new("x.txt"), numbered, &options).expect("reads");
+    assert_eq!(shown(&dataset), "Bo/B-PER er/O | Ib/B-PER");
+    let dataset = read("x.txt", "#tekst fra ORG\nBo PER\nfra 0\nBrøndby ORG\n").expect("reads");
+    assert_eq!(shown(&dataset), "Bo/B-PER fra/O Brøndby/B-ORG");
+}
+
 /// As CoNLL-2003 with tags that are none: its chunks are no entities.
 #[test]
 fn chunks_are_not_read_in_place_of_entities_that_cannot_be() {

@@ -267,9 +267,11 @@ both() {
   measured
   seconds=$whole
   SECONDS_A_STEP=${SECONDS_A_STEP:-$(a_step)}
-  trained
+  local rc=0
+  trained || rc=$?
   # They are in rest.tar.gz, and only so many files come back.
   rm -f "$results"/{rows.jsonl,table.md,profile.txt}
+  return "$rc"
 }
 
 case $what in

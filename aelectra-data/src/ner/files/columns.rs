@@ -78,11 +78,21 @@ fn rows<'a>(
     let mut rows: Vec<Row<'a>> = Vec::new();
     let mut first: Option<(bool, usize, usize)> = None;
     let mut inside_sentence = false;
-    let known: HashSet<&str> = lines
-        .iter()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| line.rsplit(SEPARATORS).find(|field| !field.is_empty()))
-        .collect();
+    // Of files with a token and its tag alone; of others the last column may be anything.
+    let data = || {
+        let is_data = |line: &&&str| {
+            let blank = line.trim_matches(SEPARATORS).is_empty();
+            !blank && !line.starts_with('#') && !line.starts_with("-DOCSTART-")
+        };
+        lines.iter().filter(is_data)
+    };
+    let known: HashSet<&str> = match data().all(|line| split(line, line.contains('\t')).len() == 2)
+    {
+        true => data()
+            .filter_map(|line| line.rsplit(SEPARATORS).find(|it| !it.is_empty()))
+            .collect(),
+        false => HashSet::new(),
+    };
     for (line, text) in (1..).zip(lines) {
         let blank = text.trim_matches(SEPARATORS).is_empty();
         if blank || text.starts_with("-DOCSTART-") {
@@ -138,13 +148,14 @@ fn split(text: &str, tabs: bool) -> Vec<&str> {
 /// tab, and is `# key = value` or does not end in a tag; or it is a `#` and a source with blanks, as in GermEval. After a
 /// word that begins with `#` one of the `known` last fields of other lines is a tag as well.
 fn is_comment(text: &str, meaning: Meaning, known: &HashSet<&str>) -> bool {
+    let is_pair = !text.starts_with("# ") && split(text, false).len() == 2;
     let ends_in_tag = || {
         text.split(' ')
             .rfind(|field| !field.is_empty())
             .is_some_and(|tag| match meaning {
                 // Any word is a class: only the sign for "none" tells a token from a comment.
                 Meaning::Given(Scheme::Io) => Scheme::Iob2.knows(tag) || tag == "0",
-                _ => meaning.knows(tag) || !text.starts_with("# ") && known.contains(tag),
+                _ => meaning.knows(tag) || is_pair && known.contains(tag),
             })
     };
     if let Some(source) = text.strip_prefix("#\t") {

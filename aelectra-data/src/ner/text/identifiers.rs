@@ -199,16 +199,24 @@ fn is_birthday(digits: &str) -> bool {
     matches!(number(0..2), 1..=31 | 61..=91) && (1..=12).contains(&number(2..4))
 }
 
-/// Whether this may stand between the two parts of a number: `-`, ` `, ` – `, `_`, or `-` and the end of a line.
+/// Whether this may stand between the two parts of a number: blanks, dashes that touch each other, and after a dash the end of
+/// a line with the next line's indentation.
 fn is_between(gap: &str) -> bool {
-    const MOST: usize = 4;
-    let is_dash = |c: char| matches!(c, '-' | '–' | '_' | '/' | '\u{2010}' | '\u{2011}');
-    let is_blank = |c: char| matches!(c, ' ' | '\u{a0}');
-    let dashes = gap.chars().filter(|&c| is_dash(c)).count();
-    let breaks = |c: char| dashes > 0 && matches!(c, '\n' | '\r');
-    dashes < 2
-        && (1..=MOST).contains(&gap.chars().count())
-        && gap.chars().all(|c| is_dash(c) || is_blank(c) || breaks(c))
+    const MOST: usize = 16;
+    let is_dash = |c: char| {
+        matches!(
+            c,
+            '-' | '–' | '—' | '_' | '/' | '\u{2010}' | '\u{2011}' | '\u{2212}'
+        )
+    };
+    let is_blank = |c: char| matches!(c, ' ' | '\t' | '\u{a0}');
+    let is_break = |c: char| matches!(c, '\n' | '\r');
+    let rest = gap.trim_start_matches(is_blank);
+    let after = rest.trim_start_matches(is_dash);
+    let has_dash = after.len() < rest.len();
+    let mut rest = after.chars();
+    (1..=MOST).contains(&gap.chars().count())
+        && rest.all(|c| is_blank(c) || has_dash && is_break(c))
 }
 
 /// The words of persons' names in lower case, with the class and the score of one of their places.
@@ -324,6 +332,13 @@ mod tests {
             "CPR-010190-1234",
             "010190-1234/7",
             "010190_1234",
+            "010190--1234",
+            "010190  -  1234",
+            "010190     1234",
+            "010190\t1234",
+            "010190—1234",
+            "010190\u{2212}1234",
+            "010190-\n   1234",
             "(010190/1234)",
             "610190-1234",
             "cpr:0101901234.",

@@ -123,6 +123,8 @@ impl Trainer<'_> {
     }
 
     pub(super) fn checkpoint(&mut self, model: &ElectraPretrainer) -> Result<()> {
+        // Whenever that is: at the end of a run, or when a signal came.
+        self.check_place()?;
         // Counters of skipped steps must be true in the checkpoint.
         self.report_steps()?;
         let started = Instant::now();
