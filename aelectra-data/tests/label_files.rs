@@ -148,8 +148,10 @@ fn a_sentence_may_begin_with_a_hashtag() {
 #[test]
 fn a_comment_stays_one() {
     let numbered = "Bo B-PER 1\ner O 2\n\n#sent 1\nIb B-PER 1\n";
-    let mut options = ReadOptions::default();
-    options.column = Some(2);
+    let options = ReadOptions {
+        column: Some(2),
+        ..ReadOptions::default()
+    };
     let dataset = read_ner_text(Path::new("x.txt"), numbered, &options).expect("reads");
     assert_eq!(shown(&dataset), "Bo/B-PER er/O | Ib/B-PER");
     let dataset = read("x.txt", "#tekst fra ORG\nBo PER\nfra 0\nBrøndby ORG\n").expect("reads");
