@@ -162,13 +162,12 @@ pub fn can_be_written(path: &Path) -> Result<()> {
     }
 }
 
-/// Whether a file can be opened to be written; one that is not there is tried under another name.
+/// Whether a file can be made beside another, as [`replace_file`] makes it.
 fn probe(path: &Path) -> std::io::Result<()> {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(format!(".probe-{}", std::process::id()));
     let beside = path.with_file_name(name);
-    // It is written beside and renamed, so the directory must allow it.
     File::create(&beside)?;
     std::fs::remove_file(&beside)
 }

@@ -25,6 +25,10 @@ const PIECE: u64 = 1 << 20;
 /// What a line that starts a process has; its longest is far below the second.
 const START: &[u8] = br#""kind":"start""#;
 const LINE: u64 = 64 * 1024;
+/// How far back from there an evaluation and a checkpoint are looked for. Older ones than that say little of where a run stands.
+const NEAR: u64 = 4 << 20;
+/// What is told of the latest of, and not of the first, which the head has.
+const LATEST: [&[u8]; 2] = [br#""kind":"eval""#, br#""kind":"checkpoint""#];
 /// What a line with scores has.
 const SCORES: &[u8] = br#""kind":"ner_eval""#;
 /// What the last line of a run that has ended has.
@@ -48,7 +52,7 @@ pub struct RunSummary {
     pub loss: Option<f64>,
     /// The latest discriminator accuracy.
     pub rtd_accuracy: Option<f64>,
-    /// The best development F1 of an epoch that was kept.
+    /// The best development F1 of the epochs that test scores say were kept; without such scores the best F1.
     pub best_f1: Option<f64>,
     /// The latest loss on held-out data.
     pub held_out_loss: Option<f64>,
@@ -171,19 +175,30 @@ fn head_and_tail(path: &Path) -> std::io::Result<Vec<Envelope>> {
     if length <= HEAD + TAIL {
         file.read_to_end(&mut text)?;
     } else {
-        Read::by_ref(&mut file).take(HEAD).read_to_end(&mut text)?;
-        text.push(b'\n');
+        let mut head = Vec::new();
+        Read::by_ref(&mut file).take(HEAD).read_to_end(&mut head)?;
+        for line in head.split(|&byte| byte == b'\n') {
+            if !LATEST.iter().any(|kind| has(line, kind)) {
+                text.extend_from_slice(line);
+                text.push(b'\n');
+            }
+        }
         let mut tail = Vec::new();
         file.seek(SeekFrom::Start(length - TAIL))?;
         file.read_to_end(&mut tail)?;
         let run = path.parent().unwrap_or(path);
+        let gap = HEAD..length - TAIL;
         if !knows_its_process(run, &text, &tail) {
             // It may have been resumed since, by a process whose start lies in between.
-            text.extend(last_start(&mut file, HEAD..length - TAIL)?);
+            text.extend(last_line(&mut file, gap.clone(), START, REACH)?);
+            text.push(b'\n');
+        }
+        for kind in LATEST.into_iter().filter(|kind| !has(&tail, kind)) {
+            text.extend(last_line(&mut file, gap.clone(), kind, NEAR)?);
             text.push(b'\n');
         }
         if !is_of_pretraining(&text) {
-            text.extend(scores(&mut file, HEAD..length - TAIL)?);
+            text.extend(scores(&mut file, gap)?);
         }
         // The lines that were cut on both sides of the gap are no events.
         text.extend(tail);
@@ -198,10 +213,13 @@ fn head_and_tail(path: &Path) -> std::io::Result<Vec<Envelope>> {
         .collect())
 }
 
+fn has(part: &[u8], what: &[u8]) -> bool {
+    part.windows(what.len()).any(|found| found == what)
+}
+
 /// Whether the ends of a file say whether its run is alive: it has ended or was started in the tail, or the
 /// process of its head is still there or out of sight.
 fn knows_its_process(run: &Path, head: &[u8], tail: &[u8]) -> bool {
-    let has = |part: &[u8], what: &[u8]| part.windows(what.len()).any(|found| found == what);
     let last = tail.trim_ascii_end().rsplit(|&byte| byte == b'\n').next();
     if has(tail, START) || last.is_some_and(|line| has(line, END)) {
         return true;
@@ -231,7 +249,7 @@ fn scores(file: &mut File, within: Range<u64>) -> std::io::Result<Vec<u8>> {
     let mut lines = BufReader::new(file.take(within.end - within.start));
     let (mut found, mut line) = (Vec::new(), Vec::new());
     while lines.read_until(b'\n', &mut line)? > 0 {
-        if line.windows(SCORES.len()).any(|part| part == SCORES) {
+        if has(&line, SCORES) {
             found.extend_from_slice(&line);
         }
         line.clear();
@@ -240,8 +258,13 @@ fn scores(file: &mut File, within: Range<u64>) -> std::io::Result<Vec<u8>> {
     Ok(found)
 }
 
-/// The last line of a part of a file that starts a process, if there is one.
-fn last_start(file: &mut File, within: Range<u64>) -> std::io::Result<Vec<u8>> {
+/// The last line of a part of a file that has `what`, if there is one no farther than `reach` from its end.
+fn last_line(
+    file: &mut File,
+    within: Range<u64>,
+    what: &[u8],
+    reach: u64,
+) -> std::io::Result<Vec<u8>> {
     let mut read = |range: Range<u64>| {
         let mut piece = Vec::new();
         file.seek(SeekFrom::Start(range.start))?;
@@ -251,13 +274,13 @@ fn last_start(file: &mut File, within: Range<u64>) -> std::io::Result<Vec<u8>> {
             .read_to_end(&mut piece)?;
         Ok::<_, std::io::Error>(piece)
     };
-    let first = within.start.max(within.end.saturating_sub(REACH));
+    let first = within.start.max(within.end.saturating_sub(reach));
     let mut end = within.end;
     while end > first {
         let start = end.saturating_sub(PIECE).max(first);
         // It may lie across the end of a piece.
-        let piece = read(start..end + START.len() as u64 - 1)?;
-        if let Some(at) = piece.windows(START.len()).rposition(|found| found == START) {
+        let piece = read(start..end + what.len() as u64 - 1)?;
+        if let Some(at) = piece.windows(what.len()).rposition(|found| found == what) {
             let at = start + at as u64;
             let from = at.saturating_sub(LINE);
             let around = read(from..at + LINE)?;
@@ -343,8 +366,8 @@ fn stamp(path: &Path) -> Option<(u64, SystemTime)> {
 #[cfg(test)]
 mod tests {
     use aelectra_data::run::{
-        EndEvent, EndReason, EventWriter, NerEvalEvent, NerStepEvent, PretrainMetrics, StartEvent,
-        StepEvent,
+        CheckpointEvent, EndEvent, EndReason, EvalEvent, EventWriter, NerEvalEvent, NerStepEvent,
+        PretrainMetrics, StartEvent, StepEvent,
     };
 
     use super::*;
@@ -359,6 +382,46 @@ mod tests {
         let of_tuning = serde_json::json!({"config": {"batch_size": 32}, "model": "m"});
         let found = settings(&of_tuning);
         assert_eq!((&*found["batch_size"], &*found["model"]), ("32", "m"));
+    }
+
+    /// Its only evaluation and its latest checkpoint are far from its end, and others are in its head.
+    #[test]
+    fn what_a_long_run_reached_is_not_what_it_began_with() {
+        let root = tempfile::tempdir().expect("temporary directory");
+        let dir = RunDir::create_at(&root.path().join("long")).expect("created");
+        let mut writer = EventWriter::open(&dir.events()).expect("opened");
+        let mut write = |event: RunEvent| {
+            writer.append_at(0.0, &event).expect("written");
+        };
+        write(RunEvent::Start(StartEvent {
+            task: Task::Pretrain,
+            ..StartEvent::default()
+        }));
+        for step in 1..=20_000 {
+            write(RunEvent::Step(StepEvent {
+                step,
+                ..StepEvent::default()
+            }));
+            if [1, 4000].contains(&step) {
+                let metrics = PretrainMetrics {
+                    loss: Some(10.0 - step as f64 / 1000.0),
+                    ..PretrainMetrics::default()
+                };
+                write(RunEvent::Eval(EvalEvent {
+                    step,
+                    metrics,
+                    ..EvalEvent::default()
+                }));
+                write(RunEvent::Checkpoint(CheckpointEvent {
+                    step,
+                    ..CheckpointEvent::default()
+                }));
+            }
+        }
+        assert!(std::fs::metadata(dir.events()).expect("there").len() > 2 * (HEAD + TAIL));
+        let found = RunSummary::read(dir.path(), 0.0).expect("read");
+        let reached = (found.step, found.checkpoint_step, found.held_out_loss);
+        assert_eq!(reached, (Some(20_000), Some(4000), Some(6.0)));
     }
 
     /// The first process is gone, the second runs, and its start is far from either end.

@@ -101,6 +101,8 @@ fn on_batch(state: &mut State, batch: Batch) -> Vec<Effect> {
 }
 
 fn on_listed(state: &mut State, summaries: Vec<RunSummary>) -> Vec<Effect> {
+    // The pointer stays on its run, wherever that will be.
+    let pointed = state.listed().get(state.run_row).copied();
     let mut order = Vec::with_capacity(summaries.len());
     for summary in summaries {
         let known = state.runs.iter().position(|row| row.path == summary.path);
@@ -118,8 +120,6 @@ fn on_listed(state: &mut State, summaries: Vec<RunSummary>) -> Vec<Effect> {
         state.runs[key].summary = Some(summary);
         order.push(key);
     }
-    // The pointer stays on its run, wherever that is now.
-    let pointed = state.listed().get(state.run_row).copied();
     state.order = order;
     if let Some(row) = pointed.and_then(|key| state.listed().iter().position(|it| *it == key)) {
         state.run_row = row;

@@ -14,7 +14,7 @@ measure() {
   local waited; for waited in {1..40}; do
     [ ! -s "$out/memory" ] && kill -0 "$watching" 2> /dev/null && sleep 0.1
   done
-  timeout "$limit" "$aelectra" bench "$@" --batch "$batch" --length "$length" --steps "$steps" --warmup 3 --json \
+  timeout -k 5 "$limit" "$aelectra" bench "$@" --batch "$batch" --length "$length" --steps "$steps" --warmup 3 --json \
     > "$out/last.json" 2> "$out/$name.err"
   local rc=$?
   kill "$watching" 2> /dev/null; wait "$watching" 2> /dev/null

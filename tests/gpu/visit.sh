@@ -33,14 +33,14 @@ most() {
   echo $(($1 < time ? $1 : time))
 }
 
-# What is begun is named, and has a store of compiled kernels of its own: processes that share one wait for each other.
 # A machine may have no xz.
 untar() { # ARCHIVE
   if command -v xz > /dev/null; then tar -C "$place" -xJf "$1"; else
-    python3 -c 'import sys, tarfile; tarfile.open(sys.argv[1], "r:xz").extractall(sys.argv[2], filter="fully_trusted")' "$1" "$place"
+    python3 -c 'import sys, tarfile; tarfile.open(sys.argv[1], "r:xz").extractall(sys.argv[2])' "$1" "$place"
   fi
 }
 
+# What is begun is named, and has a store of compiled kernels of its own: processes that share one wait for each other.
 store() {
   [ -d "$caches/$1" ] || cp -r "$place/visit/cache" "$caches/$1"
   export XDG_CACHE_HOME=$caches/$1
@@ -240,7 +240,7 @@ trained() {
   return "$rc"
 }
 
-# The card's memory after a tenth, the half and the whole of a run: flat, or not.
+# The card's memory after a tenth and a half of a run and near its end: flat, or not.
 flat() {
   python3 - "$1" <<'PY'
 import sys

@@ -78,6 +78,56 @@ fn flags_come_after_the_environment() {
     }
 }
 
+/// What a configuration says, without where it says it.
+fn values(shown: &str) -> Vec<&str> {
+    let value = |line: &'_ str| line.rfind("  # ").map_or(line.len(), |at| at);
+    shown.lines().map(|line| &line[..value(line)]).collect()
+}
+
+#[test]
+fn what_is_printed_is_a_recipe_and_so_is_a_run_s_configuration() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("writable");
+        path.to_string_lossy().into_owned()
+    };
+    let printed =
+        |verb: &str, recipe: &str| run(&[verb, "--print-config", "--recipe", recipe], &[]);
+    for (verb, recipe) in [("pretrain", "cpu-small"), ("finetune", "euroeval")] {
+        let (_, first, _) = printed(verb, recipe);
+        assert!(
+            first.contains("# ") && first.contains("(not set)"),
+            "{first}"
+        );
+        let (code, again, told) = printed(verb, &file("mine.toml", &first));
+        assert_eq!(code, Some(0), "{told}");
+        assert_eq!(values(&again), values(&first));
+    }
+    let config = r#"{"learning_rate": 0.25, "mask_prob_end": null, "model": {"hidden_size": 64}}"#;
+    let manifest = r#"{"id": "x", "config": {"config": {"epochs": 7}, "model": "m"}}"#;
+    for (verb, path, wanted) in [
+        (
+            "pretrain",
+            file("config.json", config),
+            "model.hidden_size = 64",
+        ),
+        ("finetune", file("manifest.json", manifest), "epochs = 7"),
+    ] {
+        let (code, shown, told) = printed(verb, &path);
+        assert_eq!(code, Some(0), "{told}");
+        assert!(values(&shown).contains(&wanted), "{shown}");
+    }
+    for broken in ["[]", r#"{"a": [null]}"#, r#"{"a""#] {
+        let (code, _, told) = printed("pretrain", &file("broken.json", broken));
+        assert_eq!(code, Some(2), "{told}");
+        assert!(
+            told.contains("no configuration of a run") && told.contains("hint:"),
+            "{told}"
+        );
+    }
+}
+
 #[test]
 fn the_environment_chooses_kernels_and_is_checked() {
     for (variable, value, used) in [

@@ -3,9 +3,12 @@
 
 use std::path::Path;
 
+use aelectra_data::run::{
+    EventWriter, RunDir, RunEvent, StartEvent, Task, host_name, poll_control,
+};
 use serde_json::Value;
 
-use crate::binary::expect_code;
+use crate::binary::{aelectra, expect_code};
 use crate::run_cases::Series;
 use crate::survival::Scene;
 
@@ -270,4 +273,46 @@ fn a_loss_that_is_no_number_fails_the_run_and_is_never_the_best() {
     ];
     let (_, told) = pretrain(&scene, "other", &more, 1);
     assert!(told.contains("was not a finite number"), "{told}");
+}
+
+/// A stop must not go to whichever of two trainings wrote last.
+#[test]
+fn a_request_without_a_name_is_of_the_one_run_that_trains() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let train = |name: &str| {
+        let run = RunDir::create_at(&folder.path().join("runs").join(name)).expect("created");
+        let start = StartEvent {
+            task: Task::Pretrain,
+            pid: Some(std::process::id()),
+            host: host_name(),
+            ..StartEvent::default()
+        };
+        let mut events = EventWriter::open(&run.events()).expect("opened");
+        events.append(&RunEvent::Start(start)).expect("written");
+        run
+    };
+    let pause = || {
+        let output = aelectra()
+            .args(["runs", "pause"])
+            .current_dir(folder.path())
+            .output();
+        let output = output.expect("the binary runs");
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    let first = train("first");
+    let (code, told) = pause();
+    assert_eq!(code, Some(0), "{told}");
+    let asked = |run: &RunDir| poll_control(&run.control()).expect("read").len();
+    assert_eq!(asked(&first), 1);
+    let second = train("second");
+    let (code, told) = pause();
+    assert_eq!(code, Some(2), "{told}");
+    assert!(
+        told.contains("several runs train") && told.contains("first") && told.contains("second"),
+        "{told}"
+    );
+    assert_eq!((asked(&first), asked(&second)), (0, 0));
 }

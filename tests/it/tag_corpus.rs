@@ -1,5 +1,6 @@
 //! `predict --out`: many files, each written whole or not at all.
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -169,10 +170,91 @@ fn what_has_changed_is_tagged_again() {
     let written = std::fs::read_to_string(folder.path().join("out/a.txt.jsonl"));
     assert!(written.expect("an output").contains("Jonas"));
     assert_eq!(predict().0, [3, 0, 0, 1]);
+    // Something emptied an output. One that is empty by itself is whole.
+    std::fs::write(folder.path().join("out/a.txt.jsonl"), "").expect("writable");
+    assert_eq!(predict().0, [2, 1, 1, 1]);
+    write("blank.txt", "\n\n");
+    assert_eq!(predict().0, [3, 0, 0, 1]);
+    assert_eq!(predict().0, [4, 0, 0, 1]);
+    std::fs::remove_file(folder.path().join("letters/blank.txt")).expect("it was there");
     std::fs::remove_file(folder.path().join("letters/b.txt")).expect("it was there");
     let (counts, told) = predict();
     assert_eq!(counts, [2, 0, 0, 1]);
-    assert!(told.contains("outputs of 1 files"), "{told}");
+    assert!(told.contains("outputs of 2 files"), "{told}");
+}
+
+/// For a program that reads the report, whatever a file is called.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_was_left_out_is_named() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    std::fs::create_dir(folder.path().join("letters")).expect("writable");
+    for name in [&b"latin.txt"[..], b"\xe5rhus.txt"] {
+        let name = std::ffi::OsStr::from_bytes(name);
+        std::fs::write(folder.path().join("letters").join(name), b"S\xf8ren\n").expect("writable");
+    }
+    let (model, letters, out) = (model(), path("letters"), path("out"));
+    let arguments = [
+        "predict", "--model", &model, "--input", &letters, "--out", &out, "--format", "jsonl",
+        "--json",
+    ];
+    let (report, _) = expect_code(&arguments, 1);
+    let report: Value = serde_json::from_str(&report).expect("JSON");
+    assert_eq!(report["failed"], 2);
+    let failures = report["failures"].as_array().expect("a list");
+    let named = |part: &str| {
+        failures
+            .iter()
+            .any(|it| it["path"].as_str().is_some_and(|it| it.contains(part)))
+    };
+    assert!(named("latin.txt") && named("rhus.txt"), "{failures:?}");
+    assert!(
+        failures[0]["reason"]
+            .as_str()
+            .is_some_and(|why| why.contains("UTF-8"))
+    );
+}
+
+/// As the half of a conversation: what was asked is answered before more is said.
+#[test]
+fn documents_are_tagged_as_they_come() {
+    let mut child = aelectra()
+        .args([
+            "predict",
+            "--model",
+            &model(),
+            "--input",
+            "-",
+            "--format",
+            "jsonl",
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut asks = child.stdin.take().expect("piped");
+    let answers = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let (send, answered) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        answers
+            .map_while(Result::ok)
+            .try_for_each(|line| send.send(line))
+    });
+    for name in ["Aarhus", "Ribe"] {
+        writeln!(asks, "Mette bor i {name}.\n").expect("read");
+        let answer = answered.recv_timeout(Duration::from_secs(60));
+        let answer: Value = serde_json::from_str(&answer.expect("an answer")).expect("JSON");
+        assert!(
+            answer["text"]
+                .as_str()
+                .is_some_and(|text| text.contains(name))
+        );
+    }
+    drop(asks);
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }
 
 /// A tokenizer that was mended gives other words, and a configuration other classes.

@@ -49,22 +49,29 @@ pub(super) const CUDA: Backend = Backend {
     also_missing: missing_headers,
 };
 
-/// The headers that NVRTC compiles kernels with, where the runtime of the kernels looks for them (`cubecl_cuda::install`); it
-/// panics at the first kernel where there are none.
+/// The headers that NVRTC compiles kernels with, in the one place where the runtime of the kernels looks for them
+/// (`cubecl_cuda::install`); it panics at the first kernel where there is none.
 #[cfg(feature = "cuda")]
 fn missing_headers() -> Option<&'static str> {
     let named = std::env::var_os("CUDA_PATH").map(PathBuf::from);
-    let places = match named {
-        Some(named) => vec![named],
-        None if cfg!(windows) => {
-            vec!["C:/Program Files/NVIDIA GPU Computing Toolkit/CUDA".into()]
+    let known = [
+        ("/usr/local/cuda", "/usr/local/cuda"),
+        ("/opt/cuda", "/opt/cuda"),
+        ("/usr", "/usr/bin/nvcc"),
+    ];
+    let place = match named {
+        Some(named) => Some(named),
+        None if cfg!(windows) => Some("C:/Program Files/NVIDIA GPU Computing Toolkit/CUDA".into()),
+        None => {
+            let is_there = |(_, sign): &&(&str, &str)| std::path::Path::new(sign).exists();
+            known
+                .iter()
+                .find(is_there)
+                .map(|(place, _)| PathBuf::from(place))
         }
-        None => ["/usr/local/cuda", "/opt/cuda", "/usr"]
-            .map(PathBuf::from)
-            .to_vec(),
     };
     let has_them = |place: &PathBuf| place.join("include/cuda_fp16.h").is_file();
-    (!places.iter().any(has_them)).then_some(
+    (!place.as_ref().is_some_and(has_them)).then_some(
         "no headers of CUDA (include/cuda_fp16.h), with which kernels are compiled: install the CUDA toolkit, or set \
          CUDA_PATH to where it is",
     )

@@ -50,7 +50,10 @@ pub(crate) fn find(name: &str, known: &[Recipe]) -> Result<String> {
     }
     if is("json") {
         let text = std::fs::read_to_string(path).map_err(TrainError::io("read", path))?;
-        return of_a_run(&text).map_err(|why| TrainError::config(format!("`{name}`: {why}")));
+        return of_a_run(&text).ok_or_else(|| {
+            TrainError::config(format!("`{name}` is no configuration of a run"))
+                .with_hint("give a run's config.json or manifest.json, or a .toml file")
+        });
     }
     let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
     Err(
@@ -62,8 +65,8 @@ pub(crate) fn find(name: &str, known: &[Recipe]) -> Result<String> {
 }
 
 /// A recipe that says what a run's `config.json` does, or its `manifest.json`, in which a fine-tuning's configuration lies deeper.
-fn of_a_run(text: &str) -> std::result::Result<String, String> {
-    let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+fn of_a_run(text: &str) -> Option<String> {
+    let value: Value = serde_json::from_str(text).ok()?;
     let mut config = &value;
     while let Some(inner @ Value::Object(_)) = config.get("config") {
         config = inner;
@@ -80,5 +83,5 @@ fn of_a_run(text: &str) -> std::result::Result<String, String> {
             other => other.clone(),
         }
     }
-    toml::to_string(&set(config)).map_err(|error| error.to_string())
+    toml::to_string(&set(config)).ok()
 }

@@ -142,7 +142,8 @@ impl ModelCard {
             if !rows.is_empty() {
                 let _ = write!(out, "\n## {title}\n\n| | |\n| --- | --- |\n");
                 for (name, value) in rows {
-                    let value = value.replace('|', "\\|").replace('\n', " ");
+                    let cell = |text: &str| text.replace('|', "\\|").replace('\n', " ");
+                    let (name, value) = (cell(name), cell(value));
                     let _ = writeln!(out, "| {name} | {value} |");
                 }
             }
@@ -252,7 +253,7 @@ mod tests {
             "{head}"
         );
         assert!(head.contains("license: \"other: see below\"\n"), "{head}");
-        assert!(text.contains(" a\\|b |"), "{text}");
+        assert!(text.contains("| data (a\\|b) | a\\|b |"), "{text}");
         assert!(head.contains("split: dev\n    metrics:\n    - type: f1\n"));
         assert!(head.contains("value: 0.5123\n"));
         assert_eq!(head.matches("- task:").count(), 2);

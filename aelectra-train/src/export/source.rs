@@ -83,7 +83,11 @@ pub fn export_checkpoint(
     let part = match options.head {
         None | Some(Head::PreTraining) => Part::Discriminator,
         Some(Head::MaskedLm) => Part::Generator,
-        Some(Head::TokenClassification | Head::None) => {
+        Some(Head::None) => {
+            return Err(TrainError::config("a checkpoint is exported with a head")
+                .with_hint("choose the discriminator's or the generator's"));
+        }
+        Some(Head::TokenClassification) => {
             return Err(
                 TrainError::config("a pretraining run has no entity classes")
                     .with_hint("fine-tune it first: `aelectra finetune --model …`"),

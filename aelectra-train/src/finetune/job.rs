@@ -127,3 +127,37 @@ impl Job {
         Err(TrainError::config(message).with_hint(hint))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Random weights have no layer-wise decay, unless somebody asks for one.
+    #[test]
+    fn a_curve_s_arms_train_as_they_were_asked_to() {
+        let decayed = |layerwise_decay| FinetuneConfig {
+            layerwise_decay,
+            ..FinetuneConfig::default()
+        };
+        let job = Job {
+            config: decayed(0.5),
+            ..Job::new("model", PathBuf::new()).expect("a device")
+        };
+        let decay = |job: &Job| Arm::ALL.map(|arm| job.config_of(arm).layerwise_decay);
+        assert_eq!(decay(&job), [0.5, 1.0]);
+        let asked = Job {
+            baseline: Some(decayed(0.5)),
+            ..job
+        };
+        assert_eq!(decay(&asked), [0.5, 0.5]);
+        let absurd = Job {
+            seeds: 2,
+            config: FinetuneConfig {
+                seed: u64::MAX,
+                ..FinetuneConfig::default()
+            },
+            ..asked
+        };
+        assert!(absurd.check().is_err());
+    }
+}

@@ -78,7 +78,7 @@ impl Renderer {
     }
 
     fn json(&self, found: &TaggedText<'_>, out: &mut impl Write) -> io::Result<()> {
-        if self.redact {
+        let json = if self.redact {
             // The point of redaction is that names do not leave: neither text nor surface forms
             // are written, nor offsets into a text that the reader does not have.
             let entities: Vec<_> = found
@@ -87,12 +87,20 @@ impl Renderer {
                 .map(|e| serde_json::json!({ "label": e.label, "score": e.score }))
                 .collect();
             let text = redact(found.text, &found.entities);
-            let value = serde_json::json!({ "text": text, "entities": entities });
-            serde_json::to_writer(&mut *out, &value)?;
+            serde_json::json!({ "text": text, "entities": entities }).to_string()
         } else {
-            serde_json::to_writer(&mut *out, found)?;
+            serde_json::to_string(found)?
+        };
+        // JSON may hold U+0080 to U+009F as they are, with which some terminals are steered.
+        let steers = |c: char| self.terminal && ('\u{80}'..='\u{9f}').contains(&c);
+        if json.contains(steers) {
+            let escaped = json.chars().map(|c| match steers(c) {
+                true => format!("\\u{:04x}", u32::from(c)),
+                false => c.to_string(),
+            });
+            return writeln!(out, "{}", escaped.collect::<String>());
         }
-        writeln!(out)
+        writeln!(out, "{json}")
     }
 
     fn conll(&self, found: &TaggedText<'_>, out: &mut impl Write) -> io::Result<()> {
@@ -159,11 +167,12 @@ fn also_identifiers<'t>(found: &TaggedText<'t>) -> TaggedText<'t> {
 }
 
 /// A text as a terminal may be given it: what would steer the terminal is a sign of as many bytes, so that
-/// places in the text stay.
+/// places in the text stay. A carriage return by itself would have the rest of a line cover its beginning.
 fn visible(text: &str) -> String {
+    let mut after = text.chars().skip(1);
     text.chars()
-        .map(|c| match c {
-            '\n' | '\t' | '\r' => c,
+        .map(|c| match (c, after.next()) {
+            ('\n' | '\t', _) | ('\r', Some('\n')) => c,
             _ if c.is_ascii_control() => '?',
             _ if c.is_control() => '¿',
             _ => c,
@@ -296,11 +305,11 @@ mod tests {
 
     #[test]
     fn what_steers_a_terminal_is_not_given_to_it() {
-        let text = "a\u{1b}[2Jb\u{9b}c\td\n";
+        let text = "a\u{1b}[2Jb\u{9b}c\td\re\r\n";
         let shown = visible(text);
-        assert_eq!(shown, "a?[2Jb¿c\td\n");
+        assert_eq!(shown, "a?[2Jb¿c\td?e\r\n");
         assert_eq!(shown.len(), text.len());
-        let text = "\u{7}Bo Holm\u{1b}]0;x\u{7} kom";
+        let text = "\u{7}Bo Holm\u{1b}]0;x\u{7} kom\u{9b}2J";
         let entity = aelectra_data::ner::TextEntity {
             start: 1,
             end: 9,
@@ -327,8 +336,9 @@ mod tests {
             };
             let mut out = Vec::new();
             renderer.write(&found, &mut out).expect("memory");
-            let steers = out.iter().any(|byte| matches!(byte, 0x1b | 0x07));
-            assert!(!steers, "{format:?} {redact}");
+            let out = String::from_utf8(out).expect("UTF-8");
+            let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+            assert!(!out.contains(steers), "{format:?} {redact}: {out:?}");
         }
     }
 

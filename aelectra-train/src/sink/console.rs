@@ -286,6 +286,20 @@ mod tests {
         }
     }
 
+    /// A reader that hears everything.
+    struct Heard(Sender<String>);
+
+    impl Write for Heard {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let _ = self.0.send(String::from_utf8_lossy(bytes).into_owned());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
     /// What a log of a long run is read for.
     #[test]
     fn lines_tell_when_they_were_and_how_long_it_takes() {
@@ -303,6 +317,24 @@ mod tests {
         // Resumed at 50: 50 steps in 10 seconds, and 900 to go.
         assert_eq!(sink.seconds_left(110.0, &step(100)), Some(180.0));
         assert_eq!(sink.seconds_left(290.0, &step(1000)), None);
+        let (read, shown) = crossbeam_channel::unbounded();
+        let mut sink = ConsoleSink::new(Heard(read)).expect("started").stamped();
+        for (time, number) in [(0.0, 50), (10.0, 100)] {
+            sink.handle(time, &step(number)).expect("said");
+        }
+        sink.end();
+        let shown: String = shown.try_iter().collect();
+        let lines: Vec<&str> = shown.lines().collect();
+        assert!(
+            lines[0].starts_with("1970-01-01T00:00:00Z step      50/1000"),
+            "{shown}"
+        );
+        assert!(!lines[0].contains("ETA"), "{shown}");
+        assert!(
+            lines[1].starts_with("1970-01-01T00:00:10Z step     100/1000"),
+            "{shown}"
+        );
+        assert!(lines[1].ends_with(" ETA 3m 00s"), "{shown}");
         let spans = [7.2, 310.0, 3720.0, 183_600.0].map(span);
         assert_eq!(spans, ["7s", "5m 10s", "1h 02m", "2d 03h"]);
     }

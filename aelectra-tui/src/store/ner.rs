@@ -228,8 +228,8 @@ impl NerStore {
     }
 
     /// What is compared, each with its seeds; the rates on trial, which are no seeds, only while there is nothing else.
-    /// `over` says that nothing of the run trains any more.
-    pub(crate) fn arms(&self, over: bool) -> Vec<NerArm<'_>> {
+    /// `completed` says that all of them were trained to their end.
+    pub(crate) fn arms(&self, completed: bool) -> Vec<NerArm<'_>> {
         let tried_only = self.tracks.iter().all(|track| track.trial.is_some());
         let mut arms: Vec<NerArm<'_>> = Vec::new();
         for index in self.order() {
@@ -248,7 +248,7 @@ impl NerStore {
             }
         }
         for arm in &mut arms {
-            let goes_on = |track: &&NerTrack| !over && !track.is_finished();
+            let goes_on = |track: &&NerTrack| !completed && !track.is_finished();
             arm.seeds.sort_by_key(goes_on);
             arm.finished = arm.seeds.partition_point(|track| !goes_on(track));
         }

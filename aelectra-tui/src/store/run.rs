@@ -357,10 +357,15 @@ impl RunStore {
         self.tuning && (self.end.is_none() || self.steps.last_step().is_none())
     }
 
+    /// Whether it has come to its end, and was not stopped before.
+    pub(crate) fn is_completed(&self) -> bool {
+        let end = self.end.as_ref();
+        end.is_some_and(|end| end.reason == EndReason::Completed)
+    }
+
     /// The step it will end at, of what [`RunStore::step`] counts.
     pub(crate) fn total(&self) -> Option<u64> {
-        let completed = self.end.as_ref().map(|end| end.reason) == Some(EndReason::Completed);
-        if completed && self.counts_tuning() {
+        if self.is_completed() && self.counts_tuning() {
             // Early stopping ends before what was planned.
             return self.step();
         }

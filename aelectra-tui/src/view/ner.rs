@@ -190,7 +190,7 @@ fn seeds(state: &State, shown: usize, buffer: &mut Buffer, area: Rect) {
 /// Mean and sample standard deviation of each arm with several seeds, over those that were trained to their end: dev F1 of
 /// the epoch that was kept, the same without MISC, test F1.
 fn means(run: &RunStore, between: &str) -> Vec<(String, [String; 3])> {
-    let arms = run.ner.arms(run.end.is_some()).into_iter();
+    let arms = run.ner.arms(run.is_completed()).into_iter();
     // A learning rate that is only tried out is no seed of the series.
     let arms = arms.filter(|arm| arm.seeds.len() > 1 && arm.seeds[0].trial.is_none());
     arms.map(|arm| {

@@ -28,7 +28,7 @@ pub(super) fn compared(state: &State) -> Vec<Compared<'_>> {
         let arms = row
             .store
             .as_deref()
-            .map_or_else(Vec::new, |run| run.ner.arms(run.end.is_some()));
+            .map_or_else(Vec::new, |run| run.ner.arms(run.is_completed()));
         runs += usize::from(!arms.is_empty());
         compared.extend(arms.into_iter().map(|arm| Compared {
             name: match arm.name {

@@ -209,6 +209,27 @@ fn runs_are_marked_compared_and_released() {
     assert!(state.runs[0].store.is_none());
 }
 
+/// Also where the list is sorted by what changes as runs go on.
+#[test]
+fn the_pointer_stays_on_its_run() {
+    let mut state = with_runs(3, 0);
+    press_all(&mut state, "4j");
+    let pointed = |state: &State| state.listed().get(state.run_row).copied();
+    assert_eq!(pointed(&state), Some(1));
+    // By time: another run was written to.
+    let mut summaries = fixture::summaries(3);
+    summaries.swap(0, 1);
+    update(&mut state, Action::Listed(summaries));
+    assert_eq!((pointed(&state), state.run_row), (Some(1), 0));
+    state.sort = Some("step".to_owned());
+    let mut summaries = fixture::summaries(3);
+    update(&mut state, Action::Listed(summaries.clone()));
+    assert_eq!((pointed(&state), state.run_row), (Some(1), 1));
+    summaries[1].step = Some(1_000_000);
+    update(&mut state, Action::Listed(summaries));
+    assert_eq!((pointed(&state), state.run_row), (Some(1), 2));
+}
+
 #[test]
 fn a_replaced_file_starts_over() {
     let mut state = loaded(100);

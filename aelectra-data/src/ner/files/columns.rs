@@ -78,21 +78,7 @@ fn rows<'a>(
     let mut rows: Vec<Row<'a>> = Vec::new();
     let mut first: Option<(bool, usize, usize)> = None;
     let mut inside_sentence = false;
-    // Of files with a token and its tag alone; of others the last column may be anything.
-    let data = || {
-        let is_data = |line: &&&str| {
-            let blank = line.trim_matches(SEPARATORS).is_empty();
-            !blank && !line.starts_with('#') && !line.starts_with("-DOCSTART-")
-        };
-        lines.iter().filter(is_data)
-    };
-    let known: HashSet<&str> = match data().all(|line| split(line, line.contains('\t')).len() == 2)
-    {
-        true => data()
-            .filter_map(|line| line.rsplit(SEPARATORS).find(|it| !it.is_empty()))
-            .collect(),
-        false => HashSet::new(),
-    };
+    let known = tags_of_pairs(lines);
     for (line, text) in (1..).zip(lines) {
         let blank = text.trim_matches(SEPARATORS).is_empty();
         if blank || text.starts_with("-DOCSTART-") {
@@ -134,6 +120,22 @@ fn rows<'a>(
     Ok(rows)
 }
 
+/// The tags of a file whose lines are a token and its tag; none of one with more columns, of which the last may be anything.
+fn tags_of_pairs<'a>(lines: &[&'a str]) -> HashSet<&'a str> {
+    let mut tags = HashSet::new();
+    for line in lines {
+        let blank = line.trim_matches(SEPARATORS).is_empty();
+        if blank || line.starts_with('#') || line.starts_with("-DOCSTART-") {
+            continue;
+        }
+        match split(line, line.contains('\t'))[..] {
+            [_, tag] => tags.insert(tag),
+            _ => return HashSet::new(),
+        };
+    }
+    tags
+}
+
 fn split(text: &str, tabs: bool) -> Vec<&str> {
     if tabs {
         text.split('\t')
@@ -146,7 +148,7 @@ fn split(text: &str, tabs: bool) -> Vec<&str> {
 
 /// A line before a sentence's first token that starts with `#` and is not the token `#`: it has no
 /// tab, and is `# key = value` or does not end in a tag; or it is a `#` and a source with blanks, as in GermEval. After a
-/// word that begins with `#` one of the `known` last fields of other lines is a tag as well.
+/// word that begins with `#` one of the `known` tags of other lines is one as well.
 fn is_comment(text: &str, meaning: Meaning, known: &HashSet<&str>) -> bool {
     let is_pair = !text.starts_with("# ") && split(text, false).len() == 2;
     let ends_in_tag = || {

@@ -24,6 +24,9 @@ struct Line {
     /// Where that file was, as far as its path is UTF-8; versions before did not note it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     from: Option<String>,
+    /// Size of the output; versions before did not note it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
 }
 
 impl Line {
@@ -40,6 +43,8 @@ pub(super) struct Origin {
     /// SHA-256 of the content.
     pub content: String,
     pub from: Option<String>,
+    /// Size of the output.
+    pub bytes: Option<u64>,
 }
 
 /// What is known of a directory.
@@ -68,8 +73,12 @@ impl Done {
             replace_file(&path, kept.as_bytes())?;
         }
         let inputs = lines.into_iter().map(|line| {
-            let (content, from) = (line.input, line.from);
-            (line.output, Origin { content, from })
+            let origin = Origin {
+                content: line.input,
+                from: line.from,
+                bytes: line.bytes,
+            };
+            (line.output, origin)
         });
         Ok(Self {
             path,
@@ -97,6 +106,7 @@ impl Done {
             output,
             input: origin.content.clone(),
             from: origin.from.clone(),
+            bytes: origin.bytes,
         };
         let text = line.written()?;
         let file = match &mut self.file {
@@ -125,6 +135,7 @@ mod tests {
         let origin = |content: &str| Origin {
             content: content.to_owned(),
             from: Some("/x".to_owned()),
+            bytes: Some(1),
         };
         done.note("a.jsonl".to_owned(), origin("1"))
             .expect("writes");

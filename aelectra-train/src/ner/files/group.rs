@@ -48,9 +48,10 @@ impl<'a> Tagged<'a> {
         let content = sha256(from).unwrap_or_default();
         let exists = to.exists();
         let known = done.origin_of(&below(&to, out));
-        // An output of some text is not empty, unless something else has made it so.
-        let is_whole = exists && (size(&to) > 0 || size(from) == 0);
-        let is_there = is_whole && known.is_some_and(|origin| origin.content == content);
+        // What was edited since is kept; what was emptied is made again, unless it was empty.
+        let is_whole = |bytes: Option<u64>| size(&to) > 0 || bytes == Some(0);
+        let is_there = exists
+            && known.is_some_and(|origin| origin.content == content && is_whole(origin.bytes));
         Self {
             from,
             is_there,

@@ -78,8 +78,8 @@ pub struct FilesTagged {
 /// A file that was left out.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Failure {
-    /// The file.
-    pub path: PathBuf,
+    /// The file; what of its name is not UTF-8 is replaced.
+    pub path: String,
     /// Why.
     pub reason: String,
 }
@@ -229,7 +229,8 @@ impl FileTagger<'_> {
         }
         if let Some(error) = file.failure {
             report.failed += 1;
-            let (path, reason) = (file.from.to_path_buf(), error.to_string());
+            let path = file.from.to_string_lossy().into_owned();
+            let reason = error.to_string();
             report.failures.push(Failure { path, reason });
             return Ok(());
         }
@@ -243,6 +244,7 @@ impl FileTagger<'_> {
         let origin = Origin {
             content: file.content,
             from: place(file.from),
+            bytes: Some(size(&file.to)),
         };
         done.note(below(&file.to, self.out), origin)?;
         report.changed += usize::from(file.is_old);

@@ -32,7 +32,8 @@ pub(crate) struct FinetuneArgs {
     #[arg(long, value_name = "FILE")]
     pub test: Option<PathBuf>,
     /// Recipe: `electra` (as in ELECTRA), `cpu-small` (for a few million parameters), `original` (as in
-    /// the Ælæctra notebooks), `euroeval` (as the public benchmark does), `demo`, or a TOML file.
+    /// the Ælæctra notebooks), `euroeval` (as the public benchmark does), `demo`, a TOML file, or
+    /// manifest.json of a run.
     #[arg(long, value_name = "NAME|FILE", default_value = "electra")]
     pub recipe: String,
     /// Number of seeds.

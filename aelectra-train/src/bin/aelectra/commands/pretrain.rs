@@ -23,7 +23,8 @@ use crate::{output, signals};
 #[derive(Args, Debug)]
 pub(crate) struct PretrainArgs {
     /// Recipe (aelectra-small-cased, aelectra-small-uncased, electra-small-pp, electra-base,
-    /// cpu-small, cpu-small-2026-11, demo) or TOML file.
+    /// cpu-small, cpu-small-2026-11, demo), TOML file, or config.json
+    /// of a run.
     #[arg(long, value_name = "NAME|FILE", default_value = "aelectra-small-cased")]
     recipe: String,
     /// Shard directory from `aelectra prepare`.

@@ -79,7 +79,7 @@ pub(crate) fn doctor(global: Global) -> anyhow::Result<u8> {
                 .map(|(precision, by)| (precision.to_string(), by))
                 .collect(),
         },
-        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        threads: rayon::current_num_threads(),
     };
     output::show(global, &report, || {
         let devices = report.devices.join(", ");

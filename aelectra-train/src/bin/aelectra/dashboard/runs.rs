@@ -212,6 +212,10 @@ fn list(root: &Path, global: Global) -> anyhow::Result<u8> {
             "give the one that runs are in",
         ));
     };
+    let unread = unread(root, &runs);
+    for (path, why) in &unread {
+        output::note(&format!("note: `{}` cannot be read: {why}", path.display()));
+    }
     if global.json {
         return output::json(&runs).map(|()| 0);
     }
@@ -224,10 +228,6 @@ fn list(root: &Path, global: Global) -> anyhow::Result<u8> {
             output::number(run.loss, 3),
             output::percent(run.best_f1, 2),
         ))?;
-    }
-    let unread = unread(root, &runs);
-    for (path, why) in &unread {
-        output::note(&format!("note: `{}` cannot be read: {why}", path.display()));
     }
     if runs.is_empty() && unread.is_empty() {
         output::note(&format!("no runs under `{}`", root.display()));

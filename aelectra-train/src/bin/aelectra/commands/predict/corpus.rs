@@ -31,9 +31,10 @@ pub(super) fn run(
     let progress = |progress| bar.report(progress);
     let report = tagger.tag(&root, &files, stop, &progress, &output::note)?;
     bar.finish();
-    let closed = unreadable
-        .into_iter()
-        .map(|(path, reason)| Failure { path, reason });
+    let closed = unreadable.into_iter().map(|(path, reason)| Failure {
+        path: path.to_string_lossy().into_owned(),
+        reason,
+    });
     let report = FilesTagged {
         passed_over,
         failed: report.failed + closed.len(),
