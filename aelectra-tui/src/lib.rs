@@ -16,6 +16,7 @@
 
 mod action;
 mod app;
+mod ends;
 mod error;
 mod filter;
 mod format;

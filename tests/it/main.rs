@@ -13,6 +13,7 @@ mod held_out;
 mod help;
 mod kept;
 mod label_cases;
+mod meanwhile;
 mod mixture;
 mod model_cases;
 mod plan;
