@@ -84,14 +84,15 @@ pub(crate) struct Theme {
     pub(crate) lines: [Style; 6],
 }
 
-/// Okabe & Ito (2008), "Color Universal Design": told apart with any colour vision.
+/// Okabe & Ito (2008), "Color Universal Design", told apart with any colour vision; each the nearest of the 256 colours that every
+/// such terminal has, so that none is left to one that does not know 24 bits and does not say so.
 const OKABE_ITO: [Color; 6] = [
-    Color::Rgb(86, 180, 233),
-    Color::Rgb(230, 159, 0),
-    Color::Rgb(0, 158, 115),
-    Color::Rgb(204, 121, 167),
-    Color::Rgb(240, 228, 66),
-    Color::Rgb(213, 94, 0),
+    Color::Indexed(74),
+    Color::Indexed(214),
+    Color::Indexed(36),
+    Color::Indexed(175),
+    Color::Indexed(227),
+    Color::Indexed(166),
 ];
 
 impl Default for Theme {
