@@ -142,7 +142,7 @@ impl DeviceSpec {
             #[cfg(feature = "wgpu")]
             Self::Wgpu(index) => gpu::WGPU.open(*index),
             #[cfg(feature = "cuda")]
-            Self::Cuda(index) => gpu::CUDA.open(Some(*index)),
+            Self::Cuda(index) => gpu::cuda::CUDA.open(Some(*index)),
             #[cfg(feature = "remote")]
             Self::Remote(address) => remote::connect(address),
             #[allow(
@@ -250,7 +250,7 @@ pub fn gpus() -> Vec<(&'static str, std::result::Result<Vec<Gpu>, String>)> {
     #[cfg(feature = "wgpu")]
     found.push((gpu::WGPU.name, gpu::WGPU.found()));
     #[cfg(feature = "cuda")]
-    found.push((gpu::CUDA.name, gpu::CUDA.found()));
+    found.push((gpu::cuda::CUDA.name, gpu::cuda::CUDA.found()));
     found
 }
 

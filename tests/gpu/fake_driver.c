@@ -22,7 +22,12 @@ enum { CAPABILITY = 9 };
 static void *handle(void) { return calloc(1, 64); }
 
 Result cuInit(unsigned flags) { return 0; }
-Result cuDriverGetVersion(int *version) { *version = 13000; return 0; }
+// FAKE_DRIVER_VERSION=12040 is a driver of CUDA 12.4.
+Result cuDriverGetVersion(int *version) {
+  const char *said = getenv("FAKE_DRIVER_VERSION");
+  *version = said ? atoi(said) : 13000;
+  return 0;
+}
 Result cuDeviceGetCount(int *count) { *count = 1; return 0; }
 Result cuDeviceGet(int *device, int ordinal) { *device = ordinal; return 0; }
 Result cuDeviceGetName(char *name, int length, int device) { snprintf(name, length, NAME); return 0; }

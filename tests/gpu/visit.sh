@@ -78,10 +78,18 @@ timed() (
   store "$(name_of "$@")"; export $3
   measure "$who" "$workload" "$batch" "$limit" "$workload" --device "${ON:-$device}" "${@:6}" $bench_flags
 )
+# As many at once as the card has room for: a step of the largest takes some 3.5 GB.
+room() {
+  local card; card=$(nvidia-smi --query-gpu=memory.total --format=csv,noheader,nounits 2> /dev/null | head -n 1)
+  [ -n "$card" ] || return
+  while [ "$(jobs -rp | wc -l)" -ge $((card / 3500 + 1)) ] && [ "$SECONDS" -lt "$no_more" ]; do sleep 0.2; done
+}
+until_then() { local rest=$((no_more - SECONDS)); echo $((rest > 0 ? rest : 1)); }
 begun() {
+  room
   (
     store "$(name_of "$@")"; export $3
-    timeout -k 5 "$beginning" "$aelectra" bench "$4" --device "${ON:-$device}" --batch "$5" --length "$length" --steps 1 --warmup 1 "${@:6}" \
+    timeout -k 5 "$(until_then)" "$aelectra" bench "$4" --device "${ON:-$device}" --batch "$5" --length "$length" --steps 1 --warmup 1 "${@:6}" \
       $bench_flags > "$out/begun-$(name_of "$@")" 2>&1 ||
       echo "$2, $4, $5: exit code $?: $(tail -n 1 "$out/begun-$(name_of "$@")")"
   ) &
@@ -89,9 +97,10 @@ begun() {
 
 # tests NAME ENVIRONMENT BINARY ARGUMENTS…, beside others; what it says is printed at its end.
 tests() {
+  room
   (
     store "$1"; export $2
-    timeout -k 5 "$beginning" "$place/visit/$3" --test-threads 1 "${@:4}" > "$out/$1" 2>&1
+    timeout -k 5 "$(until_then)" "$place/visit/$3" --test-threads 1 "${@:4}" > "$out/$1" 2>&1
     printf '\n-- %s: exit code %s after %s s\n%s\n' "$1" "$?" "$SECONDS" "$(grep -E '^test |panicked|is not' "$out/$1" | tail -n 40)"
   ) &
 }
@@ -106,7 +115,7 @@ routines="special tma mma,double mma,tma tiles,tma wide,tma small,tma wide small
 begin_all() {
   local beginning; beginning=$(most "${BEGINNING:-150}" "what is begun side by side") || return
   step "everything begins, side by side, for at most $beginning s (exit code 124: not at its end)"
-  local exact=AELECTRA_TF32=0
+  local exact=AELECTRA_TF32=0 no_more=$((SECONDS + beginning))
   tests products A=a aelectra_model cube::product
   tests attention A=a aelectra_model cube::attention
   tests kernels A=a aelectra_model cube --skip cube::product --skip cube::attention
@@ -162,6 +171,12 @@ unpacked() {
   if [ ! -x "$aelectra" ] || [ "$sum" != "$(cat "$place/of-pack" 2> /dev/null)" ]; then
     rm -rf "$place/visit" "$caches" "$place/run"; mkdir -p "$caches"
     untar "$pack/visit.tar.xz" && printf '%s\n' "$sum" > "$place/of-pack"
+    # The pack's kernels are PTX of CUDA 13 (no-card.sh), which an older driver refuses; its own NVRTC compiles them again.
+    local driver; driver=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2> /dev/null | head -n 1)
+    if [ -n "$driver" ] && [ "${driver%%.*}" -lt 580 ]; then
+      echo "driver $driver is older than the pack's kernels (580): they are compiled here"
+      rm -rf "$place/visit/cache"; mkdir "$place/visit/cache"
+    fi
   fi
 }
 

@@ -1,5 +1,8 @@
 //! GPUs: which there are, why there is none, and where compiled kernels are kept.
 
+#[cfg(feature = "cuda")]
+pub(super) mod cuda;
+
 use std::path::PathBuf;
 use std::sync::Once;
 
@@ -21,60 +24,9 @@ pub(super) struct Backend {
     /// Libraries it loads when it is first used, each with what to do where it is missing.
     pub libraries: &'static [(&'static [&'static str], &'static str)],
     /// What else is missing, and what to do.
-    pub also_missing: fn() -> Option<&'static str>,
-}
-
-/// CUDA through the driver and NVRTC.
-#[cfg(feature = "cuda")]
-pub(super) const CUDA: Backend = Backend {
-    name: "cuda",
-    kind: DeviceType::Cuda,
-    default: || Device::cuda(0),
-    libraries: &[
-        (
-            &["libcuda.so.1", "libcuda.so", "nvcuda.dll"],
-            "no NVIDIA driver (libcuda.so.1): install it, or pass the GPU through to the container",
-        ),
-        (
-            &[
-                "libnvrtc.so",
-                "libnvrtc.so.13",
-                "libnvrtc.so.12",
-                "libnvrtc.so.11.2",
-            ],
-            "no NVRTC (libnvrtc.so), which compiles the kernels: install the CUDA toolkit and put its \
-             libraries on LD_LIBRARY_PATH",
-        ),
-    ],
-    also_missing: missing_headers,
-};
-
-/// The headers that NVRTC compiles kernels with, in the one place where the runtime of the kernels looks for them
-/// (`cubecl_cuda::install`); it panics at the first kernel where there is none.
-#[cfg(feature = "cuda")]
-fn missing_headers() -> Option<&'static str> {
-    let named = std::env::var_os("CUDA_PATH").map(PathBuf::from);
-    let known = [
-        ("/usr/local/cuda", "/usr/local/cuda"),
-        ("/opt/cuda", "/opt/cuda"),
-        ("/usr", "/usr/bin/nvcc"),
-    ];
-    let place = match named {
-        Some(named) => Some(named),
-        None if cfg!(windows) => Some("C:/Program Files/NVIDIA GPU Computing Toolkit/CUDA".into()),
-        None => {
-            let is_there = |(_, sign): &&(&str, &str)| std::path::Path::new(sign).exists();
-            known
-                .iter()
-                .find(is_there)
-                .map(|(place, _)| PathBuf::from(place))
-        }
-    };
-    let has_them = |place: &PathBuf| place.join("include/cuda_fp16.h").is_file();
-    (!place.as_ref().is_some_and(has_them)).then_some(
-        "no headers of CUDA (include/cuda_fp16.h), with which kernels are compiled: install the CUDA toolkit, or set \
-         CUDA_PATH to where it is",
-    )
+    pub also_missing: fn() -> Option<String>,
+    /// Bytes of memory of a device by its index, where its driver says.
+    pub memory: fn(usize) -> Option<u64>,
 }
 
 /// WebGPU: Vulkan on Linux and Windows, Metal on macOS.
@@ -94,6 +46,7 @@ pub(super) const WGPU: Backend = Backend {
         &[]
     },
     also_missing: || None,
+    memory: |_| None,
 };
 
 /// Tells the runtime of the kernels where to keep what it compiled and measured: the user's cache, not
@@ -120,19 +73,14 @@ pub(super) fn cache_directory() -> PathBuf {
 }
 
 impl Backend {
-    /// The library that is missing, as a sentence.
-    fn missing(&self) -> Option<&'static str> {
-        let there = |name: &&str| {
-            // SAFETY: loading runs the initialisers of a driver's library, which the backend is about
-            // to load for the same purpose; no symbol of it is used here.
-            unsafe { libloading::Library::new(*name) }.is_ok()
-        };
+    /// What is missing, as a sentence.
+    fn missing(&self) -> Option<String> {
         let missing = self
             .libraries
             .iter()
-            .find(|(names, _)| !names.iter().any(there));
+            .find(|(names, _)| library(names).is_none());
         missing
-            .map(|(_, reason)| *reason)
+            .map(|(_, reason)| (*reason).to_owned())
             .or_else(self.also_missing)
     }
 
@@ -140,7 +88,7 @@ impl Backend {
     fn devices(&self) -> std::result::Result<Vec<Device>, String> {
         configure();
         if let Some(reason) = self.missing() {
-            return Err(reason.to_owned());
+            return Err(reason);
         }
         let devices = Device::enumerate(self.kind.clone()).into_vec();
         if devices.is_empty() {
@@ -176,47 +124,15 @@ impl Backend {
             name: device
                 .identity()
                 .map_or_else(|| "unnamed".to_owned(), |identity| identity.name),
-            memory_bytes: self.memory(index),
+            memory_bytes: (self.memory)(index),
         };
         Ok(devices.map(describe).collect())
     }
-
-    /// Memory of a device, where its driver says.
-    #[cfg(feature = "cuda")]
-    fn memory(&self, index: usize) -> Option<u64> {
-        if self.name != "cuda" {
-            return None;
-        }
-        let driver = nvml_wrapper::Nvml::init().ok()?;
-        let device = driver.device_by_index(index as u32).ok()?;
-        device.memory_info().ok().map(|memory| memory.total)
-    }
-
-    #[cfg(not(feature = "cuda"))]
-    fn memory(&self, _index: usize) -> Option<u64> {
-        None
-    }
 }
 
-#[cfg(all(test, feature = "cuda"))]
-mod tests {
-    use super::*;
-
-    /// Not a panic in the first kernel: an error that says what is missing.
-    #[test]
-    fn what_cuda_lacks_is_told_when_it_is_opened() {
-        let Some(reason) = CUDA.missing() else {
-            crate::device::say_skipped("this machine has CUDA");
-            return;
-        };
-        let error = CUDA
-            .open(None)
-            .expect_err("there is no such device")
-            .to_string();
-        assert!(
-            error.contains("no device `cuda`") && error.contains(reason),
-            "{error}"
-        );
-        assert_eq!(CUDA.found().err().as_deref(), Some(reason));
-    }
+/// The first of these libraries that can be loaded.
+fn library(names: &[&str]) -> Option<libloading::Library> {
+    // SAFETY: loading runs the initialisers of a driver's library, which the backend is about to load for the same purpose.
+    let load = |name: &&str| unsafe { libloading::Library::new(*name) }.ok();
+    names.iter().find_map(load)
 }

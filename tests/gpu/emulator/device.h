@@ -164,6 +164,14 @@ inline float __float_to_tf32(float value) {
   memcpy(&value, &bits, 4);
   return value;
 }
+/* What tensor cores take of a factor that nobody rounded: its lower bits are not looked at. */
+inline float cut_to_tf32(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, 4);
+  bits &= 0xffffe000u;
+  memcpy(&value, &bits, 4);
+  return value;
+}
 template <class T> struct Storage { using type = T; };
 template <> struct Storage<precision::tf32> { using type = float; };
 template <class Use, int m, int n, int k, class T, class Layout = void> struct fragment {
@@ -244,7 +252,7 @@ template <bool brain, class Out, class In> void multiply(Out out, const In &in) 
     float a, b;
     memcpy(&a, &left, 4);
     memcpy(&b, &right, 4);
-    return nvcuda::wmma::__float_to_tf32(a) * nvcuda::wmma::__float_to_tf32(b);
+    return nvcuda::wmma::cut_to_tf32(a) * nvcuda::wmma::cut_to_tf32(b);
   };
   auto sum = [&](int second_row, int column, float add) {
     float sum = 0;

@@ -52,7 +52,7 @@ pub(super) fn ids(device: &Device, values: &[i32]) -> CubeTensor {
 }
 
 /// The values of a tensor of any shape, flat.
-fn read_all(tensor: &CubeTensor) -> Vec<f32> {
+pub(super) fn read_all(tensor: &CubeTensor) -> Vec<f32> {
     let count = tensor.meta.num_elements();
     read::<1>(&reshape(tensor.clone(), [count]))
 }
