@@ -230,7 +230,10 @@ pub fn sha256_of_all<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<St
 }
 
 /// `None` where there is no such file or directory.
-pub(crate) fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+///
+/// # Errors
+/// Any other than that.
+pub fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         other => other.map(Some),
@@ -272,7 +275,8 @@ pub fn remove_unfinished(dir: &Path) {
 }
 
 /// The file that was being written under this name: `.NAME.PROCESS-COUNT.tmp`, or of a model `.NAME.PROCESS.partial`.
-pub(crate) fn unfinished(name: &str) -> Option<&str> {
+#[must_use]
+pub fn unfinished(name: &str) -> Option<&str> {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let hidden = name.strip_prefix('.')?;
     let (file, is_ours) = match hidden.strip_suffix(".tmp") {

@@ -163,6 +163,12 @@ impl Lock {
         }
     }
 
+    /// Whether a file of a directory has the name of its lock.
+    #[must_use]
+    pub fn is_file_name(name: &str) -> bool {
+        name == IN_DIRECTORY
+    }
+
     /// Whether its file is still where it was. Who moves or deletes a directory, or only the file in it, lets others in.
     #[must_use]
     pub fn is_in_place(&self) -> bool {

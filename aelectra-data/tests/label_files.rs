@@ -522,3 +522,51 @@ fn a_conllu_token_without_a_word_is_a_fault() {
         "{error}"
     );
 }
+
+#[test]
+fn places_that_count_something_else_are_refused() {
+    let text = "Århus ligger overfor Ærøskøbing, mens Sønderborg ligger sydligere end Aabenraa.";
+    let line = |places: &dyn Fn(usize) -> usize| {
+        let entity = |name: &str| {
+            let start = text.find(name).expect("it is there");
+            let (start, end) = (places(start), places(start + name.len()));
+            format!(r#"{{"start": {start}, "end": {end}, "label": "LOC"}}"#)
+        };
+        let entities = ["Ærøskøbing", "Sønderborg", "Aabenraa"]
+            .map(entity)
+            .join(", ");
+        format!(r#"{{"text": "{text} {text}", "entities": [{entities}]}}"#)
+    };
+    let characters = line(&|byte| text[..byte].chars().count());
+    let data = read("x.jsonl", &characters).expect("right");
+    assert_eq!(data.sentences.len(), 2);
+    let bytes = line(&|byte| byte);
+    let told = refusal(read("x.jsonl", &bytes));
+    assert!(
+        told.contains("counted in bytes") && told.contains("line 1"),
+        "{told}"
+    );
+}
+
+#[test]
+fn other_annotations_of_a_task_are_told() {
+    let annotation = |label: &str| {
+        format!(
+            r#"{{"result": [{{"value": {{"start": 0, "end": 2, "text": "Ry", "labels": ["{label}"]}}}}]}}"#
+        )
+    };
+    let task = |annotations: &[String]| {
+        let annotations = annotations.join(", ");
+        format!(r#"{{"data": {{"text": "Ry ligger der."}}, "annotations": [{annotations}]}}"#)
+    };
+    let both = task(&[annotation("LOC"), annotation("PER")]);
+    let data = read("x.jsonl", &both).expect("a task");
+    assert_eq!(shown(&data), "Ry/B-LOC ligger/O der/O ./O");
+    let notes = data.warnings().join("\n");
+    assert!(
+        notes.contains("1 tasks have several annotations"),
+        "{notes}"
+    );
+    let one = read("x.jsonl", &task(&[annotation("LOC")])).expect("a task");
+    assert!(one.warnings().is_empty(), "{:?}", one.warnings());
+}

@@ -294,6 +294,35 @@ fn tokenizer_json_is_the_truth_where_the_configuration_is_silent() {
     }
 }
 
+/// With the beginning of its list a model would read most words as unknown, and say nothing.
+#[test]
+fn a_list_that_was_cut_is_taken_from_tokenizer_json() {
+    let normalizer = serde_json::json!({"type": "BertNormalizer", "clean_text": true,
+        "handle_chinese_chars": true, "strip_accents": false, "lowercase": false});
+    let full = full(normalizer, &[]);
+    let pieces = |vocab: &str| {
+        let dir = tokenizer_dir(&[("tokenizer.json", &full), ("vocab.txt", vocab)]);
+        let read = WordPieceTokenizer::from_dir(dir.path()).unwrap();
+        (read.vocab_size(), read.warnings().join("; "))
+    };
+    assert_eq!(pieces(SMALL), (9, String::new()));
+    // After a whole line, and in the middle of one.
+    for cut in [
+        "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nÅ\n",
+        "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MA",
+    ] {
+        let (size, told) = pieces(cut);
+        assert_eq!(size, 9, "{cut:?}");
+        assert!(told.contains("which is used: it was cut"), "{told}");
+    }
+    // Another list is not the beginning of this one.
+    let (size, told) = pieces("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nb\n");
+    assert!(
+        size == 6 && told.contains("vocab.txt is used"),
+        "{size} {told}"
+    );
+}
+
 #[test]
 fn what_only_the_reference_does_is_left_to_it() {
     use serde_json::{Value, json};

@@ -172,7 +172,11 @@ fn classes_that_nobody_learns_are_told_in_one_line() {
         0,
     );
     let notes = lines(&err, "note: ");
-    let [note] = notes[..] else { panic!("{err}") };
+    // The other way about is told too: the model knows people, of which there are none.
+    let [note, absent] = notes[..] else {
+        panic!("{err}")
+    };
+    assert!(absent.contains("has no entity of `PER`"), "{absent}");
     assert!(
         classes
             .iter()
@@ -254,4 +258,53 @@ fn data_sets_say_what_to_place_where_without_a_network() {
     // `--list` needs no directory; everything else does.
     let (_, told) = expect_code(&["data", "dansk"], 2);
     assert!(told.contains("--out"), "{told}");
+}
+
+/// A rule renames what the model finds as well as what is there: with `MISC=O` on both sides nothing of it counts.
+#[test]
+fn renames_are_of_what_is_found_too() {
+    let scene = Scene::new(&[("data.tsv", "Bo\tB-PER\nbor\tO\ni\tO\nRy\tB-LOC\n")]);
+    let (model, data) = (
+        tagger().to_string_lossy().into_owned(),
+        scene.path("data.tsv"),
+    );
+    let classes = |rules: &[&str]| {
+        let arguments = ["evaluate", "--json", "--model", &model, "--data", &data];
+        let rules = rules.iter().flat_map(|rule| ["--map-label", rule]);
+        let arguments: Vec<&str> = arguments.into_iter().chain(rules).collect();
+        let (out, err) = expect_code(&arguments, 0);
+        (json(&out)["classes"].clone(), err)
+    };
+    let (as_they_are, _) = classes(&[]);
+    assert!(as_they_are.get("LOC").is_some(), "{as_they_are}");
+    let (renamed, err) = classes(&["PER=HUMAN", "LOC=O"]);
+    let names: Vec<&String> = renamed.as_object().expect("an object").keys().collect();
+    assert_eq!(names, ["HUMAN"], "{renamed}");
+    assert!(!err.contains("note:"), "{err}");
+    for key in ["precision", "recall", "support"] {
+        assert_eq!(renamed["HUMAN"][key], as_they_are["PER"][key], "{key}");
+    }
+    // Of a class that only the model has.
+    let (_, err) = classes(&["LOC=O", "ORG=LOC"]);
+    assert!(err.contains("there is no class `ORG`"), "{err}");
+}
+
+/// What one file finds over the end of a sentence does not keep it from being compared with another.
+#[test]
+fn files_of_one_text_are_scored_whatever_they_find_in_it() {
+    let text = "Hun hedder Gunn. Andersen. Han bor i Ry.";
+    let record = |entities: &str| format!(r#"{{"text": "{text}", "entities": [{entities}]}}"#);
+    let over = r#"{"start": 11, "end": 25, "label": "PER"}"#;
+    let place = r#"{"start": 37, "end": 39, "label": "LOC"}"#;
+    let (gold, found) = (record(&format!("{over}, {place}")), record(place));
+    let scene = Scene::new(&[("gold.jsonl", &gold), ("found.jsonl", &found)]);
+    let (gold, found) = (scene.path("gold.jsonl"), scene.path("found.jsonl"));
+    let score = ["score", "--json", "--gold", &gold, "--predicted", &found];
+    let report = json(&expect_code(&score, 0).0);
+    assert_eq!(report["micro"]["support"], 2);
+    assert_eq!(report["micro"]["recall"], 0.5);
+    let model = tagger().to_string_lossy().into_owned();
+    let evaluate = ["evaluate", "--json", "--model", &model, "--data", &gold];
+    let (_, err) = expect_code(&evaluate, 0);
+    assert!(err.contains("1 sentences were joined"), "{err}");
 }

@@ -434,9 +434,13 @@ fn outputs_of_other_files_of_the_same_name_are_not_replaced() {
         "{told}"
     );
     assert_eq!(output(), before);
+    // What a process that was killed in the middle of a file left goes with the next.
+    let half = path("out/.brev.txt.tagged.4711-1.tmp");
+    std::fs::write(&half, "Mette [").expect("writable");
     // A file that has moved is the same one, and one that has changed is done again.
     std::fs::rename(path("2024"), path("old")).expect("moved");
     std::fs::write(path("old/brev.txt"), "Mette bor der.\n").expect("writable");
     let told = predict(&path("old"), 0);
     assert!(told.contains("were done again"), "{told}");
+    assert!(!Path::new(&half).exists());
 }

@@ -73,12 +73,19 @@ impl LabelMap {
         }
     }
 
-    /// Says which renamed classes none of these tags has, and which classes there are: a slip of the
+    /// Says which renamed classes neither these tags nor `others` have, and which classes there are: a slip of the
     /// keyboard would otherwise rename nothing in silence.
-    pub(super) fn unused_note<'a>(&self, tags: impl Iterator<Item = &'a String>) -> Option<String> {
+    pub(super) fn unused_note<'a>(
+        &self,
+        tags: impl Iterator<Item = &'a String>,
+        others: &'a [String],
+    ) -> Option<String> {
         let classes: BTreeSet<&str> = match self.is_empty() {
             true => return None,
-            false => tags.filter_map(|tag| Some(split_tag(tag)?.1)).collect(),
+            false => tags
+                .filter_map(|tag| Some(split_tag(tag)?.1))
+                .chain(others.iter().map(String::as_str))
+                .collect(),
         };
         let quoted = |class: &str| format!("`{class}`");
         let renamed = self.0.keys().map(String::as_str);
@@ -159,6 +166,18 @@ impl LabelSet {
             return Err(DataError::invalid("the list of labels repeats one"));
         }
         Ok(set)
+    }
+
+    /// The labels after renaming, each once.
+    #[must_use]
+    pub fn renamed(&self, map: &LabelMap) -> Self {
+        let mut labels: Vec<String> = Vec::new();
+        for label in self.labels.iter().map(|label| map.apply(label)) {
+            if !labels.contains(&label) {
+                labels.push(label);
+            }
+        }
+        Self::indexed(labels)
     }
 
     fn indexed(labels: Vec<String>) -> Self {
@@ -252,16 +271,16 @@ mod tests {
         let mapped = ["B-MISC", "I-LOCderiv", "B-OTH", "O", "B-PER"].map(|tag| map.apply(tag));
         assert_eq!(mapped, ["O", "I-MISC", "B-MISC", "O", "B-PER"]);
         let tags = ["B-MISC", "I-LOCderiv", "B-OTH", "O"].map(str::to_owned);
-        assert_eq!(map.unused_note(tags.iter()), None);
+        assert_eq!(map.unused_note(tags.iter(), &[]), None);
         let note = map
-            .unused_note(tags[2..].iter())
+            .unused_note(tags[2..].iter(), &[])
             .expect("two are not there");
         assert!(
             note.contains("no class `LOCderiv`, `MISC` to rename"),
             "{note}"
         );
         assert!(note.ends_with("the classes are `OTH`"), "{note}");
-        assert_eq!(LabelMap::default().unused_note(tags.iter()), None);
+        assert_eq!(LabelMap::default().unused_note(tags.iter(), &[]), None);
         for wrong in [
             "MISC",
             "=O",

@@ -51,10 +51,22 @@ pub(crate) fn read(dir: &Path) -> Result<Parts> {
             &config_path,
             added_by_id(config.as_ref().unwrap_or(&Value::Null)),
         )?;
-        if from_full.as_ref().is_some_and(|other| *other != tokens) {
-            warnings.push("vocab.txt and tokenizer.json differ; vocab.txt is used".into());
+        match from_full {
+            Some(full) if is_cut(&tokens, &full) => {
+                warnings.push(format!(
+                    "vocab.txt has the first {} of the {} pieces of tokenizer.json, which is used: it was cut, \
+                     perhaps by a copy that did not end",
+                    tokens.len(),
+                    full.len()
+                ));
+                full
+            }
+            Some(full) if full != tokens => {
+                warnings.push("vocab.txt and tokenizer.json differ; vocab.txt is used".into());
+                tokens
+            }
+            _ => tokens,
         }
-        tokens
     } else {
         from_full.ok_or_else(|| {
             DataError::invalid(match dir.is_dir() {
@@ -193,6 +205,16 @@ fn check_class(path: &Path, config: &Value) -> Result<()> {
         format!("`{class}`"),
     )
     .with_hint("with a tokenizer.json beside it every WordPiece tokenizer is read"))
+}
+
+/// Whether a list is the beginning of a longer one, with a last piece that may be cut.
+fn is_cut(tokens: &[String], whole: &[String]) -> bool {
+    let Some((last, before)) = tokens.split_last() else {
+        return !whole.is_empty();
+    };
+    tokens.len() < whole.len()
+        && whole.starts_with(before)
+        && whole[before.len()].starts_with(last.as_str())
 }
 
 /// A file that may be absent.

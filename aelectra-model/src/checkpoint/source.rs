@@ -139,9 +139,9 @@ impl TensorSource {
     fn add_file(&mut self, path: &Path) -> Result<()> {
         let file = File::open(path).map_err(ModelError::io("open", path))?;
         // SAFETY: the map is only read, and every offset into it comes from `Metadata`, which
-        // checks them against the length of the map. A file truncated by another process while
-        // mapped would raise SIGBUS; model files are written under another name and renamed, by
-        // this crate and by the hub's clients, never in place.
+        // checks them against the length of the map. What cannot be ensured is that no other program
+        // writes to the file, or truncates it (SIGBUS), while it is mapped: this crate and the hub's
+        // clients write under another name and rename, and others are asked to in the guide.
         let map = unsafe { Mmap::map(&file) }.map_err(ModelError::io("map", path))?;
         let damaged = |message: String| {
             ModelError::format(path, message)

@@ -1,22 +1,104 @@
-//! Where a model may be written: not over something else.
+//! Where a model may be written: not over something else, and so that nobody finds half of it.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
+use aelectra_data::files::{if_there, remove_unfinished, sync_directory_of, unfinished};
+use aelectra_data::lock::Lock;
 use aelectra_data::run::RunDir;
 use aelectra_model::ElectraConfig;
 use aelectra_model::checkpoint::ModelDir;
 
 use crate::error::{Result, TrainError};
 
-/// Refuses a directory that has something else than a model, or that is the model of a run.
+/// Where the new files are written before the old ones go.
+const NEW: &str = ".new-model";
+/// Without it there is no model.
+const CONFIG: &str = "config.json";
+
+/// A directory that is being written. Whoever reads it, also after a crash or on a full disk, finds the old model, the new one or
+/// none, and never weights of one with words of the other.
+pub(super) struct Place {
+    out: PathBuf,
+    new: PathBuf,
+    _lock: Lock,
+}
+
+impl Place {
+    /// Keeps others out of `out`, which is made if it is not there.
+    ///
+    /// # Errors
+    /// When another process writes there, or `out` holds something else than a model.
+    pub(super) fn take(out: &Path) -> Result<Self> {
+        let lock = Lock::of_directory(out, "aelectra export")?;
+        // It may have become something else since it was looked at.
+        refuse_other_files(out)?;
+        remove_unfinished(out);
+        let new = out.join(NEW);
+        if_there(fs::remove_dir_all(&new)).map_err(TrainError::io("remove", &new))?;
+        Ok(Self {
+            out: out.to_path_buf(),
+            new,
+            _lock: lock,
+        })
+    }
+
+    /// Where to write the files.
+    pub(super) fn new_files(&self) -> &Path {
+        &self.new
+    }
+
+    /// Puts what was written in place of what was there: first there is no model, and with the last file the new one.
+    ///
+    /// # Errors
+    /// When a file cannot be moved or removed.
+    pub(super) fn put(self) -> Result<()> {
+        let list = fs::read_dir(&self.new).map_err(TrainError::io("list", &self.new))?;
+        let mut names: Vec<_> = list.flatten().map(|entry| entry.file_name()).collect();
+        names.sort_unstable_by_key(|name| name == CONFIG);
+        for name in &names {
+            let (from, to) = (self.new.join(name), self.out.join(name));
+            if let Ok(old) = fs::metadata(&to) {
+                fs::set_permissions(&from, old.permissions())
+                    .map_err(TrainError::io("set permissions of", &from))?;
+            }
+        }
+        let config = self.out.join(CONFIG);
+        if_there(fs::remove_file(&config)).map_err(TrainError::io("remove", &config))?;
+        for name in &names {
+            let to = self.out.join(name);
+            fs::rename(self.new.join(name), &to).map_err(TrainError::io("write", &to))?;
+        }
+        sync_directory_of(&config).map_err(TrainError::io("write", &config))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // What cannot be removed is removed by the next export.
+        let _ = fs::remove_dir_all(&self.new);
+    }
+}
+
+/// Refuses a directory that has something else than a model, or that is the model of a run. What an export that was killed left is
+/// no such thing.
 pub(super) fn refuse_other_files(out: &Path) -> Result<()> {
-    let mut entries = std::fs::read_dir(out).into_iter().flatten();
-    let has = |name: &str| out.join(name).is_file();
+    let entries = fs::read_dir(out).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let names: Vec<String> = names.collect();
+    let has = |name: &str| names.iter().any(|there| there == name);
+    let is_left =
+        |name: &String| name == NEW || Lock::is_file_name(name) || unfinished(name).is_some();
+    let other = names.iter().find(|name| !is_left(name));
+    let was_replaced = has(NEW) && !has(CONFIG);
     // A run's directory has a configuration too.
-    if entries.next().is_some() && (!has("config.json") || has("events.jsonl")) {
+    if let Some(other) = other
+        && (!(out.join(CONFIG).is_file() || was_replaced) || has("events.jsonl"))
+    {
         return Err(TrainError::config(format!(
-            "`{}` holds other files than a model's",
-            out.display()
+            "`{}` holds other files than a model's, such as `{}`",
+            out.display(),
+            other.escape_debug()
         ))
         .with_hint("give a directory of its own"));
     }
@@ -63,4 +145,81 @@ pub(super) fn refuse_other_model(
         TrainError::config(format!("`{}` holds {problem}", out.display()))
             .with_hint("give a directory of its own"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(dir: &Path) -> Vec<(String, String)> {
+        let mut files: Vec<_> = fs::read_dir(dir)
+            .expect("lists")
+            .map(|entry| entry.expect("an entry"))
+            .map(|entry| {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                (name, fs::read_to_string(entry.path()).expect("reads"))
+            })
+            .collect();
+        files.sort();
+        files
+    }
+
+    fn write(dir: &Path, of: &str) {
+        fs::create_dir_all(dir).expect("makes");
+        for name in ["config.json", "model.safetensors", "vocab.txt"] {
+            fs::write(dir.join(name), of).expect("writes");
+        }
+    }
+
+    #[test]
+    fn a_model_is_replaced_whole_or_stays() {
+        let root = tempfile::tempdir().expect("a directory");
+        let out = root.path().join("model");
+        write(&out, "old");
+        let old = files(&out);
+        // Given up: something went wrong after some of it was written.
+        let place = Place::take(&out).expect("a model is there");
+        fs::create_dir(place.new_files()).expect("makes");
+        fs::write(place.new_files().join("vocab.txt"), "new").expect("writes");
+        assert!(Place::take(&out).is_err(), "two at a time");
+        drop(place);
+        assert_eq!(files(&out), old);
+
+        let place = Place::take(&out).expect("a model is there");
+        write(place.new_files(), "new");
+        place.put().expect("moves");
+        let new = files(&out);
+        assert_eq!(new.len(), 3);
+        assert!(new.iter().all(|(_, of)| of == "new"), "{new:?}");
+    }
+
+    #[test]
+    fn what_a_killed_export_left_is_gone_after_the_next() {
+        let root = tempfile::tempdir().expect("a directory");
+        let out = root.path().join("model");
+        // Killed before anything was in place, and after the old configuration had gone.
+        for there in [&[][..], &["model.safetensors", "vocab.txt"]] {
+            write(&out.join(NEW), "half");
+            for name in there {
+                fs::write(out.join(name), "old").expect("writes");
+            }
+            fs::write(out.join(".model.safetensors.4711.partial"), "half").expect("writes");
+            let place = Place::take(&out).expect("it is a model's");
+            write(place.new_files(), "new");
+            place.put().expect("moves");
+            assert_eq!(files(&out).len(), 3);
+            fs::remove_dir_all(&out).expect("removes");
+        }
+        write(&out, "somebody's");
+        fs::remove_file(out.join("config.json")).expect("removes");
+        let error = Place::take(&out)
+            .map(drop)
+            .expect_err("no model")
+            .to_string();
+        assert!(
+            error.contains("model.safetensors") || error.contains("vocab.txt"),
+            "{error}"
+        );
+        assert_eq!(files(&out).len(), 2, "nothing was touched");
+    }
 }

@@ -10,7 +10,7 @@ use aelectra_model::{ElectraConfig, ModelType, parameters};
 use burn::module::Module;
 use burn::tensor::Device;
 
-use super::place::{refuse_other_files, refuse_other_model};
+use super::place::{Place, refuse_other_files, refuse_other_model};
 use super::rescale::{at_scale, check_factor, fact, only_discriminators};
 use super::{ModelCard, Part, finish, pretraining_card, save_network};
 use crate::error::{Result, TrainError};
@@ -134,18 +134,21 @@ pub fn export_checkpoint(
     card.licence.clone_from(&options.licence);
     card.facts.extend(fact(options.rescale));
     let (tokenizer, warnings) = settled(tokenizer, options.keep_accents)?;
+    let place = Place::take(out)?;
     refuse_other_model(out, part.architecture(), &config)?;
+    let new = place.new_files();
     let start = state.config.model.attention_start;
     let parameters = match part {
         Part::Discriminator => {
             let (model, config) = at_scale(options.rescale, model.discriminator_model(), config)?;
-            save_network(out, part, &model, &config, &tokenizer, &card, start)?
+            save_network(new, part, &model, &config, &tokenizer, &card, start)?
         }
         Part::Generator => {
             let model = model.generator_model();
-            save_network(out, part, &model, &config, &tokenizer, &card, start)?
+            save_network(new, part, &model, &config, &tokenizer, &card, start)?
         }
     };
+    place.put()?;
     Ok(Exported {
         parameters,
         architecture: part.architecture(),
@@ -190,19 +193,21 @@ pub fn export_model(
         .with_hint("give the one that the model was made with: --tokenizer DIR"));
     }
     let (tokenizer, warnings) = settled(tokenizer, options.keep_accents)?;
+    let place = Place::take(out)?;
     refuse_other_model(out, architecture, &dir.config)?;
+    let new = place.new_files();
     let config = &dir.config;
     let parameters = match head {
-        Head::None => save(out, config, architecture, &dir.encoder(device)?.0)?,
+        Head::None => save(new, config, architecture, &dir.encoder(device)?.0)?,
         Head::PreTraining => {
             let model = dir.for_pretraining(device)?.0;
             let (model, config) = at_scale(options.rescale, model, config.clone())?;
-            save(out, &config, architecture, &model)?
+            save(new, &config, architecture, &model)?
         }
-        Head::MaskedLm => save(out, config, architecture, &dir.for_masked_lm(device)?.0)?,
+        Head::MaskedLm => save(new, config, architecture, &dir.for_masked_lm(device)?.0)?,
         Head::TokenClassification => {
             let model = dir.for_token_classification(device)?.0;
-            save(out, config, architecture, &model)?
+            save(new, config, architecture, &model)?
         }
     };
     let family = match config.model_type {
@@ -218,13 +223,14 @@ pub fn export_model(
         facts: fact(options.rescale).into_iter().collect(),
         ..ModelCard::default()
     };
-    finish(out, &tokenizer, &card, "")?;
+    finish(new, &tokenizer, &card, "")?;
     // What is written about a model elsewhere knows more than this program does.
     let written = from.join("README.md");
     if options.licence.is_none() && options.rescale.is_none() && written.is_file() {
-        let target = out.join("README.md");
+        let target = new.join("README.md");
         std::fs::copy(&written, &target).map_err(TrainError::io("copy", &written))?;
     }
+    place.put()?;
     Ok(Exported {
         parameters,
         architecture,

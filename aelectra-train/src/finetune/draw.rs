@@ -10,7 +10,7 @@ use crate::finetune::data::Data;
 
 /// An epoch over few sentences goes over them until it has seen so many, so that few sentences do not
 /// also mean few steps.
-const SEEN_IN_AN_EPOCH: usize = 1000;
+pub(super) const SEEN_IN_AN_EPOCH: usize = 1000;
 
 /// What one seed works with.
 #[derive(Debug)]

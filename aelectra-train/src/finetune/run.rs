@@ -83,6 +83,9 @@ impl Session {
         let mut notes = Vec::new();
         let splits = Splits::read(&job, &mut notes)?;
         notes.extend(splits.fit(&mut job.config));
+        if job.train_sentences.is_empty() {
+            notes.extend(splits.few_note(&job.config));
+        }
         let labels = splits.labels(&job.config, &mut notes);
         let devices = open_devices(&job)?;
         let path = hub::resolve(&job.model, &job.hub)?;

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use aelectra_data::ner::{LabelSet, Mode, NerSentence, Resampling, TagDecoder, labels_for};
+use aelectra_data::ner::{
+    LabelMap, LabelSet, Mode, NerSentence, Resampling, TagDecoder, labels_for,
+};
 use aelectra_data::run::{ClassScore, Confusion, NerEvalEvent, RunEvent};
 use aelectra_model::{ElectraForTokenClassification, Precision};
 use burn::module::Module;
@@ -71,7 +73,13 @@ pub(super) fn measure(
     let started = Instant::now();
     // On dev it would be worked out after every epoch, and nobody reads it.
     let resampling = (split == "test").then(Resampling::default);
-    let found = evaluate(tagger, sentences, Mode::Default, resampling)?;
+    let found = evaluate(
+        tagger,
+        sentences,
+        &LabelMap::default(),
+        Mode::Default,
+        resampling,
+    )?;
     let report = &found.evaluation.report;
     let classes: BTreeMap<String, ClassScore> = report
         .classes

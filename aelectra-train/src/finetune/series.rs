@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use aelectra_data::files::replace_file;
 use aelectra_data::ner::Summary;
 use aelectra_data::run::RunDir;
+use aelectra_model::Precision;
 use serde::{Deserialize, Serialize};
 
 use crate::config::finetune::FinetuneConfig;
@@ -19,6 +20,7 @@ use crate::finetune::side_by_side::side_by_side;
 use crate::finetune::single::{SeedResult, train_seed};
 use crate::finetune::trials::Trials;
 use crate::finetune::{Data, Encoder};
+use crate::ner::Tagger;
 
 /// All seeds of one model.
 #[derive(Debug)]
@@ -83,7 +85,8 @@ pub fn run_series(
         .map(|offset| read_result(&result_path(&folder, config.seed + offset)))
         .collect();
     let known_rate = done.iter().flatten().next().map(|one| one.learning_rate);
-    if options.save_model && !model_dir.join("config.json").is_file() {
+    let has_some = done.iter().any(Option::is_some);
+    if options.save_model && has_some && !is_whole(&model_dir, options) {
         again(&mut done, options);
     }
     say_what_is_cut(encoder, data, config, options);
@@ -190,13 +193,22 @@ fn say_what_is_cut(
     }
 }
 
+/// Whether the model can be loaded, words and weights.
+fn is_whole(model: &Path, options: &SeriesOptions<'_>) -> bool {
+    let device = options.devices.first().cloned();
+    let device = device.unwrap_or_default();
+    Tagger::load(model, &device, Precision::F32).is_ok()
+}
+
 /// The best seed is trained once more where its model is gone.
 fn again(done: &mut [Option<SeedResult>], options: &SeriesOptions<'_>) {
     let Some(best) = best_of(done.iter().flatten()).map(|best| best.seed) else {
         return;
     };
     options.bus.warn(
-        format!("the model of seed {best}, the best so far, is gone: it is trained again"),
+        format!(
+            "the model of seed {best}, the best so far, is gone or damaged: it is trained again"
+        ),
         None,
     );
     for result in done {

@@ -6,6 +6,7 @@ use aelectra_data::ner::{LabelMap, LabelSet, NerDataset, ReadOptions, overlap_no
 
 use crate::config::finetune::FinetuneConfig;
 use crate::error::{Result, TrainError};
+use crate::finetune::draw::SEEN_IN_AN_EPOCH;
 use crate::finetune::job::Job;
 
 /// The sentences of each part, as they were read; those of a part without a file are none.
@@ -102,6 +103,19 @@ impl Splits {
             ));
         }
         notes
+    }
+
+    /// What to say of training data of which an epoch is few steps.
+    pub(super) fn few_note(&self, config: &FinetuneConfig) -> Option<String> {
+        let there = self.train.sentences.len();
+        let are_few = config.sentences.is_none() && 2 * there <= SEEN_IN_AN_EPOCH;
+        are_few.then(|| {
+            format!(
+                "{there} training sentences are few steps an epoch; `--set sentences={there}` goes over them {} times in each, as \
+                 `--train-sentences` does",
+                SEEN_IN_AN_EPOCH.div_ceil(there.max(1))
+            )
+        })
     }
 
     /// The classes of the training data, or those of the original.

@@ -1,9 +1,10 @@
 //! How well a tagger finds the entities of labelled sentences.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use aelectra_data::ner::{
-    Alignment, Decoded, Evaluation, Mode, NerSentence, Resampling, piece_f1_original,
+    Alignment, Decoded, Evaluation, LabelMap, Mode, NerSentence, Resampling, piece_f1_original,
 };
 use serde::Serialize;
 
@@ -30,7 +31,7 @@ const SENTENCES_AT_ONCE: usize = 4096;
 
 /// Tags sentences and scores the result against their own tags; with `resampling` also the interval
 /// of micro F1. The piece-level F1 of the original is there for models whose word pieces were all
-/// labelled in training.
+/// labelled in training. What the tagger finds is renamed by `names` before it is scored.
 ///
 /// # Errors
 /// When a sentence cannot be cut into windows, its tags have no meaning in the mode, or an interval
@@ -38,19 +39,24 @@ const SENTENCES_AT_ONCE: usize = 4096;
 pub fn evaluate(
     tagger: &Tagger,
     sentences: &[NerSentence],
+    names: &LabelMap,
     mode: Mode,
     resampling: Option<Resampling>,
 ) -> Result<TaggerEvaluation> {
     let started = Instant::now();
     let by_piece = tagger.settings.alignment == Alignment::AllPieces;
     let mut tags: Vec<Vec<String>> = Vec::with_capacity(sentences.len());
+    let renamed = |tag: &str| names.apply(tag);
+    let all = tagger.tags().labels().iter();
+    let pairs = all.map(|tag| (tag.as_str(), renamed(tag)));
+    let renamed: BTreeMap<&str, String> = pairs.collect();
     let mut pieces: Vec<(&str, &str)> = Vec::new();
     for block in sentences.chunks(SENTENCES_AT_ONCE) {
         let windows = tagger.windows(block.iter().map(|s| s.tokens.as_slice()))?;
         let scores = tagger.predict(&windows);
         let found = tagger.decode(&windows, &scores)?;
         tags.extend(found.into_iter().map(|words| {
-            let tag = |word: Decoded| tagger.tags().label(word.tag).to_owned();
+            let tag = |word: Decoded| renamed[tagger.tags().label(word.tag)].clone();
             words.into_iter().map(tag).collect()
         }));
         if by_piece {
@@ -60,7 +66,7 @@ pub fn evaluate(
             pieces.extend(words.flat_map(|(tag, place)| {
                 (place.start..place.end).map(|position| {
                     let piece = tagger.decoder.tag_alone(scores.at(place.window, position));
-                    (tag.as_str(), piece)
+                    (tag.as_str(), renamed[piece].as_str())
                 })
             }));
         }

@@ -1,7 +1,7 @@
 //! How much a tagger loses on text as it is in the wild.
 
 use aelectra_data::ner::{
-    Interval, Mode, NerSentence, Perturbation, Resampling, bootstrap, perturb,
+    Interval, LabelMap, Mode, NerSentence, Perturbation, Resampling, bootstrap, perturb,
 };
 use serde::Serialize;
 
@@ -34,22 +34,23 @@ pub struct RobustnessRow {
 }
 
 /// Evaluates a tagger on the sentences and on every [`Perturbation`] of them. `seed` draws typing
-/// errors and names; `progress` is told each row as it is measured.
+/// errors and names; `names` renames what is found; `progress` is told each row as it is measured.
 ///
 /// # Errors
 /// As [`evaluate`], or when there is no sentence.
 pub fn robustness(
     tagger: &Tagger,
     sentences: &[NerSentence],
+    names: &LabelMap,
     mode: Mode,
     seed: u64,
     mut progress: impl FnMut(&RobustnessRow),
 ) -> Result<RobustnessReport> {
-    let (f1, interval) = measure(tagger, sentences, mode)?;
+    let (f1, interval) = measure(tagger, sentences, names, mode)?;
     let mut perturbations = Vec::with_capacity(Perturbation::ALL.len());
     for perturbation in Perturbation::ALL {
         let changed = perturb(sentences, perturbation, seed)?;
-        let (changed_f1, interval) = measure(tagger, &changed, mode)?;
+        let (changed_f1, interval) = measure(tagger, &changed, names, mode)?;
         let row = RobustnessRow {
             name: perturbation.name(),
             f1: changed_f1,
@@ -67,8 +68,13 @@ pub fn robustness(
 }
 
 /// Micro F1 and its interval.
-fn measure(tagger: &Tagger, sentences: &[NerSentence], mode: Mode) -> Result<(f64, Interval)> {
-    let found = evaluate(tagger, sentences, mode, None)?;
+fn measure(
+    tagger: &Tagger,
+    sentences: &[NerSentence],
+    names: &LabelMap,
+    mode: Mode,
+) -> Result<(f64, Interval)> {
+    let found = evaluate(tagger, sentences, names, mode, None)?;
     let gold: Vec<Vec<String>> = sentences.iter().map(|s| s.tags.clone()).collect();
     let interval = bootstrap(&gold, &[found.tags], mode, Resampling::default())?;
     Ok((found.evaluation.report.micro.f1, interval))

@@ -22,8 +22,7 @@ pub(super) fn flattened(fields: &Map<String, Value>) -> Option<Map<String, Value
             strings.next().is_none().then_some(only)?
         }
     };
-    let counts = |annotation: &&Value| annotation["was_cancelled"] != Value::Bool(true);
-    let Some(annotation) = annotations.iter().find(counts) else {
+    let Some(annotation) = annotations.iter().find(|one| is_kept(one)) else {
         let mut record = record(text, Vec::new());
         record.insert("answer".to_owned(), json!("reject"));
         return Some(record);
@@ -31,6 +30,17 @@ pub(super) fn flattened(fields: &Map<String, Value>) -> Option<Map<String, Value
     let results = annotation.get("result")?.as_array()?;
     let values = results.iter().filter_map(|result| result.get("value"));
     Some(record(text, values.collect()))
+}
+
+/// How many annotations of a task count.
+pub(super) fn annotations(fields: &Map<String, Value>) -> usize {
+    let annotations = fields.get("annotations").and_then(Value::as_array);
+    let count = |list: &Vec<Value>| list.iter().filter(|one| is_kept(one)).count();
+    annotations.map_or(0, count)
+}
+
+fn is_kept(annotation: &Value) -> bool {
+    annotation["was_cancelled"] != Value::Bool(true)
 }
 
 /// A task of `JSON-MIN`.

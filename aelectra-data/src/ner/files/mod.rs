@@ -3,6 +3,7 @@
 mod bytes;
 mod columns;
 mod conllu;
+mod counting;
 pub mod dane;
 #[cfg(feature = "hub")]
 pub mod dane_download;

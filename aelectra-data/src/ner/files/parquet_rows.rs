@@ -12,7 +12,7 @@ pub(super) fn is_parquet(bytes: &[u8]) -> bool {
 }
 
 #[cfg(not(feature = "parquet"))]
-pub(super) fn read(path: &Path, _: Vec<u8>, _: &mut Faults<'_>) -> Result<RawFile> {
+pub(super) fn read(path: &Path, _: Vec<u8>, _: bool, _: &mut Faults<'_>) -> Result<RawFile> {
     Err(
         DataError::parse(path, 0, "a file that this build reads", "Parquet")
             .with_hint("build with the feature `parquet`, or write the data set as JSON Lines"),
@@ -39,23 +39,24 @@ mod with_parquet {
     pub(in crate::ner) fn read(
         path: &Path,
         bytes: Vec<u8>,
+        whole: bool,
         faults: &mut Faults<'_>,
     ) -> Result<RawFile> {
-        caught(path, || rows(path, bytes, faults))
+        caught(path, || rows(path, bytes, whole, faults))
     }
 
-    fn rows(path: &Path, bytes: Vec<u8>, faults: &mut Faults<'_>) -> Result<RawFile> {
+    fn rows(path: &Path, bytes: Vec<u8>, whole: bool, faults: &mut Faults<'_>) -> Result<RawFile> {
         let damaged = |error: ParquetError| {
             DataError::corrupt(path, error.to_string())
                 .with_hint("is the file complete? fetch or write it again")
         };
         let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(damaged)?;
         let names = names(reader.metadata().file_metadata());
-        let mut records = Records::default();
+        let mut records = Records::new(whole);
         for (number, row) in (1..).zip(reader.get_row_iter(None).map_err(damaged)?) {
             records.add(number, &object(&row.map_err(damaged)?), faults);
         }
-        let mut file = records.finish();
+        let mut file = records.finish(faults);
         file.names = names;
         Ok(file)
     }

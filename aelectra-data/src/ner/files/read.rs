@@ -43,6 +43,11 @@ pub struct ReadOptions {
     pub label_map: LabelMap,
     /// Names of tags that are numbers, in order.
     pub label_names: Option<Vec<String>>,
+    /// Classes that a rename may be meant for besides those of the file: a model's.
+    pub other_classes: Vec<String>,
+    /// Whether a record with a text is one sentence. Two files of the same text then have the same sentences, whatever their
+    /// entities are; otherwise no sentence ends inside an entity.
+    pub whole_records: bool,
 }
 
 /// Reads a file of labelled sentences, also compressed (gzip, Zstandard, bzip2, xz).
@@ -111,7 +116,7 @@ pub(super) fn read_file(
     if parquet_rows::is_parquet(&bytes) {
         refuse_column(path, options.column, "Parquet")?;
         let mut faults = Faults::of(path);
-        let file = parquet_rows::read(path, bytes, &mut faults)?;
+        let file = parquet_rows::read(path, bytes, options.whole_records, &mut faults)?;
         return settle(path, file, options, meaning, faults);
     }
     read_text(path, decode(path, &bytes)?, options, meaning)
@@ -133,7 +138,7 @@ fn read_text(
         NerFormat::Columns => columns::read(path, &lines, options.column, meaning, &mut faults)?,
         NerFormat::Jsonl => {
             refuse_column(path, options.column, "JSON")?;
-            records::read_json(text, &mut faults)
+            records::read_json(text, options.whole_records, &mut faults)
         }
     };
     settle(path, file, options, meaning, faults)
@@ -212,7 +217,8 @@ fn settle(
         }
     }
     let tags = file.sentences.iter().flat_map(|sentence| &sentence.tags);
-    dataset.notes.extend(options.label_map.unused_note(tags));
+    let note = options.label_map.unused_note(tags, &options.other_classes);
+    dataset.notes.extend(note);
     for raw in file.sentences {
         let line = raw.lines.first().copied().unwrap_or(0);
         let is_literal = scheme.is_some() || meaning == Meaning::AsWritten(Mode::Strict);

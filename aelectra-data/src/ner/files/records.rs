@@ -15,13 +15,13 @@ const TOKENS: [&str; 2] = ["tokens", "words"];
 /// What holds their tags; the first of them goes before all others.
 const TAGS: [&str; 4] = ["ner_tags", "tags", "labels", "ner"];
 
-/// Reads JSON Lines or an array of JSON objects.
-pub(super) fn read_json(text: &str, faults: &mut Faults<'_>) -> RawFile {
-    let mut records = Records::default();
+/// Reads JSON Lines or an array of JSON objects. With `whole`, a record with a text is one sentence.
+pub(super) fn read_json(text: &str, whole: bool, faults: &mut Faults<'_>) -> RawFile {
+    let mut records = Records::new(whole);
     json_values::for_each(text, faults, |line, value, faults| {
         records.add(line, &value, faults);
     });
-    records.finish()
+    records.finish(faults)
 }
 
 /// Turns records into sentences, one after the other.
@@ -30,9 +30,18 @@ pub(super) struct Records {
     file: RawFile,
     spans: SpanRecords,
     with_tags: usize,
+    /// Tasks with several annotations.
+    several: usize,
 }
 
 impl Records {
+    pub(super) fn new(whole: bool) -> Self {
+        Self {
+            spans: SpanRecords::new(whole),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn add(&mut self, line: usize, record: &Value, faults: &mut Faults<'_>) {
         let Some(fields) = record.as_object() else {
             let advice = "each record is an object `{\"tokens\": […], \"ner_tags\": […]}`";
@@ -40,6 +49,9 @@ impl Records {
             return;
         };
         let task = label_studio::flattened(fields);
+        if task.is_some() && label_studio::annotations(fields) > 1 {
+            self.several += 1;
+        }
         let fields = task.as_ref().unwrap_or(fields);
         match tag_list(fields) {
             Tags::In(tags) => {
@@ -70,15 +82,22 @@ impl Records {
         }
     }
 
-    pub(super) fn finish(self) -> RawFile {
+    pub(super) fn finish(self, faults: &mut Faults<'_>) -> RawFile {
         let Self {
             mut file,
             spans,
             with_tags,
+            several,
         } = self;
+        spans.check_counting(faults);
         file.iob2 = with_tags == 0;
         file.skipped += spans.skipped();
         file.notes.extend(spans.notes());
+        if several > 0 {
+            file.notes.push(format!(
+                "{several} tasks have several annotations, of which the first that was not cancelled is read"
+            ));
+        }
         file
     }
 }

@@ -71,13 +71,19 @@ impl TagDecoder {
     /// | `O`, `X` | neighbours of one class are one entity |
     /// | `[CLS]`, `[SEP]`, `<pad>` and the like | no word has it: `O` |
     ///
-    /// `_` may stand for `-` after a prefix, and `0` for `O` where there is none.
+    /// `_` may stand for `-` after a prefix, and `0` for `O` where there is none. Where all classes are in small letters (`b-per`) or
+    /// have their letter behind (`PER-B`), they are read so, and that is noted.
     ///
     /// # Errors
     /// If no class is that of an entity, as with the names `LABEL_0`, `LABEL_1` of a model that was
     /// never given any.
     pub fn new<S: AsRef<str>>(labels: &[S]) -> Result<Self> {
-        let labels: Vec<&str> = labels.iter().map(AsRef::as_ref).collect();
+        let given: Vec<&str> = labels.iter().map(AsRef::as_ref).collect();
+        let turned = in_other_letters(&given);
+        let is_turned = turned.is_some();
+        let labels =
+            turned.unwrap_or_else(|| given.iter().map(|&label| label.to_owned()).collect());
+        let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
         let none = ["O", "o", "0"].into_iter().find(|o| labels.contains(o));
         let prefixed = labels.iter().any(|label| split(label).is_some());
         let named = |label: &&str| Some(*label) != none && !is_special(label) && !is_number(label);
@@ -110,6 +116,18 @@ impl TagDecoder {
             })
             .collect();
         let mut notes = Vec::new();
+        if is_turned {
+            let first = given
+                .iter()
+                .zip(&labels)
+                .find(|(given, label)| given != label);
+            let first = first.map_or(String::new(), |(given, label)| {
+                format!("`{given}` as `{label}`")
+            });
+            notes.push(format!(
+                "the model's classes are read in the usual letters, {first}"
+            ));
+        }
         if !bare.is_empty() {
             let names = bare.join(", ");
             notes.push(format!(
@@ -152,7 +170,7 @@ impl TagDecoder {
             .map(|&role| follows(role, Role::Outside))
             .collect();
         Ok(Self {
-            classes: labels.iter().map(|&label| label.to_owned()).collect(),
+            classes: given.iter().map(|&label| label.to_owned()).collect(),
             before,
             starts,
             ends,
@@ -364,6 +382,44 @@ fn split(label: &str) -> Option<(char, &str)> {
     (!class.is_empty()).then_some((prefix, class))
 }
 
+/// The classes as IOB2 writes them, where all of them are in one of two other ways: in small letters (`b-per`), or with the letter
+/// behind (`PER-B`). `None` where they are not, as where a class of its own is called `B-movie` among bare ones.
+fn in_other_letters(labels: &[&str]) -> Option<Vec<String>> {
+    if labels.iter().any(|label| split(label).is_some()) {
+        return None;
+    }
+    let small = |label: &str| {
+        let first = label.chars().next()?.to_ascii_uppercase();
+        let turned = format!("{first}{}", &label[first.len_utf8()..]);
+        split(&turned).is_some().then_some(turned)
+    };
+    let behind = |label: &str| {
+        let (class, letter) = label.rsplit_once(['-', '_'])?;
+        let turned = format!("{}-{class}", letter.to_ascii_uppercase());
+        (letter.len() == 1 && split(&turned).is_some()).then_some(turned)
+    };
+    let is_outside = |label: &str| matches!(label, "O" | "o" | "0") || is_special(label);
+    let all = |turn: &dyn Fn(&str) -> Option<String>| -> Option<Vec<String>> {
+        let turned = labels.iter().map(|&label| match is_outside(label) {
+            true => Some(label.to_owned()),
+            false => turn(label),
+        });
+        let turned: Vec<String> = turned.collect::<Option<_>>()?;
+        // One letter alone would be no scheme.
+        let has_both = turned
+            .iter()
+            .filter_map(|label| split(label))
+            .any(|(letter, class)| {
+                letter == 'B'
+                    && turned
+                        .iter()
+                        .any(|other| split(other) == Some(('I', class)))
+            });
+        has_both.then_some(turned)
+    };
+    all(&small).or_else(|| all(&behind))
+}
+
 /// A class of `[CLS]`, `<pad>` and the like.
 fn is_special(label: &str) -> bool {
     label.starts_with(['[', '<'])
@@ -460,6 +516,30 @@ mod tests {
         let expected = ["O", "B-PER", "I-PER", "I-PER", "B-PER"].map(str::to_owned);
         assert_eq!([0, 1, 2, 3, 4].map(|best| tag(&bioes, best)), expected);
         assert_eq!(tag(&["O", "PER"], 1), "B-PER");
+    }
+
+    #[test]
+    fn small_letters_and_letters_behind_are_iob2_too() {
+        assert_eq!(
+            sure("O b-per i-per", "b-per i-per O i-per"),
+            "B-per I-per O B-per"
+        );
+        assert_eq!(
+            sure("PER-B PER-I O", "PER-B PER-I PER-B"),
+            "B-PER I-PER B-PER"
+        );
+        assert_eq!(sure("o PER_b PER_i", "o PER_b PER_i"), "O B-PER I-PER");
+        let notes = |labels| decoder(labels).notes().join("\n");
+        assert!(notes("O b-per i-per").contains("`b-per` as `B-per`"));
+        // Neither scheme: each is a class.
+        assert!(notes("O b-per artist").contains("have no B- or I-"));
+        assert!(notes("O hepatitis-B x-I").contains("have no B- or I-"));
+        assert!(notes("O B-PER I-PER").is_empty());
+        assert_eq!(
+            decoder("O b-per i-per").classes()[1],
+            "b-per",
+            "as the model names them"
+        );
     }
 
     #[test]

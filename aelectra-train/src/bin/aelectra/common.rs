@@ -99,7 +99,7 @@ pub(crate) struct NerReadArgs {
     /// Names of tags that are numbers, in order, e.g. O,B-PER,I-PER.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub label_names: Vec<String>,
-    /// Replace a class in all data, e.g. MISC=O; repeatable.
+    /// Replace a class in all data and in what a model finds, e.g. MISC=O; repeatable.
     #[arg(long, value_name = "A=B")]
     pub map_label: Vec<String>,
 }
@@ -122,6 +122,8 @@ impl NerReadArgs {
             scheme: self.scheme,
             label_map: LabelMap::parse(&rules)?,
             label_names: (!self.label_names.is_empty()).then(|| self.label_names.clone()),
+            other_classes: Vec::new(),
+            whole_records: false,
         })
     }
 }
@@ -141,10 +143,21 @@ pub(crate) fn read_for(
     path: &Path,
     options: &ReadOptions,
 ) -> anyhow::Result<NerDataset> {
-    let data = read_labelled(path, options)?;
-    let unseen = tagger.tags().unseen_note(&data, "the model has");
+    let options = ReadOptions {
+        other_classes: tagger
+            .tags()
+            .classes()
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
+        ..options.clone()
+    };
+    let data = read_labelled(path, &options)?;
+    let names = tagger.tags().renamed(&options.label_map);
+    let unseen = names.unseen_note(&data, "the model has");
+    let absent = names.absent_note(&data);
     let unknown = data.unknown_pieces(&tagger.tokenizer).warning();
-    for note in unseen.into_iter().chain(unknown) {
+    for note in unseen.into_iter().chain(absent).chain(unknown) {
         output::note(&format!("note: {note}"));
     }
     Ok(data)

@@ -58,6 +58,7 @@ fn main() -> ExitCode {
     keep_freed_memory();
     keep_caught_panics_quiet();
     signals::end_as_process_one();
+    signals::files_too_large_are_errors();
     let cli = Cli::parse();
     // Burn panics where a device fails or has no memory left; the hook has told of it then.
     let done = catch_unwind(AssertUnwindSafe(|| run(cli))).unwrap_or_else(|_| {

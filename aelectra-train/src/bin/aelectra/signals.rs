@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use aelectra_train::stop::StopFlag;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 /// Programs that start others pass signals on that these have had already: what comes so soon after the first is the same
@@ -33,6 +33,13 @@ pub(crate) fn end_as_process_one() {
         // Where it fails, it is as without.
         let _ = signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, condition);
     }
+}
+
+/// Lets a write beyond a limit for files (`ulimit -f`) fail as one to a full disk does, and be told, instead of ending the process
+/// with half a file.
+pub(crate) fn files_too_large_are_errors() {
+    // Where it fails, it is as without.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
 }
 
 /// A flag that these signals set.

@@ -5,11 +5,12 @@ mod done;
 mod group;
 mod made;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use aelectra_data::corpus::Progress;
-use aelectra_data::files::sha256;
+use aelectra_data::files::{remove_unfinished, sha256};
 use aelectra_data::lock::Lock;
 use aelectra_model::checkpoint::ModelDir;
 use serde::Serialize;
@@ -105,6 +106,10 @@ impl FileTagger<'_> {
         let outputs: Vec<PathBuf> = files.iter().map(|it| self.output_of(root, it)).collect();
         self.refuse_others_files(&outputs)?;
         Made::claim(self)?;
+        remove_unfinished(self.out);
+        let parents = outputs.iter().filter_map(|output| output.parent());
+        let parents: BTreeSet<&Path> = parents.collect();
+        parents.into_iter().for_each(remove_unfinished);
         let mut done = Done::read(self.out)?;
         self.refuse_other_origins(&done, files, &outputs)?;
         let mut report = FilesTagged {

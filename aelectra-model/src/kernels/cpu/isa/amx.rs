@@ -8,6 +8,7 @@
 #![cfg(target_arch = "x86_64")]
 
 use std::arch::asm;
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::LazyLock;
 
@@ -202,7 +203,13 @@ macro_rules! products {
 products!(brain_floats, f32, BrainFloats, "tdpbf16ps");
 products!(bytes, i32, Bytes, "tdpbusd");
 
-/// The format of this thread's tiles, until it is dropped; of this thread alone.
+thread_local! {
+    /// How many [`Configured`] this thread has: what is called back in the middle of a product may multiply too, and must not
+    /// take the tiles away from it.
+    static HOLDERS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The format of this thread's tiles, until the last is dropped; of this thread alone.
 struct Configured(PhantomData<*const ()>);
 
 impl Configured {
@@ -228,15 +235,19 @@ impl Configured {
         };
         // SAFETY: reads the 64 bytes of the format; the rest the caller vouches for.
         unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const FORMAT, options(nostack, readonly)) };
+        HOLDERS.set(HOLDERS.get() + 1);
         Self(PhantomData)
     }
 }
 
 impl Drop for Configured {
     fn drop(&mut self) {
-        // SAFETY: AMX is there, as whoever made this has vouched for. Tiles in use would slow down
-        // every switch of threads.
-        unsafe { asm!("tilerelease", options(nostack, nomem)) };
+        HOLDERS.set(HOLDERS.get() - 1);
+        if HOLDERS.get() == 0 {
+            // SAFETY: AMX is there, as whoever made this has vouched for. Tiles in use would slow down
+            // every switch of threads.
+            unsafe { asm!("tilerelease", options(nostack, nomem)) };
+        }
     }
 }
 

@@ -50,13 +50,16 @@ pub(in super::super) struct Left<'a> {
 impl Left<'_> {
     /// Lines that so many rows take.
     pub(in super::super) const fn lines(rows: usize, depth: usize) -> usize {
-        rows.next_multiple_of(STEP) * depth
+        // More than there can be never passes a comparison with what there is.
+        rows.div_ceil(STEP)
+            .saturating_mul(STEP)
+            .saturating_mul(depth)
     }
 }
 
 /// Lines that a block of the right side takes.
 pub(in super::super) const fn block_lines(depth: usize) -> usize {
-    depth * STEP * ACROSS
+    depth.saturating_mul(STEP * ACROSS)
 }
 
 /// That this machine multiplies brain floats, and how.
@@ -161,9 +164,8 @@ macro_rules! products {
                 each: impl FnMut(usize, &mut [[$sum; COLUMNS]]),
             ) {
                 let Left { lines, depth, rows } = left;
-                let needed = rows.div_ceil(STEP).checked_mul(STEP * depth);
                 assert!(
-                    needed.is_some_and(|needed| needed <= lines.len()),
+                    Left::lines(rows, depth) <= lines.len(),
                     "the left side is too short"
                 );
                 assert!(

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use aelectra_data::files::{can_be_written, write_named};
 use aelectra_data::ner::{
     ClassScore, EntityText, ErrorKind, ErrorTable, Evaluation, Interval, Mode, NerFormat,
-    NerSentence, Novelty, Resampling, error_table, novelty,
+    NerSentence, Novelty, Resampling, error_table, novelty, overlap_note,
 };
 use aelectra_train::ner::{TaggerEvaluation, evaluate};
 use clap::Args;
@@ -64,8 +64,21 @@ pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
     let train = (args.train.as_ref())
         .map(|train| read_labelled(train, &read))
         .transpose()?;
+    if let Some(train) = &train {
+        let parts = ("--data", &data.sentences[..]);
+        let overlap = overlap_note(parts, ("--train", &train.sentences));
+        overlap
+            .iter()
+            .for_each(|note| output::note(&format!("note: {note}")));
+    }
     let resampling = Some(Resampling::default());
-    let tagger = evaluate(&tagger, &data.sentences, args.mode, resampling)?;
+    let tagger = evaluate(
+        &tagger,
+        &data.sentences,
+        &read.label_map,
+        args.mode,
+        resampling,
+    )?;
     if let Some(path) = &args.predictions {
         write_named(path, columns(&data.sentences, &tagger.tags)?.as_bytes())?;
     }

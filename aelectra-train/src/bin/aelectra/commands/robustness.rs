@@ -35,12 +35,21 @@ pub(crate) struct RobustnessArgs {
 
 pub(crate) fn run(args: &RobustnessArgs, global: Global) -> anyhow::Result<u8> {
     let tagger = args.tagger.load(&args.model, global)?;
-    let data = read_for(&tagger, &args.data, &args.read.options(&[])?)?;
-    let report = robustness(&tagger, &data.sentences, args.mode, args.seed, |row| {
-        if !global.quiet {
-            output::note(&format!("{}: {:.2} %", row.name, 100.0 * row.f1));
-        }
-    })?;
+    let read = args.read.options(&[])?;
+    let data = read_for(&tagger, &args.data, &read)?;
+    let names = &read.label_map;
+    let report = robustness(
+        &tagger,
+        &data.sentences,
+        names,
+        args.mode,
+        args.seed,
+        |row| {
+            if !global.quiet {
+                output::note(&format!("{}: {:.2} %", row.name, 100.0 * row.f1));
+            }
+        },
+    )?;
     output::show(global, &report, || {
         let row = |name: &str, f1: f64, drop: f64, interval: Interval| {
             format!(

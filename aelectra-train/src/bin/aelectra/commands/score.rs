@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use aelectra_data::ner::{
-    ErrorTable, Evaluation, Interval, Mode, NerDataset, Resampling, Significance,
+    ErrorTable, Evaluation, Interval, Mode, NerDataset, ReadOptions, Resampling, Significance,
     check_same_tokens, paired_bootstrap, paired_randomization, read_tags,
 };
 use clap::Args;
@@ -60,7 +60,11 @@ struct Comparison {
 }
 
 pub(crate) fn run(args: &ScoreArgs, global: Global) -> anyhow::Result<u8> {
-    let read = args.read.options(&[])?;
+    // Sentences are those of the text, not of what one of the files finds in it.
+    let read = ReadOptions {
+        whole_records: true,
+        ..args.read.options(&[])?
+    };
     let mut other = read.clone();
     other.column = args.predicted_column.or(read.column);
     let tags_of = |path: &Path, read| -> anyhow::Result<NerDataset> {
