@@ -37,8 +37,11 @@ fn write_beside(path: &Path, content: &[u8]) -> Result<()> {
 
 /// Gives a new file the group and the permissions of the one that it will replace. Without the group its permissions would
 /// be somebody else's.
+///
+/// # Errors
+/// When nothing can be known of the new file.
 #[cfg(unix)]
-fn keep_access(file: &File, old: &fs::Metadata) -> io::Result<()> {
+pub fn keep_access(file: &File, old: &fs::Metadata) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
     let mut mode = old.permissions().mode();
     if file.metadata()?.gid() != old.gid() && fchown(file, None, Some(old.gid())).is_err() {
@@ -49,8 +52,12 @@ fn keep_access(file: &File, old: &fs::Metadata) -> io::Result<()> {
     Ok(())
 }
 
+/// There is nothing to keep.
+///
+/// # Errors
+/// None.
 #[cfg(not(unix))]
-fn keep_access(_: &File, _: &fs::Metadata) -> io::Result<()> {
+pub fn keep_access(_: &File, _: &fs::Metadata) -> io::Result<()> {
     Ok(())
 }
 

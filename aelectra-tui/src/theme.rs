@@ -84,8 +84,8 @@ pub(crate) struct Theme {
     pub(crate) lines: [Style; 6],
 }
 
-/// Okabe & Ito (2008), "Color Universal Design", told apart with any colour vision; each the nearest of the 256 colours that every
-/// such terminal has, so that none is left to one that does not know 24 bits and does not say so.
+/// Okabe & Ito (2008), "Color Universal Design": told apart with any colour vision. Each is the nearest of the 256 indexed colours,
+/// so that they are right on terminals without 24-bit colour too.
 const OKABE_ITO: [Color; 6] = [
     Color::Indexed(74),
     Color::Indexed(214),

@@ -82,7 +82,7 @@ timed() (
 room() {
   local card; card=$(nvidia-smi --query-gpu=memory.total --format=csv,noheader,nounits 2> /dev/null | head -n 1)
   [ -n "$card" ] || return
-  while [ "$(jobs -rp | wc -l)" -ge $((card / 3500 + 1)) ] && [ "$SECONDS" -lt "$no_more" ]; do sleep 0.2; done
+  while [ "$(jobs -rp | wc -l)" -ge $((card / 3500 > 0 ? card / 3500 : 1)) ] && [ "$SECONDS" -lt "$no_more" ]; do sleep 0.2; done
 }
 until_then() { local rest=$((no_more - SECONDS)); echo $((rest > 0 ? rest : 1)); }
 begun() {
@@ -171,12 +171,12 @@ unpacked() {
   if [ ! -x "$aelectra" ] || [ "$sum" != "$(cat "$place/of-pack" 2> /dev/null)" ]; then
     rm -rf "$place/visit" "$caches" "$place/run"; mkdir -p "$caches"
     untar "$pack/visit.tar.xz" && printf '%s\n' "$sum" > "$place/of-pack"
-    # The pack's kernels are PTX of CUDA 13 (no-card.sh), which an older driver refuses; its own NVRTC compiles them again.
-    local driver; driver=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2> /dev/null | head -n 1)
-    if [ -n "$driver" ] && [ "${driver%%.*}" -lt 580 ]; then
-      echo "driver $driver is older than the pack's kernels (580): they are compiled here"
-      rm -rf "$place/visit/cache"; mkdir "$place/visit/cache"
-    fi
+  fi
+  # The pack's kernels are PTX of CUDA 13 (no-card.sh), which an older driver refuses; its own NVRTC compiles them again.
+  local driver; driver=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2> /dev/null | head -n 1)
+  if [ -n "$driver" ] && [ "${driver%%.*}" -lt 580 ]; then
+    echo "driver $driver is older than the pack's kernels (580): they are compiled here"
+    rm -rf "$place/visit/cache"; mkdir "$place/visit/cache"
   fi
 }
 

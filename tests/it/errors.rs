@@ -39,6 +39,8 @@ fn scene(dir: &Path) {
     write("run/events.jsonl", b"{}\n");
     write("model/config.json", b"{\"model_type\": \"t5\"}");
     write("ids.json", b"{}");
+    write("whole/config.json", b"{}");
+    write("whole/model.safetensors", b"");
 }
 
 macro_rules! mistakes {
@@ -79,6 +81,7 @@ mistakes! {
     rescaled_by_nothing: "export" "--checkpoint" "[DIR]/model" "--out" "[DIR]/out" "--rescale" "0";
     a_model_over_other_files: "export" "--checkpoint" "[DIR]/none" "--out" "[DIR]";
     predictions_over_the_labels: "evaluate" "--model" "[DIR]/model" "--data" "[DIR]/tags.tsv" "--predictions" "[DIR]/tags.tsv";
+    predictions_among_the_files_of_a_model: "evaluate" "--model" "[DIR]/model" "--data" "[DIR]/tags.tsv" "--predictions" "[DIR]/whole/vocab.txt";
     outputs_without_files: "predict" "--model" "[DIR]/model" "--out" "[DIR]/out" "--redact" "Mette";
     a_directory_to_tag: "predict" "--model" "[DIR]/model" "--input" "[DIR]";
     outputs_among_the_files: "predict" "--model" "[DIR]/model" "--input" "[DIR]" "--out" "[DIR]" "--redact";
@@ -90,6 +93,7 @@ mistakes! {
     nothing_to_learn: "finetune" "--model" "[DIR]/model" "--train" "[DIR]/none.tsv";
     no_column_of_that_number: "finetune" "--model" "m" "--train" "[DIR]/tags.tsv" "--column" "7";
     a_run_directory_in_use: "demo" "--out" "[DIR]/run";
+    a_run_over_other_files: "demo" "--out" "[DIR]/model";
     no_runs: "runs" "show" "[DIR]/none";
     no_run_to_report: "report" "[DIR]/none";
     no_run_to_watch: "dashboard" "[DIR]/none" "--once";

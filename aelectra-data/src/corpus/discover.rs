@@ -23,10 +23,12 @@ pub struct Discovery {
 
 /// The sources that paths, directories, globs and `-` stand for.
 ///
-/// Their first bytes say what they are. A file named in full is read or refused; in directories
-/// and globs, notices (LICENSE, README) and what is no text are left out, and so are the `.jsonl`
-/// files without text of a directory that holds texts without extension, as in `sektioner/*/*` of the Danish
-/// Gigaword; names that are not UTF-8, which could not be told again; directories in them that are tokenizers, models, shards or runs too.
+/// Their first bytes say what they are. A file named in full is read or refused. Directories and globs leave out:
+///
+/// * notices (LICENSE, README) and what is not text;
+/// * `.jsonl` files without text in a directory that holds texts without extension, as in `sektioner/*/*` of the Danish Gigaword;
+/// * names that are not UTF-8, which could not be told again;
+/// * directories that are tokenizers, models, shards or runs.
 ///
 /// # Errors
 /// When a path does not exist, a glob is malformed, a file named in full is no corpus, or nothing

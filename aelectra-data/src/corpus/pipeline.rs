@@ -5,7 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::bounded;
 
-use crate::error::Result;
+use crate::error::{DataError, Result};
+
+/// The system starts no more threads.
+fn no_threads(error: std::io::Error) -> DataError {
+    DataError::invalid(format!("no thread can be started: {error}"))
+        .with_hint("allow more processes (`ulimit -u`, or a container's limit)")
+}
 
 /// Runs `produce` on a thread of its own, `work` on `threads` threads, and `consume` on the
 /// calling thread, in the order of production. `produce` gives its items to the function it gets,
@@ -30,7 +36,7 @@ where
         let (item_sender, items) = bounded::<(u64, T)>(1);
         let (result_sender, results) = bounded::<(u64, Result<R>)>(threads);
         let stop = &stop;
-        let producer = scope.spawn(move || {
+        let started = std::thread::Builder::new().spawn_scoped(scope, move || {
             let mut index = 0;
             produce(&mut |item| {
                 let sent = item_sender.send((index, item)).is_ok();
@@ -38,10 +44,12 @@ where
                 sent && !stop.load(Ordering::Relaxed)
             })
         });
+        let producer = started.map_err(no_threads)?;
+        let mut workers = 0;
         for _ in 0..threads {
             let (items, result_sender) = (items.clone(), result_sender.clone());
             let (worker, work) = (&worker, &work);
-            scope.spawn(move || {
+            let started = std::thread::Builder::new().spawn_scoped(scope, move || {
                 let mut state = worker();
                 for (index, item) in items {
                     let done = work(&mut state, item);
@@ -52,6 +60,12 @@ where
                     }
                 }
             });
+            match started {
+                Ok(_) => workers += 1,
+                // Those that there are do the work.
+                Err(_) if workers > 0 => break,
+                Err(error) => return Err(no_threads(error)),
+            }
         }
         drop((items, result_sender));
 

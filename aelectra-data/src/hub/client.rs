@@ -48,7 +48,7 @@ pub(super) struct FileMeta {
 /// What the hub says of a file.
 pub(super) enum Answer {
     File(FileMeta),
-    /// There is none. Whether that is the hub's word, and not of something before it that knows no such address.
+    /// No such file. `settled`: the hub itself said so, not a proxy in front of it.
     Absent {
         settled: bool,
     },

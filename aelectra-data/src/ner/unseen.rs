@@ -1,6 +1,6 @@
 //! Classes that a data set has and a model lacks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -64,32 +64,9 @@ impl LabelSet {
     }
 }
 
-impl LabelSet {
-    /// What to say of classes of this set, a model's, that `data` have not: what is found of them counts as wrong.
-    #[must_use]
-    pub fn absent_note(&self, data: &NerDataset) -> Option<String> {
-        let tags = data.sentences.iter().flat_map(|sentence| &sentence.tags);
-        let there: BTreeSet<&str> = tags.filter_map(|tag| Some(split_tag(tag)?.1)).collect();
-        let absent: Vec<&str> = self
-            .classes()
-            .into_iter()
-            .filter(|class| !there.contains(class))
-            .collect();
-        let first = absent.first()?;
-        let named: Vec<String> = absent.iter().map(|class| format!("`{class}`")).collect();
-        Some(format!(
-            "`{}` has no entity of {}, which the model knows: each that it finds counts as spurious; `--map-label {first}=O` leaves \
-             such out",
-            data.path.display(),
-            named.join(", "),
-        ))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::dataset::NerSentence;
-    use super::super::labels::LabelMap;
     use super::*;
 
     fn dataset(tags: &[String]) -> NerDataset {
@@ -126,22 +103,5 @@ mod tests {
         let many: Vec<String> = (10..40).map(|i| format!("B-C{i}")).collect();
         let note = labels.unseen_note(&dataset(&many), "the model has");
         assert!(note.expect("a note").contains("18 more"));
-    }
-
-    #[test]
-    fn classes_that_only_the_model_has() {
-        let tags = ["O", "B-PER", "I-PER", "B-MISC", "I-MISC"].map(str::to_owned);
-        let labels = LabelSet::from_labels(tags.to_vec()).expect("labels");
-        assert_eq!(labels.absent_note(&dataset(&tags)), None);
-        let people = dataset(&tags[..2]);
-        let note = labels.absent_note(&people).expect("a note");
-        assert!(
-            note.contains("no entity of `MISC`,") && note.contains("MISC=O"),
-            "{note}"
-        );
-        let map = LabelMap::parse(&["MISC=O"]).expect("a rule");
-        assert_eq!(labels.renamed(&map).absent_note(&people), None);
-        let map = LabelMap::parse(&["MISC=PER"]).expect("a rule");
-        assert_eq!(labels.renamed(&map).classes(), ["PER"]);
     }
 }

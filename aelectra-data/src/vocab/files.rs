@@ -52,16 +52,16 @@ pub(crate) fn read(dir: &Path) -> Result<Parts> {
             added_by_id(config.as_ref().unwrap_or(&Value::Null)),
         )?;
         match from_full {
-            Some(full) if is_cut(&tokens, &full) => {
+            Some(list) if is_cut(&tokens, &list, own_pieces(full.as_ref())) => {
                 warnings.push(format!(
                     "vocab.txt has the first {} of the {} pieces of tokenizer.json, which is used: it was cut, \
                      perhaps by a copy that did not end",
                     tokens.len(),
-                    full.len()
+                    list.len()
                 ));
-                full
+                list
             }
-            Some(full) if full != tokens => {
+            Some(list) if list != tokens => {
                 warnings.push("vocab.txt and tokenizer.json differ; vocab.txt is used".into());
                 tokens
             }
@@ -207,14 +207,22 @@ fn check_class(path: &Path, config: &Value) -> Result<()> {
     .with_hint("with a tokenizer.json beside it every WordPiece tokenizer is read"))
 }
 
-/// Whether a list is the beginning of a longer one, with a last piece that may be cut.
-fn is_cut(tokens: &[String], whole: &[String]) -> bool {
+/// How many pieces a `tokenizer.json` has before those that were added.
+fn own_pieces(full: Option<&Value>) -> usize {
+    let vocab = full.and_then(|full| full["model"]["vocab"].as_object());
+    vocab.map_or(0, serde_json::Map::len)
+}
+
+/// Whether a list is the beginning of `whole` up to somewhere in its first `own` pieces; the last piece may be cut.
+fn is_cut(tokens: &[String], whole: &[String], own: usize) -> bool {
     let Some((last, before)) = tokens.split_last() else {
-        return !whole.is_empty();
+        return own > 0;
     };
-    tokens.len() < whole.len()
-        && whole.starts_with(before)
-        && whole[before.len()].starts_with(last.as_str())
+    let next = whole.get(before.len()).filter(|_| tokens.len() <= own);
+    let ends_early = next.is_some_and(|next| {
+        next.starts_with(last.as_str()) && (next != last || tokens.len() < own)
+    });
+    ends_early && whole.starts_with(before)
 }
 
 /// A file that may be absent.

@@ -384,15 +384,14 @@ pub fn using<R>(kernels: &'static dyn Kernels, work: impl FnOnce() -> R) -> R {
     choosing(Some(kernels), work)
 }
 
-/// Runs a step of a training where the kernels of its device begin soonest: those of the processor hand their work out
-/// among the threads of rayon's pool, one of which they would have to wake up for each of them from anywhere else.
-/// What [`using`] chose holds there too.
+/// Runs a training step where its device's kernels start fastest. Kernels for the CPU split their work over rayon's pool; called
+/// from outside of the pool, each of them would first have to wake up one of its threads. What [`using`] chose holds there too.
 pub fn run_step<R: Send>(device: &Device, work: impl FnOnce() -> R + Send) -> R {
     if !of(device).begins_in_the_pool() {
         return work();
     }
     let chosen = CHOSEN.get();
-    // Also where it is none: a thread of the pool may take this up while it waits within another step.
+    // Set even where nothing was chosen: a thread of the pool may take this up while it waits within another step.
     rayon::scope(|_| choosing(chosen, work))
 }
 

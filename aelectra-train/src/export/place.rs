@@ -1,9 +1,12 @@
 //! Where a model may be written: not over something else, and so that nobody finds half of it.
 
-use std::fs;
+use std::ffi::OsString;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use aelectra_data::files::{if_there, remove_unfinished, sync_directory_of, unfinished};
+use aelectra_data::files::{
+    if_there, keep_access, remove_unfinished, sync_directory_of, unfinished,
+};
 use aelectra_data::lock::Lock;
 use aelectra_data::run::RunDir;
 use aelectra_model::ElectraConfig;
@@ -34,13 +37,30 @@ impl Place {
         // It may have become something else since it was looked at.
         refuse_other_files(out)?;
         remove_unfinished(out);
-        let new = out.join(NEW);
-        if_there(fs::remove_dir_all(&new)).map_err(TrainError::io("remove", &new))?;
-        Ok(Self {
+        let place = Self {
             out: out.to_path_buf(),
-            new,
+            new: out.join(NEW),
             _lock: lock,
-        })
+        };
+        place.empty()?;
+        Ok(place)
+    }
+
+    /// Makes the folder of new files, or empties it. It is nobody else's to read: what will be replaced may not be either.
+    fn empty(&self) -> Result<()> {
+        let mut make = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut make, 0o700);
+        match make.create(&self.new) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                for name in names(&self.new)? {
+                    let path = self.new.join(name);
+                    fs::remove_file(&path).map_err(TrainError::io("remove", &path))?;
+                }
+                Ok(())
+            }
+            made => made.map_err(TrainError::io("create", &self.new)),
+        }
     }
 
     /// Where to write the files.
@@ -53,18 +73,18 @@ impl Place {
     /// # Errors
     /// When a file cannot be moved or removed.
     pub(super) fn put(self) -> Result<()> {
-        let list = fs::read_dir(&self.new).map_err(TrainError::io("list", &self.new))?;
-        let mut names: Vec<_> = list.flatten().map(|entry| entry.file_name()).collect();
+        let mut names = names(&self.new)?;
         names.sort_unstable_by_key(|name| name == CONFIG);
         for name in &names {
             let (from, to) = (self.new.join(name), self.out.join(name));
             if let Ok(old) = fs::metadata(&to) {
-                fs::set_permissions(&from, old.permissions())
-                    .map_err(TrainError::io("set permissions of", &from))?;
+                let file = File::open(&from).map_err(TrainError::io("open", &from))?;
+                keep_access(&file, &old).map_err(TrainError::io("keep the access of", &to))?;
             }
         }
         let config = self.out.join(CONFIG);
         if_there(fs::remove_file(&config)).map_err(TrainError::io("remove", &config))?;
+        sync_directory_of(&config).map_err(TrainError::io("write", &config))?;
         for name in &names {
             let to = self.out.join(name);
             fs::rename(self.new.join(name), &to).map_err(TrainError::io("write", &to))?;
@@ -73,10 +93,25 @@ impl Place {
     }
 }
 
+/// The files in a folder.
+fn names(dir: &Path) -> Result<Vec<OsString>> {
+    let entries = fs::read_dir(dir).map_err(TrainError::io("list", dir))?;
+    let names = entries.map(|entry| entry.map(|entry| entry.file_name()));
+    names
+        .collect::<std::io::Result<_>>()
+        .map_err(TrainError::io("list", dir))
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         // What cannot be removed is removed by the next export.
-        let _ = fs::remove_dir_all(&self.new);
+        let _ = self.empty();
+        // Without a configuration it is all that tells what lies here for a model's.
+        let is_new = |name: &OsString| name == NEW || Lock::is_file_name(&name.to_string_lossy());
+        let is_alone = || names(&self.out).is_ok_and(|names| names.iter().all(is_new));
+        if self.out.join(CONFIG).is_file() || is_alone() {
+            let _ = fs::remove_dir(&self.new);
+        }
     }
 }
 
@@ -85,7 +120,8 @@ impl Drop for Place {
 pub(super) fn refuse_other_files(out: &Path) -> Result<()> {
     let entries = fs::read_dir(out).into_iter().flatten().flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let names: Vec<String> = names.collect();
+    let mut names: Vec<String> = names.collect();
+    names.sort_unstable();
     let has = |name: &str| names.iter().any(|there| there == name);
     let is_left =
         |name: &String| name == NEW || Lock::is_file_name(name) || unfinished(name).is_some();
@@ -179,7 +215,6 @@ mod tests {
         let old = files(&out);
         // Given up: something went wrong after some of it was written.
         let place = Place::take(&out).expect("a model is there");
-        fs::create_dir(place.new_files()).expect("makes");
         fs::write(place.new_files().join("vocab.txt"), "new").expect("writes");
         assert!(Place::take(&out).is_err(), "two at a time");
         drop(place);
@@ -191,6 +226,51 @@ mod tests {
         let new = files(&out);
         assert_eq!(new.len(), 3);
         assert!(new.iter().all(|(_, of)| of == "new"), "{new:?}");
+    }
+
+    /// Nothing is lost but the old model: the next export makes a new one.
+    #[test]
+    fn an_export_that_fails_in_the_middle_can_be_made_again() {
+        let root = tempfile::tempdir().expect("a directory");
+        let out = root.path().join("model");
+        write(&out, "old");
+        fs::create_dir(out.join("README.md")).expect("makes");
+        let failing = || {
+            let place = Place::take(&out).expect("it is a model's");
+            write(place.new_files(), "new");
+            fs::write(place.new_files().join("README.md"), "new").expect("writes");
+            place.put().expect_err("a directory is in the way");
+        };
+        failing();
+        failing();
+        drop(Place::take(&out).expect("it is a model's"));
+        fs::remove_dir(out.join("README.md")).expect("removes");
+        let place = Place::take(&out).expect("it is a model's");
+        write(place.new_files(), "new");
+        place.put().expect("moves");
+        assert_eq!(files(&out).len(), 3);
+
+        // Of one that wrote nothing nothing is left.
+        let empty = root.path().join("empty");
+        drop(Place::take(&empty).expect("there is nothing"));
+        assert!(!empty.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn new_files_are_read_by_whom_the_old_ones_are() {
+        use std::os::unix::fs::PermissionsExt;
+        let root = tempfile::tempdir().expect("a directory");
+        let out = root.path().join("model");
+        write(&out, "old");
+        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        let weights = out.join("model.safetensors");
+        fs::set_permissions(&weights, fs::Permissions::from_mode(0o600)).expect("sets");
+        let place = Place::take(&out).expect("it is a model's");
+        write(place.new_files(), "new");
+        assert_eq!(mode(place.new_files()), 0o700);
+        place.put().expect("moves");
+        assert_eq!(mode(&weights), 0o600);
     }
 
     #[test]

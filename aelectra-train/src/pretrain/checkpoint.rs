@@ -187,12 +187,26 @@ pub fn load_state(dir: &Path) -> Result<TrainState> {
     let path = dir.join(STATE);
     let text = std::fs::read_to_string(&path).map_err(TrainError::io("read", &path))?;
     check_format(&path, &text)?;
-    serde_json::from_str(&text).map_err(|error| {
+    let state: TrainState = serde_json::from_str(&text).map_err(|error| {
         TrainError::config(format!(
             "`{}` is not a training state: {error}",
             path.display()
         ))
-    })
+    })?;
+    match step_of_name(dir) {
+        Some(step) if step != state.step => Err(TrainError::config(format!(
+            "`{}` is of step {}, and its directory is called after step {step}: one of them was changed",
+            path.display(),
+            state.step
+        ))),
+        _ => Ok(state),
+    }
+}
+
+/// The step that a checkpoint's directory is called after, where it has such a name.
+fn step_of_name(dir: &Path) -> Option<u64> {
+    let name = dir.file_name()?.to_str()?;
+    name.strip_prefix("step-")?.parse().ok()
 }
 
 /// Refuses a state of a different version, whose other fields may be different ones too. Of text that

@@ -58,10 +58,10 @@ pub(crate) struct Start {
 /// A damaged checkpoint is skipped for the one before it, with a warning.
 ///
 /// # Errors
-/// When the directory already holds a checkpoint and `resume` is [`Resume::No`]; when there is nothing to
-/// continue and it must, or models of a run without its checkpoints are in the way; when a different version wrote the checkpoint; when the configuration,
-/// tokenizer or data differ from the checkpoint's and `force` is not set (the message lists the
-/// differences).
+/// * The directory already holds a checkpoint and `resume` is [`Resume::No`].
+/// * There is nothing to continue and it must, or models of a run without its checkpoints are in the way.
+/// * A different version wrote the checkpoint.
+/// * Configuration, tokenizer or data differ from the checkpoint's and `force` is not set; the message lists the differences.
 pub(crate) fn continued(
     run: &RunDir,
     resume: &Resume,

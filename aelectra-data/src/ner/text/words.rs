@@ -25,11 +25,10 @@ pub struct Word<'a> {
 ///
 /// # Rules
 ///
-/// White space separates; nothing is changed, and only marks that no BERT tokenizer sees (a
-/// byte-order mark, a zero-width space, control characters) are no words of their own nor part a
-/// word, so that the words and the gaps between them make up the text again. The unit is the grapheme cluster: a letter with its combining
-/// marks, an emoji with its modifiers or `\r\n` is never torn apart. Within a stretch without
-/// white space:
+/// White space separates. Nothing is changed: the words and the gaps between them make up the text again. Marks that no BERT
+/// tokenizer sees (a byte-order mark, a zero-width space, control characters) are not words of their own and do not part one.
+/// The unit is the grapheme cluster: a letter with its combining marks, an emoji with its modifiers or `\r\n` is never torn
+/// apart. Within a stretch without white space:
 ///
 /// * URLs (`https://…`, `www.…`) and e-mail addresses are one word, without closing punctuation;
 /// * brackets, quotation marks, `! ? ;`, dashes, other symbols and each emoji are words of their

@@ -65,7 +65,7 @@ pub(super) fn open_directory(
     let earlier = earlier(out, restart)?;
     if let Some(existing) = &earlier.plan {
         let differences = existing.differences(plan);
-        // Of a plan of which nothing was made, as where an input turned out to be damaged, nothing would be lost.
+        // A plan without a finished chunk can be discarded, as where an input turned out to be damaged: nothing is lost.
         let has_shards = names(out)?.iter().any(|name| is_shard(name));
         let is_begun = has_shards || !earlier.finished.is_empty();
         if !differences.is_empty() && !restart && is_begun {
@@ -212,7 +212,7 @@ fn names(dir: &Path) -> Result<Vec<String>> {
         .flatten()
     {
         let entry = entry.map_err(DataError::io("read", dir))?;
-        // A name that is no text is none of ours.
+        // No name that we write is anything but UTF-8.
         names.extend(entry.file_name().into_string());
     }
     names.sort_unstable();

@@ -25,7 +25,7 @@ const FILES: [&str; 4] = [
 /// and say nothing.
 ///
 /// # Errors
-/// When the directory holds a model, or is a run's, or has a file that is called as a tokenizer's and is none.
+/// When the directory holds a model, or is a run's, or contains a file with a tokenizer's name that is not a tokenizer's.
 pub fn refuse_model(dir: &Path) -> Result<()> {
     const MODEL: [&str; 3] = ["config.json", "model.safetensors", "pytorch_model.bin"];
     match MODEL

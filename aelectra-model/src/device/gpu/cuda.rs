@@ -80,18 +80,21 @@ fn driver_version() -> Option<Version> {
     (code == 0).then_some((version / 1000, version % 1000 / 10))
 }
 
-/// The CUDA that NVRTC belongs to.
+/// The oldest CUDA that an NVRTC here belongs to: which of several is loaded is the runtime's choice.
 fn nvrtc_version() -> Option<Version> {
-    let nvrtc = library(NVRTC)?;
-    let (mut major, mut minor) = (0, 0);
-    // SAFETY: `nvrtcResult nvrtcVersion(int *, int *)`, "NVRTC", General Information Query.
-    let code = unsafe {
-        let get = nvrtc
-            .get::<unsafe extern "C" fn(*mut i32, *mut i32) -> i32>(b"nvrtcVersion")
-            .ok()?;
-        get(&raw mut major, &raw mut minor)
+    let version_of = |name: &&str| {
+        let nvrtc = library(&[*name])?;
+        let (mut major, mut minor) = (0, 0);
+        // SAFETY: `nvrtcResult nvrtcVersion(int *, int *)`, "NVRTC", General Information Query.
+        let code = unsafe {
+            let get = nvrtc
+                .get::<unsafe extern "C" fn(*mut i32, *mut i32) -> i32>(b"nvrtcVersion")
+                .ok()?;
+            get(&raw mut major, &raw mut minor)
+        };
+        (code == 0).then_some((major, minor))
     };
-    (code == 0).then_some((major, minor))
+    NVRTC.iter().filter_map(version_of).min()
 }
 
 /// A driver translates the PTX of its own CUDA and of older ones ("CUDA Compatibility", PTX is no part of what minor versions

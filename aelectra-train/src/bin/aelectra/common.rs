@@ -155,9 +155,8 @@ pub(crate) fn read_for(
     let data = read_labelled(path, &options)?;
     let names = tagger.tags().renamed(&options.label_map);
     let unseen = names.unseen_note(&data, "the model has");
-    let absent = names.absent_note(&data);
     let unknown = data.unknown_pieces(&tagger.tokenizer).warning();
-    for note in unseen.into_iter().chain(absent).chain(unknown) {
+    for note in unseen.into_iter().chain(unknown) {
         output::note(&format!("note: {note}"));
     }
     Ok(data)

@@ -63,7 +63,8 @@ fn main() -> ExitCode {
     // Burn panics where a device fails or has no memory left; the hook has told of it then.
     let done = catch_unwind(AssertUnwindSafe(|| run(cli))).unwrap_or_else(|_| {
         output::note(
-            "hint: if a device ran out of memory, give smaller batches; otherwise this is a mistake of the program",
+            "hint: if a device ran out of memory, give smaller batches; if no thread could be started, allow more processes, or fewer \
+             threads (RAYON_NUM_THREADS); otherwise this is a mistake of the program",
         );
         Ok(1)
     });

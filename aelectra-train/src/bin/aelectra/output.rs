@@ -7,6 +7,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use anyhow::Context;
 use serde::Serialize;
 
 use crate::global::Global;
@@ -71,7 +72,7 @@ pub(crate) fn line(text: &str) -> anyhow::Result<()> {
     match patiently(move || writeln!(std::io::stdout().lock(), "{text}")) {
         // EIO: the terminal has vanished. The work is done all the same, and its exit code says how.
         Err(error) if error.raw_os_error() == Some(5) => Ok(()),
-        other => Ok(other?),
+        other => other.context("cannot write to the standard output"),
     }
 }
 

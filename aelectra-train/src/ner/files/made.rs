@@ -13,8 +13,8 @@ use crate::ner::render::OutputFormat;
 const NAME: &str = "predict.json";
 
 /// Version of [`Made::reading`]: 0 did not look at where lines end, 1 knew fewer abbreviations, and redacted entities only, 2
-/// knew fewer spellings of a CPR number.
-const READING: u32 = 3;
+/// knew fewer spellings of a CPR number, 3 read classes such as `b-per` as bare.
+const READING: u32 = 4;
 
 /// What decides the content of an output.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -255,11 +255,12 @@ fn add_brain_floats(sums: __m512i, left: __m512i, right: __m512i) -> __m512i {
     _mm512_castps_si512(_mm512_dpbf16_ps(_mm512_castsi512_ps(sums), left, right))
 }
 
-/// Whether products of brain floats are faster here than those of 32-bit floats: whether their instruction, which makes
-/// twice the products, takes less than one and a half times the time: processors run as many of it (1), half as many (2, nothing
-/// gained) or a quarter (4), and which it is must not depend on a measurement's luck, since the two ways sum in different
-/// orders. Of several rounds by turns the fastest of each counts, so that
-/// other work on the machine has no say.
+/// Whether products of brain floats are faster here than those of 32-bit floats: whether the instruction for brain floats, which
+/// makes twice the products, takes less than 1.5 times as long.
+///
+/// Processors run it as often as that for 32-bit floats, half as often (nothing is gained) or a quarter as often, so 1.5 lies
+/// safely between. The answer must not depend on luck, since the two ways sum in different orders: the two are measured by turns
+/// over several rounds, and the fastest of each counts, so that other work on the machine has no say.
 #[target_feature(enable = "avx512f,avx512bf16")]
 pub(super) fn brain_floats_pay() -> bool {
     const ROUNDS: usize = 16;

@@ -1,11 +1,11 @@
 //! `aelectra evaluate`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aelectra_data::files::{can_be_written, write_named};
 use aelectra_data::ner::{
-    ClassScore, EntityText, ErrorKind, ErrorTable, Evaluation, Interval, Mode, NerFormat,
-    NerSentence, Novelty, Resampling, error_table, novelty, overlap_note,
+    ClassScore, EntityText, ErrorKind, ErrorTable, Evaluation, Interval, Mode, NerDataset,
+    NerFormat, NerSentence, Novelty, Resampling, error_table, novelty, overlap_note,
 };
 use aelectra_train::ner::{TaggerEvaluation, evaluate};
 use clap::Args;
@@ -79,6 +79,9 @@ pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
         args.mode,
         resampling,
     )?;
+    if let Some(note) = absent_note(&data, &tagger) {
+        output::note(&format!("note: {note}"));
+    }
     if let Some(path) = &args.predictions {
         write_named(path, columns(&data.sentences, &tagger.tags)?.as_bytes())?;
     }
@@ -111,6 +114,32 @@ pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
     })
 }
 
+/// What to say of classes that the model finds and the data have none of: perhaps nobody labelled them.
+fn absent_note(data: &NerDataset, found: &TaggerEvaluation) -> Option<String> {
+    let report = &found.evaluation.report;
+    let absent = report
+        .classes
+        .iter()
+        .filter(|(_, score)| score.support == 0);
+    let absent: Vec<&str> = absent.map(|(class, _)| class.as_str()).collect();
+    let begin = |tag: &&String| {
+        absent
+            .iter()
+            .any(|class| tag.strip_prefix("B-") == Some(class))
+    };
+    let count = found.tags.iter().flatten().filter(begin).count();
+    (count > 0 && report.micro.support > 0).then(|| {
+        let rules: Vec<String> = absent.iter().map(|class| format!("--map-label {class}=O")).collect();
+        format!(
+            "`{}` has no entity of {}, of which the model finds {count}: they count as spurious. If nobody labelled them there, leave \
+             them out: {}",
+            data.path.display(),
+            absent.join(", "),
+            rules.join(" ")
+        )
+    })
+}
+
 /// Labels made by hand must not be written over with a model's, and what cannot be written or read again is told
 /// before the work.
 fn refuse_wrong_places(args: &EvaluateArgs) -> anyhow::Result<()> {
@@ -128,7 +157,17 @@ fn refuse_wrong_places(args: &EvaluateArgs) -> anyhow::Result<()> {
             ));
         }
     }
+    let beside_model = |path: &PathBuf| {
+        let parent = path.parent().unwrap_or(Path::new(""));
+        ["config.json", "model.safetensors"]
+            .iter()
+            .all(|file| parent.join(file).is_file())
+    };
     match &args.predictions {
+        Some(path) if beside_model(path) => Err(output::usage(
+            format!("`{}` would lie among the files of a model", path.display()),
+            "give a place of its own",
+        )),
         Some(path) if read.clone().any(|file| is_same(file, path)) => Err(output::usage(
             format!("--predictions is a file to read, `{}`", path.display()),
             "give a file of its own",
@@ -203,6 +242,9 @@ fn score_line(name: &str, score: &ClassScore) -> String {
     )
 }
 
+/// A bootstrap of fewer sentences hardly varies: of one it is as wide as a point.
+const FEW: usize = 30;
+
 /// The scores as a table.
 pub(crate) fn evaluation_lines(evaluation: &Evaluation) -> Vec<String> {
     let report = &evaluation.report;
@@ -216,7 +258,16 @@ pub(crate) fn evaluation_lines(evaluation: &Evaluation) -> Vec<String> {
     lines.extend(classes.chain(means).map(|(name, s)| score_line(name, s)));
     if let Some(Interval { low, high }) = evaluation.interval {
         let (low, high) = (100.0 * low, 100.0 * high);
-        lines.push(format!("95 % interval of micro F1: {low:.2}–{high:.2} %"));
+        let few = match report.sentences < FEW {
+            true => format!(
+                " (of {} sentences, which is little to draw from)",
+                report.sentences
+            ),
+            false => String::new(),
+        };
+        lines.push(format!(
+            "95 % interval of micro F1: {low:.2}–{high:.2} %{few}"
+        ));
     }
     if let Some(f1) = evaluation.piece_f1_original {
         let f1 = 100.0 * f1;

@@ -1,6 +1,6 @@
 //! `aelectra score`: the metrics of two tag files, without a model.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use aelectra_data::ner::{
     ErrorTable, Evaluation, Interval, Mode, NerDataset, ReadOptions, Resampling, Significance,
@@ -59,34 +59,49 @@ struct Comparison {
     difference_interval: Interval,
 }
 
-pub(crate) fn run(args: &ScoreArgs, global: Global) -> anyhow::Result<u8> {
-    // Sentences are those of the text, not of what one of the files finds in it.
-    let read = ReadOptions {
-        whole_records: true,
-        ..args.read.options(&[])?
+/// Gold, predictions and what they are compared with, of the same tokens.
+fn files(
+    args: &ScoreArgs,
+    read: &ReadOptions,
+) -> anyhow::Result<(NerDataset, NerDataset, Option<NerDataset>)> {
+    let other = ReadOptions {
+        column: args.predicted_column.or(read.column),
+        ..read.clone()
     };
-    let mut other = read.clone();
-    other.column = args.predicted_column.or(read.column);
-    let tags_of = |path: &Path, read| -> anyhow::Result<NerDataset> {
-        let data = read_tags(path, read, args.mode)?;
-        for warning in data.warnings() {
-            output::note(&format!("note: {warning}"));
-        }
-        Ok(data)
-    };
-    let gold = tags_of(&args.gold, &read)?;
-    let predictions = |path: &Path| -> anyhow::Result<Vec<Vec<String>>> {
-        let predicted = tags_of(path, &other)?;
+    let gold = read_tags(&args.gold, read, args.mode)?;
+    let predictions = |path: &PathBuf| -> anyhow::Result<NerDataset> {
+        let predicted = read_tags(path, &other, args.mode)?;
         check_same_tokens(&gold, &predicted)?;
-        Ok(predicted.tags())
+        Ok(predicted)
     };
     let predicted = predictions(&args.predicted)?;
+    let against = args.against.as_ref().map(predictions).transpose()?;
+    Ok((gold, predicted, against))
+}
+
+pub(crate) fn run(args: &ScoreArgs, global: Global) -> anyhow::Result<u8> {
+    let read = args.read.options(&[])?;
+    let (gold, predicted, against) = files(args, &read).or_else(|error| {
+        // No sentence ends inside an entity, so two files of one text may have different ones. A record as a whole has not.
+        let whole = ReadOptions {
+            whole_records: true,
+            ..read.clone()
+        };
+        files(args, &whole).map_err(|_| error)
+    })?;
+    for warning in [Some(&gold), Some(&predicted), against.as_ref()]
+        .into_iter()
+        .flatten()
+        .flat_map(NerDataset::warnings)
+    {
+        output::note(&format!("note: {warning}"));
+    }
+    let (predicted, against) = (predicted.tags(), against.map(|data| data.tags()));
     let (tags, mode, resampling) = (gold.tags(), args.mode, Resampling::default());
     let evaluation = Evaluation::of_tags(&tags, &predicted, mode, Some(resampling))?;
-    let comparison = match &args.against {
+    let comparison = match &against {
         None => None,
-        Some(path) => {
-            let other = predictions(path)?;
+        Some(other) => {
             let (ours, theirs) = ([&predicted[..]], [&other[..]]);
             Some(Comparison {
                 significance: paired_randomization(&tags, &ours, &theirs, mode, resampling)?,

@@ -5,7 +5,8 @@ mod walk;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use aelectra_data::run::RunEvent;
+use aelectra_data::lock::RUN_LOCK;
+use aelectra_data::run::{RunDir, RunEvent};
 use aelectra_train::end;
 use aelectra_train::finetune::SeriesSummary;
 use aelectra_train::record::OwnRun;
@@ -59,6 +60,12 @@ pub(crate) fn run(args: &DemoArgs, global: Global) -> anyhow::Result<u8> {
     let started = Instant::now();
     let stop = signals::stop_flag()?;
     let device = args.device.spec()?;
+    if let Some(out) = args.out.as_deref().filter(|out| holds_other_files(out)) {
+        return Err(output::usage(
+            format!("`{}` holds other files than a run's", out.display()),
+            "give a directory of its own",
+        ));
+    }
     let run = OwnRun::open(args.out.as_deref(), "demo")?;
     if run.refuse_occupied().is_err() {
         return Err(output::usage(
@@ -88,6 +95,14 @@ pub(crate) fn run(args: &DemoArgs, global: Global) -> anyhow::Result<u8> {
         Ok(done) => report(args, &done, run.path(), seconds, global).map(|()| 0),
         Err(end) => Ok(end.exit_code as u8),
     }
+}
+
+/// Whether there is something, and no run: a corpus, say.
+fn holds_other_files(dir: &Path) -> bool {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    // The lock is what a demo that was killed at its start left.
+    let mut others = entries.filter(|entry| entry.file_name() != RUN_LOCK);
+    others.next().is_some() && RunDir::open(dir).is_err()
 }
 
 fn report(
