@@ -654,3 +654,22 @@ fn directories_with_something_else_are_refused() {
     let told = series.run("finetune", "file", &[], 2);
     assert!(told.contains("/file`") && told.contains("hint: "), "{told}");
 }
+
+#[test]
+fn a_checkpoint_whose_step_was_changed_is_refused() {
+    let scene = Scene::new();
+    scene.train("run");
+    let (step, newest) = scene.newest("run");
+    let path = newest.join("state.json");
+    let state = std::fs::read_to_string(&path).expect("a state");
+    let changed = state.replacen(
+        &format!("\"step\": {step}"),
+        &format!("\"step\": {}", step + 1),
+        1,
+    );
+    assert_ne!(state, changed);
+    std::fs::write(&path, changed).expect("written");
+    let (checkpoint, out) = (newest.to_string_lossy(), scene.at("exported"));
+    let (_, told) = expect_code(&["export", "--checkpoint", &checkpoint, "--out", &out], 2);
+    assert!(told.contains("one of them was changed"), "{told}");
+}
