@@ -99,7 +99,7 @@ pub(crate) struct NerReadArgs {
     /// Names of tags that are numbers, in order, e.g. O,B-PER,I-PER.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub label_names: Vec<String>,
-    /// Replace a class in all data and in what a model finds, e.g. MISC=O; repeatable.
+    /// Replace a class in all data and, where a model is scored, in what it finds, e.g. MISC=O; repeatable.
     #[arg(long, value_name = "A=B")]
     pub map_label: Vec<String>,
 }
