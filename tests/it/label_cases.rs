@@ -264,7 +264,10 @@ fn data_sets_say_what_to_place_where_without_a_network() {
 /// A rule renames what the model finds as well as what is there: with `MISC=O` on both sides nothing of it counts.
 #[test]
 fn renames_are_of_what_is_found_too() {
-    let scene = Scene::new(&[("data.tsv", "Bo\tB-PER\nbor\tO\ni\tO\nRy\tB-LOC\n")]);
+    let scene = Scene::new(&[(
+        "data.tsv",
+        "Bo\tB-PER\nbor\tO\ni\tO\nRy\tB-LOC\nMette\tO\nHolm\tO\nkom\tO\n",
+    )]);
     let (model, data) = (
         tagger().to_string_lossy().into_owned(),
         scene.path("data.tsv"),
@@ -282,13 +285,19 @@ fn renames_are_of_what_is_found_too() {
     let names: Vec<&String> = renamed.as_object().expect("an object").keys().collect();
     assert_eq!(names, ["HUMAN"], "{renamed}");
     assert!(!err.contains("note:"), "{err}");
-    let people = "Bo\tB-PER\nbor\tO\ni\tO\nRy\tO\n";
-    let scene = Scene::new(&[("people.tsv", people)]);
-    let file = scene.path("people.tsv");
+    // Of a class that only the model finds, and the same under the name of one that is there.
+    let others = "Bo\tB-ORG\nbor\tO\ni\tO\nRy\tO\nMette\tO\nHolm\tO\nkom\tO\n";
+    let scene = Scene::new(&[("others.tsv", others)]);
+    let file = scene.path("others.tsv");
     let evaluate = ["evaluate", "--json", "--model", &model, "--data", &file];
-    let (out, err) = expect_code(&evaluate, 0);
-    let finds_places = json(&out)["classes"].get("LOC").is_some();
-    assert_eq!(err.contains("has no entity of LOC"), finds_places, "{err}");
+    let (_, err) = expect_code(&evaluate, 0);
+    assert!(
+        err.contains("has no entity of PER, of which the model finds 1"),
+        "{err}"
+    );
+    let under_its_name = [&evaluate[..], &["--map-label", "PER=ORG"]].concat();
+    let (_, err) = expect_code(&under_its_name, 0);
+    assert!(!err.contains("has no entity of"), "{err}");
     for key in ["precision", "recall", "support"] {
         assert_eq!(renamed["HUMAN"][key], as_they_are["PER"][key], "{key}");
     }
