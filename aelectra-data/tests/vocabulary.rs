@@ -271,6 +271,19 @@ fn tokenizer_json_is_the_truth_where_the_configuration_is_silent() {
             &plain,
             "tokenizer_config.json is used",
         ),
+        // Its default is lower case, whatever tokenizer.json says.
+        (
+            r#"{"tokenizer_class": "ElectraTokenizerFast"}"#,
+            bert(false),
+            &plain,
+            "with the defaults of its class",
+        ),
+        (
+            r#"{"model_max_length": 512}"#,
+            bert(false),
+            &upper,
+            "names no `tokenizer_class`",
+        ),
     ] {
         for vocab in [false, true] {
             let full = full(normalizer.clone(), &[]);
@@ -294,6 +307,40 @@ fn tokenizer_json_is_the_truth_where_the_configuration_is_silent() {
     }
 }
 
+/// What the configuration says of lower case and accents counts also where `tokenizer.json` has a token of its own.
+#[test]
+fn the_configuration_counts_beside_an_added_token() {
+    use serde_json::json;
+    let normalizer = json!({"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+        "strip_accents": null, "lowercase": true});
+    let added = json!([{"id": 9, "content": "<url>", "single_word": false, "lstrip": false,
+        "rstrip": false, "normalized": false, "special": false}]);
+    let full = full(normalizer, &[("added_tokens", added)]);
+    for (config, ids) in [
+        (r#"{"tokenizer_class": "ElectraTokenizerFast"}"#, [7, 8, 9]),
+        (
+            r#"{"tokenizer_class": "ElectraTokenizerFast", "strip_accents": false}"#,
+            [6, 8, 9],
+        ),
+        (
+            r#"{"tokenizer_class": "ElectraTokenizerFast", "do_lower_case": false}"#,
+            [5, 8, 9],
+        ),
+        (
+            r#"{"tokenizer_class": "PreTrainedTokenizerFast", "strip_accents": false}"#,
+            [7, 8, 9],
+        ),
+    ] {
+        let dir = tokenizer_dir(&[("tokenizer_config.json", config), ("tokenizer.json", &full)]);
+        let read = WordPieceTokenizer::from_dir(dir.path()).unwrap();
+        assert_eq!(read.encode_ids("År <url>"), ids, "{config}");
+        let copy = tempfile::tempdir().unwrap();
+        read.save(copy.path()).unwrap();
+        let again = WordPieceTokenizer::from_dir(copy.path()).unwrap();
+        assert_eq!(again.encode_ids("År <url>"), ids, "{config}");
+    }
+}
+
 /// With the beginning of its list a model would read most words as unknown, and say nothing.
 #[test]
 fn a_list_that_was_cut_is_taken_from_tokenizer_json() {
@@ -301,7 +348,14 @@ fn a_list_that_was_cut_is_taken_from_tokenizer_json() {
         "handle_chinese_chars": true, "strip_accents": false, "lowercase": false});
     let full = full(normalizer, &[]);
     let pieces = |vocab: &str| {
-        let dir = tokenizer_dir(&[("tokenizer.json", &full), ("vocab.txt", vocab)]);
+        let dir = tokenizer_dir(&[
+            ("tokenizer.json", &full),
+            ("vocab.txt", vocab),
+            (
+                "tokenizer_config.json",
+                r#"{"tokenizer_class": "PreTrainedTokenizerFast"}"#,
+            ),
+        ]);
         let read = WordPieceTokenizer::from_dir(dir.path()).unwrap();
         (read.vocab_size(), read.warnings().join("; "))
     };
@@ -334,7 +388,8 @@ fn what_only_the_reference_does_is_left_to_it() {
         &full(bare.clone(), &[("added_tokens", added)]),
     )]);
     let read = WordPieceTokenizer::from_dir(dir.path()).unwrap();
-    assert!(read.warnings()[0].contains("ÅrÅr"), "{:?}", read.warnings());
+    let told = read.warnings().join("; ");
+    assert!(told.contains("ÅrÅr"), "{told}");
     // Not cut at the file's three tokens either.
     assert_eq!(read.encode_ids("År ÅrÅr År År"), [5, 8, 9, 5, 8, 5, 8]);
     let mut remembered = Vec::new();

@@ -411,6 +411,12 @@ impl ElectraConfig {
                 "position_embedding_type is `{position}`, only `absolute` is computed"
             ));
         }
+        if self.other.get("is_decoder") == Some(&serde_json::Value::Bool(true)) {
+            return fail(
+                "is_decoder is true, and attention that sees only what is before a word is not computed"
+                    .to_owned(),
+            );
+        }
         Ok(())
     }
 

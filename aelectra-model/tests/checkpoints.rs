@@ -262,6 +262,7 @@ fn configurations_that_are_not_computed_are_refused() {
             Value::from("relative_key"),
             "relative_key",
         ),
+        ("is_decoder", Value::from(true), "is_decoder is true"),
         ("hidden_size", Value::from(-1), "config.json"),
         ("hidden_size", Value::from(0), "hidden_size is 0"),
         (

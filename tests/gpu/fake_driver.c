@@ -133,37 +133,80 @@ Result cuTensorMapEncodeTiled(void *map, int type, unsigned rank, void *at, cons
 }
 
 #ifndef EMULATED /* emulator/emulator.cpp loads and runs kernels. */
-Result cuModuleLoadData(void **module, const void *image) { *module = handle(); return 0; }
+Result cuModuleLoadData(void **module, const void *image) { *module = strdup(image); return 0; }
 Result cuModuleUnload(void *module) { free(module); return 0; }
 
-/* A kernel, and how often it was launched. */
+/* A kernel, and how often it was launched in which shape. */
+typedef struct Launched {
+  unsigned grid[3], block[3], shared;
+  long times;
+  struct Launched *next;
+} Launched;
 typedef struct Function {
   char *name;
   long launches;
+  Launched *shapes;
   struct Function *next;
 } Function;
 static Function *functions;
+
+/* FAKE_DRIVER_KERNELS=DIR gets the PTX of each kernel and launches.tsv, which kernels.py reads. */
+static FILE *in_folder(const char *name, const char *ending) {
+  const char *folder = getenv("FAKE_DRIVER_KERNELS");
+  if (!folder) return NULL;
+  char *path = malloc(strlen(folder) + strlen(name) + strlen(ending) + 2);
+  sprintf(path, "%s/%s%s", folder, name, ending);
+  FILE *file = fopen(path, "w");
+  if (!file) perror(path);
+  free(path);
+  return file;
+}
+
 Result cuModuleGetFunction(void **function, void *module, const char *name) {
-  Function *new = handle();
+  Function *new = calloc(1, sizeof(Function));
   new->name = strdup(name);
   new->next = functions;
   *function = functions = new;
+  FILE *file = in_folder(name, ".ptx");
+  if (file) {
+    fputs(module, file);
+    fclose(file);
+  }
   return 0;
 }
 
 static long launches;
-static Result launch(void *function) {
+static Result launch(Function *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared) {
   launches++;
-  ((Function *)function)->launches++;
+  function->launches++;
+  Launched shape = {{gx, gy, gz}, {bx, by, bz}, shared, 1, function->shapes};
+  for (Launched *at = function->shapes; at; at = at->next)
+    if (!memcmp(at->grid, shape.grid, sizeof shape.grid) && !memcmp(at->block, shape.block, sizeof shape.block) && at->shared == shared) {
+      at->times++;
+      return 0;
+    }
+  function->shapes = malloc(sizeof shape);
+  *function->shapes = shape;
   return 0;
 }
 Result cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
                       unsigned shared, void *stream, void **arguments, void **extra) {
-  return launch(function);
+  return launch(function, gx, gy, gz, bx, by, bz, shared);
 }
-Result cuLaunchKernelEx(const void *config, void *function, void **arguments, void **extra) { return launch(function); }
+Result cuLaunchKernelEx(const void *config, void *function, void **arguments, void **extra) {
+  const unsigned *shape = config; /* grid, block, shared memory: CUlaunchConfig begins with them */
+  return launch(function, shape[0], shape[1], shape[2], shape[3], shape[4], shape[5], shape[6]);
+}
 /* FAKE_DRIVER_LAUNCHES=kernels names each of them. */
 __attribute__((destructor)) static void report(void) {
+  FILE *file = functions ? in_folder("launches", ".tsv") : NULL;
+  if (file) {
+    for (Function *at = functions; at; at = at->next)
+      for (Launched *shape = at->shapes; shape; shape = shape->next)
+        fprintf(file, "%s\t%ld\t%u\t%u\t%u\t%u\t%u\t%u\t%u\n", at->name, shape->times, shape->grid[0], shape->grid[1], shape->grid[2],
+                shape->block[0], shape->block[1], shape->block[2], shape->shared);
+    fclose(file);
+  }
   const char *asked = getenv("FAKE_DRIVER_LAUNCHES");
   if (!asked) return;
   if (!strcmp(asked, "kernels"))

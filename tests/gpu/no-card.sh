@@ -3,7 +3,7 @@
 #
 #   tests/gpu/no-card.sh AELECTRA [OUT]
 #
-# CACHE is another place for what is compiled; BATCH, PRECISIONS and WORKLOADS say what a bench does.
+# CACHE is another place for what is compiled; BATCH, STEPS, PRECISIONS and WORKLOADS say what a bench does.
 # AELECTRA was built with `--features cuda`. NVRTC and its headers are installed as Python packages into OUT (about 500 MB).
 # The driver is fake_driver.c: kernels are compiled, loaded and not run, so that all numbers but times and launches are
 # meaningless. A kernel that does not compile ends it with an error. Two minutes at first, seconds with what is compiled.
@@ -25,6 +25,6 @@ export VK_DRIVER_FILES=/dev/null __EGL_VENDOR_LIBRARY_FILENAMES=/dev/null
 "$aelectra" doctor | grep 'GPU cuda'
 for precision in ${PRECISIONS:-f32 bf16}; do
   for workload in ${WORKLOADS:-pretrain finetune inference}; do
-    "$aelectra" bench $workload --device cuda --precision $precision --batch "${BATCH:-32}" --length 128 --steps 10 --warmup 2
+    "$aelectra" bench $workload --device cuda --precision $precision --batch "${BATCH:-32}" --length 128 --steps "${STEPS:-10}" --warmup 2
   done
 done

@@ -64,8 +64,8 @@ if [ "${KERNELS:-}" != none ]; then
   # Of fewer rows, which visit.sh measures too.
   BATCH=32 tests/gpu/no-card.sh "$stage/visit/aelectra"
   BATCH=32 PRECISIONS=f32 WORKLOADS=finetune tests/gpu/no-card.sh "$stage/visit/aelectra"
-  for tiles in wide small wide,small; do AELECTRA_TILES=$tiles tests/gpu/no-card.sh "$stage/visit/aelectra"; done
-  for tiles in wide small; do AELECTRA_TILES=$tiles AELECTRA_WITHOUT=epilogues tests/gpu/no-card.sh "$stage/visit/aelectra"; done
+  for tiles in wide small rows wide,small wide,rows; do AELECTRA_TILES=$tiles tests/gpu/no-card.sh "$stage/visit/aelectra"; done
+  for tiles in wide small rows; do AELECTRA_TILES=$tiles AELECTRA_WITHOUT=epilogues tests/gpu/no-card.sh "$stage/visit/aelectra"; done
   for part in attention epilogues copy-engine attention,epilogues,copy-engine; do
     AELECTRA_WITHOUT=$part tests/gpu/no-card.sh "$stage/visit/aelectra"
   done

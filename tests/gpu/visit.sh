@@ -54,10 +54,10 @@ benches() {
   local part; for part in attention epilogues copy-engine attention,epilogues,copy-engine; do
     "$1" 30 "$device bf16 without $part" AELECTRA_WITHOUT=$part pretrain "$size" $bf16
   done
-  local tiles; for tiles in wide small wide,small; do
+  local tiles; for tiles in wide small rows wide,small wide,rows; do
     "$1" 30 "$device bf16 tiles $tiles" AELECTRA_TILES=$tiles pretrain "$size" $bf16
   done
-  for tiles in wide small; do
+  for tiles in wide small rows; do
     "$1" 30 "$device bf16 tiles $tiles without epilogues" "AELECTRA_TILES=$tiles AELECTRA_WITHOUT=epilogues" pretrain "$size" $bf16
   done
   # Through Vulkan, where a driver is.
@@ -109,7 +109,7 @@ timing_test() { # NAME LIMIT
   step "$1"
   (store "$1"; timeout -k 5 "$limit" "$place/visit/aelectra_model" --test-threads 1 "$1" --ignored --nocapture 2>&1 | tail -n 60)
 }
-routines="special tma mma,double mma,tma tiles,tma wide,tma small,tma wide small"
+routines="special tma mma,double mma,tma tiles,tma wide,tma small,tma rows,tma wide small,tma wide rows"
 
 # Everything once, side by side.
 begin_all() {

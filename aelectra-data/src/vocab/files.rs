@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::full::{Normalization, Reference, normalization};
+use super::full::{Normalization, Reference, oddity, of_normalizer};
 use super::wordpiece::{CONTINUATION, MAX_CHARS_PER_WORD};
 use super::{SpecialIds, SpecialTokens, TokenizerOptions};
 use crate::caught::caught;
@@ -24,9 +24,9 @@ pub(crate) struct Parts {
 /// Reads `vocab.txt` or `tokenizer.json` with what `tokenizer_config.json`,
 /// `special_tokens_map.json` and `added_tokens.json` say.
 ///
-/// `tokenizer.json` is the truth wherever the configuration is silent; where both speak the
-/// configuration wins, as in `BertTokenizerFast`, unless its class is `PreTrainedTokenizerFast`,
-/// which ignores such keys. The choice is told.
+/// Where the configuration names a class of BERT, it wins, with the defaults of that class where it is silent, as in
+/// `BertTokenizerFast`; the class `PreTrainedTokenizerFast` ignores such keys. Without a class `tokenizer.json` is the truth
+/// wherever the configuration is silent. The choice is told where it matters.
 pub(crate) fn read(dir: &Path) -> Result<Parts> {
     let mut warnings = Vec::new();
     let config = optional(&dir.join("tokenizer_config.json"))?;
@@ -130,24 +130,39 @@ fn options_of_both(
     warnings: &mut Vec<String>,
 ) -> Result<(TokenizerOptions, Option<Reference>)> {
     let stated = options_of_config(config);
-    let said = |key: &str| !config[key].is_null();
-    let found = match normalization(full) {
+    let odd = oddity(full);
+    let found = match of_normalizer(&full["normalizer"]) {
         Ok(found) => found,
-        Err(odd) => {
-            let reference = caught(path, || {
-                Reference::new(full)
-                    .map_err(|error| DataError::parse(path, 0, "a tokenizer", error))
-            })?;
-            warnings.push(format!(
-                "tokenizer.json has {odd}: the `tokenizers` crate itself makes the word pieces, \
-                 which is slower"
-            ));
+        // What it does has no key in the configuration.
+        Err(other) => {
+            let reference = reference(full, path, &odd.unwrap_or(other), warnings)?;
             return Ok((stated, Some(reference)));
         }
     };
+    let options = options_over(config, &stated, found, warnings);
+    let reference = match odd {
+        None => None,
+        Some(odd) => {
+            let full = with_options(full, found, &options);
+            Some(reference(&full, path, &odd, warnings)?)
+        }
+    };
+    Ok((options, reference))
+}
+
+/// What the configuration makes of what `tokenizer.json` does to text.
+fn options_over(
+    config: &Value,
+    stated: &TokenizerOptions,
+    found: Normalization,
+    warnings: &mut Vec<String>,
+) -> TokenizerOptions {
+    let said = |key: &str| !config[key].is_null();
     let class = config["tokenizer_class"].as_str();
     let ignores = class.is_some_and(|c| TAKES_JSON_AS_IT_IS.contains(&c));
-    let pick = |key: &str| said(key) && !ignores;
+    // The classes of BERT take their defaults where the configuration is silent, whatever tokenizer.json says.
+    let has_defaults = class.is_some_and(is_berts) && !ignores;
+    let pick = |key: &str| has_defaults || said(key) && !ignores;
     let options = TokenizerOptions {
         clean_text: found.clean_text,
         do_lower_case: match pick("do_lower_case") {
@@ -166,24 +181,58 @@ fn options_of_both(
     };
     let speaks = said("do_lower_case") || said("strip_accents");
     let (used, other) = match ignores {
-        true => ("tokenizer.json", Normalization::of(&stated)),
+        true => ("tokenizer.json", Normalization::of(stated)),
         false => ("tokenizer_config.json", found),
     };
-    if speaks && !Normalization::of(&options).same_letters(other) {
+    if (speaks || has_defaults) && !Normalization::of(&options).same_letters(other) {
         warnings.push(format!(
             "tokenizer_config.json and tokenizer.json disagree on lower case or accents; {used} \
-             is used"
+             is used{}",
+            match ignores {
+                true => "",
+                false => ", with the defaults of its class where it is silent",
+            }
         ));
     }
-    Ok((options, None))
+    let would_differ = !Normalization::of(stated).same_letters(Normalization::of(&options));
+    if class.is_none() && would_differ {
+        warnings.push(
+            "tokenizer_config.json names no `tokenizer_class`: lower case and accents are as tokenizer.json has them, where \
+             `transformers` would take the defaults of the model's class"
+                .into(),
+        );
+    }
+    options
 }
 
-/// Refuses a tokenizer that is no BERT tokenizer under a `vocab.txt`.
-fn check_class(path: &Path, config: &Value) -> Result<()> {
-    let Some(class) = config["tokenizer_class"].as_str() else {
-        return Ok(());
-    };
-    let name = class.strip_suffix("Fast").unwrap_or(class);
+/// A `tokenizer.json` whose normalizer does what the configuration made of it, as `BertTokenizerFast` changes it when it is loaded.
+fn with_options(full: &Value, found: Normalization, options: &TokenizerOptions) -> Value {
+    let mut full = full.clone();
+    if Normalization::of(options) != found {
+        full["normalizer"] = bert_normalizer(options, options.strip_accents);
+    }
+    full
+}
+
+/// The reference implementation, since `tokenizer.json` has something odd.
+fn reference(
+    full: &Value,
+    path: &Path,
+    odd: &str,
+    warnings: &mut Vec<String>,
+) -> Result<Reference> {
+    let reference = caught(path, || {
+        Reference::new(full).map_err(|error| DataError::parse(path, 0, "a tokenizer", error))
+    })?;
+    warnings.push(format!(
+        "tokenizer.json has {odd}: the `tokenizers` crate itself makes the word pieces, \
+         which is slower"
+    ));
+    Ok(reference)
+}
+
+/// Whether a class reads text as BERT's does, whatever its name.
+fn is_berts(class: &str) -> bool {
     let family = [
         "Bert",
         "Electra",
@@ -192,10 +241,17 @@ fn check_class(path: &Path, config: &Value) -> Result<()> {
         "MobileBert",
         "PreTrained",
     ];
-    if name
-        .strip_suffix("Tokenizer")
+    let name = class.strip_suffix("Fast").unwrap_or(class);
+    name.strip_suffix("Tokenizer")
         .is_some_and(|name| family.contains(&name))
-    {
+}
+
+/// Refuses a tokenizer that is no BERT tokenizer under a `vocab.txt`.
+fn check_class(path: &Path, config: &Value) -> Result<()> {
+    let Some(class) = config["tokenizer_class"].as_str() else {
+        return Ok(());
+    };
+    if is_berts(class) {
         return Ok(());
     }
     Err(DataError::parse(
@@ -336,6 +392,9 @@ fn tokens_of_json(path: &Path, full: &Value) -> Result<Vec<String>> {
 /// More ids without a token in a row than a vocabulary of any model has.
 const LONGEST_GAP: u64 = 10_000;
 
+/// What `transformers` writes as 1e30, which is no length: the model's positions are the limit.
+const NO_LIMIT: usize = 1_000_000_000;
+
 /// The defaults of `BertTokenizer` in transformers: lower case, accents as lower case, ideographs
 /// split.
 fn options_of_config(config: &Value) -> TokenizerOptions {
@@ -344,10 +403,10 @@ fn options_of_config(config: &Value) -> TokenizerOptions {
         do_lower_case: config["do_lower_case"].as_bool().unwrap_or(true),
         strip_accents: config["strip_accents"].as_bool(),
         tokenize_chinese_chars: config["tokenize_chinese_chars"].as_bool().unwrap_or(true),
-        // transformers writes 1e30 for "no limit", which is not a length.
-        model_max_length: config["model_max_length"]
-            .as_u64()
-            .map_or(512, |n| n as usize),
+        model_max_length: match &config["model_max_length"] {
+            Value::Number(length) => length.as_u64().map_or(NO_LIMIT, |n| n as usize),
+            _ => 512,
+        },
     }
 }
 
@@ -413,6 +472,16 @@ pub(crate) fn write(
     )
 }
 
+fn bert_normalizer(options: &TokenizerOptions, strip_accents: Option<bool>) -> Value {
+    json!({
+        "type": "BertNormalizer",
+        "clean_text": options.clean_text,
+        "handle_chinese_chars": options.tokenize_chinese_chars,
+        "strip_accents": strip_accents,
+        "lowercase": options.do_lower_case,
+    })
+}
+
 fn tokenizer_json(
     tokens: &[String],
     options: &TokenizerOptions,
@@ -444,13 +513,7 @@ fn tokenizer_json(
         "truncation": null,
         "padding": null,
         "added_tokens": added,
-        "normalizer": {
-            "type": "BertNormalizer",
-            "clean_text": options.clean_text,
-            "handle_chinese_chars": options.tokenize_chinese_chars,
-            "strip_accents": options.strips_accents(),
-            "lowercase": options.do_lower_case,
-        },
+        "normalizer": bert_normalizer(options, Some(options.strips_accents())),
         "pre_tokenizer": {"type": "BertPreTokenizer"},
         "post_processor": {
             "type": "TemplateProcessing",

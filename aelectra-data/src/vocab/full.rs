@@ -14,15 +14,15 @@ pub(crate) struct Normalization {
     pub(crate) tokenize_chinese_chars: bool,
 }
 
-/// Options of a `tokenizer.json`, or the first part of it that only the reference implementation
-/// (the `tokenizers` crate) does.
-pub(crate) fn normalization(full: &Value) -> Result<Normalization, String> {
+/// The first part of a `tokenizer.json`, its normalizer aside, that only the reference implementation (the `tokenizers`
+/// crate) does.
+pub(crate) fn oddity(full: &Value) -> Option<String> {
     let model = &full["model"];
     let other = |key: &str, usual: Value| {
         let value = &model[key];
         (!value.is_null() && *value != usual).then(|| format!("`model.{key}` {value}"))
     };
-    let odd = other("continuing_subword_prefix", CONTINUATION.into())
+    other("continuing_subword_prefix", CONTINUATION.into())
         .or_else(|| other("max_input_chars_per_word", MAX_CHARS_PER_WORD.into()))
         .or_else(|| {
             let kind = &full["pre_tokenizer"]["type"];
@@ -34,14 +34,11 @@ pub(crate) fn normalization(full: &Value) -> Result<Normalization, String> {
                 .iter()
                 .find(|token| token["special"] == Value::Bool(false))?;
             Some(format!("the added token {}", own["content"]))
-        });
-    match odd {
-        Some(odd) => Err(odd),
-        None => of_normalizer(&full["normalizer"]),
-    }
+        })
 }
 
-fn of_normalizer(normalizer: &Value) -> Result<Normalization, String> {
+/// What a normalizer does, or its name where only the reference implementation does that.
+pub(crate) fn of_normalizer(normalizer: &Value) -> Result<Normalization, String> {
     let nothing = Normalization {
         clean_text: false,
         do_lower_case: false,

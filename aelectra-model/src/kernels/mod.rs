@@ -249,10 +249,11 @@ pub const PARTS: [&str; 3] = [ATTENTION, EPILOGUES, COPY_ENGINE];
 /// The environment variable that has the products which a GPU's copy engine feeds cut in other ways than
 /// CubeK infers, some of [`CUTS`], separated by commas: to find out whether that is faster.
 pub const TILES: &str = "AELECTRA_TILES";
-/// What tiles can be: with longer steps along the sums, with fewer rows.
-pub const CUTS: [&str; 2] = [WIDE, SMALL];
+/// What tiles can be: with longer steps along the sums, with fewer rows, with more of them for each plane.
+pub const CUTS: [&str; 3] = [WIDE, SMALL, ROWS];
 const WIDE: &str = "wide";
 const SMALL: &str = "small";
+const ROWS: &str = "rows";
 const ATTENTION: &str = "attention";
 const EPILOGUES: &str = "epilogues";
 const COPY_ENGINE: &str = "copy-engine";

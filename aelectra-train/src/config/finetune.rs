@@ -88,8 +88,11 @@ pub struct FinetuneConfig {
     /// Epochs that were no better on dev after which a training ends; none for never.
     #[serde(default)]
     pub patience: Option<u64>,
-    /// How many training sentences each seed draws; all of them if not given. An epoch goes over fewer
-    /// than 1,000 several times.
+    /// Sentences that an epoch sees at least: it goes over fewer several times, so that few sentences do not also mean
+    /// few steps. 1 for once.
+    #[serde(default = "seen_in_an_epoch")]
+    pub epoch_sentences: usize,
+    /// How many training sentences each seed draws; all of them if not given.
     #[serde(default)]
     pub sentences: Option<usize>,
     /// The same of the development sentences.
@@ -115,6 +118,11 @@ pub struct FinetuneConfig {
 
 const fn widens() -> bool {
     true
+}
+
+/// As many as learning curves have seen in every epoch: 31 steps of 32.
+const fn seen_in_an_epoch() -> usize {
+    1000
 }
 
 impl FinetuneConfig {
@@ -146,6 +154,7 @@ impl Default for FinetuneConfig {
             selection: Selection::Best,
             decoding: Decoding::Viterbi,
             patience: None,
+            epoch_sentences: seen_in_an_epoch(),
             sentences: None,
             dev_sentences: None,
             with_replacement: false,
@@ -211,6 +220,12 @@ impl Configuration for FinetuneConfig {
                 &self.with_replacement,
                 !self.with_replacement || self.sentences.is_some() || self.dev_sentences.is_some(),
                 "left out where neither `sentences` nor `dev_sentences` are drawn",
+            ),
+            (
+                "epoch_sentences",
+                &0,
+                self.epoch_sentences > 0,
+                "at least 1, which goes over the sentences once",
             ),
             ("sentences", &0, self.sentences != Some(0), "at least 1"),
             (

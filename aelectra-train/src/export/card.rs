@@ -23,6 +23,8 @@ pub struct ModelCard {
     pub facts: Vec<(String, String)>,
     /// Measured values, as pairs for a table.
     pub metrics: Vec<(String, String)>,
+    /// What speaks against the measured values, a sentence each.
+    pub remarks: Vec<String>,
     /// Name of the labelled data, for the hub's `model-index`.
     pub dataset: Option<String>,
     /// Scores for the hub's `model-index`.
@@ -146,6 +148,12 @@ impl ModelCard {
                     let (name, value) = (cell(name), cell(value));
                     let _ = writeln!(out, "| {name} | {value} |");
                 }
+            }
+        }
+        if !self.metrics.is_empty() && !self.remarks.is_empty() {
+            out.push('\n');
+            for remark in &self.remarks {
+                let _ = writeln!(out, "- {remark}");
             }
         }
         if self.pipeline_tag.is_some() {

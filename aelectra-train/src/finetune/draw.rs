@@ -8,10 +8,6 @@ use aelectra_data::rng::KeyedRng;
 use crate::config::finetune::FinetuneConfig;
 use crate::finetune::data::Data;
 
-/// An epoch over few sentences goes over them until it has seen so many, so that few sentences do not
-/// also mean few steps.
-pub(super) const SEEN_IN_AN_EPOCH: usize = 1000;
-
 /// What one seed works with.
 #[derive(Debug)]
 pub(super) struct Drawn<'a> {
@@ -38,21 +34,17 @@ impl<'a> Drawn<'a> {
                 (Some(count), false) => Cow::Owned(drawn(all, count, seed)),
             };
         let train = draw(&data.train, sentences.or(config.sentences));
-        let passes = match &train {
-            Cow::Owned(few) => passes(few.len()),
-            Cow::Borrowed(_) => 1,
-        };
         Self {
+            passes: passes(config.epoch_sentences, train.len()),
             train,
             dev: draw(&data.dev, config.dev_sentences),
-            passes,
         }
     }
 }
 
-/// How often an epoch goes over `sentences`.
-fn passes(sentences: usize) -> usize {
-    SEEN_IN_AN_EPOCH.div_ceil(sentences.max(1))
+/// How often an epoch that sees at least `seen` goes over `sentences`.
+pub(super) fn passes(seen: usize, sentences: usize) -> usize {
+    seen.div_ceil(sentences.max(1)).max(1)
 }
 
 /// `count` sentences drawn for a seed; those of a smaller count are among those of a larger one, so
@@ -125,7 +117,9 @@ mod tests {
 
     #[test]
     fn an_epoch_sees_about_as_much_whatever_the_number() {
-        assert_eq!([128, 500, 1000, 4383].map(passes), [8, 2, 1, 1]);
+        let of_a_thousand = |sentences| passes(1000, sentences);
+        assert_eq!([128, 500, 1000, 4383].map(of_a_thousand), [8, 2, 1, 1]);
+        assert_eq!([passes(1, 40), passes(1000, 0)], [1, 1000]);
     }
 
     /// With replacement some come twice; without, none does; and all of them are no draw.
@@ -159,7 +153,7 @@ mod tests {
             let sizes = (drawn.train.len(), drawn.dev.len(), drawn.passes);
             (sizes, distinct(&drawn.train), distinct(&drawn.dev))
         };
-        assert_eq!(of(false, None, None, None), ((200, 100, 1), 200, 100));
+        assert_eq!(of(false, None, None, None), ((200, 100, 5), 200, 100));
         assert_eq!(
             of(false, Some(100), Some(50), None),
             ((100, 50, 10), 100, 50)

@@ -127,13 +127,19 @@ pub(super) fn check_same_series(run: &RunDir, now: &Manifest) -> Result<Option<S
 fn whole(manifest: &Manifest) -> Value {
     let mut all = manifest.config.clone();
     if let Some(all) = all.as_object_mut() {
+        let curve = all.entry("train_sentences").or_insert_with(|| json!([]));
+        let is_curve = curve.as_array().is_some_and(|sizes| !sizes.is_empty());
         // Keys that an earlier version did not know have their defaults.
         if let Some(config) = all.get_mut("config")
-            && let Ok(complete) = FinetuneConfig::deserialize(&*config)
+            && let Ok(mut complete) = FinetuneConfig::deserialize(&*config)
         {
+            // It went several times over what a seed drew only.
+            if config.get("epoch_sentences").is_none() && complete.sentences.is_none() && !is_curve
+            {
+                complete.epoch_sentences = 1;
+            }
             *config = json!(complete);
         }
-        all.entry("train_sentences").or_insert_with(|| json!([]));
         all.insert("data".to_owned(), json!(manifest.data));
         all.insert("tokenizer".to_owned(), json!(manifest.tokenizer));
     }

@@ -69,6 +69,8 @@ pub struct Session {
     source: ModelDir,
     data: Data,
     notes: Vec<String>,
+    /// Sentences that two parts share, which speak against the scores.
+    overlaps: Vec<String>,
     manifest: Manifest,
 }
 
@@ -82,6 +84,8 @@ impl Session {
         job.check()?;
         let mut notes = Vec::new();
         let splits = Splits::read(&job, &mut notes)?;
+        let overlaps = splits.overlaps();
+        notes.extend(overlaps.iter().cloned());
         notes.extend(splits.fit(&mut job.config));
         if job.train_sentences.is_empty() {
             notes.extend(splits.few_note(&job.config));
@@ -113,6 +117,7 @@ impl Session {
                 tokenizer,
             },
             notes,
+            overlaps,
             manifest: Manifest::default(),
         };
         session.manifest = session.describe()?;
@@ -308,6 +313,7 @@ impl Session {
                 row("batch size", config.batch_size),
             ],
             dataset: Some(self.dataset_name()),
+            remarks: self.overlaps.clone(),
             ..ModelCard::default()
         }
     }

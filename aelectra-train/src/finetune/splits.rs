@@ -6,7 +6,7 @@ use aelectra_data::ner::{LabelMap, LabelSet, NerDataset, ReadOptions, overlap_no
 
 use crate::config::finetune::FinetuneConfig;
 use crate::error::{Result, TrainError};
-use crate::finetune::draw::SEEN_IN_AN_EPOCH;
+use crate::finetune::draw::passes;
 use crate::finetune::job::Job;
 
 /// The sentences of each part, as they were read; those of a part without a file are none.
@@ -56,12 +56,11 @@ impl Splits {
             ))
             .with_hint("give smaller numbers to `--train-sentences`"));
         }
-        notes.extend(splits.overlaps());
         Ok(splits)
     }
 
     /// Sentences that two parts share.
-    fn overlaps(&self) -> Vec<String> {
+    pub(super) fn overlaps(&self) -> Vec<String> {
         let parts = [
             ("--train", &self.train.sentences[..]),
             ("--dev", &self.dev.sentences),
@@ -105,15 +104,13 @@ impl Splits {
         notes
     }
 
-    /// What to say of training data of which an epoch is few steps.
+    /// What to say of training data over which an epoch goes several times.
     pub(super) fn few_note(&self, config: &FinetuneConfig) -> Option<String> {
         let there = self.train.sentences.len();
-        let are_few = config.sentences.is_none() && 2 * there <= SEEN_IN_AN_EPOCH;
-        are_few.then(|| {
+        let passes = passes(config.epoch_sentences, there);
+        (config.sentences.is_none() && passes > 1).then(|| {
             format!(
-                "{there} training sentences are few steps an epoch; `--set sentences={there}` goes over them {} times in each, as \
-                 `--train-sentences` does",
-                SEEN_IN_AN_EPOCH.div_ceil(there.max(1))
+                "{there} training sentences are few, so each epoch goes over them {passes} times (`--set epoch_sentences=1` for once)"
             )
         })
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use aelectra_data::ner::{CharOffsets, identifiers, inline, redact, replace, words};
+use aelectra_data::ner::{CharOffsets, PersonClasses, identifiers, inline, redact, replace, words};
 
 use crate::ner::text::TaggedText;
 
@@ -21,13 +21,13 @@ pub enum OutputFormat {
 }
 
 /// How texts are written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Renderer {
     /// The format.
     pub format: OutputFormat,
-    /// Entities are replaced by their class, and so is what names somebody beside them ([`identifiers`]): nothing of them
-    /// is written in any format.
-    pub redact: bool,
+    /// Where given, entities are replaced by their class, and so is what names somebody beside them ([`identifiers`]): nothing
+    /// of them is written in any format. It says which classes are persons.
+    pub redact: Option<PersonClasses>,
     /// Terminal colours.
     pub colour: bool,
     /// Whether it is written to a terminal: what would steer it is replaced in every format.
@@ -41,8 +41,8 @@ impl Renderer {
     /// When `out` cannot be written to.
     pub fn write(&self, found: &TaggedText<'_>, out: &mut impl Write) -> io::Result<()> {
         let with_identifiers;
-        let found = if self.redact {
-            with_identifiers = also_identifiers(found);
+        let found = if let Some(persons) = &self.redact {
+            with_identifiers = also_identifiers(found, persons);
             &with_identifiers
         } else {
             found
@@ -50,7 +50,7 @@ impl Renderer {
         match self.format {
             OutputFormat::Jsonl => self.json(found, out),
             OutputFormat::Conll => self.conll(found, out),
-            _ if self.redact => self.line(&redact(found.text, &found.entities), out),
+            _ if self.redact.is_some() => self.line(&redact(found.text, &found.entities), out),
             OutputFormat::Inline => self.line(&inline(found.text, &found.entities), out),
             OutputFormat::Pretty => self.pretty(found, out),
         }
@@ -58,10 +58,10 @@ impl Renderer {
 
     /// Whether documents are parted by a blank line, as they were in the text.
     #[must_use]
-    pub const fn parts_documents(&self) -> bool {
+    pub fn parts_documents(&self) -> bool {
         match self.format {
             OutputFormat::Inline => true,
-            OutputFormat::Pretty => self.redact,
+            OutputFormat::Pretty => self.redact.is_some(),
             OutputFormat::Jsonl | OutputFormat::Conll => false,
         }
     }
@@ -78,7 +78,7 @@ impl Renderer {
     }
 
     fn json(&self, found: &TaggedText<'_>, out: &mut impl Write) -> io::Result<()> {
-        let json = if self.redact {
+        let json = if self.redact.is_some() {
             // The point of redaction is that names do not leave: neither text nor surface forms
             // are written, nor offsets into a text that the reader does not have.
             let entities: Vec<_> = found
@@ -106,7 +106,11 @@ impl Renderer {
     fn conll(&self, found: &TaggedText<'_>, out: &mut impl Write) -> io::Result<()> {
         for sentence in &found.sentences {
             for (word, tag) in sentence {
-                let word = if self.redact && tag != "O" { "_" } else { word };
+                let word = if self.redact.is_some() && tag != "O" {
+                    "_"
+                } else {
+                    word
+                };
                 writeln!(out, "{}\t{}", self.safe(word), self.safe(tag))?;
             }
             writeln!(out)?;
@@ -144,13 +148,14 @@ impl Renderer {
 }
 
 /// The same with all that names somebody as entities.
-fn also_identifiers<'t>(found: &TaggedText<'t>) -> TaggedText<'t> {
+fn also_identifiers<'t>(found: &TaggedText<'t>, persons: &PersonClasses) -> TaggedText<'t> {
     let (text, mut all) = (found.text, found.clone());
     let words = words(text);
     // The words of all sentences are those of the text.
     let mut tags = all.sentences.iter_mut().flatten().map(|(_, tag)| tag);
     let mut at = 0;
-    for (range, entity) in identifiers(text, &CharOffsets::new(text), &words, &found.entities) {
+    let places = CharOffsets::new(text);
+    for (range, entity) in identifiers(text, &places, &words, &found.entities, persons) {
         for (place, begin) in range
             .clone()
             .zip(std::iter::once("B").chain(std::iter::repeat("I")))
@@ -217,7 +222,7 @@ mod tests {
     fn written(found: &[TaggedText<'_>], format: OutputFormat, redact: bool) -> String {
         let renderer = Renderer {
             format,
-            redact,
+            redact: redact.then(PersonClasses::default),
             colour: false,
             terminal: false,
         };
@@ -330,7 +335,7 @@ mod tests {
         for (format, redact) in FORMATS.into_iter().flat_map(|it| [(it, false), (it, true)]) {
             let renderer = Renderer {
                 format,
-                redact,
+                redact: redact.then(PersonClasses::default),
                 colour: false,
                 terminal: true,
             };

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::char_offsets::CharOffsets;
+use super::person_classes::PersonClasses;
 use super::text_entities::TextEntity;
 use super::words::Word;
 
@@ -31,15 +32,16 @@ const LEAST_STEM: usize = 4;
 ///
 /// * e-mail and web addresses, `@handles`, and numbers like a CPR number (a date and four digits);
 /// * words that begin with a capital and are in a person's name found elsewhere in the text, also in the genitive and in
-///   compounds with a hyphen. Classes whose name begins with `PER` are persons.
+///   compounds with a hyphen. `persons` says which classes are persons'.
 #[must_use]
 pub fn identifiers(
     text: &str,
     characters: &CharOffsets,
     words: &[Word<'_>],
     entities: &[TextEntity],
+    persons: &PersonClasses,
 ) -> Vec<(Range<usize>, TextEntity)> {
-    let (names, numbers) = (names_in(entities), personal_numbers(text));
+    let (names, numbers) = (names_in(entities, persons), personal_numbers(text));
     let is_hidden = |word: &Word<'_>| {
         let after = entities.partition_point(|entity| entity.bytes.end <= word.start);
         let next = entities.get(after);
@@ -220,10 +222,13 @@ fn is_between(gap: &str) -> bool {
 }
 
 /// The words of persons' names in lower case, with the class and the score of one of their places.
-fn names_in(entities: &[TextEntity]) -> HashMap<String, (&str, f64)> {
+fn names_in<'e>(
+    entities: &'e [TextEntity],
+    persons: &PersonClasses,
+) -> HashMap<String, (&'e str, f64)> {
     let mut names = HashMap::new();
     for entity in entities {
-        if !entity.label.to_uppercase().starts_with("PER") {
+        if !persons.contains(&entity.label) {
             continue;
         }
         for part in entity.text.split(char::is_whitespace) {
@@ -291,7 +296,13 @@ mod tests {
 
     fn hidden(text: &str, names: &[&str]) -> Vec<(String, String)> {
         let entities: Vec<TextEntity> = names.iter().map(|name| person(text, name)).collect();
-        let found = identifiers(text, &CharOffsets::new(text), &words(text), &entities);
+        let found = identifiers(
+            text,
+            &CharOffsets::new(text),
+            &words(text),
+            &entities,
+            &PersonClasses::default(),
+        );
         for (range, entity) in &found {
             let of_words = &words(text)[range.clone()];
             assert_eq!(
@@ -431,7 +442,13 @@ mod tests {
             label: "LOC".to_owned(),
             ..person(text, "010190")
         };
-        let found = identifiers(text, &CharOffsets::new(text), &words(text), &[entity]);
+        let found = identifiers(
+            text,
+            &CharOffsets::new(text),
+            &words(text),
+            &[entity],
+            &PersonClasses::default(),
+        );
         let told: Vec<&str> = found.iter().map(|(_, it)| it.text.as_str()).collect();
         assert_eq!(told, ["- 1234"]);
     }
@@ -446,7 +463,13 @@ mod tests {
                 ..person(text, "Bo Bygger A/S")
             },
         ];
-        let found = identifiers(text, &CharOffsets::new(text), &words(text), &entities);
+        let found = identifiers(
+            text,
+            &CharOffsets::new(text),
+            &words(text),
+            &entities,
+            &PersonClasses::default(),
+        );
         let texts: Vec<&str> = found.iter().map(|(_, it)| it.text.as_str()).collect();
         assert_eq!(texts, ["bo@bo.dk"]);
     }

@@ -4,27 +4,11 @@
 //! learnt for it (as the constrained decoding of He et al. 2017, "Deep Semantic Role Labeling: What
 //! Works and What's Next", section 2.3). Two things differ from the textbook: a word whose most
 //! probable class is an entity's stays in an entity, because a redactor must not lose it to its
-//! neighbours; and every scheme that a published model may have been trained on is read.
+//! neighbours; and what may follow what depends on the scheme of the model's classes ([`classes`](super::classes)).
 
+use super::classes::{Classes, Role};
 use crate::ner::labels::LabelSet;
 use crate::{DataError, Result};
-
-/// What a class of the model says about a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
-    /// `O`, and special classes such as `[CLS]` that no word can have.
-    Outside,
-    /// `B-`: opens an entity.
-    Begin(usize),
-    /// `I-` (`M-`): continues one.
-    Inside(usize),
-    /// `E-` (`L-`): its last word.
-    End(usize),
-    /// `S-` (`U-`, `W-`): its only word.
-    Single(usize),
-    /// A class without a prefix: neighbours of one class are one entity.
-    Bare(usize),
-}
 
 /// A word's tag and how probable the model finds it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,9 +22,7 @@ pub struct Decoded {
 /// Reads the classes of a model as tags.
 #[derive(Clone, Debug)]
 pub struct TagDecoder {
-    /// The model's classes as it names them, and what each means.
-    classes: Vec<String>,
-    roles: Vec<Role>,
+    classes: Classes,
     /// For each class those that may stand before it.
     before: Vec<Vec<usize>>,
     /// Which may stand at the start and at the end of a sentence.
@@ -48,7 +30,6 @@ pub struct TagDecoder {
     ends: Vec<bool>,
     /// `O`, then `B-` and `I-` of each entity class.
     tags: LabelSet,
-    notes: Vec<String>,
     /// Whether every word has its own most probable class.
     alone: bool,
 }
@@ -78,105 +59,35 @@ impl TagDecoder {
     /// If no class is that of an entity, as with the names `LABEL_0`, `LABEL_1` of a model that was
     /// never given any.
     pub fn new<S: AsRef<str>>(labels: &[S]) -> Result<Self> {
-        let given: Vec<&str> = labels.iter().map(AsRef::as_ref).collect();
-        let turned = in_other_letters(&given);
-        let is_turned = turned.is_some();
-        let labels =
-            turned.unwrap_or_else(|| given.iter().map(|&label| label.to_owned()).collect());
-        let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
-        let none = ["O", "o", "0"].into_iter().find(|o| labels.contains(o));
-        let prefixed = labels.iter().any(|label| split(label).is_some());
-        let named = |label: &&str| Some(*label) != none && !is_special(label) && !is_number(label);
-        if !prefixed && (none.is_none() || !labels.iter().any(named)) {
-            return Err(no_tags(&labels));
-        }
-        let mut classes: Vec<&str> = Vec::new();
-        let mut bare: Vec<&str> = Vec::new();
-        let mut number = |class| {
-            classes
-                .iter()
-                .position(|&known| known == class)
-                .unwrap_or_else(|| {
-                    classes.push(class);
-                    classes.len() - 1
-                })
-        };
-        let roles: Vec<Role> = labels
+        let classes = Classes::read(labels)?;
+        let tags = classes
+            .entities
             .iter()
-            .map(|&label| match split(label) {
-                Some(('B', class)) => Role::Begin(number(class)),
-                Some(('E' | 'L', class)) => Role::End(number(class)),
-                Some(('S' | 'U' | 'W', class)) => Role::Single(number(class)),
-                Some((_, class)) => Role::Inside(number(class)),
-                None if Some(label) == none || is_special(label) => Role::Outside,
-                None => {
-                    bare.push(label);
-                    Role::Bare(number(label))
-                }
-            })
-            .collect();
-        let mut notes = Vec::new();
-        if is_turned {
-            let first = given
-                .iter()
-                .zip(&labels)
-                .find(|(given, label)| given != label);
-            let first = first.map_or(String::new(), |(given, label)| {
-                format!("`{given}` as `{label}`")
-            });
-            notes.push(format!(
-                "the model's classes are read in the usual letters, {first}"
-            ));
-        }
-        if !bare.is_empty() {
-            let names = bare.join(", ");
-            notes.push(format!(
-                "the model's classes {names} have no B- or I-; neighbouring words of one class \
-                 are read as one entity"
-            ));
-        }
-        let iob1 = roles.iter().any(|role| match *role {
-            Role::Inside(class) => !roles.contains(&Role::Begin(class)),
-            _ => false,
-        });
-        if iob1 {
-            notes.push(
-                "the model has I- without B- for some class; it is read as IOB1, where I- may \
-                 open an entity"
-                    .to_owned(),
-            );
-        }
-        let tags = std::iter::once("O".to_owned()).chain(
-            classes
-                .iter()
-                .flat_map(|c| [format!("B-{c}"), format!("I-{c}")]),
-        );
-        let tags = LabelSet::from_labels(tags.collect())?;
-        let follows = |before: Role, role: Role| follows(&roles, iob1, before, role);
+            .flat_map(|class| [format!("B-{class}"), format!("I-{class}")]);
+        let tags = LabelSet::from_labels(std::iter::once("O".to_owned()).chain(tags).collect())?;
+        let roles = &classes.roles;
         let before = roles
             .iter()
             .map(|&role| {
                 (0..roles.len())
-                    .filter(|&b| follows(roles[b], role))
+                    .filter(|&before| classes.follows(roles[before], role))
                     .collect()
             })
             .collect();
         let starts = roles
             .iter()
-            .map(|&role| follows(Role::Outside, role))
+            .map(|&role| classes.follows(Role::Outside, role))
             .collect();
         let ends = roles
             .iter()
-            .map(|&role| follows(role, Role::Outside))
+            .map(|&role| classes.follows(role, Role::Outside))
             .collect();
         Ok(Self {
-            classes: given.iter().map(|&label| label.to_owned()).collect(),
             before,
             starts,
             ends,
-            roles,
             tags,
-            notes,
+            classes,
             alone: false,
         })
     }
@@ -198,13 +109,13 @@ impl TagDecoder {
     /// The model's classes by number, as it names them.
     #[must_use]
     pub fn classes(&self) -> &[String] {
-        &self.classes
+        &self.classes.names
     }
 
     /// What was decided about the classes, one line each.
     #[must_use]
     pub fn notes(&self) -> &[String] {
-        &self.notes
+        &self.classes.notes
     }
 
     /// The tags of a sentence: one row of log-probabilities of the model's classes for each word,
@@ -215,8 +126,11 @@ impl TagDecoder {
     /// If a row has not one score for each class.
     pub fn decode(&self, words: &[Option<&[f32]>]) -> Result<Vec<Decoded>> {
         let rows: Vec<&[f32]> = words.iter().copied().flatten().collect();
-        if let Some(row) = rows.iter().find(|row| row.len() != self.roles.len()) {
-            let (found, classes) = (row.len(), self.roles.len());
+        if let Some(row) = rows
+            .iter()
+            .find(|row| row.len() != self.classes.roles.len())
+        {
+            let (found, classes) = (row.len(), self.classes.roles.len());
             let message = format!("{found} scores for a word, {classes} classes");
             return Err(DataError::invalid(message));
         }
@@ -249,7 +163,7 @@ impl TagDecoder {
     /// The tag of scores on their own, of one word piece say: that of the most probable class.
     #[must_use]
     pub fn tag_alone(&self, scores: &[f32]) -> &str {
-        let tag = match self.roles.get(highest(scores)) {
+        let tag = match self.classes.roles.get(highest(scores)) {
             None | Some(Role::Outside) => 0,
             Some(Role::Inside(class) | Role::End(class)) => 2 * class + 2,
             Some(Role::Begin(class) | Role::Single(class) | Role::Bare(class)) => 2 * class + 1,
@@ -270,7 +184,7 @@ impl TagDecoder {
             .into_iter()
             .zip(rows)
             .map(|(best, row)| {
-                let (class, continues, stays_open) = match self.roles[best] {
+                let (class, continues, stays_open) = match self.classes.roles[best] {
                     Role::Outside => (None, false, false),
                     Role::Begin(class) => (Some(class), false, true),
                     Role::Single(class) => (Some(class), false, false),
@@ -293,13 +207,13 @@ impl TagDecoder {
         if self.alone {
             return rows.iter().map(|row| highest(row)).collect();
         }
-        let classes = self.roles.len();
+        let classes = self.classes.roles.len();
         let mut from: Vec<usize> = Vec::with_capacity(rows.len() * classes);
         let mut sums: Vec<f32> = Vec::new();
         for (at, row) in rows.iter().enumerate() {
-            let entity = self.roles[highest(row)] != Role::Outside;
+            let entity = self.classes.roles[highest(row)] != Role::Outside;
             let own = |class: usize| {
-                let lost = entity && self.roles[class] == Role::Outside;
+                let lost = entity && self.classes.roles[class] == Role::Outside;
                 // Not `NaN`, nor -infinity, which would make all rows equal.
                 let score = row[class].max(LOST / 10.0);
                 score + if lost { LOST } else { 0.0 }
@@ -339,26 +253,6 @@ impl TagDecoder {
     }
 }
 
-/// Whether a class may stand right after another; a sentence's ends count as [`Role::Outside`].
-fn follows(roles: &[Role], iob1: bool, before: Role, role: Role) -> bool {
-    // Only where the scheme has a way to close an entity must it be closed.
-    let closed = |class| roles.contains(&Role::End(class)) || roles.contains(&Role::Single(class));
-    let continues = match role {
-        Role::Inside(class) | Role::End(class) => {
-            let open = [Role::Begin(class), Role::Inside(class)].contains(&before);
-            if !open && !iob1 && roles.contains(&Role::Begin(class)) {
-                return false;
-            }
-            open
-        }
-        _ => false,
-    };
-    match before {
-        Role::Begin(class) | Role::Inside(class) if closed(class) => continues,
-        _ => true,
-    }
-}
-
 /// Index of the highest score, the first of equals; `NaN` counts as the lowest.
 fn highest(scores: &[f32]) -> usize {
     let first = (0, f32::NEG_INFINITY);
@@ -370,86 +264,6 @@ fn highest(scores: &[f32]) -> usize {
             },
         );
     index
-}
-
-/// Prefix and class of `B-PER` or `B_PER`.
-fn split(label: &str) -> Option<(char, &str)> {
-    let mut letters = label.chars();
-    let prefix = letters
-        .next()
-        .filter(|letter| "BIESLUMW".contains(*letter))?;
-    let class = letters.as_str().strip_prefix(['-', '_'])?;
-    (!class.is_empty()).then_some((prefix, class))
-}
-
-/// The classes as IOB2 writes them, where all of them are in one of two other ways: in small letters (`b-per`), or with the letter
-/// behind (`PER-B`). `None` where they are not, as where a class of its own is called `B-movie` among bare ones.
-fn in_other_letters(labels: &[&str]) -> Option<Vec<String>> {
-    if labels.iter().any(|label| split(label).is_some()) {
-        return None;
-    }
-    let small = |label: &str| {
-        let first = label.chars().next()?.to_ascii_uppercase();
-        let turned = format!("{first}{}", &label[first.len_utf8()..]);
-        split(&turned).is_some().then_some(turned)
-    };
-    let behind = |label: &str| {
-        let (class, letter) = label.rsplit_once(['-', '_'])?;
-        let turned = format!("{}-{class}", letter.to_ascii_uppercase());
-        (letter.len() == 1 && split(&turned).is_some()).then_some(turned)
-    };
-    let is_outside = |label: &str| matches!(label, "O" | "o" | "0") || is_special(label);
-    let all = |turn: &dyn Fn(&str) -> Option<String>| -> Option<Vec<String>> {
-        let turned = labels.iter().map(|&label| match is_outside(label) {
-            true => Some(label.to_owned()),
-            false => turn(label),
-        });
-        let turned: Vec<String> = turned.collect::<Option<_>>()?;
-        // One letter alone would be no scheme.
-        let has_both = turned
-            .iter()
-            .filter_map(|label| split(label))
-            .any(|(letter, class)| {
-                letter == 'B'
-                    && turned
-                        .iter()
-                        .any(|other| split(other) == Some(('I', class)))
-            });
-        has_both.then_some(turned)
-    };
-    all(&small).or_else(|| all(&behind))
-}
-
-/// A class of `[CLS]`, `<pad>` and the like.
-fn is_special(label: &str) -> bool {
-    label.starts_with(['[', '<'])
-}
-
-/// A class that was never given a name: a number, or what `transformers` makes of one.
-fn is_number(label: &str) -> bool {
-    let number = label.strip_prefix("LABEL_").unwrap_or(label);
-    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn no_tags(labels: &[&str]) -> DataError {
-    const SHOWN: usize = 8;
-    let mut names = labels
-        .iter()
-        .take(SHOWN)
-        .copied()
-        .collect::<Vec<_>>()
-        .join(", ");
-    if labels.len() > SHOWN {
-        names.push_str(", …");
-    }
-    DataError::invalid(format!(
-        "none of the model's {} labels names an entity (`B-PER`, `I-PER`, …): {names}",
-        labels.len()
-    ))
-    .with_hint(
-        "this model cannot tag entities; if it can, write its tags into `id2label` of \
-             config.json, in the order it was trained with",
-    )
 }
 
 #[cfg(test)]
@@ -640,34 +454,6 @@ mod tests {
             "B-PER O B-PER O O O"
         );
         assert_eq!(decode(&iob2, &[&[]]), "O");
-    }
-
-    #[test]
-    fn what_cannot_tag_is_refused_by_name() {
-        for labels in [
-            "LABEL_0 LABEL_1",
-            "PER ORG",
-            "O",
-            "O [CLS]",
-            "positive negative",
-        ] {
-            let labels: Vec<&str> = labels.split(' ').collect();
-            let error = TagDecoder::new(&labels).expect_err("no tag").to_string();
-            assert!(error.contains(labels[0]), "{error}");
-        }
-        let many: Vec<String> = (0..40).map(|i| format!("LABEL_{i}")).collect();
-        let error = TagDecoder::new(&many).expect_err("no tag").to_string();
-        assert!(
-            error.contains("40 labels") && error.ends_with("LABEL_7, …"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn choices_are_told() {
-        assert!(decoder("O B-PER I-PER [CLS]").notes().is_empty());
-        assert!(decoder("O PER LOC").notes()[0].contains("PER, LOC"));
-        assert!(decoder("O I-PER").notes()[0].contains("IOB1"));
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! What a model takes and gives: words as windows of word pieces, tags as numbers, scores as tags.
 
 mod align;
+mod classes;
 mod decode;
 mod window_labels;
 

@@ -30,12 +30,18 @@ enum Way {
 /// CubeK's routines for tensor cores, and tiles of one, by name.
 fn ways() -> Vec<(&'static str, Way)> {
     let tiles = [
-        ("tma tiles", false, false),
-        ("tma wide", true, false),
-        ("tma small", false, true),
-        ("tma wide small", true, true),
+        ("tma tiles", ""),
+        ("tma wide", "wide"),
+        ("tma small", "small"),
+        ("tma rows", "rows"),
+        ("tma wide small", "wide small"),
+        ("tma wide rows", "wide rows"),
     ];
-    let tiles = tiles.map(|(name, wide, small)| (name, Way::In(Tiles { wide, small })));
+    let tiles = tiles.map(|(name, cuts)| {
+        let cut = |cut| cuts.contains(cut);
+        let (wide, small, rows) = (cut("wide"), cut("small"), cut("rows"));
+        (name, Way::In(Tiles { wide, small, rows }))
+    });
     let routines = routines().into_iter();
     routines
         .map(|(name, routine)| (name, Way::By(routine)))

@@ -1,12 +1,12 @@
 //! What a run is shown with while it trains: the dashboard on a terminal, lines otherwise.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use aelectra_data::run::RunDir;
+use aelectra_data::run::{LogLevel, RunDir, RunEvent};
 use aelectra_train::sink::RunSink;
-use aelectra_train::sink::console::ConsoleSink;
+use aelectra_train::sink::console::{self, ConsoleSink};
 use aelectra_train::stop::StopFlag;
 
 use crate::dashboard::Live;
@@ -17,6 +17,8 @@ pub(crate) struct View {
     live: Option<Live>,
     /// Whether the terminal is taken.
     taken: Arc<AtomicBool>,
+    /// Warnings that came while it was.
+    unseen: Arc<Mutex<Vec<String>>>,
 }
 
 impl View {
@@ -28,7 +30,11 @@ impl View {
         let taken = Arc::new(AtomicBool::new(false));
         let wanted = wanted && !global.json && !global.quiet;
         let live = wanted.then(|| Live::open(run, stop, &taken)).flatten();
-        Self { live, taken }
+        Self {
+            live,
+            taken,
+            unseen: Arc::default(),
+        }
     }
 
     /// Lines on standard error while the terminal is free: also after the reader has left the
@@ -37,15 +43,20 @@ impl View {
         if global.quiet {
             return Vec::new();
         }
+        let unseen = Unseen {
+            taken: Arc::clone(&self.taken),
+            warnings: Arc::clone(&self.unseen),
+        };
+        let mut watchers: Vec<Box<dyn RunSink>> = vec![Box::new(unseen)];
         match ConsoleSink::new(Lines(Arc::clone(&self.taken))) {
             // A log is read later, and a terminal now.
-            Ok(lines) if !std::io::stderr().is_terminal() => vec![Box::new(lines.stamped())],
-            Ok(lines) => vec![Box::new(lines)],
-            Err(error) => {
-                crate::output::note(&format!("no lines of progress: {error}"));
-                Vec::new()
+            Ok(lines) if !std::io::stderr().is_terminal() => {
+                watchers.push(Box::new(lines.stamped()));
             }
+            Ok(lines) => watchers.push(Box::new(lines)),
+            Err(error) => crate::output::note(&format!("no lines of progress: {error}")),
         }
+        watchers
     }
 
     /// Waits until the reader has seen enough of the finished run. Where a signal asked to stop
@@ -54,6 +65,38 @@ impl View {
         if let Some(live) = self.live.as_ref().filter(|_| is_ok) {
             live.wait(stop);
         }
+        drop(self.live);
+        let unseen = self.unseen.lock().unwrap_or_else(PoisonError::into_inner);
+        for warning in unseen.iter() {
+            crate::output::note(warning);
+        }
+    }
+}
+
+/// Keeps what the dashboard shows for a moment only and the reader of the result should know.
+struct Unseen {
+    taken: Arc<AtomicBool>,
+    warnings: Arc<Mutex<Vec<String>>>,
+}
+
+impl RunSink for Unseen {
+    fn handle(&mut self, _time: f64, event: &RunEvent) -> aelectra_train::error::Result<()> {
+        /// Enough of them for anybody.
+        const MOST: usize = 40;
+        let RunEvent::Log(log) = event else {
+            return Ok(());
+        };
+        if log.level < LogLevel::Warn || !self.taken.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(line) = console::line(event)
+            && warnings.len() < MOST
+            && !warnings.contains(&line)
+        {
+            warnings.push(line);
+        }
+        Ok(())
     }
 }
 

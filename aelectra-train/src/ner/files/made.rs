@@ -13,8 +13,8 @@ use crate::ner::render::OutputFormat;
 const NAME: &str = "predict.json";
 
 /// Version of [`Made::reading`]: 0 did not look at where lines end, 1 knew fewer abbreviations, and redacted entities only, 2
-/// knew fewer spellings of a CPR number, 3 read classes such as `b-per` as bare.
-const READING: u32 = 4;
+/// knew fewer spellings of a CPR number, 3 read classes such as `b-per` as bare, 4 took no `Navn` for a person.
+const READING: u32 = 5;
 
 /// What decides the content of an output.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub(super) struct Made {
     format: String,
     precision: String,
     redact: bool,
+    /// Classes that were named as persons', beside the usual ones.
+    #[serde(default)]
+    person_classes: Vec<String>,
     /// Version of how entities are made of what the model says.
     #[serde(default)]
     reading: u32,
@@ -45,13 +48,15 @@ impl Made {
             OutputFormat::Conll => "conll",
             OutputFormat::Inline => "inline",
         };
+        let persons = job.renderer.redact.as_ref();
         Ok(Self {
             weights: sha256_of_all(job.model.weights.files())?,
             tokenizer: job.tagger.tokenizer.fingerprint(),
             config: sha256(&job.model.path.join("config.json"))?,
             format: format.to_owned(),
             precision: job.precision.to_owned(),
-            redact: job.renderer.redact,
+            redact: job.renderer.redact.is_some(),
+            person_classes: persons.map_or_else(Vec::new, |persons| persons.named().to_vec()),
             reading: READING,
         })
     }

@@ -261,7 +261,7 @@ impl FileTagger<'_> {
 
     /// Why hardly any name will have been found in a file.
     fn hardly_read(&self, file: &mut Tagged<'_>) -> Option<String> {
-        if self.renderer.redact {
+        if self.renderer.redact.is_some() {
             // The example might be a name.
             file.unknown.example = None;
         }

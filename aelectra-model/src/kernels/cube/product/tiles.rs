@@ -12,7 +12,7 @@ use cubek::matmul::multi_level::routines::batch::specialized::{
 use cubek::matmul::multi_level::routines::{PlaneTilingBlueprintOptions, infer_blueprint_plane};
 use cubek::matmul::routine::{BlueprintStrategy, DeviceSettings};
 
-use crate::kernels::{SMALL, TILES, WIDE, is_listed};
+use crate::kernels::{ROWS, SMALL, TILES, WIDE, is_listed};
 
 /// What is done otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,13 +22,17 @@ pub(in crate::kernels::cube) struct Tiles {
     pub wide: bool,
     /// Half the rows in a tile, so that two tiles of a large product fit a multiprocessor.
     pub small: bool,
+    /// Two rows of instructions to a plane in every product: CubeK decides by a product's rows alone, so that
+    /// gradients of weights, which have few, read more of shared memory for each operation than they need.
+    pub rows: bool,
 }
 
 /// Steps of a tile's instruction in a step along the sums, where wide.
 const WIDE_STEPS: u32 = 4;
 /// Rows of instructions in a tile, where small: CubeK takes 16.
 const SMALL_ROWS: u32 = 8;
-/// As CubeK has it: two rows of instructions to a plane where a product has so many tiles.
+/// Rows of instructions to a plane: as CubeK has it, where a product has so many tiles.
+const PLANE_ROWS: u32 = 2;
 const MANY_TILES: u32 = 8;
 
 impl Tiles {
@@ -37,6 +41,7 @@ impl Tiles {
         static WANTED: LazyLock<Tiles> = LazyLock::new(|| Tiles {
             wide: is_listed(TILES, WIDE),
             small: is_listed(TILES, SMALL),
+            rows: is_listed(TILES, ROWS),
         });
         *WANTED
     }
@@ -73,8 +78,11 @@ impl Tiles {
                 row_count: self.small.then_some(SMALL_ROWS),
                 specialized: true,
                 swizzled: tile_matmul.should_swizzle(&settings.client),
-                multi_row_strategy: MultiRowStrategy::Adaptive {
-                    minimum_stage_count: MANY_TILES,
+                multi_row_strategy: match self.rows {
+                    true => MultiRowStrategy::Always(PLANE_ROWS),
+                    false => MultiRowStrategy::Adaptive {
+                        minimum_stage_count: MANY_TILES,
+                    },
                 },
                 stage_buffering: stages.stage_buffering(),
                 ..PlaneTilingBlueprintOptions::default()

@@ -71,6 +71,9 @@ pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
             .iter()
             .for_each(|note| output::note(&format!("note: {note}")));
     }
+    if let Some(path) = &args.predictions {
+        refuse_other_words(path, &data.sentences)?;
+    }
     let resampling = Some(Resampling::default());
     let tagger = evaluate(
         &tagger,
@@ -174,6 +177,28 @@ fn refuse_wrong_places(args: &EvaluateArgs) -> anyhow::Result<()> {
         )),
         _ => Ok(()),
     }
+}
+
+/// A file that is there is written over only if its words are those of the data, as those of earlier predictions are: it may
+/// be labels that somebody made.
+fn refuse_other_words(path: &Path, sentences: &[NerSentence]) -> anyhow::Result<()> {
+    let Ok(bytes) = std::fs::read(path) else {
+        return Ok(());
+    };
+    let there = String::from_utf8_lossy(&bytes);
+    let lines = there.lines().filter(|line| !line.is_empty());
+    let words = lines.map(|line| line.split('\t').next().unwrap_or_default());
+    let tokens = sentences.iter().flat_map(|sentence| &sentence.tokens);
+    if bytes.is_empty() || words.eq(tokens.map(String::as_str)) {
+        return Ok(());
+    }
+    Err(output::usage(
+        format!(
+            "`{}` is there already and has other words than the data",
+            path.display()
+        ),
+        "predictions would replace it: give another file, or delete that one",
+    ))
 }
 
 /// Tokens and tags in two columns, a blank line after each sentence.

@@ -150,9 +150,14 @@ pub(crate) fn run_over(
             format!("{table}{}", session.dir().path().display())
         })?;
     }
-    if finished.end.exit_code > 128 && args.out.is_none() {
+    if finished.end.exit_code > 128 {
         let dir = session.dir().path().display();
-        output::note(&format!("the same command with `--out {dir}` goes on"));
+        output::note(&match args.out {
+            Some(_) => "interrupted; the same command goes on with what is missing".to_owned(),
+            None => format!(
+                "interrupted; the same command with `--out {dir}` goes on with what is missing"
+            ),
+        });
     }
     Ok(finished.end.exit_code as u8)
 }

@@ -139,6 +139,21 @@ pub(crate) fn run(args: &PretrainArgs, global: Global) -> anyhow::Result<u8> {
             summary.run.display()
         )
     })?;
+    if summary.is_held_out && summary.metrics.rtd_recall == Some(0.0) {
+        output::note(&format!(
+            "note: the discriminator takes no token for a replaced one yet (AUC {}; 0.5 is guessing), so fine-tuning will gain little \
+             from it: train for more steps. Accuracy is then the share of tokens that are as they were",
+            output::number(summary.metrics.rtd_auc, 3)
+        ));
+    }
+    if summary.reason == EndReason::Interrupted {
+        let run = summary.run.display();
+        output::note(&format!(
+            "interrupted after step {}, and kept; go on with the same command and `--out {run} --resume auto`, or with `--recipe \
+             {run}/config.json` instead of its recipe and keys",
+            summary.steps
+        ));
+    }
     if summary.reason == EndReason::Nonfinite {
         output::error(
             &format!(

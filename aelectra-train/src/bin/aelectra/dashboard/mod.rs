@@ -5,6 +5,7 @@ mod report;
 mod runs;
 mod verb;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,8 +31,8 @@ fn told(error: TuiError) -> anyhow::Error {
     }
 }
 
-/// A page or picture must not replace what a run is made of.
-fn refuse_run_files(out: &Path, runs: &[PathBuf], extension: &str) -> anyhow::Result<()> {
+/// A page or picture must not replace what a run is made of, nor anything else that is none.
+fn refuse_other_files(out: &Path, runs: &[PathBuf], extension: &str) -> anyhow::Result<()> {
     let is_page = out.extension().is_some_and(|given| given == extension);
     let (Ok(whole), false) = (out.canonicalize(), is_page) else {
         return Ok(());
@@ -43,7 +44,24 @@ fn refuse_run_files(out: &Path, runs: &[PathBuf], extension: &str) -> anyhow::Re
             format!("name a file that ends in .{extension}"),
         ));
     }
+    if whole.is_file() && !begins_with_markup(&whole) {
+        return Err(crate::output::usage(
+            format!("`{}` is there already and would be lost", out.display()),
+            format!("name a file that ends in .{extension}, or delete that one"),
+        ));
+    }
     Ok(())
+}
+
+/// Whether a file begins as a page or picture does; so does one that is empty.
+fn begins_with_markup(path: &Path) -> bool {
+    let mut first = [0; 1];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read(&mut first));
+    match read {
+        Ok(0) => true,
+        Ok(_) => first[0] == b'<',
+        Err(_) => false,
+    }
 }
 
 /// The dashboard over a run that this process trains.

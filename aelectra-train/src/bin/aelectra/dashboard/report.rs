@@ -28,7 +28,7 @@ pub(crate) fn run(args: &ReportArgs, global: Global) -> anyhow::Result<u8> {
     let page = aelectra_tui::report(&Source::Runs(vec![args.run.clone()])).map_err(told)?;
     let out = args.out.clone();
     let out = out.unwrap_or_else(|| args.run.join("report.html"));
-    super::refuse_run_files(&out, std::slice::from_ref(&args.run), "html")?;
+    super::refuse_other_files(&out, std::slice::from_ref(&args.run), "html")?;
     write_named(&out, page.as_bytes())?;
     output::note(
         "note: the page names this machine and its paths, and has the text that the run was last judged on; read it \

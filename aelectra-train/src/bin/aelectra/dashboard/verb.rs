@@ -93,7 +93,7 @@ pub(crate) fn run(args: &DashboardArgs, global: Global) -> anyhow::Result<u8> {
         Source::Runs(args.run.clone())
     };
     if let Some(svg) = &args.svg {
-        super::refuse_run_files(svg, &args.run, "svg")?;
+        super::refuse_other_files(svg, &args.run, "svg")?;
     }
     let options = Options {
         once: args.once,

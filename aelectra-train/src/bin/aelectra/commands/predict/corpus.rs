@@ -7,6 +7,7 @@ use aelectra_train::ner::{DONE, FileTagger, FilesTagged};
 use aelectra_train::stop::StopFlag;
 
 use super::files::{Found, find};
+use super::warn_of_no_name;
 use crate::global::Global;
 use crate::output;
 use crate::progress::StageBar;
@@ -42,7 +43,10 @@ pub(super) fn run(
         ..report
     };
     output::show(global, &report, || describe(&report, tagger.out))?;
-    if tagger.renderer.redact && report.documents > 0 {
+    if tagger.renderer.redact.is_some() && report.documents > 0 {
+        if report.entities == 0 {
+            warn_of_no_name(report.documents);
+        }
         output::note(&format!(
             "note: `{}` tells outputs that are done by where each text was and a hash of it, which a guess can be compared \
              with; do not pass it on with them",

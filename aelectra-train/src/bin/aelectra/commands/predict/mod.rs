@@ -8,9 +8,10 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use aelectra_data::corpus::is_misread;
+use aelectra_data::ner::PersonClasses;
 use aelectra_data::vocab::UnknownPieces;
 use aelectra_model::checkpoint::ModelDir;
-use aelectra_train::ner::{FileTagger, OutputFormat, Renderer, TaggedText, tag_texts};
+use aelectra_train::ner::{FileTagger, OutputFormat, Renderer, TaggedText, Tagger, tag_texts};
 use clap::{Args, ValueEnum};
 
 use crate::common::{TaggerArgs, is_same, resolve_model};
@@ -46,6 +47,9 @@ pub(crate) struct PredictArgs {
     /// all places of a person's name that is found once, written with a capital.
     #[arg(long)]
     redact: bool,
+    /// A class of the model that is persons', where its name does not say so (PER, Person, Navn, Name do); repeatable.
+    #[arg(long, value_name = "CLASS", requires = "redact")]
+    person_class: Vec<String>,
     /// Windows per batch.
     #[arg(long, default_value_t = 32)]
     batch_size: usize,
@@ -92,7 +96,9 @@ pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
     }
     let renderer = Renderer {
         format,
-        redact: args.redact,
+        redact: args
+            .redact
+            .then(|| PersonClasses::with(args.person_class.clone())),
         colour: colour_wanted(),
         terminal: std::io::stdout().is_terminal(),
     };
@@ -105,6 +111,9 @@ pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
     refuse_wrong_places(args)?;
     let mut tagger = args.tagger.load(&args.model, global)?;
     tagger.batch_size = args.batch_size.max(1);
+    if let Some(persons) = &renderer.redact {
+        check_persons(persons, &tagger)?;
+    }
     if let (Some(out), Some(input)) = (&args.out, &args.input) {
         let opened = ModelDir::open(&resolve_model(&args.model, global)?)?;
         let stop = signals::stop_flag()?;
@@ -127,6 +136,9 @@ pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
     if !args.text.is_empty() {
         let found = tag_texts(&tagger, &args.text)?;
         print(&renderer, &found)?;
+        if args.redact && found.iter().all(|text| text.entities.is_empty()) {
+            warn_of_no_name(found.len() as u64);
+        }
         let texts = args.text.iter().map(String::as_str);
         warn_of_unknown(UnknownPieces::of(&tagger.tokenizer, texts), &renderer);
         warn_of_misread(args.text.iter().filter(|text| is_misread(text)).count());
@@ -191,6 +203,39 @@ fn note_if_file(text: &str) {
     }
 }
 
+/// Further places of a name are looked for only where it is known which classes are persons.
+fn check_persons(persons: &PersonClasses, tagger: &Tagger) -> anyhow::Result<()> {
+    let classes = tagger.tags().classes();
+    if let Some(unknown) = persons
+        .named()
+        .iter()
+        .find(|named| !classes.contains(&named.as_str()))
+    {
+        return Err(output::usage(
+            format!("--person-class: the model has no class `{unknown}`"),
+            format!("it has {}", classes.join(", ")),
+        ));
+    }
+    if !classes.iter().any(|class| persons.contains(class)) {
+        output::note(&format!(
+            "note: none of the model's classes ({}) is known to be persons', so further places of a name are not looked for; name one \
+             with `--person-class {}`",
+            classes.join(", "),
+            classes.first().unwrap_or(&"CLASS")
+        ));
+    }
+    Ok(())
+}
+
+/// A tagger that has learnt nothing lets every name through, and what is hidden by its form makes that look like work.
+fn warn_of_no_name(documents: u64) {
+    if documents > 0 {
+        output::note(&format!(
+            "note: the model found no entity at all (documents: {documents}); if there are names in them, they are still there"
+        ));
+    }
+}
+
 /// Text that was spoilt on its way here has no names that anybody would recognise.
 fn warn_of_misread(documents: usize) {
     if documents > 0 {
@@ -203,7 +248,7 @@ fn warn_of_misread(documents: usize) {
 
 /// Text without spaces, or of another language, gives unknown word pieces and no entities.
 fn warn_of_unknown(mut counts: UnknownPieces, renderer: &Renderer) {
-    if renderer.redact {
+    if renderer.redact.is_some() {
         // The example might be a name.
         counts.example = None;
     }
@@ -220,7 +265,7 @@ fn colour_wanted() -> bool {
 pub(crate) fn print_pretty(found: &[TaggedText<'_>]) -> anyhow::Result<()> {
     let renderer = Renderer {
         format: OutputFormat::Pretty,
-        redact: false,
+        redact: None,
         colour: colour_wanted(),
         terminal: std::io::stdout().is_terminal(),
     };

@@ -12,7 +12,7 @@ use aelectra_train::ner::{Renderer, Tagger, tag_texts};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use rayon::prelude::*;
 
-use super::{warn_of_misread, warn_of_unknown};
+use super::{warn_of_misread, warn_of_no_name, warn_of_unknown};
 
 /// Documents tagged together: enough for batches of similar length, few enough to stream.
 const DOCUMENTS_AT_ONCE: usize = 64;
@@ -98,6 +98,7 @@ impl Source {
 pub(super) fn run(mut source: Source, tagger: &Tagger, renderer: &Renderer) -> anyhow::Result<u8> {
     let mut first = true;
     let (mut unknown, mut misread) = (UnknownPieces::default(), 0);
+    let (mut tagged, mut entities) = (0, 0);
     loop {
         let (documents, failed) = source.batch();
         let counts: Vec<UnknownPieces> = documents
@@ -107,6 +108,8 @@ pub(super) fn run(mut source: Source, tagger: &Tagger, renderer: &Renderer) -> a
         counts.iter().for_each(|counts| unknown.add(counts));
         misread += documents.iter().filter(|text| is_misread(text)).count();
         let found = tag_texts(tagger, &documents)?;
+        tagged += found.len() as u64;
+        entities += found.iter().map(|text| text.entities.len()).sum::<usize>();
         let rendered: Vec<Vec<u8>> = found
             .par_iter()
             .map(|text| {
@@ -131,5 +134,8 @@ pub(super) fn run(mut source: Source, tagger: &Tagger, renderer: &Renderer) -> a
     }
     warn_of_unknown(unknown, renderer);
     warn_of_misread(misread);
+    if renderer.redact.is_some() && entities == 0 {
+        warn_of_no_name(tagged);
+    }
     Ok(0)
 }
