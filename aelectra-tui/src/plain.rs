@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_secs(10);
 
 /// A run's state in one line of words and values.
 pub(crate) fn line(run: &RunStore, status: Status, now: f64) -> String {
-    let mut parts = vec![status.word().to_owned()];
+    let mut parts = vec![status.told(run)];
     match (run.step(), run.total()) {
         (Some(step), Some(total)) => parts.push(format!("step {step}/{total}")),
         (Some(step), None) => parts.push(format!("step {step}")),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use aelectra_data::run::{NerEvalEvent, SampleEvent, leaves};
+use aelectra_data::run::{EndReason, NerEvalEvent, SampleEvent, leaves};
 
 use crate::format::printable;
 use crate::state::State;
@@ -110,8 +110,10 @@ fn about(run: &RunStore) -> String {
         rows.push(["step".to_owned(), format!("{step}{total}")]);
     }
     if let Some(end) = &run.end {
-        let reason = serde_json::to_value(end.reason).unwrap_or_default();
-        let reason = reason.as_str().unwrap_or("?").to_owned();
+        let reason = match end.reason {
+            EndReason::Limit => format!("at {}", run.limit()),
+            reason => reason.name().to_owned(),
+        };
         rows.push(["ended".to_owned(), reason]);
     }
     rows.extend(

@@ -3,13 +3,13 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use aelectra_data::run::Task;
+use aelectra_data::run::{EndReason, Task};
 
 use crate::filter::{Filter, Subject, names};
 use crate::format;
 use crate::state::{RunKey, RunRow, State};
-use crate::store::{Metric, Unit};
-use crate::summary::RunSummary;
+use crate::store::{Metric, Unit, limit};
+use crate::summary::{NOT_SET, RunSummary};
 
 /// The columns that every run has, in their order.
 const FIXED: [&str; 6] = ["state", "step", "loss", "RTD acc", "best F1", "age"];
@@ -135,6 +135,10 @@ pub(crate) fn short(name: &str) -> &str {
 pub(crate) fn cell(column: &str, row: &RunRow, known: &RunSummary) -> Cell {
     let count = |count: u64| format::count(count as f64);
     match column {
+        // What `limit` means stands in no other column.
+        "state" if known.state == EndReason::Limit.name() => {
+            Cell::text(limit(known.step, known.total_steps))
+        }
         "state" => Cell::text(known.state.clone()),
         "step" => Cell::number(known.step.map(|step| step as f64), |_| {
             let step = known.step.map(count).unwrap_or_default();
@@ -189,6 +193,10 @@ impl Subject for Asked<'_> {
         let settings = self.row.settings.iter();
         let settings = settings.filter(|(key, _)| asked(key));
         let each = |value: &String| {
+            if value == NOT_SET {
+                // A filter has no spaces in a value.
+                return vec!["null".to_owned()];
+            }
             let list = value.trim_start_matches('[').trim_end_matches(']');
             let parts = list.split(',').map(|part| part.trim().to_owned());
             parts.collect::<Vec<_>>()
@@ -245,6 +253,20 @@ pub(crate) fn next_sort(state: &State) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_is_told_by_its_flag() {
+        let known = |step| RunSummary {
+            state: EndReason::Limit.name().to_owned(),
+            step: Some(step),
+            total_steps: Some(40),
+            ..RunSummary::default()
+        };
+        for (step, wanted) in [(40, "--max-steps"), (39, "--max-hours")] {
+            let cell = cell("state", &RunRow::default(), &known(step));
+            assert_eq!(cell.text, wanted);
+        }
+    }
 
     #[test]
     fn numbers_sort_before_text_and_nothing_last() {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use aelectra_data::run::ControlRequest;
+use aelectra_data::run::{ControlRequest, Task};
 use serde::{Deserialize, Serialize};
 
 use crate::run_table;
@@ -208,6 +208,23 @@ impl State {
         // While history loads, silence is ours.
         let loading = run.last_time.filter(|_| row.loaded < 1.0);
         status(run, loading.unwrap_or(self.now), row.alive)
+    }
+
+    /// Whether a request means something to the shown run: a fine-tuning evaluates after each epoch and keeps whole seeds, and
+    /// refuses to do either now.
+    pub(crate) fn takes(&self, request: ControlRequest) -> bool {
+        let start = self.run().and_then(|run| run.start.as_ref());
+        let tunes = start.is_some_and(|start| start.task == Task::Finetune);
+        let of_pretraining = matches!(
+            request,
+            ControlRequest::Checkpoint | ControlRequest::Evaluate
+        );
+        !(tunes && of_pretraining)
+    }
+
+    /// Whether this process trains the shown run, and has not ended it: leaving may stop it.
+    pub(crate) fn trains_here(&self) -> bool {
+        self.live && self.status().is_alive()
     }
 
     /// Index of the EMA's decay. An average over ten values of sixty would only lag behind.

@@ -132,12 +132,16 @@ impl RunSummary {
     }
 }
 
+/// What a setting without a value is written as, in place of JSON's `null`.
+pub(crate) const NOT_SET: &str = "not set";
+
 /// A run's settings by key, as text. Those of a fine-tuning, which are a table beside its files, are called as a pretraining's.
 pub(crate) fn settings(config: &Value) -> BTreeMap<String, String> {
     let table = config.as_object().map(leaves).unwrap_or_default();
-    let written = |value: &Value| match value.as_str() {
-        Some(text) => format::printable(text),
-        None => format::printable(&value.to_string()),
+    let written = |value: &Value| match value {
+        Value::Null => NOT_SET.to_owned(),
+        Value::String(text) => format::printable(text),
+        other => format::printable(&other.to_string()),
     };
     let pairs = table.into_iter();
     pairs
@@ -230,9 +234,10 @@ mod tests {
 
     #[test]
     fn settings_are_flat() {
-        let config =
-            serde_json::json!({"lr": 5e-4, "model": {"hidden_size": 256}, "name": "a\u{1b}b"});
+        let model = serde_json::json!({"hidden_size": 256, "rank": null});
+        let config = serde_json::json!({"lr": 5e-4, "model": model, "name": "a\u{1b}b"});
         let found = settings(&config);
+        assert_eq!(found["model.rank"], "not set");
         assert_eq!(found["model.hidden_size"], "256");
         assert!(!found["name"].contains('\u{1b}'));
         let of_tuning = serde_json::json!({"config": {"batch_size": 32}, "model": "m"});

@@ -251,8 +251,17 @@ fn ask(state: &mut State, request: ControlRequest) -> Vec<Effect> {
     } else if state.current.is_none() {
         state.notify("there is no run yet");
     } else if !state.status().is_alive() {
-        let word = state.status().word();
-        state.notify(format!("this run is not running ({word})"));
+        let status = state.status();
+        let told = state.run().map(|run| status.told(run));
+        let told = told.unwrap_or_else(|| status.word().to_owned());
+        state.notify(format!("this run is not running ({told})"));
+    } else if !state.takes(request) {
+        let instead = match request {
+            ControlRequest::Evaluate => "evaluates after every epoch",
+            _ => "keeps each finished seed",
+        };
+        let name = request.name();
+        state.notify(format!("{name} is for pretraining; fine-tuning {instead}"));
     } else {
         state.dialog = Some(Dialog::Confirm(request));
     }

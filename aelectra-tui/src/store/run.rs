@@ -22,6 +22,8 @@ const DEVICES: usize = 64;
 const ALERTS: usize = 500;
 /// Characters kept of one log line.
 const LOG_CHARS: usize = 2000;
+/// What the line of the best checkpoint ends with.
+const BEST: &str = " (best)";
 
 /// A line of the log screen.
 #[derive(Clone, Debug)]
@@ -30,6 +32,8 @@ pub(crate) struct LogLine {
     pub(crate) level: LogLevel,
     /// The text, without control characters.
     pub(crate) text: String,
+    /// The step of the checkpoint it tells of.
+    checkpoint: Option<u64>,
 }
 
 /// What became of a control request.
@@ -64,6 +68,8 @@ pub(crate) struct RunStore {
     pub(crate) samples: VecDeque<SampleEvent>,
     /// Checkpoints, oldest first.
     pub(crate) checkpoints: VecDeque<CheckpointEvent>,
+    /// The step of the best of them, also where that is no longer among them.
+    pub(crate) best_checkpoint: Option<u64>,
     pub(crate) logs: VecDeque<LogLine>,
     /// Control requests and answers, oldest first.
     pub(crate) controls: VecDeque<ControlRecord>,
@@ -108,6 +114,14 @@ fn keep<T>(queue: &mut VecDeque<T>, item: T, limit: usize) {
     queue.push_back(item);
 }
 
+/// The flag that ended a run at so many of its steps before its schedule was over.
+pub(crate) fn limit(step: Option<u64>, total: Option<u64>) -> &'static str {
+    match (step, total) {
+        (Some(step), Some(total)) if step < total => "--max-hours",
+        _ => "--max-steps",
+    }
+}
+
 impl RunStore {
     pub(crate) fn apply(&mut self, envelope: Envelope) {
         let Envelope { seq, t, event, .. } = envelope;
@@ -140,6 +154,11 @@ impl RunStore {
                 }
                 self.samples.retain(|sample| sample.step <= event.step);
                 self.checkpoints.retain(|saved| saved.step <= event.step);
+                if self.best_checkpoint.is_some_and(|best| best > event.step) {
+                    let mut saved = self.checkpoints.iter().rev();
+                    let best = saved.find(|saved| saved.best).map(|saved| saved.step);
+                    self.mark_best(best);
+                }
                 self.nonfinite.retain(|(step, _)| *step <= event.step);
                 if self.resumes.len() < ALERTS {
                     self.resumes.push(event.step);
@@ -189,12 +208,7 @@ impl RunStore {
                 }
                 keep(&mut self.samples, event, SAMPLES);
             }
-            RunEvent::Checkpoint(event) => {
-                let best = if event.best { " (best)" } else { "" };
-                let text = format!("checkpoint {}{best}", event.path);
-                self.log(t, LogLevel::Info, &text);
-                keep(&mut self.checkpoints, event, CHECKPOINTS);
-            }
+            RunEvent::Checkpoint(event) => self.checkpoint(event, t),
             RunEvent::Control(event) => self.control(event, t),
             RunEvent::Log(event) => self.log(t, event.level, &event.message),
             RunEvent::System(event) => {
@@ -204,16 +218,20 @@ impl RunStore {
             }
             RunEvent::End(event) => {
                 self.paused = false;
+                let (reason, code) = (event.reason, event.exit_code);
                 let why = event.message.clone().unwrap_or_default();
-                let reason = event.reason.name();
-                let text = format!("ended: {reason}, exit code {} {why}", event.exit_code);
+                self.end = Some(event);
+                let how = match reason {
+                    EndReason::Limit => format!("ended at {}", self.limit()),
+                    _ => format!("ended: {}", reason.name()),
+                };
+                let text = format!("{how}, exit code {code} {why}");
                 // Who asked for it to stop did nothing wrong.
-                let level = match event.reason {
+                let level = match reason {
                     EndReason::Failed | EndReason::Nonfinite => LogLevel::Error,
                     _ => LogLevel::Info,
                 };
                 self.log(t, level, text.trim_end());
-                self.end = Some(event);
             }
             // `RunEvent` may grow; what is not known here is passed over.
             _ => {}
@@ -312,12 +330,49 @@ impl RunStore {
         self.log(t, LogLevel::Info, &text);
     }
 
+    /// Takes a checkpoint. The weights of a step are written once; a second event of it says that an evaluation found them to be
+    /// the best.
+    fn checkpoint(&mut self, event: CheckpointEvent, t: f64) {
+        let (step, best) = (event.step, event.best);
+        let known = self
+            .checkpoints
+            .iter()
+            .rposition(|saved| saved.step == step);
+        match known {
+            Some(place) => self.checkpoints[place].best |= best,
+            None => {
+                self.log(t, LogLevel::Info, &format!("checkpoint {}", event.path));
+                if let Some(line) = self.logs.back_mut() {
+                    line.checkpoint = Some(step);
+                }
+                keep(&mut self.checkpoints, event, CHECKPOINTS);
+            }
+        }
+        if best {
+            self.mark_best(Some(step));
+        }
+    }
+
+    /// Says of one checkpoint in the log that it is the best, and no longer of the one before.
+    fn mark_best(&mut self, best: Option<u64>) {
+        let before = std::mem::replace(&mut self.best_checkpoint, best);
+        for (step, is_best) in [(before, false), (best, true)] {
+            // The latest of that step: what was written before a crash may have been written anew.
+            let tells = |line: &&mut LogLine| step.is_some() && line.checkpoint == step;
+            if let Some(line) = self.logs.iter_mut().rev().find(tells) {
+                let plain = line.text.strip_suffix(BEST).unwrap_or(&line.text);
+                line.text = format!("{plain}{}", if is_best { BEST } else { "" });
+            }
+        }
+    }
+
     fn log(&mut self, t: f64, level: LogLevel, text: &str) {
         let cut: String = text.chars().take(LOG_CHARS).collect();
         let line = LogLine {
             t,
             level,
             text: printable(&cut),
+            checkpoint: None,
         };
         keep(&mut self.logs, line, LOGS);
     }
@@ -361,6 +416,25 @@ impl RunStore {
     pub(crate) fn is_completed(&self) -> bool {
         let end = self.end.as_ref();
         end.is_some_and(|end| end.reason == EndReason::Completed)
+    }
+
+    /// The flag that ended it early: with steps left its time was over.
+    pub(crate) fn limit(&self) -> &'static str {
+        let told = self.end.as_ref().and_then(|end| end.step);
+        limit(told.or(self.steps.last_step()), self.total_steps)
+    }
+
+    /// The step whose numbers will be its first, as far as its start tells; nothing once there are some.
+    pub(crate) fn first_report(&self) -> Option<u64> {
+        let start = self.start.as_ref()?;
+        let every = start.log_every.filter(|every| *every > 0)?;
+        if self.steps.last_step().is_some() {
+            return None;
+        }
+        let taken = start.first_step.unwrap_or(0);
+        let next = (taken / every).saturating_add(1).saturating_mul(every);
+        // The last step is told whatever its number.
+        Some(self.total_steps.map_or(next, |total| next.min(total)))
     }
 
     /// The step it will end at, of what [`RunStore::step`] counts.
@@ -460,6 +534,93 @@ pub(super) mod tests {
         };
         feed(&mut run, 2.0, RunEvent::Resumed(resumed));
         assert_eq!((run.step(), run.nonfinite.len()), (Some(10), 0));
+    }
+
+    #[test]
+    fn a_checkpoint_is_told_once_and_only_the_best_is_marked() {
+        let mut run = RunStore::default();
+        let saved = |step, best| {
+            RunEvent::Checkpoint(CheckpointEvent {
+                step,
+                path: format!("step-{step}"),
+                best,
+                ..CheckpointEvent::default()
+            })
+        };
+        let told = |run: &RunStore| {
+            let lines = run.logs.iter().map(|line| line.text.clone());
+            lines.collect::<Vec<String>>()
+        };
+        for (step, best) in [(10, true), (20, false), (20, true), (30, false)] {
+            feed(&mut run, 0.0, saved(step, best));
+        }
+        assert_eq!(
+            told(&run),
+            [
+                "checkpoint step-10",
+                "checkpoint step-20 (best)",
+                "checkpoint step-30"
+            ]
+        );
+        assert_eq!(run.checkpoints.len(), 3);
+        // The second is void: the first is the best again, until the step is there anew.
+        let resumed = ResumedEvent {
+            step: 10,
+            ..ResumedEvent::default()
+        };
+        feed(&mut run, 1.0, RunEvent::Resumed(resumed));
+        assert_eq!(
+            told(&run)[..2],
+            ["checkpoint step-10 (best)", "checkpoint step-20"]
+        );
+        feed(&mut run, 2.0, saved(20, true));
+        let best = |line: &&String| line.ends_with("(best)");
+        let lines = told(&run);
+        assert_eq!(lines.iter().filter(best).count(), 1, "{lines:?}");
+        assert!(lines.last().is_some_and(|line| line.ends_with("(best)")));
+    }
+
+    #[test]
+    fn the_first_numbers_are_announced_until_they_are_there() {
+        let mut run = RunStore::default();
+        assert_eq!(run.first_report(), None);
+        for (first_step, total, wanted) in [
+            (None, 1000, 50),
+            (Some(50), 1000, 100),
+            (Some(120), 130, 130),
+            (Some(u64::MAX), u64::MAX, u64::MAX),
+        ] {
+            let start = StartEvent {
+                first_step,
+                total_steps: Some(total),
+                log_every: Some(50),
+                ..StartEvent::default()
+            };
+            feed(&mut run, 0.0, RunEvent::Start(start));
+            assert_eq!(run.first_report(), Some(wanted));
+        }
+        feed(&mut run, 1.0, step(50, 1.0));
+        assert_eq!(run.first_report(), None);
+    }
+
+    #[test]
+    fn the_log_names_the_flag_that_ended_a_run() {
+        for (last, flag) in [(40, "--max-steps"), (39, "--max-hours")] {
+            let mut run = RunStore::default();
+            let start = StartEvent {
+                total_steps: Some(40),
+                ..StartEvent::default()
+            };
+            feed(&mut run, 0.0, RunEvent::Start(start));
+            let end = EndEvent {
+                reason: EndReason::Limit,
+                step: Some(last),
+                ..EndEvent::default()
+            };
+            feed(&mut run, 1.0, RunEvent::End(end));
+            let line = run.logs.back().map(|line| line.text.clone());
+            assert_eq!(line, Some(format!("ended at {flag}, exit code 0")));
+        }
     }
 
     #[test]

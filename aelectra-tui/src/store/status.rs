@@ -41,6 +41,14 @@ impl Status {
         }
     }
 
+    /// The same for a reader: of a run that a flag ended early, which one.
+    pub(crate) fn told(self, run: &RunStore) -> String {
+        match self {
+            Self::Ended(EndReason::Limit) => format!("ended at {}", run.limit()),
+            _ => self.word().to_owned(),
+        }
+    }
+
     /// Whether a request to the trainer could still be heard.
     pub(crate) const fn is_alive(self) -> bool {
         !matches!(self, Self::Crashed | Self::Ended(_))
@@ -119,9 +127,11 @@ mod tests {
             ..EndEvent::default()
         };
         let run = run_with([(100.0, log()), (101.0, RunEvent::End(end))]);
+        let ended = status(&run, 9e9, Some(false));
+        assert_eq!(ended, Status::Ended(EndReason::Limit));
         assert_eq!(
-            status(&run, 9e9, Some(false)),
-            Status::Ended(EndReason::Limit)
+            (ended.word(), ended.told(&run).as_str()),
+            ("limit", "ended at --max-steps")
         );
     }
 

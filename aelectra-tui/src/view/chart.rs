@@ -6,6 +6,7 @@ use ratatui::style::{Color, Style};
 
 use super::curve::{Bin, Chart, Curve, Line, within};
 use super::grid::{Dot, Grid, Pattern, Pieces};
+use super::header::grouped;
 use super::scale::{Scale, places};
 use super::text;
 use crate::format;
@@ -36,7 +37,7 @@ pub(crate) fn draw(chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, area: 
     };
     let (across, down) = grid.size();
     let Some((curves, scale)) = chart.fit(across) else {
-        let text = theme.pick("· no data yet ·", "no data yet");
+        let text = nothing_yet(chart, theme, usize::from(plot.width));
         let text = format!("{text:^0$}", usize::from(plot.width));
         text::line(buffer, plot, usize::from(plot.height / 2), &text, theme.dim);
         return;
@@ -62,6 +63,21 @@ pub(crate) fn draw(chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, area: 
     }
     grid.draw(buffer, &faint, &full);
     marks(chart, &curves, &height, theme, buffer, grid);
+}
+
+/// What stands in place of lines: when the first numbers come, in as many words as there is room for.
+fn nothing_yet(chart: &Chart<'_>, theme: &Theme, room: usize) -> String {
+    let told = chart.awaited.map_or_else(Vec::new, |step| {
+        let step = grouped(step);
+        let dot = theme.pick("·", "-");
+        vec![
+            format!("{dot} no data yet, first numbers after step {step} {dot}"),
+            format!("first numbers after step {step}"),
+            format!("from step {step} on"),
+        ]
+    });
+    let fitting = told.into_iter().find(|text| format::width(text) <= room);
+    fitting.unwrap_or_else(|| theme.pick("· no data yet ·", "no data yet").to_owned())
 }
 
 /// From bin to bin; a dot where there is nothing to come from.
@@ -229,14 +245,12 @@ fn title(chart: &Chart<'_>, theme: &Theme, buffer: &mut Buffer, area: Rect) {
     let written = |names: Names| -> Vec<String> {
         let each = chart.lines.iter().zip(&values);
         each.map(|(line, (value, _))| {
-            let (name, letter) = match names {
-                Names::Long => (line.label.as_str(), several),
-                Names::Short => (line.short.as_str(), several),
-                Names::Letter => ("", several),
-            };
-            // A name's own first letter tells it; a run's name may begin with any digit.
-            let tells = name.starts_with(line.letter) && !line.letter.is_ascii_digit();
-            let letter = (letter && !tells).then_some(line.letter);
+            let name = names.of(line);
+            // A name's own first letter tells it where no other begins so; a run's name may begin with any digit.
+            let begins = |other: &&Line<'_>| names.of(other).starts_with(line.letter);
+            let alone = chart.lines.iter().filter(begins).count() == 1;
+            let tells = alone && name.starts_with(line.letter) && !line.letter.is_ascii_digit();
+            let letter = (several && !tells).then_some(line.letter);
             let letter = letter.map_or(String::new(), |letter| format!("{letter} "));
             let space = if name.is_empty() { "" } else { " " };
             format!("  {letter}{name}{space}{value}")
@@ -276,6 +290,16 @@ enum Names {
     Long,
     Short,
     Letter,
+}
+
+impl Names {
+    fn of<'l>(self, line: &'l Line<'_>) -> &'l str {
+        match self {
+            Self::Long => &line.label,
+            Self::Short => &line.short,
+            Self::Letter => "",
+        }
+    }
 }
 
 /// A line's latest value, or the one under the cursor, and its style.

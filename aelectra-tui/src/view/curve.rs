@@ -127,6 +127,8 @@ pub(crate) struct Chart<'a> {
     pub(crate) resumes: Vec<f64>,
     /// Points marked with a star: the best.
     pub(crate) stars: Vec<(f64, f64)>,
+    /// The step whose numbers will be the first, where there are none yet and the run has said so.
+    pub(crate) awaited: Option<u64>,
 }
 
 impl Chart<'_> {
@@ -144,6 +146,7 @@ impl Chart<'_> {
             cursor: None,
             resumes: Vec::new(),
             stars: Vec::new(),
+            awaited: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The last row: a question, a message, the latest request, or the keys that matter here.
 
-use aelectra_data::run::ControlStatus;
+use aelectra_data::run::{ControlRequest, ControlStatus};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -114,14 +114,19 @@ fn hints(state: &State) -> Vec<(&'static str, &'static str)> {
         Screen::Help => vec![("Up/Down", "scroll"), ("Esc", "back")],
     });
     let paused = state.run().is_some_and(|run| run.paused);
-    let pause = if paused { "resume" } else { "pause" };
+    let (pause, asked) = match paused {
+        true => ("resume", ControlRequest::Resume),
+        false => ("pause", ControlRequest::Pause),
+    };
     if !state.read_only && !state.replay && state.status().is_alive() {
-        hints.extend([
-            ("C", "checkpoint"),
-            ("P", pause),
-            ("E", "evaluate"),
-            ("S", "stop"),
-        ]);
+        let requests = [
+            ("C", "checkpoint", ControlRequest::Checkpoint),
+            ("P", pause, asked),
+            ("E", "evaluate", ControlRequest::Evaluate),
+            ("S", "stop", ControlRequest::Stop),
+        ];
+        let taken = requests.into_iter().filter(|it| state.takes(it.2));
+        hints.extend(taken.map(|(key, what, _)| (key, what)));
     }
     hints
 }

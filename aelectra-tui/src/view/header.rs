@@ -87,7 +87,7 @@ fn status_text(state: &State, status: Status, run: &RunStore) -> (String, Style)
         Status::Ended(_) => {
             let failed = run.end.as_ref().is_some_and(|end| end.exit_code != 0);
             let style = if failed { theme.bad } else { theme.good };
-            (format!("{dot} {}", status.word()), style)
+            (format!("{dot} {}", status.told(run)), style)
         }
     }
 }

@@ -1,15 +1,39 @@
 //! The keys, from the table that dispatches them.
 
+use aelectra_data::run::ControlRequest;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::{WidthClass, text};
-use crate::keymap::BINDINGS;
+use crate::keymap::{BINDINGS, Binding, Command};
 use crate::state::State;
 
 /// Columns of the keys.
 const KEYS: u16 = 15;
+
+/// Whether a key does anything with the shown run.
+fn is_offered(state: &State, binding: &Binding) -> bool {
+    match binding.command {
+        Command::Checkpoint => state.takes(ControlRequest::Checkpoint),
+        Command::Evaluate => state.takes(ControlRequest::Evaluate),
+        _ => true,
+    }
+}
+
+/// What a key does. Ctrl-C means to a training that is shown from within what it means without a dashboard.
+fn what(state: &State, binding: &Binding) -> &'static str {
+    match binding.command {
+        Command::Interrupt if state.trains_here() => {
+            // A fine-tuning writes none: it keeps the seeds that are finished.
+            match state.takes(ControlRequest::Checkpoint) {
+                true => "Stop with a checkpoint",
+                false => "Stop the training",
+            }
+        }
+        _ => binding.help,
+    }
+}
 
 /// Keys and what they do, by group; with blank rows between the groups where they are wanted.
 fn table(state: &State, blanks: bool) -> Vec<(String, String, Style)> {
@@ -19,7 +43,7 @@ fn table(state: &State, blanks: bool) -> Vec<(String, String, Style)> {
             lines.push((String::new(), String::new(), state.theme.text));
         }
         lines.push((group[0].group.to_owned(), String::new(), state.theme.strong));
-        for binding in group {
+        for binding in group.iter().filter(|binding| is_offered(state, binding)) {
             let keys: Vec<String> = binding.keys.iter().map(|key| key.label()).collect();
             let keys = keys.join(" ");
             match lines.last_mut() {
@@ -27,7 +51,7 @@ fn table(state: &State, blanks: bool) -> Vec<(String, String, Style)> {
                     before.push(' ');
                     before.push_str(&keys);
                 }
-                _ => lines.push((keys, binding.help.to_owned(), state.theme.text)),
+                _ => lines.push((keys, what(state, binding).to_owned(), state.theme.text)),
             }
         }
     }

@@ -58,7 +58,8 @@ pub(crate) fn tail(state: &State, buffer: &mut Buffer, area: Rect) {
     newest(state, buffer, area, 0, false);
 }
 
-/// The newest lines but `back`, from the bottom up; long ones over several rows where they `wrap`.
+/// The newest lines but `back`, from the bottom up; long ones over several rows where they `wrap`, and so are warnings and errors
+/// everywhere: what to do stands at their end.
 fn newest(state: &State, buffer: &mut Buffer, area: Rect, back: usize, wrap: bool) {
     let theme = &state.theme;
     let height = usize::from(area.height);
@@ -70,7 +71,7 @@ fn newest(state: &State, buffer: &mut Buffer, area: Rect, back: usize, wrap: boo
         if used >= height {
             break;
         }
-        let rows = if wrap {
+        let rows = if wrap || line.level >= LogLevel::Warn {
             format::wrap(&theme.foreign(&line.text), room)
         } else {
             vec![theme.fit(&line.text, room)]

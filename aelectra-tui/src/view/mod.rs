@@ -11,6 +11,7 @@ pub(crate) mod grid;
 pub(crate) mod header;
 pub(crate) mod help;
 pub(crate) mod logs;
+mod mark;
 pub(crate) mod ner;
 mod ner_runs;
 pub(crate) mod overview;

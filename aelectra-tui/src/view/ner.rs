@@ -8,6 +8,7 @@ use ratatui::style::Style;
 use super::chart;
 use super::curve::{Chart, Data, Line};
 use super::grid::Pattern;
+use super::mark::mark;
 use super::{WidthClass, ner_runs, text};
 use crate::state::State;
 use crate::store::{Best, NerArm, NerTrack, RunStore, Unit};
@@ -87,7 +88,7 @@ pub(crate) fn f1_chart(state: &State, focus: bool, buffer: &mut Buffer, area: Re
         lines.push(Line {
             label: theme.foreign(&track.name()),
             short: theme.foreign(&track.short_name()),
-            letter: char::from_digit((place % 10) as u32, 10).unwrap_or('?'),
+            letter: mark(place),
             style: theme.line(place),
             pattern: if is_shown {
                 Pattern::Solid
@@ -133,13 +134,13 @@ fn seeds(state: &State, shown: usize, buffer: &mut Buffer, area: Rect) {
     let no_misc = area.width >= 50;
     let fixed = if no_misc { 34 } else { 25 };
     let name_width = usize::from(area.width).saturating_sub(fixed).clamp(8, 28);
-    let line = |mark: &str, name: &str, epoch: &str, values: [String; 3]| {
+    let line = |signs: &str, name: &str, epoch: &str, values: [String; 3]| {
         let name = theme.pad(name, name_width);
         let [dev, free, test] = values;
         if no_misc {
-            format!("{mark} {name}{epoch:>4}{dev:>9}{free:>9}{test:>9}")
+            format!("{signs} {name}{epoch:>4}{dev:>9}{free:>9}{test:>9}")
         } else {
-            format!("{mark} {name}{epoch:>4}{dev:>9}{test:>9}")
+            format!("{signs} {name}{epoch:>4}{dev:>9}{test:>9}")
         }
     };
     let heads = ["dev F1", "no MISC", "test F1"].map(str::to_owned);
@@ -162,13 +163,13 @@ fn seeds(state: &State, shown: usize, buffer: &mut Buffer, area: Rect) {
             top.and_then(|eval| eval.micro_no_misc),
             track.test.as_ref().and_then(|eval| eval.micro_f1),
         ];
-        let mark = format!("{star}{}", place % 10);
+        let signs = format!("{star}{}", mark(place));
         let style = if *index == shown {
             theme.selected
         } else {
             theme.line(place)
         };
-        let line = line(&mark, &track.short_name(), &epoch, values.map(share));
+        let line = line(&signs, &track.short_name(), &epoch, values.map(share));
         rows.push((line, style));
     }
     for (arm, values) in means(run, theme.pick("±", "+-")) {

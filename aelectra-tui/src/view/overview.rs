@@ -291,6 +291,8 @@ pub(crate) fn chart<'a>(state: &'a State, theme: &Theme, group: &Group) -> Chart
         axis: Some(axis),
         cursor: state.cursor,
         resumes: state.run().map_or_else(Vec::new, |run| resumes(run, axis)),
+        awaited: (state.run().filter(|_| state.status().is_alive()))
+            .and_then(RunStore::first_report),
         ..Chart::new(&title, group.metrics[0].metric.unit(), window)
     }
 }

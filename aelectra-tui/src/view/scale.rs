@@ -102,8 +102,8 @@ pub(crate) fn round_times(low: f64, high: f64, count: usize) -> Vec<f64> {
     }
 }
 
-/// Round places of a horizontal axis of so many characters, and their labels. No axis are epochs,
-/// which are whole.
+/// Round places of a horizontal axis of so many characters, and their labels. No axis are epochs. All of them are whole, seconds
+/// too: their labels would else round several places, those about a single point, to one number.
 pub(crate) fn places(
     axis: Option<Axis>,
     (from, to): (f64, f64),
@@ -113,15 +113,17 @@ pub(crate) fn places(
         Some(Axis::Time) => round_times(from, to, (width / 10).clamp(2, 12)),
         _ => round_between(from, to, (width / 8).clamp(2, 12)),
     };
+    let is_whole = |tick: &f64| (tick - tick.round()).abs() <= 1e-9 * tick.abs().max(1.0);
     let label = |tick: f64| match axis {
-        Some(Axis::Step | Axis::Tokens) => Some(format::round_count(tick.round())),
-        Some(Axis::Time) => Some(format::duration(tick)),
-        None => (tick.fract() == 0.0).then(|| format!("{tick:.0}")),
+        Some(Axis::Step | Axis::Tokens) => format::round_count(tick.round()),
+        Some(Axis::Time) => format::duration(tick),
+        None => format!("{tick:.0}"),
     };
-    ticks
-        .into_iter()
-        .filter_map(|tick| Some((tick, label(tick)?)))
-        .collect()
+    let ticks = ticks.into_iter().filter(is_whole);
+    let mut places: Vec<(f64, String)> = ticks.map(|tick| (tick, label(tick))).collect();
+    // Of large numbers few digits are written.
+    places.dedup_by(|after, before| after.1 == before.1);
+    places
 }
 
 /// The axis in one word.
@@ -166,6 +168,20 @@ mod tests {
         assert_eq!(round_times(0.0, 4000.0, 2), [0.0, 3600.0]);
         assert_eq!(round_times(0.0, 20.0, 2), [0.0, 10.0, 20.0]);
         assert!(round_times(0.0, 1e12, 4).len() < 10);
+    }
+
+    #[test]
+    fn a_single_point_has_one_label() {
+        let labels = |axis, window| {
+            let found = places(axis, window, 40).into_iter();
+            found.map(|(_, label)| label).collect::<Vec<String>>()
+        };
+        for axis in [Some(Axis::Step), Some(Axis::Tokens), None] {
+            assert_eq!(labels(axis, (49.5, 50.5)), ["50"], "{axis:?}");
+        }
+        assert_eq!(labels(Some(Axis::Time), (11.84, 12.84)), ["12s"]);
+        assert_eq!(labels(Some(Axis::Tokens), (409_599.5, 409_600.5)), ["410k"]);
+        assert_eq!(labels(Some(Axis::Step), (1.0, 3.0)), ["1", "2", "3"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use super::chart;
 use super::curve::{Chart, Line};
 use super::grid::PATTERNS;
+use super::mark::mark;
 use super::{WidthClass, cells, text};
 use crate::format;
 use crate::state::State;
@@ -134,19 +135,16 @@ pub(crate) fn charts<'a>(state: &'a State, run: &'a RunStore) -> Vec<Chart<'a>> 
     let window = extents.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
     let devices = DeviceMetric::ALL.iter().filter(|_| several).map(|metric| {
         let lines = run.device_tables.iter().enumerate();
-        let lines = lines.map(|(place, (name, table))| {
-            let letter = char::from_digit(place as u32 % 9 + 1, 10).unwrap_or('?');
-            Line {
-                short: theme.fit(name, 12),
-                pattern: PATTERNS[place % PATTERNS.len()],
-                ..Line::raw(
-                    theme.foreign(name),
-                    letter,
-                    theme.line(place),
-                    table,
-                    metric.column(),
-                )
-            }
+        let lines = lines.map(|(place, (name, table))| Line {
+            short: theme.fit(name, 12),
+            pattern: PATTERNS[place % PATTERNS.len()],
+            ..Line::raw(
+                theme.foreign(name),
+                mark(place + 1),
+                theme.line(place),
+                table,
+                metric.column(),
+            )
         });
         Chart {
             lines: lines.collect(),

@@ -25,7 +25,11 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         return;
     };
     let last = run.samples.len() - 1 - state.sample_back.min(run.samples.len() - 1);
-    let key = legend(theme);
+    let mut key = legend(theme);
+    if run.samples[last].tokens.iter().any(is_left) && area.width >= 120 {
+        let note = "   not masked: chosen, left as it was";
+        key.push((note.to_owned(), theme.dim));
+    }
     if let Some(row) = text::row(area, 0) {
         let parts: Vec<(&str, Style)> = key.iter().map(|(t, s)| (t.as_str(), *s)).collect();
         text::pieces(buffer, row, &parts);
@@ -40,7 +44,7 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
         if !whole && usize::from(rest.height) < BLOCK + 1 {
             break;
         }
-        let head = summary(sample, index, run.samples.len(), width, theme);
+        let head = summary(sample, index, run.samples.len(), area.width, theme);
         let inner = text::heading(buffer, rest, theme, &head);
         let fit = (usize::from(inner.height) + 1) / BLOCK;
         let first = if whole {
@@ -67,13 +71,8 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     }
 }
 
-fn summary(
-    sample: &SampleEvent,
-    index: usize,
-    count: usize,
-    width: usize,
-    theme: &Theme,
-) -> String {
+fn summary(sample: &SampleEvent, index: usize, count: usize, width: u16, theme: &Theme) -> String {
+    let width = usize::from(width);
     let count_of = |is: &dyn Fn(&SampleToken) -> bool| {
         let tokens = sample.tokens.iter();
         tokens.filter(|token| is(token)).count()
@@ -81,26 +80,43 @@ fn summary(
     let called = |token: &SampleToken| token.replaced_probability.is_some_and(|p| p >= 0.5);
     let masked = count_of(&is_masked);
     let replaced = count_of(&|token| token.is_replaced);
+    // How many were chosen is not known: of those without a mask the right guesses look like the rest of the text.
+    let left = match count_of(&is_left) {
+        0 => String::new(),
+        left => format!(" ({left} not masked)"),
+    };
     let found = count_of(&|token| called(token) && token.is_replaced);
     let false_alarms = count_of(&called) - found;
     let dot = theme.pick("·", "|");
     let place = format!("Sample {} of {count} {dot} step {}", index + 1, sample.step);
+    let short = format!("{}/{count} {dot} step {}", index + 1, sample.step);
     let split = sample.split.as_deref().map_or(String::new(), |split| {
         format!(" {dot} {}", theme.foreign(split))
     });
-    let counts =
-        format!("{masked} masked, {replaced} replaced, {found} found, {false_alarms} false alarms");
-    let head = format!("{place}{split} {dot} {counts}");
-    if format::width(&head) <= width {
-        head
-    } else {
-        format!("{place} {dot} {counts}")
+    let counts = format!(
+        "{masked} masked, {replaced} replaced{left}, {found} found, {false_alarms} false alarms"
+    );
+    // With some of the rule to the right edge, if it can be.
+    let rule = usize::from(LABELS + 1);
+    let whole = format!("{place}{split} {dot} {counts}");
+    if format::width(&whole) + rule <= width {
+        return whole;
+    }
+    let head = format!("{place} {dot} {counts}");
+    match format::width(&head) <= width {
+        true => head,
+        false => format!("{short} {dot} {counts}"),
     }
 }
 
 /// `[MASK]`, or anything else that is not the original.
 fn is_masked(token: &SampleToken) -> bool {
     token.masked != token.original
+}
+
+/// Chosen as the masked ones are, shown to the generator as it was, and replaced by another word.
+fn is_left(token: &SampleToken) -> bool {
+    !is_masked(token) && token.sampled != token.original
 }
 
 /// The style of a probability of having been replaced; from 0.5 on it also shows without colour.
@@ -199,7 +215,11 @@ fn draw_block(sample: &SampleEvent, block: &Block, theme: &Theme, buffer: &mut B
         } else {
             (token.sampled.clone(), theme.warn)
         };
-        let blank = String::new();
+        let shown_style = if masked { theme.strong } else { theme.dim };
+        let (shown, put): (&str, &str) = match masked || is_left(token) {
+            true => (token.masked.as_str(), guess.as_str()),
+            false => ("", ""),
+        };
         let p = match token.replaced_probability {
             None => "-".to_owned(),
             Some(p) if p.is_finite() => format!("{:.0}", (p * 100.0).clamp(0.0, 99.0)),
@@ -207,8 +227,8 @@ fn draw_block(sample: &SampleEvent, block: &Block, theme: &Theme, buffer: &mut B
         };
         let lines: [(&str, Style); 5] = [
             (&token.original, theme.text),
-            (if masked { &token.masked } else { &blank }, theme.strong),
-            (if masked { &guess } else { &blank }, guess_style),
+            (shown, shown_style),
+            (put, guess_style),
             (&token.sampled, believed),
             (&p, believed),
         ];
@@ -219,5 +239,74 @@ fn draw_block(sample: &SampleEvent, block: &Block, theme: &Theme, buffer: &mut B
             }
         }
         x += *columns as u16 + 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::theme::ThemeName;
+
+    /// One left as it was and replaced, one masked and guessed, one not chosen.
+    fn sample() -> SampleEvent {
+        let token = |original: &str, masked: &str, sampled: &str| SampleToken {
+            original: original.to_owned(),
+            masked: masked.to_owned(),
+            sampled: sampled.to_owned(),
+            replaced_probability: Some(0.25),
+            is_replaced: sampled != original,
+        };
+        SampleEvent {
+            step: 1400,
+            split: Some("validation".to_owned()),
+            tokens: vec![
+                token("v", "v", "##g"),
+                token("hus", "[MASK]", "hus"),
+                token("er", "er", "er"),
+            ],
+        }
+    }
+
+    #[test]
+    fn a_word_that_was_replaced_without_a_mask_has_its_origin() {
+        let (sample, theme) = (sample(), Theme::new(ThemeName::Dark, false));
+        let area = Rect::new(0, 0, 40, 5);
+        let mut buffer = Buffer::empty(area);
+        let blocks = wrap(&sample, 28, &theme);
+        draw_block(&sample, &blocks[0], &theme, &mut buffer, area);
+        let rows: Vec<String> = (0_u16..5)
+            .map(|y| {
+                let row: String = (0_u16..40).map(|x| buffer[(x, y)].symbol()).collect();
+                row.trim_end().to_owned()
+            })
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                "original   v   hus    er",
+                "masked     v   [MASK]",
+                "generator  ##g ✓hus",
+                "judged     ##g hus    er",
+                "P replaced 25  25     25",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_counts_say_how_many_were_replaced_without_a_mask() {
+        let theme = Theme::new(ThemeName::Dark, false);
+        let counts = "1 masked, 1 replaced (1 not masked), 0 found, 0 false alarms";
+        for (width, place) in [
+            (120, "Sample 15 of 15 · step 1400 · validation"),
+            (91, "Sample 15 of 15 · step 1400"),
+            (80, "15/15 · step 1400"),
+        ] {
+            let head = summary(&sample(), 14, 15, width, &theme);
+            assert_eq!(head, format!("{place} · {counts}"));
+        }
+        let mut masked = sample();
+        masked.tokens.remove(0);
+        let head = summary(&masked, 0, 1, 120, &theme);
+        assert!(head.contains("1 masked, 0 replaced, 0 found"), "{head}");
     }
 }

@@ -7,7 +7,7 @@ use crate::action::{Action, Batch, Effect};
 use crate::state::{Dialog, Screen, State, Window};
 use crate::store::{Axis, Status};
 use crate::update::update;
-use aelectra_data::run::{ControlRequest, EndEvent, Envelope, RunEvent};
+use aelectra_data::run::{ControlRequest, EndEvent, Envelope, RunEvent, StartEvent, Task};
 use ratatui::crossterm::event::KeyCode;
 
 #[test]
@@ -41,6 +41,32 @@ fn controls_ask_first_and_name_the_run() {
         press(&mut state, key);
         let effects = press(&mut state, 'y');
         assert!(matches!(&effects[..], [Effect::Control(0, _, sent)] if *sent == request));
+    }
+}
+
+#[test]
+fn a_fine_tuning_is_not_asked_what_it_refuses() {
+    let mut state = fixture::empty();
+    update(&mut state, Action::Listed(fixture::summaries(1)));
+    let start = StartEvent {
+        task: Task::Finetune,
+        ..StartEvent::default()
+    };
+    fixture::happen(&mut state, RunEvent::Start(start));
+    for (key, name) in [('C', "checkpoint"), ('E', "evaluate")] {
+        assert!(press(&mut state, key).is_empty());
+        assert_eq!(state.dialog, None);
+        let notice = state.notice.take().map(|(text, _)| text);
+        let said = format!("{name} is for pretraining");
+        assert!(
+            notice.as_ref().is_some_and(|text| text.starts_with(&said)),
+            "{notice:?}"
+        );
+    }
+    for (key, request) in [('S', ControlRequest::Stop), ('P', ControlRequest::Pause)] {
+        press(&mut state, key);
+        assert_eq!(state.dialog, Some(Dialog::Confirm(request)));
+        press(&mut state, 'n');
     }
 }
 

@@ -8,7 +8,10 @@ use crate::state::{Screen, State};
 use crate::theme::{Theme, ThemeName};
 use crate::update::update;
 use crate::view;
-use aelectra_data::run::{ClassScore, DeviceSeconds, NerEvalEvent, RunEvent, StepEvent};
+use aelectra_data::run::{
+    ClassScore, DeviceSeconds, EndEvent, EndReason, LogEvent, LogLevel, NerEvalEvent, RunEvent,
+    StartEvent, StepEvent, Task,
+};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
@@ -57,6 +60,166 @@ fn narrow_and_too_small() {
 fn before_there_is_anything() {
     insta::assert_snapshot!("waiting_for_a_run", shown(&mut empty(), (80, 24)));
     insta::assert_snapshot!("waiting_for_events", shown(&mut with_runs(1, 0), (80, 24)));
+}
+
+/// A run of a task that has only just begun.
+fn begun(task: Task) -> State {
+    let mut state = empty();
+    update(&mut state, Action::Listed(fixture::summaries(1)));
+    let start = StartEvent {
+        task,
+        total_steps: Some(1000),
+        log_every: Some(50),
+        ..StartEvent::default()
+    };
+    fixture::happen(&mut state, RunEvent::Start(start));
+    state
+}
+
+#[test]
+fn the_first_numbers_are_announced() {
+    let mut state = begun(Task::Pretrain);
+    let note = "first numbers after step 50";
+    for size in [(60, 16), (80, 24), (120, 40)] {
+        let text = shown(&mut state, size);
+        assert!(text.contains(note), "{text}");
+    }
+    let step = super::demo::step_event(50, 1000);
+    fixture::happen(&mut state, RunEvent::Step(step));
+    let text = shown(&mut state, (120, 40));
+    assert!(!text.contains("first numbers"), "{text}");
+}
+
+#[test]
+fn a_single_point_has_one_label() {
+    let mut state = begun(Task::Pretrain);
+    let step = super::demo::step_event(50, 1000);
+    fixture::happen(&mut state, RunEvent::Step(step));
+    press_all(&mut state, "e");
+    let text = shown(&mut state, (80, 24));
+    // The last row of the chart, above the keys.
+    let labels = text.lines().nth(22).unwrap_or_default();
+    assert_eq!(labels.trim_matches(['"', ' ']), "50", "{text}");
+}
+
+#[test]
+fn more_than_ten_seeds_have_marks_of_their_own() {
+    let mut state = begun(Task::Finetune);
+    for seed in 1..=12 {
+        let eval = NerEvalEvent {
+            seed,
+            epoch: 1,
+            micro_f1: Some(0.05 * seed as f64),
+            ..NerEvalEvent::default()
+        };
+        fixture::happen(&mut state, RunEvent::NerEval(eval));
+    }
+    state.screen = Screen::Ner;
+    let text = shown(&mut state, (120, 40));
+    for row in [" 0 1 ", " 9 10 ", " a 11 ", "★b 12 "] {
+        assert!(text.contains(row), "{row}: {text}");
+    }
+}
+
+#[test]
+fn a_fine_tuning_is_not_offered_what_it_refuses() {
+    for (task, offered) in [(Task::Pretrain, true), (Task::Finetune, false)] {
+        let mut state = begun(task);
+        state.screen = Screen::Help;
+        let text = shown(&mut state, (200, 50));
+        for words in [
+            "C checkpoint",
+            "E evaluate",
+            "Checkpoint now",
+            "Evaluate now",
+        ] {
+            assert_eq!(text.contains(words), offered, "{words}: {text}");
+        }
+        assert!(text.contains("P pause") && text.contains("Checkpoint, then stop"));
+    }
+}
+
+/// Within a training it stops that.
+#[test]
+fn the_help_says_what_ctrl_c_does() {
+    let help = |task: Task, live: bool, ended: bool| {
+        let mut state = begun(task);
+        state.live = live;
+        if ended {
+            fixture::happen(&mut state, RunEvent::End(EndEvent::default()));
+        }
+        state.screen = Screen::Help;
+        let text = shown(&mut state, (80, 24));
+        let row = text.lines().find(|line| line.contains("Ctrl-C"));
+        row.map(|row| row.chars().skip(17).take(24).collect::<String>())
+    };
+    for (task, live, ended, wanted) in [
+        (Task::Pretrain, true, false, "Stop with a checkpoint"),
+        (Task::Finetune, true, false, "Stop the training"),
+        (Task::Pretrain, true, true, "Quit at once"),
+        (Task::Pretrain, false, false, "Quit at once"),
+    ] {
+        let found = help(task, live, ended).unwrap_or_default();
+        assert_eq!(found.trim_end(), wanted);
+    }
+}
+
+#[test]
+fn a_limit_is_told_by_its_flag() {
+    let mut state = begun(Task::Pretrain);
+    for (step, wanted) in [(1000, "--max-steps"), (999, "--max-hours")] {
+        let end = EndEvent {
+            reason: EndReason::Limit,
+            step: Some(step),
+            ..EndEvent::default()
+        };
+        fixture::happen(&mut state, RunEvent::End(end));
+        let text = shown(&mut state, (80, 24));
+        // In the header and in the log.
+        let told = format!("ended at {wanted}");
+        assert_eq!(text.matches(&told).count(), 2, "{text}");
+    }
+}
+
+#[test]
+fn a_setting_without_a_value_is_not_null() {
+    let mut state = with_runs(2, 100);
+    press_all(&mut state, "4j ");
+    for (key, rank) in [(0, serde_json::Value::Null), (1, 8.into())] {
+        let manifest = aelectra_data::run::Manifest {
+            config: serde_json::json!({"rank": rank, "seed": 1}),
+            ..Default::default()
+        };
+        update(&mut state, Action::Manifest(key, Box::new(manifest)));
+    }
+    let list = shown(&mut state, (120, 40));
+    // A filter asks for it as a configuration has it.
+    press_all(&mut state, "/rank=null");
+    assert_eq!(state.listed(), [0]);
+    fixture::code(&mut state, ratatui::crossterm::event::KeyCode::Esc);
+    press_all(&mut state, "d");
+    let difference = shown(&mut state, (120, 40));
+    assert!(difference.contains("Differences"), "{difference}");
+    for text in [list, difference] {
+        assert!(text.contains("not set") && !text.contains("null"), "{text}");
+    }
+}
+
+#[test]
+fn the_end_of_a_long_warning_is_on_the_overview() {
+    let mut state = loaded(100);
+    let advice = "delete older checkpoints, or resume on another disk";
+    for (level, whole) in [(LogLevel::Info, false), (LogLevel::Warn, true)] {
+        let message = format!("the disk is nearly full, and no checkpoint was written: {advice}");
+        let log = LogEvent {
+            level,
+            message,
+            step: None,
+        };
+        fixture::happen(&mut state, RunEvent::Log(log));
+        let text = shown(&mut state, (80, 24));
+        assert_eq!(text.contains("another disk"), whole, "{text}");
+    }
 }
 
 #[test]
