@@ -27,11 +27,13 @@ pub enum DataError {
         source: std::io::Error,
     },
     /// A file's content is not what its format asks for.
-    #[error("`{}`{}: expected {expected}, found {found}", path.display(), at_line(*line))]
+    #[error("`{}`{}: expected {expected}, found {found}", path.display(), place(*line, record.as_deref()))]
     Parse {
-        path: PathBuf,
+        path: Box<Path>,
         /// The line, from 1; 0 for the whole file.
         line: usize,
+        /// The record, as in "record 4 (task id 7)", where several may stand in the line.
+        record: Option<Box<str>>,
         expected: String,
         found: String,
         hint: Option<String>,
@@ -75,35 +77,49 @@ pub enum DataError {
 pub struct Fault {
     /// The line, from 1.
     pub line: usize,
+    /// The record, where several may stand in the line.
+    pub record: Option<String>,
     /// What should stand there.
     pub expected: String,
     /// What does.
     pub found: String,
+    /// How often the same is wrong in this line: in a file that is one line, in how many places.
+    pub times: usize,
 }
 
 /// The first faults, one a line, and how many more there are.
 fn list(path: &Path, first: &[Fault], count: usize) -> String {
     let mut text = format!("`{}` has {count} faults:", path.display());
-    for Fault {
-        line,
-        expected,
-        found,
-    } in first
-    {
-        text += &format!("\n  line {line}: expected {expected}, found {found}");
+    let mut told = 0;
+    for fault in first {
+        let record = fault.record.as_ref();
+        let record = record.map_or(String::new(), |record| format!(", {record}"));
+        text += &format!(
+            "\n  line {}{record}: expected {}, found {}",
+            fault.line, fault.expected, fault.found
+        );
+        if fault.times > 1 {
+            text += &format!(" (and {} times more)", fault.times - 1);
+        }
+        told += fault.times;
     }
-    if count > first.len() {
-        text += &format!("\n  and {} more", count - first.len());
+    if count > told {
+        text += &format!("\n  and {} more", count - told);
     }
     text
 }
 
-fn at_line(line: usize) -> String {
-    if line == 0 {
-        String::new()
-    } else {
-        format!(":{line}")
+/// What follows a file's name: the line and, where that is not enough, the record.
+fn place(line: usize, record: Option<&str>) -> String {
+    let mut place = match line {
+        0 => String::new(),
+        line => format!(":{line}"),
+    };
+    if let Some(record) = record {
+        place += ", ";
+        place += record;
     }
+    place
 }
 
 impl DataError {
@@ -125,8 +141,9 @@ impl DataError {
         found: impl Into<String>,
     ) -> Self {
         Self::Parse {
-            path: path.as_ref().to_path_buf(),
+            path: path.as_ref().into(),
             line,
+            record: None,
             expected: expected.into(),
             found: found.into(),
             hint: None,

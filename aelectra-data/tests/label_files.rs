@@ -6,7 +6,8 @@ use std::path::Path;
 
 use aelectra_data::DataError;
 use aelectra_data::ner::{
-    LabelMap, Mode, NerDataset, ReadOptions, Scheme, read_ner, read_ner_text, read_tags,
+    LabelMap, Mode, NerDataset, NerFormat, ReadOptions, Scheme, odd_classes, read_ner,
+    read_ner_text, read_tags,
 };
 
 fn read(name: &str, text: &str) -> Result<NerDataset, DataError> {
@@ -499,13 +500,315 @@ fn packed_files_and_those_of_other_encodings() {
     assert!(refusal(read_ner(&path, &ReadOptions::default())).contains("complete"));
     let (_dir, path) = written("x.tsv.gz", &[&gzip[..], b"more"].concat());
     assert!(refusal(read_ner(&path, &ReadOptions::default())).contains("4 bytes follow"));
-    for (bytes, said) in [(&b"PK\x03\x04"[..], "unpack"), (b"\xff\xfeB\0", "UTF-16")] {
+    for (bytes, said) in [
+        (&b"PK\x03\x04"[..], "unpack"),
+        (b"\xff\xfeB\0o\0\t", ":1: expected UTF-16 text"),
+        (b"bl\xc3\xa5\tO\nbl\xe5\tO\n", ":2: expected UTF-8 text"),
+    ] {
         let (_dir, path) = written("x.tsv", bytes);
-        assert!(
-            refusal(read_ner(&path, &ReadOptions::default())).contains(said),
-            "{said}"
-        );
+        let error = refusal(read_ner(&path, &ReadOptions::default()));
+        assert!(error.contains(said), "{said}: {error}");
     }
+}
+
+/// Every format in each encoding; places count characters of the text, whatever its bytes are.
+#[test]
+fn files_of_other_encodings_are_decoded_and_told() {
+    let conllu = "1\tÅrhus\t_\t_\t_\t_\t_\t_\t_\tname=B-LOC\n2\tblå\t_\t_\t_\t_\t_\t_\t_\tname=O\n";
+    let json = r#"{"text": "blå Århus", "entities": [{"start": 4, "end": 9, "label": "LOC", "text": "Århus"}]}"#;
+    let array = format!("[{json}]");
+    let there = "blå/O Århus/B-LOC";
+    for (name, text, expected) in [
+        ("x.tsv", "blå\tO\r\nÅrhus\tB-LOC\r\n", there),
+        ("x.csv", "Ord;Etiket\r\nblå;O\r\nÅrhus;B-LOC\r\n", there),
+        ("x.conllu", conllu, "Århus/B-LOC blå/O"),
+        ("x.jsonl", json, there),
+        ("x.json", array.as_str(), there),
+    ] {
+        let utf16 = |bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            let units = "\u{feff}".encode_utf16().chain(text.encode_utf16());
+            units.flat_map(bytes).collect()
+        };
+        let latin: Vec<u8> = text.chars().map(|c| c as u8).collect();
+        for (bytes, encoding) in [
+            (text.as_bytes().to_vec(), None),
+            (latin, Some("Windows-1252")),
+            (utf16(u16::to_le_bytes), Some("UTF-16")),
+            (utf16(u16::to_be_bytes), Some("UTF-16")),
+        ] {
+            let (_dir, path) = written(name, &bytes);
+            let dataset = read_ner(&path, &ReadOptions::default()).expect(name);
+            assert_eq!(shown(&dataset), expected, "{name} {encoding:?}");
+            let told = dataset.warnings();
+            let told: Vec<&String> = told.iter().filter(|w| w.contains("is read as")).collect();
+            match encoding {
+                None => assert!(told.is_empty(), "{told:?}"),
+                Some(encoding) => {
+                    assert_eq!(told.len(), 1, "{told:?}");
+                    let note = format!("{name}`: the text is read as {encoding}");
+                    assert!(told[0].ends_with(&note), "{told:?}");
+                }
+            }
+        }
+    }
+}
+
+// Tables.
+
+/// What spreadsheet programs save in Danish, and elsewhere.
+#[test]
+fn tables_in_csv() {
+    let semicolons = "\u{feff}Ord;Etiket\r\nMette;B-PER\r\nbor;O\r\n\";\";O\r\n;\r\nÅrhus;B-LOC\r\n\"\"\"\";O\r\n";
+    let commas = "Word,Tag\nMette,B-PER\nbor,O\n;,O\n\n\nÅrhus,B-LOC\n\"\"\"\",O\n";
+    let wide = "Nr;Ord;POS;Etiket\n1;Mette;PROPN;B-PER\n2;bor;VERB;O\n3;\";\";PUNCT;O\n;;;\n1;Århus;PROPN;B-LOC\n\
+                2;\"\"\"\";PUNCT;O\n";
+    for text in [semicolons, commas, wide] {
+        let (_dir, path) = written("x.csv", text.as_bytes());
+        for format in [None, Some(NerFormat::Columns)] {
+            let options = ReadOptions {
+                format,
+                ..ReadOptions::default()
+            };
+            let dataset = read_ner(&path, &options).expect(text);
+            assert_eq!(
+                shown(&dataset),
+                "Mette/B-PER bor/O ;/O | Århus/B-LOC \"/O",
+                "{text}"
+            );
+            let [note] = &dataset.warnings()[..] else {
+                panic!("{:?}", dataset.warnings())
+            };
+            assert!(note.contains("line 1 is left out as the heading"), "{note}");
+        }
+    }
+    // Lines are those of the file.
+    let dataset = read("x.csv", commas).expect("reads");
+    let lines: Vec<usize> = dataset.sentences.iter().map(|s| s.line).collect();
+    assert_eq!(lines, [2, 7]);
+    let wrong = semicolons.replace("Århus;B-LOC", "Århus;LOC");
+    let (_dir, path) = written("x.csv", wrong.as_bytes());
+    let error = refusal(read_ner(&path, &ReadOptions::default()));
+    assert!(
+        error.contains("x.csv`:6: ") && error.contains("`LOC`"),
+        "{error}"
+    );
+    // A column can be chosen.
+    let two = "Bo;B-PER;O\nRy;O;B-LOC\n";
+    assert!(refusal(read("x.csv", two)).contains("--column"));
+    let options = ReadOptions {
+        column: Some(3),
+        ..ReadOptions::default()
+    };
+    let dataset = read_ner_text(Path::new("x.csv"), two, &options).expect("reads");
+    assert_eq!(shown(&dataset), "Bo/O Ry/B-LOC");
+    // Of two the heading's.
+    let named = format!("Ord;Indre;Etiket\n{two}");
+    let dataset = read("x.csv", &named).expect("reads");
+    assert_eq!(shown(&dataset), "Bo/O Ry/B-LOC");
+    assert!(dataset.warnings()[1].contains("which the heading calls so"));
+}
+
+/// As Kaggle has them.
+#[test]
+fn a_column_says_where_sentences_begin() {
+    let filled = "Sentence #,Word,POS,Tag\nSentence: 1,Mette,NNP,B-PER\n,bor,VB,O\n,\",\",\",\",O\nSentence: 2,Ry,NNP,B-LOC\n,.,.,O\n";
+    let every = "sentence_id,word,pos,tag\n1,Mette,NNP,B-PER\n1,bor,VB,O\n1,\",\",\",\",O\n2,Ry,NNP,B-LOC\n2,.,.,O\n";
+    let tabs = every
+        .replace("\",\"", "KOMMA")
+        .replace(',', "\t")
+        .replace("KOMMA", ",");
+    let danish = every.replace("sentence_id,word,pos,tag", "sætning,ord,ordklasse,etiket");
+    for text in [filled, every, &tabs, &danish] {
+        let dataset = read("x.csv", text).expect(text);
+        assert_eq!(
+            shown(&dataset),
+            "Mette/B-PER bor/O ,/O | Ry/B-LOC ./O",
+            "{text}"
+        );
+        assert_eq!(dataset.sentences[1].line, 5);
+    }
+}
+
+#[test]
+fn headings_of_other_files_are_left_out_too() {
+    for text in [
+        "Ord\tEtiket\nBo\tB-PER\n\nRy\tB-LOC\n",
+        "Ord Etiket\nBo B-PER\n\nRy B-LOC\n",
+        "# id = 1\nTekst\tEntitetsart\nBo\tB-PER\n\nRy\tB-LOC\n",
+        "Token\tTag\nBo\tPER\n\nRy\tLOC\nog\tO\n",
+    ] {
+        let dataset = read("x.tsv", text).expect(text);
+        let expected = match text.contains("og\tO") {
+            true => "Bo/B-PER | Ry/B-LOC og/O",
+            false => "Bo/B-PER | Ry/B-LOC",
+        };
+        assert_eq!(shown(&dataset), expected, "{text}");
+        assert!(dataset.warnings()[0].contains("heading"), "{text}");
+    }
+    // A wrong tag in the first line is told.
+    for wrong in ["LOC", "per", "Per", "o", "B_LOC"] {
+        let error = refusal(read("x.tsv", &format!("Ry\t{wrong}\nBo\tB-PER\ni\tO\n")));
+        assert!(error.contains("x.tsv`:1: "), "{wrong}: {error}");
+    }
+    assert!(refusal(read("x.csv", "Etiket;Ord\nO;Bo\n")).contains("before that of tags"));
+}
+
+/// Signs that separate columns elsewhere are tokens here.
+#[test]
+fn commas_and_semicolons_stay_tokens() {
+    for (text, expected) in [
+        (", O\n", ",/O"),
+        ("; O\n", ";/O"),
+        (";\tO\n,\tO\na;b\tO\n", ";/O ,/O a;b/O"),
+        ("1,5 O\n2,5 O\n\n3,5 O\n", "1,5/O 2,5/O | 3,5/O"),
+        ("Bo NNP B-PER\n, , O\n; ; O\n", "Bo/B-PER ,/O ;/O"),
+    ] {
+        assert_eq!(shown(&read("x.txt", text).expect(text)), expected, "{text}");
+    }
+    // And faults of such files stay those of columns between blanks.
+    let error = refusal(read("x.txt", "Ry O\nNew York O\n, O\n"));
+    assert!(error.contains(":2: expected 2 columns"), "{error}");
+}
+
+#[test]
+fn a_sentence_as_long_as_several_is_told() {
+    let told = |text: &str| {
+        let warnings = read("x.tsv", text).expect("reads").warnings();
+        let told = warnings.iter().find(|w| w.contains("blank line"));
+        told.cloned()
+    };
+    let words = |count: usize| format!("Bo\tB-PER\n{}\n", "er\tO\n".repeat(count - 1));
+    assert_eq!(told(&words(200)), None);
+    assert_eq!(
+        told(&words(212)).as_deref(),
+        Some(
+            "`x.tsv`: line 1 begins a sentence of 212 words; is a blank line between sentences missing?"
+        )
+    );
+    let note = told(&format!("{}{}{}", words(3), words(201), words(300))).unwrap_or_default();
+    assert!(
+        note.contains("line 5 begins a sentence of 201 words, and 1 more have over 200;"),
+        "{note}"
+    );
+}
+
+// Classes.
+
+#[test]
+fn classes_that_look_mistyped_are_told() {
+    let mut text = "Bo\tB-PER\nler\tO\n\n".repeat(20);
+    text.push_str("Ib\tB-Per\n\nRy\tB-PERS\n");
+    let data = read("x.tsv", &text).expect("reads");
+    let notes = odd_classes(&[&data]);
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    assert!(
+        notes[0].contains("classes `Per` and `PER` differ only in the case of letters; `--map-label Per=PER` joins them"),
+        "{notes:?}"
+    );
+    assert!(
+        notes[1].contains("class `PERS` has one entity only; is it mistyped?")
+            && notes[1].ends_with("line 63"),
+        "{notes:?}"
+    );
+    let options = ReadOptions {
+        label_map: LabelMap::parse(&["Per=PER,PERS=PER"]).expect("parses"),
+        ..ReadOptions::default()
+    };
+    let mended = read_ner_text(Path::new("x.tsv"), &text, &options).expect("reads");
+    assert!(odd_classes(&[&mended]).is_empty());
+}
+
+// Files of one line.
+
+#[test]
+fn faults_in_one_line_name_the_record() {
+    let task = |id: usize, end: usize| {
+        format!(
+            r#"{{"id": {id}, "data": {{"text": "Ry ligger der."}}, "annotations": [{{"result": [{{"value": {{"start": 0, "end": {end}, "labels": ["LOC"]}}}}]}}]}}"#
+        )
+    };
+    let one = format!(
+        "[{}, {}, {}, {}]",
+        task(1, 2),
+        task(2, 2),
+        task(3, 2),
+        task(7, 90)
+    );
+    let error = refusal(read("x.json", &one));
+    assert!(
+        error.starts_with(
+            "`x.json`:1, record 4 (task id 7): expected `start` and `end` inside the text"
+        ),
+        "{error}"
+    );
+    // The same in many records is told once.
+    let many: Vec<String> = (1..=12).map(|id| task(id, 90)).collect();
+    let error = refusal(read("x.json", &format!("[{}]", many.join(","))));
+    assert!(
+        error.starts_with("`x.json` has 12 faults:\n  line 1, record 1 (task id 1): expected")
+            && error.contains("(and 11 times more)"),
+        "{error}"
+    );
+    assert_eq!(error.lines().count(), 2, "{error}");
+    // Tags of tokens too, and records without an id.
+    let tags =
+        r#"[{"tokens": ["Bo"], "ner_tags": ["B-PER"]}, {"tokens": ["Bo"], "ner_tags": ["X-PER"]}]"#;
+    let error = refusal(read("x.json", tags));
+    assert!(
+        error.starts_with("`x.json`:1, record 2: expected a tag"),
+        "{error}"
+    );
+    // A line of its own is enough.
+    let lines = tags[1..tags.len() - 1].replace("}, {", "}\n{");
+    let error = refusal(read("x.jsonl", &lines));
+    assert!(error.starts_with("`x.jsonl`:2: expected a tag"), "{error}");
+}
+
+#[test]
+fn tasks_that_nobody_annotated_are_told_as_such() {
+    let annotated = r#"{"id": 1, "data": {"text": "Ry"}, "annotations": [{"result": [{"value": {"start": 0, "end": 2, "labels": ["LOC"]}}]}]}"#;
+    let empty = r#"{"id": 2, "data": {"text": "Ry"}, "annotations": []}"#;
+    let cancelled = r#"{"id": 3, "data": {"text": "Ry"}, "annotations": [{"was_cancelled": true, "result": []}]}"#;
+    let tasks = [&[annotated][..], &[empty; 12], &[cancelled]].concat();
+    let dataset = read("x.json", &format!("[{}]", tasks.join(", "))).expect("reads");
+    assert_eq!(shown(&dataset), "Ry/B-LOC");
+    assert_eq!(
+        dataset.warnings(),
+        [
+            "`x.json`: 12 tasks without an annotation were left out",
+            "`x.json`: 1 tasks whose annotations were all cancelled were left out"
+        ]
+    );
+    // Where there is nothing else, that is why.
+    let error = refusal(read("x.json", &format!("[{empty}]")));
+    assert!(
+        error.contains("at least one sentence") && error.contains("1 tasks without an annotation"),
+        "{error}"
+    );
+}
+
+#[test]
+fn training_data_of_spacy_2() {
+    let first = r#"["Mette bor i Ry.", {"entities": [[0, 5, "PER"], [12, 14, "LOC"]]}]"#;
+    let second = r#"["Hun sover.", {"entities": []}]"#;
+    let expected = "Mette/B-PER bor/O i/O Ry/B-LOC ./O | Hun/O sover/O ./O";
+    for text in [
+        format!("[{first}, {second}]"),
+        format!("[\n  {first},\n  {second}\n]\n"),
+        format!("{first}\n{second}\n"),
+    ] {
+        for name in ["x.json", "x.jsonl", "x.txt"] {
+            let dataset = read(name, &text).expect(name);
+            assert_eq!(shown(&dataset), expected, "{name}: {text}");
+            assert!(dataset.warnings().is_empty(), "{:?}", dataset.warnings());
+        }
+    }
+    let beyond = format!("[{second}, {}]", first.replace("14", "40"));
+    let error = refusal(read("x.json", &beyond));
+    assert!(
+        error.starts_with("`x.json`:1, record 2: expected `start` and `end` inside the text"),
+        "{error}"
+    );
 }
 
 #[test]

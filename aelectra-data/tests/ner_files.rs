@@ -262,11 +262,17 @@ fn bytes_on_disk() {
     let dataset = read_ner(&path, &ReadOptions::default()).expect("reads");
     assert_eq!(tokens(&dataset), "Ib ler | Ry");
     let path = write("latin1.tsv", b"Ib\tB-PER\n\xc5rhus\tB-LOC\n");
+    let dataset = read_ner(&path, &ReadOptions::default()).expect("Windows-1252");
+    assert_eq!(tokens(&dataset), "Ib Århus");
+    let path = write("mixed.tsv", b"bl\xc3\xa5\tO\n\xc5rhus\tB-LOC\n");
     let error = read_ner(&path, &ReadOptions::default()).expect_err("not UTF-8");
     assert!(
-        error.to_string().contains("latin1.tsv`:2: expected UTF-8"),
+        error.to_string().contains("mixed.tsv`:2: expected UTF-8"),
         "{error}"
     );
+    assert!(error.hint().is_some_and(|hint| hint.contains("mend")));
+    let path = write("quotes.tsv", b"Ib\tB-PER\n\x93\tO\n");
+    let error = read_ner(&path, &ReadOptions::default()).expect_err("no letter says what it is");
     assert!(error.hint().is_some_and(|hint| hint.contains("iconv")));
     let missing = read_ner(&dir.path().join("none.tsv"), &ReadOptions::default());
     assert!(missing.expect_err("not there").hint().is_some());

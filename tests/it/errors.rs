@@ -30,7 +30,7 @@ fn scene(dir: &Path) {
     };
     write("empty.txt", b"\n \n");
     write("short.tsv", b"Mette\tB-PER\nbor\tO\ni\n\n");
-    write("latin1.tsv", b"Mette\tB-PER\nbl\xe5\tO\n");
+    write("mixed.tsv", b"Mette\tB-PER\nbl\xe5\tO\n\xc3\xa5\tO\n");
     write("tags.tsv", b"Mette\tB-PER\nbor\tO\n\n");
     write("others.tsv", b"Jonas\tB-PER\nbor\tO\n\n");
     write("none.tsv", b"Mette\tO\nbor\tO\n\n");
@@ -87,7 +87,7 @@ mistakes! {
     outputs_among_the_files: "predict" "--model" "[DIR]/model" "--input" "[DIR]" "--out" "[DIR]" "--redact";
     no_such_model_to_compare: "compare" "--model" "[DIR]/none" "--train" "[DIR]/tags.tsv" "--test" "[DIR]/tags.tsv" "--out" "[DIR]/out";
     a_line_without_a_tag: "score" "--gold" "[DIR]/short.tsv" "--predicted" "[DIR]/short.tsv";
-    a_file_that_is_not_utf8: "score" "--gold" "[DIR]/latin1.tsv" "--predicted" "[DIR]/latin1.tsv";
+    a_file_that_is_not_utf8: "score" "--gold" "[DIR]/mixed.tsv" "--predicted" "[DIR]/mixed.tsv";
     two_files_of_different_tokens: "score" "--gold" "[DIR]/tags.tsv" "--predicted" "[DIR]/others.tsv";
     a_tag_of_no_scheme: "finetune" "--model" "[DIR]/model" "--train" "[DIR]/odd.tsv";
     nothing_to_learn: "finetune" "--model" "[DIR]/model" "--train" "[DIR]/none.tsv";

@@ -304,6 +304,8 @@ fn the_loss_tells_epochs_apart_where_f1_does_not() {
         "warmup_share=0.5",
         "--set",
         "batch_size=6",
+        "--set",
+        "epoch_sentences=1",
     ];
     finetune(&out, &more);
     let events = std::fs::read_to_string(out.join("run/events.jsonl")).expect("events");

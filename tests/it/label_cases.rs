@@ -201,6 +201,32 @@ fn classes_that_nobody_learns_are_told_in_one_line() {
     );
 }
 
+/// Also where each part of a data set has them.
+#[test]
+fn classes_that_look_alike_are_told_once() {
+    let text = "Bo\tB-PER\nbor\tO\n\nRy\tB-LOC\nbor\tO\n\nIb\tB-Per\nbor\tO\n";
+    let scene = Scene::new(&[("train.tsv", text), ("dev.tsv", text)]);
+    let model = tagger().to_string_lossy().into_owned();
+    let [train, dev, out] = ["train.tsv", "dev.tsv", "run"].map(|name| scene.path(name));
+    let told = |arguments: &[&str]| {
+        let (_, err) = expect_code(arguments, 0);
+        let notes = err.lines().filter(|line| {
+            line.contains("classes `Per` and `PER` differ only in the case of letters")
+        });
+        notes.count()
+    };
+    let evaluate = [
+        "evaluate", "--model", &model, "--data", &dev, "--train", &train,
+    ];
+    assert_eq!(told(&evaluate), 1);
+    assert_eq!(told(&["score", "--gold", &dev, "--predicted", &dev]), 1);
+    let finetune = [
+        "finetune", "--model", &model, "--train", &train, "--dev", &dev,
+    ];
+    let rest = ["--epochs", "1", "--no-dashboard", "--out", &out];
+    assert_eq!(told(&[&finetune[..], &rest].concat()), 1);
+}
+
 #[test]
 fn a_hundred_faults_are_ten_lines_and_a_number() {
     let text = format!("Bo\tB-PER\n{}", "Ry\tX-LOC\n".repeat(100));

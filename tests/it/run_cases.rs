@@ -500,7 +500,8 @@ fn the_environment_chooses_the_device_of_pretraining() {
     );
 }
 
-/// What is told while the dashboard has the screen is an event: text would stand over the picture.
+/// What is told while the dashboard has the screen is an event: text would stand over the picture. Warnings are printed when it
+/// has closed.
 #[cfg(unix)]
 #[test]
 fn nothing_is_printed_over_the_dashboard() {
@@ -539,15 +540,17 @@ fn nothing_is_printed_over_the_dashboard() {
         text.unwrap_or_default()
     };
     wait_for("end", || events().contains("\"kind\":\"end\""));
+    assert_eq!(series.read("printed"), "");
     let pid = child.process_id().expect("still shown").to_string();
     let killed = std::process::Command::new("kill")
         .args(["-TERM", &pid])
         .status();
     assert!(killed.expect("kill exists").success());
     child.wait().expect("it ends");
-    assert_eq!(series.read("printed"), "");
+    let printed = series.read("printed");
     for note in ["no dev data: using learning rate", "continue no entity"] {
         assert!(events().contains(note), "no event says {note:?}");
+        assert_eq!(printed.matches(note).count(), 1, "{printed}");
     }
 }
 

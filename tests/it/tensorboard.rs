@@ -131,6 +131,8 @@ fn rates_seeds_and_splits_have_curves_of_their_own() {
         "2",
         "--set",
         "learning_rates=[1e-4,3e-3]",
+        "--set",
+        "epoch_sentences=1",
     ];
     expect_code(&[&arguments[..], &["--seeds", "1"]].concat(), 0);
     // In a process of its own, as after an interruption.

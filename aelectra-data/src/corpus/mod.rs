@@ -37,7 +37,7 @@ pub(crate) mod decompress;
 mod discover;
 mod document;
 mod duplicates;
-mod encoding;
+pub(crate) mod encoding;
 mod foreign;
 mod json;
 mod keys;

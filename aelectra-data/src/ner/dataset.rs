@@ -74,7 +74,7 @@ impl NerDataset {
             .any(|tag| tag != "O")
     }
 
-    /// Warnings about the file, one line each.
+    /// Warnings about the file, one line each; those about its classes are [`odd_classes`](super::odd_classes()).
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();

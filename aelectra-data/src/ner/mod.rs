@@ -1,6 +1,6 @@
 //! Named-entity data and metrics: sentences and tags in, figures out.
 //!
-//! 1. [`read_ner`] reads CoNLL-U with `name=` in MISC (DaNE), column files (IOB2, CoNLL-2003), JSON
+//! 1. [`read_ner`] reads CoNLL-U with `name=` in MISC (DaNE), column files (IOB2, CoNLL-2003, CSV), JSON
 //!    and Parquet, with tags of tokens or with entities as stretches of a text (DANSK), turns IOB1,
 //!    BIOES and bare classes into IOB2 ([`Scheme`]) and renames classes ([`LabelMap`]);
 //! 2. [`align()`] cuts words into windows of word pieces; for training [`labels_for`] numbers the
@@ -28,11 +28,18 @@
 //! | white space within a token that is neither tab nor blank | part of the token |
 //! | gzip, Zstandard, bzip2, xz | unpacked |
 //! | `\r\n`, `\n` and `\r`, also mixed; a byte-order mark | accepted |
-//! | bytes that are not UTF-8 | error with the line of the first |
+//! | UTF-16 and Windows-1252 | decoded, noted |
+//! | damaged bytes in UTF-8 or UTF-16 | error with the line of the first |
+//! | CSV, with semicolons or commas | columns; empty rows are between sentences |
+//! | a heading of columns | left out, noted; its `Sentence #` or `sætning` says where sentences begin |
+//! | a sentence of over 200 words in columns | kept, noted: a blank line may be missing |
+//! | classes that differ in case, a class with one entity among many | kept; [`odd_classes()`] tells them |
+//! | tasks that nobody annotated | left out, counted and noted |
 
 mod dataset;
 mod files;
 mod labels;
+mod odd_classes;
 mod overlap;
 mod perturb;
 mod scheme;
@@ -48,6 +55,7 @@ pub use files::dane;
 pub use files::dane_download;
 pub use files::{NerFormat, ReadOptions, check_same_tokens, read_ner, read_ner_text, read_tags};
 pub use labels::{LabelMap, LabelSet};
+pub use odd_classes::odd_classes;
 pub use overlap::overlap_note;
 pub use perturb::{NameGroup, Perturbation, perturb};
 pub use scheme::Scheme;

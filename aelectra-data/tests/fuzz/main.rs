@@ -20,7 +20,7 @@ use mutate::{changed, pick, rounds};
 
 #[test]
 fn labelled_files() {
-    let seeds: [&[u8]; 6] = [
+    let seeds: [&[u8]; 9] = [
         b"Ib NNP B-PER\nBo NNP I-PER\nler VB O\n\n-DOCSTART- -X- O\n\nRy NNP B-LOC\n",
         b"# sent_id = 1\n# text = Ib ler\n1\tIb\t_\tPROPN\t_\t_\t0\troot\t_\tname=B-PER\n2\tler\t_\tVERB\t_\t_\t1\tdep\t_\tname=O\n\n",
         br#"{"tokens":["Ib","ler"],"ner_tags":["B-PER","O"]}
@@ -29,6 +29,9 @@ fn labelled_files() {
         br#"[{"text":"Ib ler i Ry","ents":[{"start":0,"end":2,"label":"PERSON"},{"start":9,"end":11,"label":"GPE"}]}]"#,
         "Ib\tO\tB-PER\nlé😀\tO\tO\n\nI\u{a0}Ry\tS-LOC\tO\n".as_bytes(),
         b"Ib PERSON\nler 0\n",
+        b"\xef\xbb\xbfNr;Ord;Etiket\r\n1;Ib;B-PER\r\n;\";\";O\r\n;;\r\n2;\"\"\"\";O\r\n",
+        b"bl\xe5,O\n\xc5rhus,B-LOC\n",
+        br#"[["Ib ler i Ry", {"entities": [[0, 2, "PER"]]}], ["Ib", {"entities": []}]]"#,
     ];
     let dir = tempfile::tempdir().unwrap();
     rounds("labelled files", |rng| {
@@ -36,7 +39,9 @@ fn labelled_files() {
         let bytes = changed(rng, seed, other);
         let name = pick(
             rng,
-            &["x.conll", "x.conllu", "x.jsonl", "x.json", "x.tsv", "x"],
+            &[
+                "x.conll", "x.conllu", "x.jsonl", "x.json", "x.tsv", "x.csv", "x",
+            ],
         );
         let path = dir.path().join(name);
         fs::write(&path, &bytes).unwrap();

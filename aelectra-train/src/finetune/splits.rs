@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use aelectra_data::ner::{LabelMap, LabelSet, NerDataset, ReadOptions, overlap_note, read_ner};
+use aelectra_data::ner::{
+    LabelMap, LabelSet, NerDataset, ReadOptions, odd_classes, overlap_note, read_ner,
+};
 
 use crate::config::finetune::FinetuneConfig;
 use crate::error::{Result, TrainError};
@@ -49,6 +51,7 @@ impl Splits {
             dev: labelled(job.dev.as_deref())?,
             test: labelled(job.test.as_deref())?,
         };
+        notes.extend(odd_classes(&[&splits.train, &splits.dev, &splits.test]));
         let most = splits.train.sentences.len();
         if let Some(beyond) = job.train_sentences.iter().find(|&&size| size > most) {
             return Err(TrainError::config(format!(

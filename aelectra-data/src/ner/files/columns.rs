@@ -1,17 +1,20 @@
-//! One token a line, the tag in some column: IOB2 files, CoNLL-2003, UNER, DaN+.
+//! One token a line, the tag in some column: IOB2 files, CoNLL-2003, UNER, DaN+, and tables in CSV.
 
 use std::collections::HashSet;
 use std::path::Path;
 
 use super::faults::Faults;
+use super::heading::{self, begin_sentences};
 use super::meaning::Meaning;
 use super::raw::{RawFile, RawSentence, Row};
-use super::tag_column;
+use super::{csv_table, tag_column};
 use crate::ner::scheme::Scheme;
 use crate::{DataError, Result};
 
 /// What separates columns; any other white space, such as a no-break space, is part of a token.
 const SEPARATORS: [char; 2] = ['\t', ' '];
+/// More words than a sentence has: the longest of the 5,512 of DDT has 91.
+const LONGEST: usize = 200;
 
 pub(super) fn read(
     path: &Path,
@@ -20,17 +23,28 @@ pub(super) fn read(
     meaning: Meaning,
     faults: &mut Faults<'_>,
 ) -> Result<RawFile> {
-    let rows = rows(path, lines, meaning, faults)?;
+    let table = csv_table::find(lines);
+    let mut rows = match &table {
+        Some(table) => table.rows(faults),
+        None => rows(path, lines, meaning, faults)?,
+    };
     let mut file = RawFile {
         columns: true,
         ..RawFile::default()
     };
+    let heading = heading::take(&mut rows, column, meaning, &mut file.notes);
     let Some(width) = rows.iter().map(|row| row.fields.len()).find(|&n| n > 0) else {
         return Ok(file);
     };
-    let token = match width > 2 {
-        true => usize::from(are_numbered(path, &rows, &mut file.notes)?),
-        false => 0,
+    let token = match heading.word {
+        Some(word) if word + 1 < width => word,
+        Some(_) => {
+            let (expected, found) = ("the tags behind the words", "words in the last column");
+            return Err(DataError::parse(path, 0, expected, found)
+                .with_hint("put the column of words before that of tags"));
+        }
+        _ if width > 2 => usize::from(are_numbered(path, &rows, &mut file.notes)?),
+        _ => 0,
     };
     let tag = match column {
         Some(column) if (token + 2..=width).contains(&column) => column - 1,
@@ -41,11 +55,21 @@ pub(super) fn read(
             );
             return Err(DataError::parse(path, 0, range, format!("{column}")));
         }
-        None => tag_column::find(path, &rows, token + 1, width, meaning, &mut file.notes)?,
+        None => {
+            let (from, called, notes) = (token + 1, heading.tag, &mut file.notes);
+            tag_column::find(path, &rows, from, width, meaning, called, notes)?
+        }
+    };
+    let begin = match heading.sentence {
+        Some(sentence) => begin_sentences(&rows, sentence),
+        None => vec![false; rows.len()],
     };
     let mut current = RawSentence::default();
     let mut with_blank: Option<(usize, usize, &str)> = None;
-    for row in &rows {
+    for (row, begins) in rows.iter().zip(begin) {
+        if begins {
+            current.finish_into(&mut file.sentences);
+        }
         if row.fields.is_empty() {
             current.finish_into(&mut file.sentences);
         } else if row.fields[token].is_empty() {
@@ -60,12 +84,29 @@ pub(super) fn read(
     }
     current.finish_into(&mut file.sentences);
     if let Some((count, line, word)) = with_blank {
+        let separators = table.as_ref().map(|table| format!("`{}`", table.separator));
         file.notes.push(format!(
-            "{count} tokens contain a blank (the first in line {line}: `{word}`); tabs separate the \
-             columns of this file"
+            "{count} tokens contain a blank (the first in line {line}: `{word}`); {} separate the \
+             columns of this file",
+            separators.as_deref().unwrap_or("tabs")
         ));
     }
+    file.notes.extend(long_note(&file.sentences));
     Ok(file)
+}
+
+/// Says which sentence is as long as several.
+fn long_note(sentences: &[RawSentence]) -> Option<String> {
+    let mut long = sentences.iter().filter(|s| s.tokens.len() > LONGEST);
+    let first = long.next()?;
+    let (line, words) = (first.lines.first()?, first.tokens.len());
+    let others = match long.count() {
+        0 => String::new(),
+        more => format!(", and {more} more have over {LONGEST}"),
+    };
+    Some(format!(
+        "line {line} begins a sentence of {words} words{others}; is a blank line between sentences missing?"
+    ))
 }
 
 /// The data lines as rows of one width.
@@ -99,8 +140,9 @@ fn rows<'a>(
         });
         if width < 2 {
             return Err(
-                DataError::parse(path, line, "a token and a tag", "one column")
-                    .with_hint("columns are separated by tabs or blanks, not by commas"),
+                DataError::parse(path, line, "a token and a tag", "one column").with_hint(
+                    "columns are separated by tabs or blanks, or in CSV by semicolons or commas",
+                ),
             );
         }
         let fields = split(text, tabs);

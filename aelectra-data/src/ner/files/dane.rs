@@ -173,8 +173,8 @@ pub fn check(source: &DaneSource, dir: &Path) -> Result<DaneFiles> {
     for split in source.splits {
         let path = dir.join(split.file);
         let bytes = std::fs::read(&path).map_err(DataError::io("read", &path))?;
-        let text = super::bytes::decode(&path, &bytes)?;
-        let dataset = read_ner_text(&path, text, &ReadOptions::default())?;
+        let text = super::bytes::decode(&path, &bytes)?.text;
+        let dataset = read_ner_text(&path, &text, &ReadOptions::default())?;
         let counts = (dataset.sentences.len(), dataset.tokens());
         if counts != (split.sentences, split.tokens) {
             let expected = format!("{} sentences with {} tokens", split.sentences, split.tokens);

@@ -14,6 +14,8 @@ pub(super) struct Faults<'a> {
     first: Vec<Fault>,
     count: usize,
     hint: Option<String>,
+    /// The record that is read, where its line is not its own.
+    record: Option<String>,
 }
 
 impl<'a> Faults<'a> {
@@ -23,10 +25,21 @@ impl<'a> Faults<'a> {
             first: Vec::new(),
             count: 0,
             hint: None,
+            record: None,
         }
     }
 
-    /// Adds a fault; the first advice given is the one that is told.
+    /// Names the record that the next faults are in; `None` where the line is enough.
+    pub(super) fn within(&mut self, record: Option<String>) {
+        self.record = record;
+    }
+
+    /// The record that is read, as [`Faults::within`] named it.
+    pub(super) fn record(&self) -> Option<&str> {
+        self.record.as_deref()
+    }
+
+    /// Adds a fault; the first advice given is the one that is told. The same in the same line is told once, with how often.
     pub(super) fn add<'h>(
         &mut self,
         line: usize,
@@ -38,11 +51,19 @@ impl<'a> Faults<'a> {
         if self.hint.is_none() {
             self.hint = hint.into().map(str::to_owned);
         }
-        if self.first.len() < TOLD {
+        let (expected, found) = (expected.into(), found.into());
+        let is_same = |told: &&mut Fault| {
+            told.line == line && told.expected == expected && told.found == found
+        };
+        if let Some(told) = self.first.iter_mut().find(is_same) {
+            told.times += 1;
+        } else if self.first.len() < TOLD {
             self.first.push(Fault {
                 line,
-                expected: expected.into(),
-                found: found.into(),
+                record: self.record.clone(),
+                expected,
+                found,
+                times: 1,
             });
         }
     }
@@ -54,8 +75,9 @@ impl<'a> Faults<'a> {
         match (count, self.first.pop()) {
             (_, None) => Ok(()),
             (1, Some(fault)) => Err(DataError::Parse {
-                path,
+                path: path.into(),
                 line: fault.line,
+                record: fault.record.map(String::into_boxed_str),
                 expected: fault.expected,
                 found: fault.found,
                 hint,
@@ -99,5 +121,27 @@ mod tests {
         );
         assert!(text.ends_with("found `10`\n  and 102 more"), "{text}");
         assert_eq!(text.lines().count(), 12);
+    }
+
+    #[test]
+    fn the_same_in_one_line_is_told_once_with_its_first_record() {
+        let mut faults = Faults::of(Path::new("x.json"));
+        for number in 4..=15 {
+            faults.within(Some(format!("record {number}")));
+            faults.add(1, "a tag", "`X`", None);
+        }
+        faults.add(1, "a tag", "`Y`", None);
+        let text = faults.finish().expect_err("faults").to_string();
+        let expected = "`x.json` has 13 faults:\n  line 1, record 4: expected a tag, found `X` (and 11 times more)\n  \
+                        line 1, record 15: expected a tag, found `Y`";
+        assert_eq!(text, expected);
+        let mut faults = Faults::of(Path::new("x.json"));
+        faults.within(Some("record 4 (task id 7)".to_owned()));
+        faults.add(1, "a tag", "`X`", None);
+        let text = faults.finish().expect_err("a fault").to_string();
+        assert_eq!(
+            text,
+            "`x.json`:1, record 4 (task id 7): expected a tag, found `X`"
+        );
     }
 }

@@ -4,13 +4,14 @@ use serde_json::{Deserializer, Value};
 
 use super::faults::Faults;
 
-/// Calls `visit` with each value and the line where it begins. What is no JSON is a fault, and
-/// reading goes on at the next line.
+/// Calls `visit` with each value, the line where it begins and, for elements of an array, which may stand in one line, their
+/// number from 1. What is no JSON is a fault, and reading goes on at the next line.
 pub(super) fn for_each(
     text: &str,
     faults: &mut Faults<'_>,
-    mut visit: impl FnMut(usize, Value, &mut Faults<'_>),
+    mut visit: impl FnMut(usize, Option<usize>, Value, &mut Faults<'_>),
 ) {
+    let mut count = 0;
     let mut at = Place {
         text,
         byte: 0,
@@ -29,7 +30,7 @@ pub(super) fn for_each(
             array = None;
             continue;
         }
-        if array.is_none() && at.skip("[") {
+        if array.is_none() && !at.begins_with_text() && at.skip("[") {
             array = Some(line);
             continue;
         }
@@ -37,7 +38,8 @@ pub(super) fn for_each(
         match values.next() {
             Some(Ok(value)) => {
                 at.advance(values.byte_offset());
-                visit(line, value, faults);
+                count += 1;
+                visit(line, array.map(|_| count), value, faults);
             }
             Some(Err(error)) => {
                 let advice = "each line is one JSON object, or the file one array of them";
@@ -84,6 +86,12 @@ impl<'t> Place<'t> {
         self.byte += bytes;
     }
 
+    /// Whether a list begins here whose first element is a string: a record itself, as spaCy's training data were.
+    fn begins_with_text(&self) -> bool {
+        let list = self.rest().strip_prefix('[');
+        list.is_some_and(|list| list.trim_start().starts_with('"'))
+    }
+
     fn skip_blanks(&mut self) {
         let rest = self.rest();
         self.advance(rest.len() - rest.trim_start().len());
@@ -119,7 +127,7 @@ mod tests {
     fn read(text: &str) -> (Vec<(usize, String)>, Option<String>) {
         let mut faults = Faults::of(Path::new("x.json"));
         let mut found = Vec::new();
-        for_each(text, &mut faults, |line, value, _| {
+        for_each(text, &mut faults, |line, _, value, _| {
             found.push((line, value.to_string()));
         });
         (found, faults.finish().err().map(|error| error.to_string()))
@@ -140,6 +148,21 @@ mod tests {
         for text in ["[{\"a\":1}]\n[{\"a\":1}]", "[{\"a\":1}]\n{\"a\":1}"] {
             assert_eq!(read(text), (two([1, 2]), None), "{text}");
         }
+    }
+
+    #[test]
+    fn elements_are_numbered_and_lines_are_not() {
+        let numbers = |text: &str| {
+            let mut faults = Faults::of(Path::new("x.json"));
+            let mut found = Vec::new();
+            for_each(text, &mut faults, |_, number, _, _| found.push(number));
+            found
+        };
+        assert_eq!(numbers("[{\"a\":1}, {\"a\":2}]"), [Some(1), Some(2)]);
+        assert_eq!(numbers("{\"a\":1}\n{\"a\":2}"), [None, None]);
+        // A list that begins with a text is one value, also as an element.
+        assert_eq!(numbers("[\"a\", {}]\n[ \"b\", {}]\n"), [None, None]);
+        assert_eq!(numbers("[[\"a\", {}], [\"b\", {}]]"), [Some(1), Some(2)]);
     }
 
     #[test]

@@ -6,14 +6,31 @@ use serde_json::{Map, Value, json};
 /// What a task's text may be called besides the only string that there is.
 const TEXT: &str = "text";
 
-/// The task as a record with `text` and `entities`; `None` for records of other kinds, and for what cannot be told. Of several
-/// annotations the first counts that was not cancelled; a task without one is as one that an annotator refused.
-pub(super) fn flattened(fields: &Map<String, Value>) -> Option<Map<String, Value>> {
+/// A task.
+#[derive(Debug, PartialEq)]
+pub(super) enum Task {
+    /// As a record with `text` and `entities`.
+    Annotated(Map<String, Value>),
+    /// Nobody annotated it.
+    Unannotated,
+    /// Who annotated it cancelled that.
+    Cancelled,
+}
+
+/// A record as a task; `None` for records of other kinds, and for what cannot be told. Of several annotations the first counts
+/// that was not cancelled.
+pub(super) fn task(fields: &Map<String, Value>) -> Option<Task> {
     if let Some(text) = fields.get(TEXT).and_then(Value::as_str) {
-        return short(fields, text);
+        return short(fields, text).map(Task::Annotated);
     }
     let data = fields.get("data")?.as_object()?;
     let annotations = fields.get("annotations")?.as_array()?;
+    let Some(annotation) = annotations.iter().find(|one| is_kept(one)) else {
+        return Some(match annotations.is_empty() {
+            true => Task::Unannotated,
+            false => Task::Cancelled,
+        });
+    };
     let text = match data.get(TEXT).and_then(Value::as_str) {
         Some(text) => text,
         None => {
@@ -22,14 +39,9 @@ pub(super) fn flattened(fields: &Map<String, Value>) -> Option<Map<String, Value
             strings.next().is_none().then_some(only)?
         }
     };
-    let Some(annotation) = annotations.iter().find(|one| is_kept(one)) else {
-        let mut record = record(text, Vec::new());
-        record.insert("answer".to_owned(), json!("reject"));
-        return Some(record);
-    };
     let results = annotation.get("result")?.as_array()?;
     let values = results.iter().filter_map(|result| result.get("value"));
-    Some(record(text, values.collect()))
+    Some(Task::Annotated(record(text, values.collect())))
 }
 
 /// How many annotations of a task count.
@@ -126,7 +138,10 @@ mod tests {
     use super::*;
 
     fn flat(task: Value) -> Option<Value> {
-        flattened(task.as_object().expect("an object")).map(Value::Object)
+        match super::task(task.as_object().expect("an object"))? {
+            Task::Annotated(record) => Some(Value::Object(record)),
+            other => panic!("{other:?}"),
+        }
     }
 
     fn marked(start: usize, end: usize, text: &str, label: &str) -> Value {
@@ -178,12 +193,13 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_annotated_counts_as_refused() {
+    fn what_nobody_annotated_is_told_apart() {
+        let kind = |task: &Value| super::task(task.as_object().expect("an object"));
         let mut cancelled = task("Hun sover.", &[]);
         cancelled["annotations"][1]["was_cancelled"] = json!(true);
-        assert_eq!(flat(cancelled).expect("a task")["answer"], "reject");
+        assert_eq!(kind(&cancelled), Some(Task::Cancelled));
         let none = json!({ "data": { "text": "a" }, "annotations": [] });
-        assert_eq!(flat(none).expect("a task")["answer"], "reject");
+        assert_eq!(kind(&none), Some(Task::Unannotated));
     }
 
     #[test]

@@ -4,10 +4,12 @@ mod bytes;
 mod columns;
 mod conllu;
 mod counting;
+mod csv_table;
 pub mod dane;
 #[cfg(feature = "hub")]
 pub mod dane_download;
 mod faults;
+mod heading;
 mod json_values;
 mod label_studio;
 mod meaning;

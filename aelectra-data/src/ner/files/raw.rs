@@ -7,6 +7,8 @@ pub(super) struct RawSentence {
     pub(super) tags: Vec<String>,
     /// The line of each token.
     pub(super) lines: Vec<usize>,
+    /// The record that it comes from, where its line is not its own.
+    pub(super) record: Option<String>,
 }
 
 impl RawSentence {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::bytes::{decode, lines};
+use super::bytes::{Decoded, decode, lines};
 use super::faults::Faults;
 use super::meaning::{Meaning, NUMBERS};
 use super::raw::RawFile;
@@ -22,10 +22,10 @@ pub enum NerFormat {
     /// CoNLL-U: ten tab-separated columns, the tag as `name=B-PER` anywhere in the tenth (MISC).
     Conllu,
     /// One token a line with its tag in some column, blank lines between sentences (IOB2 files,
-    /// CoNLL-2003, UNER).
+    /// CoNLL-2003, UNER), or the rows of a table in CSV.
     Columns,
     /// JSON objects, one a line or in one array, with `tokens` and `ner_tags`, or with a text and its
-    /// entities.
+    /// entities, or pairs of these two.
     Jsonl,
 }
 
@@ -54,7 +54,9 @@ pub struct ReadOptions {
 ///
 /// * **CoNLL-U**: words with a plain number as id are tokens; ranges (`1-2`) and empty nodes
 ///   (`1.1`) are skipped. The tag is the field `name=` of MISC, wherever it is.
-/// * **Columns**: separated by tabs if the first data line has one, else by blanks. The first column
+/// * **Columns**: separated by tabs if the first data line has one, else by blanks, or by semicolons or commas as in CSV where
+///   that makes rows of one width and blanks do not. A heading is left out, which is noted; a column that it calls
+///   `Sentence #` says where sentences begin. The first column
 ///   is the token, or the second where the first counts tokens (UNER, GermEval). Without
 ///   [`ReadOptions::column`] the tag column is the only one whose fields are tags, or the one beside
 ///   the chunks of CoNLL-2003, which is noted; where several could be meant, reading ends with an
@@ -63,9 +65,12 @@ pub struct ReadOptions {
 /// * **JSON**, one object a line or an array of them: `tokens` and `ner_tags` or `tags`, or `text`
 ///   and a list `ents`, `spans`, `entities` or `label` of stretches with a class, counted in
 ///   characters (DANSK, spaCy, Prodigy, doccano, `aelectra predict`); with `tokens` as stretches where
-///   they are there, otherwise cut as `predict` cuts. Stretches that are no whole tokens are noted.
+///   they are there, otherwise cut as `predict` cuts. Stretches that are no whole tokens are noted. Pairs
+///   `["text", {"entities": [[0, 5, "PER"]]}]` of spaCy 2 are such records too.
 /// * **Parquet** (feature `parquet`): rows of the same two kinds; the tags' names stand in the schema
 ///   that Hugging Face's `datasets` writes. Messages give the row as line.
+///
+/// Text is UTF-8, UTF-16 or Windows-1252; what is not UTF-8 is noted.
 ///
 /// Without [`ReadOptions::scheme`], BIOES, IOB1 and bare classes are recognised where they can be
 /// nothing else, which is noted; everything else is IOB2.
@@ -119,7 +124,12 @@ pub(super) fn read_file(
         let file = parquet_rows::read(path, bytes, options.whole_records, &mut faults)?;
         return settle(path, file, options, meaning, faults);
     }
-    read_text(path, decode(path, &bytes)?, options, meaning)
+    let Decoded { text, note } = decode(path, &bytes)?;
+    let mut dataset = read_text(path, &text, options, meaning)?;
+    if let Some(note) = note {
+        dataset.notes.insert(0, note);
+    }
+    Ok(dataset)
 }
 
 fn read_text(
@@ -188,6 +198,7 @@ fn settle(
         _ => meaning,
     };
     for sentence in file.sentences.iter().filter(|_| !file.iob2) {
+        faults.within(sentence.record.clone());
         for (tag, line) in sentence.tags.iter().zip(&sentence.lines) {
             if !meaning.knows(tag) {
                 let found = format!("`{tag}`");
@@ -198,8 +209,12 @@ fn settle(
     }
     faults.finish()?;
     if file.sentences.is_empty() {
-        return Err(DataError::parse(path, 0, "at least one sentence", "none")
-            .with_hint("is the file empty, or only comments?"));
+        let error = DataError::parse(path, 0, "at least one sentence", "none");
+        return Err(match file.notes.is_empty() {
+            true => error.with_hint("is the file empty, or only comments?"),
+            // What was left out is then all that there was.
+            false => error.with_hint(file.notes.join("; ")),
+        });
     }
     let mut dataset = NerDataset {
         path: path.to_path_buf(),
@@ -295,5 +310,10 @@ fn begins_json(line: &str) -> bool {
         let rest = line.strip_prefix(bracket).map(str::trim_start);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(next))
     };
-    opens('{', '"') || opens('[', '{')
+    // spaCy's training data: `[["text", {"entities": …` or a pair a line.
+    let pairs = || {
+        let pair = line.trim_start_matches(['[', ' ']);
+        line.starts_with('[') && pair.starts_with('"') && line.contains("\"entities\"")
+    };
+    opens('{', '"') || opens('[', '{') || pairs()
 }

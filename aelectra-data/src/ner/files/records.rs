@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::faults::Faults;
 use super::json_values::{self, kind};
-use super::label_studio;
+use super::label_studio::{self, Task};
 use super::raw::{RawFile, RawSentence};
 use super::span_records::SpanRecords;
 
@@ -18,10 +18,40 @@ const TAGS: [&str; 4] = ["ner_tags", "tags", "labels", "ner"];
 /// Reads JSON Lines or an array of JSON objects. With `whole`, a record with a text is one sentence.
 pub(super) fn read_json(text: &str, whole: bool, faults: &mut Faults<'_>) -> RawFile {
     let mut records = Records::new(whole);
-    json_values::for_each(text, faults, |line, value, faults| {
+    json_values::for_each(text, faults, |line, number, value, faults| {
+        faults.within(number.map(|number| named(number, &value)));
         records.add(line, &value, faults);
+        faults.within(None);
     });
     records.finish(faults)
+}
+
+/// An element of an array for who has to find it again: by its number, and by the name that its program shows.
+fn named(number: usize, record: &Value) -> String {
+    let id = match record.get("id") {
+        Some(Value::String(id)) => id.clone(),
+        Some(Value::Number(id)) => id.to_string(),
+        _ => return format!("record {number}"),
+    };
+    let is_task = ["annotations", "annotator"]
+        .iter()
+        .any(|name| record.get(name).is_some());
+    match is_task {
+        true => format!("record {number} (task id {id})"),
+        false => format!("record {number} (id {id})"),
+    }
+}
+
+/// A text and what is in it, `["Mette sover.", {"entities": [[0, 5, "PER"]]}]`, as the training data of spaCy 2 were.
+fn pair(record: &Value) -> Option<Map<String, Value>> {
+    let [Value::String(text), Value::Object(told)] = &record.as_array()?[..] else {
+        return None;
+    };
+    let entities = told.get("entities")?;
+    let mut fields = Map::new();
+    fields.insert("text".to_owned(), Value::String(text.clone()));
+    fields.insert("entities".to_owned(), entities.clone());
+    Some(fields)
 }
 
 /// Turns records into sentences, one after the other.
@@ -32,6 +62,10 @@ pub(super) struct Records {
     with_tags: usize,
     /// Tasks with several annotations.
     several: usize,
+    /// Tasks without an annotation.
+    unannotated: usize,
+    /// Tasks of which no annotation was kept.
+    cancelled: usize,
 }
 
 impl Records {
@@ -42,13 +76,34 @@ impl Records {
         }
     }
 
+    /// Adds the record's sentences.
     pub(super) fn add(&mut self, line: usize, record: &Value, faults: &mut Faults<'_>) {
-        let Some(fields) = record.as_object() else {
+        let before = self.file.sentences.len();
+        self.add_sentences(line, record, faults);
+        for sentence in &mut self.file.sentences[before..] {
+            sentence.record = faults.record().map(str::to_owned);
+        }
+    }
+
+    fn add_sentences(&mut self, line: usize, record: &Value, faults: &mut Faults<'_>) {
+        let pair = pair(record);
+        let Some(fields) = pair.as_ref().or(record.as_object()) else {
             let advice = "each record is an object `{\"tokens\": […], \"ner_tags\": […]}`";
             faults.add(line, "a JSON object", kind(record), advice);
             return;
         };
-        let task = label_studio::flattened(fields);
+        let task = match label_studio::task(fields) {
+            Some(Task::Annotated(record)) => Some(record),
+            Some(Task::Unannotated) => {
+                self.unannotated += 1;
+                return;
+            }
+            Some(Task::Cancelled) => {
+                self.cancelled += 1;
+                return;
+            }
+            None => None,
+        };
         if task.is_some() && label_studio::annotations(fields) > 1 {
             self.several += 1;
         }
@@ -88,6 +143,8 @@ impl Records {
             spans,
             with_tags,
             several,
+            unannotated,
+            cancelled,
         } = self;
         spans.check_counting(faults);
         file.iob2 = with_tags == 0;
@@ -97,6 +154,15 @@ impl Records {
             file.notes.push(format!(
                 "{several} tasks have several annotations, of which the first that was not cancelled is read"
             ));
+        }
+        for (count, which) in [
+            (unannotated, "without an annotation"),
+            (cancelled, "whose annotations were all cancelled"),
+        ] {
+            if count > 0 {
+                let note = format!("{count} tasks {which} were left out");
+                file.notes.push(note);
+            }
         }
         file
     }
@@ -212,6 +278,7 @@ pub(super) fn name_tags(
         names.len()
     );
     for sentence in sentences {
+        faults.within(sentence.record.clone());
         for (tag, line) in sentence.tags.iter_mut().zip(&sentence.lines) {
             let Ok(number) = tag.parse::<usize>() else {
                 continue;
@@ -227,4 +294,5 @@ pub(super) fn name_tags(
             }
         }
     }
+    faults.within(None);
 }

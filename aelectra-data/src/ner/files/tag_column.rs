@@ -86,7 +86,8 @@ impl Column {
     }
 }
 
-/// The index of the column with the tags, `from` at least. A choice among several is noted.
+/// The index of the column with the tags, `from` at least; of several that of the heading, where it calls one so. A choice
+/// among several is noted.
 ///
 /// # Errors
 /// Where several columns could equally well be it.
@@ -96,12 +97,22 @@ pub(super) fn find(
     from: usize,
     width: usize,
     meaning: Meaning,
+    of_heading: Option<usize>,
     notes: &mut Vec<String>,
 ) -> Result<usize> {
     let columns: Vec<Column> = (from..width)
         .map(|index| Column::look(rows, index, meaning))
         .collect();
     let candidates: Vec<&Column> = columns.iter().filter(|c| c.could_be_it()).collect();
+    if candidates.len() > 1
+        && let Some(called) = candidates.iter().find(|c| Some(c.index) == of_heading)
+    {
+        notes.push(format!(
+            "the tags are read from {}, which the heading calls so; `--column N` chooses",
+            called.describe()
+        ));
+        return Ok(called.index);
+    }
     let (chunks, others): (Vec<&Column>, Vec<&Column>) =
         candidates.iter().partition(|column| column.is_chunks());
     match (&chunks[..], &others[..]) {

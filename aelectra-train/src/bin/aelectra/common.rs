@@ -4,7 +4,9 @@ use std::path::Path;
 
 use aelectra_data::corpus::{CleanOptions, CorpusOptions, TextLayout};
 use aelectra_data::hub::HubOptions;
-use aelectra_data::ner::{LabelMap, NerDataset, NerFormat, ReadOptions, Scheme, read_ner};
+use aelectra_data::ner::{
+    LabelMap, NerDataset, NerFormat, ReadOptions, Scheme, odd_classes, read_ner,
+};
 use aelectra_model::{DeviceList, DeviceSpec, Precision};
 use aelectra_train::config::{self, Configuration, Environment, Layers, Sources};
 use aelectra_train::ner::Tagger;
@@ -156,7 +158,8 @@ pub(crate) fn read_for(
     let names = tagger.tags().renamed(&options.label_map);
     let unseen = names.unseen_note(&data, "the model has");
     let unknown = data.unknown_pieces(&tagger.tokenizer).warning();
-    for note in unseen.into_iter().chain(unknown) {
+    let odd = odd_classes(&[&data]);
+    for note in unseen.into_iter().chain(unknown).chain(odd) {
         output::note(&format!("note: {note}"));
     }
     Ok(data)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use aelectra_data::ner::{
     ErrorTable, Evaluation, Interval, Mode, NerDataset, ReadOptions, Resampling, Significance,
-    check_same_tokens, paired_bootstrap, paired_randomization, read_tags,
+    check_same_tokens, odd_classes, paired_bootstrap, paired_randomization, read_tags,
 };
 use clap::Args;
 use serde::Serialize;
@@ -93,6 +93,8 @@ pub(crate) fn run(args: &ScoreArgs, global: Global) -> anyhow::Result<u8> {
         .into_iter()
         .flatten()
         .flat_map(NerDataset::warnings)
+        // What a model finds only once is no slip of anybody's keyboard.
+        .chain(odd_classes(&[&gold]))
     {
         output::note(&format!("note: {warning}"));
     }
