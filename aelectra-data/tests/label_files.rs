@@ -145,6 +145,32 @@ fn a_sentence_may_begin_with_a_hashtag() {
     }
 }
 
+/// In files between blanks, where the tag is not last, or is a class that only such words have.
+#[test]
+fn words_that_begin_with_a_sign_are_words_in_every_layout() {
+    let text = "Mette B-PER PROPN\nbor O VERB\n\n# O SYM\n1 O NUM\n\n#dkpol B-MISC X\n#Aarhus B-LOC X\nnu O ADV\n\n#ff O X\n";
+    let options = ReadOptions {
+        column: Some(2),
+        ..ReadOptions::default()
+    };
+    let dataset = read_ner_text(Path::new("x.txt"), text, &options).expect("reads");
+    let all = "Mette/B-PER bor/O | #/O 1/O | #dkpol/B-MISC #Aarhus/B-LOC nu/O | #ff/O";
+    assert_eq!(shown(&dataset), all);
+    let with_comments = text.replace("\n\n#", "\n\n#begin document 3\n# newdoc id = 2\n#");
+    let dataset = read_ner_text(Path::new("x.txt"), &with_comments, &options).expect("reads");
+    assert_eq!(shown(&dataset), all);
+    let bare = "#MeToo EVENT\nkom O\ntil O\nAarhus LOC\n\n#dkpol EVENT\ner O\nsjovt O\n";
+    for scheme in [None, Some(Scheme::Io)] {
+        let options = ReadOptions {
+            scheme,
+            ..ReadOptions::default()
+        };
+        let dataset = read_ner_text(Path::new("x.txt"), bare, &options).expect("reads");
+        let all = "#MeToo/B-EVENT kom/O til/O Aarhus/B-LOC | #dkpol/B-EVENT er/O sjovt/O";
+        assert_eq!(shown(&dataset), all);
+    }
+}
+
 /// Comments that end as other lines do, in another number of columns or with a column of tags before the last.
 #[test]
 fn a_comment_stays_one() {

@@ -67,9 +67,20 @@ pub(crate) fn for_each_text(
     Ok(())
 }
 
-fn damaged(path: &Path, error: ParquetError) -> DataError {
-    DataError::corrupt(path, error.to_string())
-        .with_hint("is the file complete? fetch or write it again")
+/// What the `parquet` crate says of a file, as an error of this crate.
+pub(crate) fn damaged(path: &Path, error: ParquetError) -> DataError {
+    let told = error.to_string();
+    // Of a feature that this build leaves out.
+    if let Some((_, codec)) = told.split_once("Disabled feature at compile time: ") {
+        return DataError::parse(
+            path,
+            0,
+            "pages packed with snappy, zstd, gzip or lz4, or not packed",
+            codec,
+        )
+        .with_hint("write it again so, e.g. in Python `pandas.read_parquet(IN).to_parquet(OUT)`");
+    }
+    DataError::corrupt(path, told).with_hint("is the file complete? fetch or write it again")
 }
 
 /// The file, and the number of the column that holds the text.

@@ -119,7 +119,7 @@ fn rows<'a>(
     let mut rows: Vec<Row<'a>> = Vec::new();
     let mut first: Option<(bool, usize, usize)> = None;
     let mut inside_sentence = false;
-    let known = tags_of_pairs(lines);
+    let usual = Usual::of(lines);
     for (line, text) in (1..).zip(lines) {
         let blank = text.trim_matches(SEPARATORS).is_empty();
         if blank || text.starts_with("-DOCSTART-") {
@@ -130,7 +130,7 @@ fn rows<'a>(
             });
             continue;
         }
-        if !inside_sentence && is_comment(text, meaning, &known) {
+        if !inside_sentence && is_comment(text, meaning, usual.as_ref()) {
             continue;
         }
         inside_sentence = true;
@@ -162,20 +162,63 @@ fn rows<'a>(
     Ok(rows)
 }
 
-/// The tags of a file whose lines are a token and its tag; none of one with more columns, of which the last may be anything.
-fn tags_of_pairs<'a>(lines: &[&'a str]) -> HashSet<&'a str> {
-    let mut tags = HashSet::new();
-    for line in lines {
-        let blank = line.trim_matches(SEPARATORS).is_empty();
-        if blank || line.starts_with('#') || line.starts_with("-DOCSTART-") {
-            continue;
+/// What the columns of the lines hold that begin with no `#`.
+struct Usual<'a> {
+    /// The values of each column but the first that has few: tags, classes and parts of speech, not words.
+    values: Vec<Option<HashSet<&'a str>>>,
+}
+
+impl<'a> Usual<'a> {
+    /// `None` where the lines have no width in common.
+    fn of(lines: &[&'a str]) -> Option<Self> {
+        /// More values than a column of classes or parts of speech has.
+        const FEW: usize = 64;
+        let mut values: Vec<Option<HashSet<&str>>> = Vec::new();
+        for line in lines {
+            let blank = line.trim_matches(SEPARATORS).is_empty();
+            if blank || line.starts_with('#') || line.starts_with("-DOCSTART-") {
+                continue;
+            }
+            let fields = split(line, line.contains('\t'));
+            if values.is_empty() {
+                values = fields.iter().map(|_| Some(HashSet::new())).collect();
+                values[0] = None;
+            }
+            if fields.len() != values.len() {
+                return None;
+            }
+            for (field, values) in fields.iter().zip(&mut values) {
+                if let Some(known) = values {
+                    known.insert(field);
+                    if known.len() > FEW {
+                        *values = None;
+                    }
+                }
+            }
         }
-        match split(line, line.contains('\t'))[..] {
-            [_, tag] => tags.insert(tag),
-            _ => return HashSet::new(),
-        };
+        (!values.is_empty()).then_some(Self { values })
     }
-    tags
+
+    /// Whether the lines are words with a class each, without prefixes.
+    fn are_bare_pairs(&self) -> bool {
+        let [_, Some(tags)] = &self.values[..] else {
+            return false;
+        };
+        tags.iter()
+            .any(|tag| !Scheme::Bioes.knows(tag) && *tag != "0")
+    }
+
+    /// Whether a line has as many columns as others, and in one of them a value that others have there, or a tag where all have one.
+    fn has(&self, text: &str, meaning: Meaning) -> bool {
+        let fields = split(text, false);
+        let known = |(field, values): (&&str, &Option<HashSet<&str>>)| {
+            let are_tags = |values: &HashSet<&str>| values.iter().all(|tag| meaning.knows(tag));
+            values.as_ref().is_some_and(|values| {
+                values.contains(field) || meaning.knows(field) && are_tags(values)
+            })
+        };
+        fields.len() == self.values.len() && fields.iter().zip(&self.values).any(known)
+    }
 }
 
 fn split(text: &str, tabs: bool) -> Vec<&str> {
@@ -189,23 +232,31 @@ fn split(text: &str, tabs: bool) -> Vec<&str> {
 }
 
 /// A line before a sentence's first token that starts with `#` and is not the token `#`: it has no
-/// tab, and is `# key = value` or does not end in a tag; or it is a `#` and a source with blanks, as in GermEval. After a
-/// word that begins with `#` one of the `known` tags of other lines is one as well.
-fn is_comment(text: &str, meaning: Meaning, known: &HashSet<&str>) -> bool {
-    let is_pair = !text.starts_with("# ") && split(text, false).len() == 2;
+/// tab, and is `# key = value`, or does not end in a tag and has no value in a column that other lines have there; or it is a `#` and
+/// a source with blanks, as in GermEval.
+fn is_comment(text: &str, meaning: Meaning, usual: Option<&Usual<'_>>) -> bool {
     let ends_in_tag = || {
-        text.split(' ')
-            .rfind(|field| !field.is_empty())
-            .is_some_and(|tag| match meaning {
-                // Any word is a class: only the sign for "none" tells a token from a comment.
-                Meaning::Given(Scheme::Io) => Scheme::Iob2.knows(tag) || tag == "0",
-                _ => meaning.knows(tag) || is_pair && known.contains(tag),
-            })
+        let last = text.split(' ').rfind(|field| !field.is_empty());
+        last.is_some_and(|tag| {
+            // Any word is a class: only the sign for "none" tells a token from a comment, or capitals after one word.
+            let is_io = meaning == Meaning::Given(Scheme::Io);
+            let has_bare = is_io || usual.is_some_and(Usual::are_bare_pairs);
+            let is_pair = !text.starts_with("# ") && split(text, false).len() == 2;
+            let is_class = tag.len() > 1 && tag.chars().all(char::is_uppercase);
+            let is_tag = match is_io {
+                true => Scheme::Iob2.knows(tag) || tag == "0",
+                false => meaning.knows(tag),
+            };
+            is_tag || has_bare && is_pair && is_class
+        })
     };
     if let Some(source) = text.strip_prefix("#\t") {
         return source.trim().contains(' ') && !source.contains('\t') && !meaning.knows(source);
     }
-    text.starts_with('#') && !text.contains('\t') && (text.contains(" = ") || !ends_in_tag())
+    let is_line_of_others = || usual.is_some_and(|usual| usual.has(text, meaning));
+    text.starts_with('#')
+        && !text.contains('\t')
+        && (text.contains(" = ") || !(ends_in_tag() || is_line_of_others()))
 }
 
 /// Whether column 1 counts tokens: from 0 or 1, anew in every sentence or on through the file. Numbers that are left

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::faults::Faults;
 use super::raw::RawFile;
-use crate::{DataError, Result};
+use crate::Result;
 
 /// Whether these are the bytes of a Parquet file.
 pub(super) fn is_parquet(bytes: &[u8]) -> bool {
@@ -14,7 +14,7 @@ pub(super) fn is_parquet(bytes: &[u8]) -> bool {
 #[cfg(not(feature = "parquet"))]
 pub(super) fn read(path: &Path, _: Vec<u8>, _: bool, _: &mut Faults<'_>) -> Result<RawFile> {
     Err(
-        DataError::parse(path, 0, "a file that this build reads", "Parquet")
+        crate::DataError::parse(path, 0, "a file that this build reads", "Parquet")
             .with_hint("build with the feature `parquet`, or write the data set as JSON Lines"),
     )
 }
@@ -25,7 +25,6 @@ pub(super) use with_parquet::read;
 #[cfg(feature = "parquet")]
 mod with_parquet {
     use ::bytes::Bytes;
-    use parquet::errors::ParquetError;
     use parquet::file::metadata::FileMetaData;
     use parquet::file::reader::{FileReader, SerializedFileReader};
     use parquet::record::{Field, Row};
@@ -34,6 +33,7 @@ mod with_parquet {
     use super::super::records::Records;
     use super::*;
     use crate::caught::caught;
+    use crate::corpus::damaged_parquet;
 
     /// Reads the rows of a file's bytes, which may have been packed or come through a pipe, as records.
     pub(in crate::ner) fn read(
@@ -46,10 +46,7 @@ mod with_parquet {
     }
 
     fn rows(path: &Path, bytes: Vec<u8>, whole: bool, faults: &mut Faults<'_>) -> Result<RawFile> {
-        let damaged = |error: ParquetError| {
-            DataError::corrupt(path, error.to_string())
-                .with_hint("is the file complete? fetch or write it again")
-        };
+        let damaged = |error| damaged_parquet(path, error);
         let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(damaged)?;
         let names = names(reader.metadata().file_metadata());
         let mut records = Records::new(whole);

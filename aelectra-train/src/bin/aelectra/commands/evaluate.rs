@@ -72,6 +72,7 @@ pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
             .for_each(|note| output::note(&format!("note: {note}")));
     }
     if let Some(path) = &args.predictions {
+        refuse_tokens(&data.sentences)?;
         refuse_other_words(path, &data.sentences)?;
     }
     let resampling = Some(Resampling::default());
@@ -86,7 +87,7 @@ pub(crate) fn run(args: &EvaluateArgs, global: Global) -> anyhow::Result<u8> {
         output::note(&format!("note: {note}"));
     }
     if let Some(path) = &args.predictions {
-        write_named(path, columns(&data.sentences, &tagger.tags)?.as_bytes())?;
+        write_named(path, columns(&data.sentences, &tagger.tags).as_bytes())?;
     }
     let errors = errors(&data.sentences, &tagger.tags, args.mode, args.errors)?;
     let novelty = train
@@ -201,25 +202,40 @@ fn refuse_other_words(path: &Path, sentences: &[NerSentence]) -> anyhow::Result<
     ))
 }
 
+/// Columns cannot hold every token: `score` would read other words, or none.
+fn refuse_tokens(sentences: &[NerSentence]) -> anyhow::Result<()> {
+    let why = |token: &str| match token {
+        token if token.contains(['\t', '\n', '\r']) => Some("holds a tab or a line break"),
+        token if token.starts_with("-DOCSTART-") => Some("is a document's beginning in columns"),
+        token if token.trim_matches(' ') != token => Some("begins or ends with a blank"),
+        token if token.starts_with('\u{feff}') => Some("begins with a byte order mark"),
+        _ => None,
+    };
+    for sentence in sentences {
+        let wrong = sentence
+            .tokens
+            .iter()
+            .find_map(|token| Some((token, why(token)?)));
+        if let Some((token, why)) = wrong {
+            return Err(output::usage(
+                format!("line {}: the token {token:?} {why}", sentence.line),
+                "columns cannot hold it; mend the token, or evaluate without --predictions",
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Tokens and tags in two columns, a blank line after each sentence.
-fn columns(sentences: &[NerSentence], tags: &[Vec<String>]) -> anyhow::Result<String> {
+fn columns(sentences: &[NerSentence], tags: &[Vec<String>]) -> String {
     let mut text = String::new();
     for (sentence, tags) in sentences.iter().zip(tags) {
         for (token, tag) in sentence.tokens.iter().zip(tags) {
-            if token.contains(['\t', '\n', '\r']) {
-                return Err(output::usage(
-                    format!(
-                        "line {}: a token holds a tab or a line break",
-                        sentence.line
-                    ),
-                    "columns cannot hold it; mend the token, or evaluate without --predictions",
-                ));
-            }
             text += &format!("{token}\t{tag}\n");
         }
         text.push('\n');
     }
-    Ok(text)
+    text
 }
 
 /// At most `limit` errors of each kind, if any are wanted; the counts are those of all.
