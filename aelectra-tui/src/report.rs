@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use aelectra_data::run::{EndReason, NerEvalEvent, SampleEvent, leaves};
+use aelectra_data::run::{EndReason, LogLevel, NerEvalEvent, SampleEvent, leaves};
 
 use crate::format::printable;
 use crate::state::State;
@@ -32,6 +32,9 @@ pub(crate) fn page(state: &State) -> String {
         id = escape(id)
     );
     section(&mut page, "Run", &about(run));
+    if let Some(warnings) = warnings(run) {
+        section(&mut page, "Warnings", &warnings);
+    }
     if run.steps.last_step().is_some() {
         section(&mut page, "Curves", &svg::pretraining(state));
     }
@@ -122,6 +125,20 @@ fn about(run: &RunStore) -> String {
             .map(|(name, value)| [name.to_owned(), value]),
     );
     table(&["", ""], rows)
+}
+
+/// What is not as it should be, each once.
+fn warnings(run: &RunStore) -> Option<String> {
+    let mut told: Vec<&str> = Vec::new();
+    for line in run.logs.iter().filter(|line| line.level >= LogLevel::Warn) {
+        if !told.contains(&line.text.as_str()) {
+            told.push(&line.text);
+        }
+    }
+    let items = told
+        .iter()
+        .map(|text| format!("<li>{}</li>\n", escape(text)));
+    (!told.is_empty()).then(|| format!("<ul>\n{}</ul>\n", items.collect::<String>()))
 }
 
 fn percent(share: Option<f64>) -> String {

@@ -16,6 +16,11 @@ pub(crate) fn aelectra() -> Command {
     command
 }
 
+/// The path of something in `assets`.
+pub(crate) fn asset(name: &str) -> String {
+    format!("{}/../assets/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
 /// Runs with arguments.
 pub(crate) fn run(arguments: &[&str]) -> Output {
     aelectra()

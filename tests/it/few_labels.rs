@@ -1,17 +1,10 @@
 //! Fine-tuning with few labelled sentences: the learning curve, and a training that learns nothing.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
-use crate::binary::expect_code;
-
-fn asset(path: &str) -> String {
-    let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../assets")
-        .join(path);
-    path.to_string_lossy().into_owned()
-}
+use crate::binary::{asset, expect_code};
 
 /// Sentences with one name each, as columns.
 fn sentences(count: usize) -> String {

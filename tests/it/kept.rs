@@ -8,13 +8,9 @@ use aelectra_data::run::{
 };
 use serde_json::Value;
 
-use crate::binary::{aelectra, expect_code};
+use crate::binary::{aelectra, asset, expect_code};
 use crate::run_cases::Series;
 use crate::survival::Scene;
-
-fn asset(name: &str) -> String {
-    format!("{}/../assets/{name}", env!("CARGO_MANIFEST_DIR"))
-}
 
 /// Every file below a folder, with its content.
 fn files(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {

@@ -103,6 +103,76 @@ fn a_model_without_tags_neither_tags_nor_redacts() {
     }
 }
 
+/// Further places of a name are looked for where it is known which class is persons'.
+#[test]
+fn a_redactor_says_when_no_class_is_known_to_be_persons() {
+    let classes = json!({"0":"O","1":"B-Borger","2":"I-Borger","3":"B-LOC","4":"I-LOC"});
+    let model = with_labels(classes);
+    let told = |more: &[&str]| {
+        let arguments = [&["Mette Hansen bor i Aarhus.", "--redact"], more].concat();
+        let (code, _, err) = predict(model.path(), &arguments, b"");
+        (code, err)
+    };
+    let (code, err) = told(&[]);
+    assert_eq!(code, 0);
+    assert!(
+        err.contains("(Borger, LOC) is known to be persons'"),
+        "{err}"
+    );
+    assert!(err.contains("`--person-class Borger`"), "{err}");
+    let (code, err) = told(&["--person-class", "Borger"]);
+    assert!(code == 0 && !err.contains("persons"), "{err}");
+    let (code, err) = told(&["--person-class", "borger"]);
+    assert_eq!(code, 2);
+    assert!(
+        err.contains("no class `borger`") && err.contains("Borger, LOC"),
+        "{err}"
+    );
+    let arguments = ["Mette Hansen bor i Aarhus.", "--redact"];
+    let (_, _, err) = predict(&golden("tiny-electra/ner"), &arguments, b"");
+    assert!(!err.contains("persons"), "{err}");
+}
+
+/// A tagger that finds nothing lets every name through.
+#[test]
+fn a_redactor_says_when_nothing_was_found() {
+    let model = golden("tiny-electra/ner");
+    let words = ["Ida", "ser", "en", "kat", "by", "hus", "Bo", "ny"];
+    let (_, out, _) = predict(
+        &model,
+        &["--format", "jsonl"],
+        words.join("\n\n").as_bytes(),
+    );
+    let found: Vec<bool> = out
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+        .map(|text| {
+            text["entities"]
+                .as_array()
+                .is_some_and(|all| !all.is_empty())
+        })
+        .collect();
+    let (with, without): (Vec<_>, Vec<_>) =
+        words.iter().zip(&found).partition(|(_, found)| **found);
+    let note = "found no entity at all";
+    for (words, is_told) in [(&without, true), (&with, false)] {
+        let word = words.first().expect("the model finds some and not all").0;
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::write(dir.path().join("a.txt"), word).expect("written");
+        let (input, out) = (dir.path().join("a.txt"), dir.path().join("out"));
+        let (input, out) = (input.to_string_lossy(), out.to_string_lossy());
+        for (arguments, stdin) in [
+            (vec!["--redact", *word], ""),
+            (vec!["--redact"], *word),
+            (vec!["--redact", "--input", &input, "--out", &out], ""),
+        ] {
+            let (code, _, err) = predict(&model, &arguments, stdin.as_bytes());
+            assert_eq!(code, 0, "{err}");
+            assert_eq!(err.contains(note), is_told, "{word} {arguments:?}: {err}");
+        }
+    }
+}
+
 /// P2: classes without B- and I-.
 #[test]
 fn bare_classes_are_entities() {

@@ -7,15 +7,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::binary::{aelectra, expect_code};
+use crate::binary::{aelectra, asset, expect_code};
 use crate::survival::{Scene, kills_wanted, next};
 
 /// Longer than any machine needs; a failure waits this long.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-fn asset(name: &str) -> String {
-    format!("{}/../assets/{name}", env!("CARGO_MANIFEST_DIR"))
-}
 
 /// Labelled sentences, a model that takes milliseconds a step, and room for runs.
 pub(crate) struct Series {

@@ -1,9 +1,12 @@
 //! A whole fine-tuning: from a model and labelled files to a run directory with a tagger.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use aelectra_data::files::replace_file;
 use aelectra_data::hub;
+use aelectra_data::ner::NerSentence;
 use aelectra_data::run::{
     EndEvent, EndReason, Manifest, RunDir, RunEvent, StartEvent, Task, clear_control,
 };
@@ -184,6 +187,7 @@ impl Session {
         let Job { config, .. } = &self.job;
         self.manifest.save(&self.run.manifest())?;
         bus.emit(RunEvent::Start(self.start_event()));
+        bus.log(entities_by_class(&self.data.train));
         for note in &self.notes {
             bus.warn(note.clone(), None);
         }
@@ -334,10 +338,44 @@ impl Session {
     }
 }
 
+/// What is learnt from, so that a class that is missing, or one too many, is seen.
+fn entities_by_class(train: &[NerSentence]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let tags = train.iter().flat_map(|sentence| &sentence.tags);
+    for class in tags.filter_map(|tag| tag.strip_prefix("B-")) {
+        *counts.entry(class).or_default() += 1;
+    }
+    let mut counts: Vec<(&str, usize)> = counts.into_iter().collect();
+    counts.sort_by_key(|&(_, count)| Reverse(count));
+    let counts = counts
+        .iter()
+        .map(|(class, count)| format!("{class} {count}"));
+    format!(
+        "{} training sentences, entities by class: {}",
+        train.len(),
+        counts.collect::<Vec<_>>().join(", ")
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::finetune::FinetuneConfig;
+
+    #[test]
+    fn the_most_frequent_class_is_told_first() {
+        let sentence = |tags: &str| NerSentence {
+            tokens: tags.split(' ').map(str::to_owned).collect(),
+            tags: tags.split(' ').map(str::to_owned).collect(),
+            line: 1,
+        };
+        let train = [sentence("B-LOC O B-PER I-PER"), sentence("B-PER B-PER")];
+        let told = entities_by_class(&train);
+        assert_eq!(
+            told,
+            "2 training sentences, entities by class: PER 3, LOC 1"
+        );
+    }
 
     /// A configuration that was not loaded is checked all the same, before a file is touched.
     #[test]

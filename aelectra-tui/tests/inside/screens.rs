@@ -453,7 +453,20 @@ fn a_report_escapes_what_a_run_says() {
         ..NerEvalEvent::default()
     });
     fixture::happen(&mut state, event);
+    for _ in 0..2 {
+        let event = RunEvent::Log(LogEvent {
+            level: LogLevel::Warn,
+            message: "5 of the 8 <b>sentences".to_owned(),
+            step: None,
+        });
+        fixture::happen(&mut state, event);
+    }
     let page = crate::report::page(&state);
+    assert_eq!(
+        page.matches("<li>5 of the 8 &lt;b&gt;sentences</li>")
+            .count(),
+        1
+    );
     assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt; seed 7"));
     assert!(!page.contains("<script") && !page.contains("<img"));
 }

@@ -183,7 +183,8 @@ fn refuse_wrong_places(args: &EvaluateArgs) -> anyhow::Result<()> {
 /// A file that is there is written over only if its words are those of the data, as those of earlier predictions are: it may
 /// be labels that somebody made.
 fn refuse_other_words(path: &Path, sentences: &[NerSentence]) -> anyhow::Result<()> {
-    let Ok(bytes) = std::fs::read(path) else {
+    // A pipe has nothing to lose, and would not answer.
+    let Some(bytes) = path.is_file().then(|| std::fs::read(path).ok()).flatten() else {
         return Ok(());
     };
     let there = String::from_utf8_lossy(&bytes);
