@@ -171,6 +171,54 @@ fn words_that_begin_with_a_sign_are_words_in_every_layout() {
     }
 }
 
+/// A comment of as many words as there are columns, over words that are few.
+#[test]
+fn a_comment_of_a_sentence_s_words_stays_one() {
+    let io = ReadOptions {
+        scheme: Some(Scheme::Io),
+        ..ReadOptions::default()
+    };
+    let find = ReadOptions::default();
+    for (text, options, all) in [
+        (
+            "# kommentar\nMette\tPER\nbor\tO\ni\tO\nAarhus\tLOC\n",
+            &io,
+            "Mette/B-PER bor/O i/O Aarhus/B-LOC",
+        ),
+        (
+            "# Mette sover\n1\tMette\tB-PER\n2\tsover\tO\n",
+            &find,
+            "Mette/B-PER sover/O",
+        ),
+        (
+            "# Mette sover\n1 Mette B-PER\n2 sover O\n\n# Bo sover\n1 Bo B-PER\n2 sover O\n",
+            &find,
+            "Mette/B-PER sover/O | Bo/B-PER sover/O",
+        ),
+        (
+            "# sent 7\nMette PROPN PER\nsover VERB O\n\n# sent 1\nBo PROPN PER\n",
+            &io,
+            "Mette/B-PER sover/O | Bo/B-PER",
+        ),
+    ] {
+        let dataset = read_ner_text(Path::new("x.txt"), text, options).expect("reads");
+        assert_eq!(shown(&dataset), all, "{text}");
+    }
+}
+
+/// Neither is the one entity of a file a heading, nor are tags of entities in entities a table.
+#[test]
+fn what_looks_like_a_table_and_is_none() {
+    let dataset = read("x.tsv", "Bo\tPerson\nsov\tO\nher\tO\n").expect("reads");
+    assert_eq!(shown(&dataset), "Bo/B-Person sov/O her/O");
+    for separator in [';', ','] {
+        let nested =
+            format!("Mette B-PER{separator}B-ORG\nbor O{separator}O\nAarhus B-LOC{separator}O\n");
+        let error = refusal(read("x.txt", &nested));
+        assert!(error.contains("expected a tag"), "{error}");
+    }
+}
+
 /// Comments that end as other lines do, in another number of columns or with a column of tags before the last.
 #[test]
 fn a_comment_stays_one() {
@@ -725,7 +773,7 @@ fn classes_that_look_mistyped_are_told() {
     let mut text = "Bo\tB-PER\nler\tO\n\n".repeat(20);
     text.push_str("Ib\tB-Per\n\nRy\tB-PERS\n");
     let data = read("x.tsv", &text).expect("reads");
-    let notes = odd_classes(&[&data]);
+    let notes = odd_classes(&[&data], &[]);
     assert_eq!(notes.len(), 2, "{notes:?}");
     assert!(
         notes[0].contains("classes `Per` and `PER` differ only in the case of letters; `--map-label Per=PER` joins them"),
@@ -741,7 +789,7 @@ fn classes_that_look_mistyped_are_told() {
         ..ReadOptions::default()
     };
     let mended = read_ner_text(Path::new("x.tsv"), &text, &options).expect("reads");
-    assert!(odd_classes(&[&mended]).is_empty());
+    assert!(odd_classes(&[&mended], &[]).is_empty());
 }
 
 // Files of one line.

@@ -284,6 +284,12 @@ fn tokenizer_json_is_the_truth_where_the_configuration_is_silent() {
             &upper,
             "names no `tokenizer_class`",
         ),
+        (
+            r#"{"tokenizer_class": "PreTrainedTokenizer"}"#,
+            bert(false),
+            &upper,
+            "",
+        ),
     ] {
         for vocab in [false, true] {
             let full = full(normalizer.clone(), &[]);
@@ -339,6 +345,21 @@ fn the_configuration_counts_beside_an_added_token() {
         let again = WordPieceTokenizer::from_dir(copy.path()).unwrap();
         assert_eq!(again.encode_ids("År <url>"), ids, "{config}");
     }
+}
+
+/// `transformers` writes 1e30 for no limit.
+#[test]
+fn without_a_limit_of_length_the_model_beside_it_has_one() {
+    let config = r#"{"do_lower_case": false, "model_max_length": 1000000000000000019884624838656}"#;
+    let files = [("vocab.txt", SMALL), ("tokenizer_config.json", config)];
+    let limit = |files: &[(&str, &str)]| {
+        let dir = tokenizer_dir(files);
+        let read = WordPieceTokenizer::from_dir(dir.path()).unwrap();
+        read.options().model_max_length
+    };
+    assert_eq!(limit(&files), 512);
+    let model = ("config.json", r#"{"max_position_embeddings": 1024}"#);
+    assert_eq!(limit(&[files[0], files[1], model]), 1024);
 }
 
 /// With the beginning of its list a model would read most words as unknown, and say nothing.

@@ -81,8 +81,15 @@ pub(crate) fn read(dir: &Path) -> Result<Parts> {
     };
     let silent = Value::Null;
     let keys = config.as_ref().unwrap_or(&silent);
+    let positions = positions(dir)?;
     let (options, reference) = match &full {
-        Some(full) => options_of_both(keys, full, &dir.join("tokenizer.json"), &mut warnings)?,
+        Some(full) => options_of_both(
+            keys,
+            positions,
+            full,
+            &dir.join("tokenizer.json"),
+            &mut warnings,
+        )?,
         None => {
             check_class(&dir.join("tokenizer_config.json"), keys)?;
             if config.is_none() {
@@ -92,7 +99,7 @@ pub(crate) fn read(dir: &Path) -> Result<Parts> {
                         .into(),
                 );
             }
-            (options_of_config(keys), None)
+            (options_of_config(keys, positions), None)
         }
     };
     if reference.is_some() && vocab_path.exists() {
@@ -125,11 +132,12 @@ const TAKES_JSON_AS_IT_IS: [&str; 2] = ["PreTrainedTokenizerFast", "TokenizersBa
 /// Options where `tokenizer.json` is there too, and the reference implementation where it is needed.
 fn options_of_both(
     config: &Value,
+    positions: usize,
     full: &Value,
     path: &Path,
     warnings: &mut Vec<String>,
 ) -> Result<(TokenizerOptions, Option<Reference>)> {
-    let stated = options_of_config(config);
+    let stated = options_of_config(config, positions);
     let odd = oddity(full);
     let found = match of_normalizer(&full["normalizer"]) {
         Ok(found) => found,
@@ -161,7 +169,7 @@ fn options_over(
     let class = config["tokenizer_class"].as_str();
     let ignores = class.is_some_and(|c| TAKES_JSON_AS_IT_IS.contains(&c));
     // The classes of BERT take their defaults where the configuration is silent, whatever tokenizer.json says.
-    let has_defaults = class.is_some_and(is_berts) && !ignores;
+    let has_defaults = class.is_some_and(|c| is_berts(c) && !c.starts_with("PreTrained"));
     let pick = |key: &str| has_defaults || said(key) && !ignores;
     let options = TokenizerOptions {
         clean_text: found.clean_text,
@@ -392,21 +400,26 @@ fn tokens_of_json(path: &Path, full: &Value) -> Result<Vec<String>> {
 /// More ids without a token in a row than a vocabulary of any model has.
 const LONGEST_GAP: u64 = 10_000;
 
-/// What `transformers` writes as 1e30, which is no length: the model's positions are the limit.
-const NO_LIMIT: usize = 1_000_000_000;
+/// The positions of the model that lies in the directory, which limit a text where the tokenizer does not; without a model those
+/// of BERT.
+fn positions(dir: &Path) -> Result<usize> {
+    let model = optional(&dir.join("config.json"))?;
+    let positions = model.and_then(|model| model["max_position_embeddings"].as_u64());
+    Ok(positions.map_or(512, |positions| positions as usize))
+}
 
 /// The defaults of `BertTokenizer` in transformers: lower case, accents as lower case, ideographs
 /// split.
-fn options_of_config(config: &Value) -> TokenizerOptions {
+fn options_of_config(config: &Value, positions: usize) -> TokenizerOptions {
     TokenizerOptions {
         clean_text: true,
         do_lower_case: config["do_lower_case"].as_bool().unwrap_or(true),
         strip_accents: config["strip_accents"].as_bool(),
         tokenize_chinese_chars: config["tokenize_chinese_chars"].as_bool().unwrap_or(true),
-        model_max_length: match &config["model_max_length"] {
-            Value::Number(length) => length.as_u64().map_or(NO_LIMIT, |n| n as usize),
-            _ => 512,
-        },
+        // transformers writes 1e30 for "no limit", which is not a length.
+        model_max_length: config["model_max_length"]
+            .as_u64()
+            .map_or(positions, |n| n as usize),
     }
 }
 

@@ -88,7 +88,7 @@ pub struct FinetuneConfig {
     /// Epochs that were no better on dev after which a training ends; none for never.
     #[serde(default)]
     pub patience: Option<u64>,
-    /// Sentences that an epoch sees at least: it goes over fewer several times, so that few sentences do not also mean
+    /// Sentences that an epoch sees, about: it goes over fewer several times, so that few sentences do not also mean
     /// few steps. 1 for once.
     #[serde(default = "seen_in_an_epoch")]
     pub epoch_sentences: usize,

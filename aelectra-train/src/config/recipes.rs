@@ -71,6 +71,15 @@ fn of_a_run(text: &str) -> Option<String> {
     while let Some(inner @ Value::Object(_)) = config.get("config") {
         config = inner;
     }
+    let mut config = config.clone();
+    // A fine-tuning of before that key went over few sentences again only where it drew them.
+    if config.get("learning_rates").is_some()
+        && config.get("epoch_sentences").is_none()
+        && config.get("sentences").is_none_or(Value::is_null)
+        && let Some(config) = config.as_object_mut()
+    {
+        config.insert("epoch_sentences".to_owned(), 1.into());
+    }
     // What is not set has no form in TOML, and stays as it is by default.
     fn set(value: &Value) -> Value {
         match value {
@@ -83,5 +92,5 @@ fn of_a_run(text: &str) -> Option<String> {
             other => other.clone(),
         }
     }
-    toml::to_string(&set(config)).ok()
+    toml::to_string(&set(&config)).ok()
 }

@@ -42,9 +42,9 @@ impl<'a> Drawn<'a> {
     }
 }
 
-/// How often an epoch that sees at least `seen` goes over `sentences`.
+/// How often an epoch that sees about `seen` goes over `sentences`.
 pub(super) fn passes(seen: usize, sentences: usize) -> usize {
-    seen.div_ceil(sentences.max(1)).max(1)
+    ((seen + sentences / 2) / sentences.max(1)).max(1)
 }
 
 /// `count` sentences drawn for a seed; those of a smaller count are among those of a larger one, so
@@ -118,7 +118,10 @@ mod tests {
     #[test]
     fn an_epoch_sees_about_as_much_whatever_the_number() {
         let of_a_thousand = |sentences| passes(1000, sentences);
-        assert_eq!([128, 500, 1000, 4383].map(of_a_thousand), [8, 2, 1, 1]);
+        assert_eq!(
+            [128, 500, 700, 1000, 4383].map(of_a_thousand),
+            [8, 2, 1, 1, 1]
+        );
         assert_eq!([passes(1, 40), passes(1000, 0)], [1, 1000]);
     }
 

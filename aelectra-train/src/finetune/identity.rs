@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::config::differences;
 use crate::config::finetune::FinetuneConfig;
 use crate::error::{Result, TrainError};
+use crate::finetune::draw::passes;
 
 /// How labels come from files; replacements are in the configuration.
 pub(super) fn reading(read: &ReadOptions) -> Value {
@@ -120,7 +121,17 @@ pub(super) fn check_same_series(run: &RunDir, now: &Manifest) -> Result<Option<S
     }
     match differences(&old, &new, &[]) {
         changed if changed.is_empty() => Ok(note),
-        changed => Err(different(run, &changed.join("\n"))),
+        changed => {
+            let of_passes = |change: &String| change.contains("epoch_sentences");
+            let error = different(run, &changed.join("\n"));
+            Err(match changed.iter().all(of_passes) {
+                true => error.with_hint(
+                    "an earlier version went once over the sentences in an epoch: `--set epoch_sentences=1` continues it, \
+                     or give another `--out`",
+                ),
+                false => error,
+            })
+        }
     }
 }
 
@@ -140,10 +151,25 @@ fn whole(manifest: &Manifest) -> Value {
             }
             *config = json!(complete);
         }
+        // What counts is how often an epoch goes over the sentences.
+        let sentences = sentences_of(manifest);
+        if let (false, Some(sentences), Some(config)) = (is_curve, sentences, all.get_mut("config"))
+            && let Some(seen) = config["epoch_sentences"].as_u64()
+        {
+            let drawn = config["sentences"].as_u64();
+            let of = drawn.map_or(sentences, |drawn| sentences.min(drawn as usize));
+            config["epoch_sentences"] = json!(passes(seen as usize, of) * of);
+        }
         all.insert("data".to_owned(), json!(manifest.data));
         all.insert("tokenizer".to_owned(), json!(manifest.tokenizer));
     }
     all
+}
+
+/// How many sentences are trained on, as [`hash_sentences`] has it.
+fn sentences_of(manifest: &Manifest) -> Option<usize> {
+    let (_, count) = manifest.data.get("train")?.rsplit_once('(')?;
+    count.split(' ').next()?.parse().ok()
 }
 
 fn has_results(run: &RunDir) -> bool {

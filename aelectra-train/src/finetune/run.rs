@@ -187,7 +187,7 @@ impl Session {
         let Job { config, .. } = &self.job;
         self.manifest.save(&self.run.manifest())?;
         bus.emit(RunEvent::Start(self.start_event()));
-        bus.log(entities_by_class(&self.data.train));
+        bus.log(entities_by_class(&self.data.train, config.sentences));
         for note in &self.notes {
             bus.warn(note.clone(), None);
         }
@@ -339,7 +339,7 @@ impl Session {
 }
 
 /// What is learnt from, so that a class that is missing, or one too many, is seen.
-fn entities_by_class(train: &[NerSentence]) -> String {
+fn entities_by_class(train: &[NerSentence], drawn: Option<usize>) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let tags = train.iter().flat_map(|sentence| &sentence.tags);
     for class in tags.filter_map(|tag| tag.strip_prefix("B-")) {
@@ -350,8 +350,12 @@ fn entities_by_class(train: &[NerSentence]) -> String {
     let counts = counts
         .iter()
         .map(|(class, count)| format!("{class} {count}"));
+    let drawn = drawn.filter(|&drawn| drawn < train.len());
+    let drawn = drawn.map_or(String::new(), |drawn| {
+        format!(", of which each seed draws {drawn}")
+    });
     format!(
-        "{} training sentences, entities by class: {}",
+        "{} training sentences{drawn}, entities by class: {}",
         train.len(),
         counts.collect::<Vec<_>>().join(", ")
     )
@@ -370,7 +374,8 @@ mod tests {
             line: 1,
         };
         let train = [sentence("B-LOC O B-PER I-PER"), sentence("B-PER B-PER")];
-        let told = entities_by_class(&train);
+        assert!(entities_by_class(&train, Some(1)).contains("of which each seed draws 1,"));
+        let told = entities_by_class(&train, None);
         assert_eq!(
             told,
             "2 training sentences, entities by class: PER 3, LOC 1"

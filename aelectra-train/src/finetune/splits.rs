@@ -51,7 +51,10 @@ impl Splits {
             dev: labelled(job.dev.as_deref())?,
             test: labelled(job.test.as_deref())?,
         };
-        notes.extend(odd_classes(&[&splits.train, &splits.dev, &splits.test]));
+        notes.extend(odd_classes(
+            &[&splits.train, &splits.dev, &splits.test],
+            &[],
+        ));
         let most = splits.train.sentences.len();
         if let Some(beyond) = job.train_sentences.iter().find(|&&size| size > most) {
             return Err(TrainError::config(format!(

@@ -8,7 +8,7 @@ use super::heading::{self, begin_sentences};
 use super::meaning::Meaning;
 use super::raw::{RawFile, RawSentence, Row};
 use super::{csv_table, tag_column};
-use crate::ner::scheme::Scheme;
+use crate::ner::scheme::{Scheme, is_none};
 use crate::{DataError, Result};
 
 /// What separates columns; any other white space, such as a no-break space, is part of a token.
@@ -162,31 +162,33 @@ fn rows<'a>(
     Ok(rows)
 }
 
-/// What the columns of the lines hold that begin with no `#`.
+/// What the columns of the lines hold that begin with no `#`, where they are separated by blanks.
 struct Usual<'a> {
     /// The values of each column but the first that has few: tags, classes and parts of speech, not words.
     values: Vec<Option<HashSet<&'a str>>>,
 }
 
 impl<'a> Usual<'a> {
-    /// `None` where the lines have no width in common.
+    /// `None` where the lines have no width in common, or tabs, or numbers before the words: a line without is a comment then.
     fn of(lines: &[&'a str]) -> Option<Self> {
         /// More values than a column of classes or parts of speech has.
         const FEW: usize = 64;
         let mut values: Vec<Option<HashSet<&str>>> = Vec::new();
+        let mut are_numbered = true;
         for line in lines {
             let blank = line.trim_matches(SEPARATORS).is_empty();
             if blank || line.starts_with('#') || line.starts_with("-DOCSTART-") {
                 continue;
             }
-            let fields = split(line, line.contains('\t'));
+            let fields = split(line, false);
             if values.is_empty() {
                 values = fields.iter().map(|_| Some(HashSet::new())).collect();
                 values[0] = None;
             }
-            if fields.len() != values.len() {
+            if line.contains('\t') || fields.len() != values.len() {
                 return None;
             }
+            are_numbered &= fields[0].starts_with(|c: char| c.is_ascii_digit());
             for (field, values) in fields.iter().zip(&mut values) {
                 if let Some(known) = values {
                     known.insert(field);
@@ -196,7 +198,7 @@ impl<'a> Usual<'a> {
                 }
             }
         }
-        (!values.is_empty()).then_some(Self { values })
+        (!are_numbered && !values.is_empty()).then_some(Self { values })
     }
 
     /// Whether the lines are words with a class each, without prefixes.
@@ -208,15 +210,18 @@ impl<'a> Usual<'a> {
             .any(|tag| !Scheme::Bioes.knows(tag) && *tag != "0")
     }
 
-    /// Whether a line has as many columns as others, and in one of them a value that others have there, or a tag where all have one.
+    /// Whether a line has as many columns as others, and in one of tags a value that others have there, or a tag where all have one.
     fn has(&self, text: &str, meaning: Meaning) -> bool {
-        let fields = split(text, false);
+        // Any word is a class for it.
+        let knows = |tag: &str| meaning != Meaning::Given(Scheme::Io) && meaning.knows(tag);
         let known = |(field, values): (&&str, &Option<HashSet<&str>>)| {
-            let are_tags = |values: &HashSet<&str>| values.iter().all(|tag| meaning.knows(tag));
             values.as_ref().is_some_and(|values| {
-                values.contains(field) || meaning.knows(field) && are_tags(values)
+                let are_tags = values.iter().all(|tag| knows(tag));
+                let are_classes = values.iter().any(|tag| is_none(tag));
+                are_tags && knows(field) || are_classes && values.contains(field)
             })
         };
+        let fields = split(text, false);
         fields.len() == self.values.len() && fields.iter().zip(&self.values).any(known)
     }
 }
@@ -232,7 +237,7 @@ fn split(text: &str, tabs: bool) -> Vec<&str> {
 }
 
 /// A line before a sentence's first token that starts with `#` and is not the token `#`: it has no
-/// tab, and is `# key = value`, or does not end in a tag and has no value in a column that other lines have there; or it is a `#` and
+/// tab, and is `# key = value`, or does not end in a tag and has none in a column of tags; or it is a `#` and
 /// a source with blanks, as in GermEval.
 fn is_comment(text: &str, meaning: Meaning, usual: Option<&Usual<'_>>) -> bool {
     let ends_in_tag = || {

@@ -179,7 +179,7 @@ fn kinds(lines: &[&str], separator: char) -> Vec<Kind> {
 /// and not with a separator behind every word (`Mette; B-PER`).
 fn are_separated_by_blanks(data: &[(usize, &str)], separator: char) -> bool {
     let mut width = None;
-    let (mut in_last, mut behind_word) = (0, 0);
+    let (mut in_last, mut are_tags, mut behind_word) = (0, 0, 0);
     for (_, line) in data {
         let fields: Vec<&str> = line.split(' ').filter(|field| !field.is_empty()).collect();
         let [first, .., last] = fields[..] else {
@@ -189,9 +189,13 @@ fn are_separated_by_blanks(data: &[(usize, &str)], separator: char) -> bool {
             return false;
         }
         in_last += usize::from(last.contains(separator));
+        // Of entities in entities: `B-PER;B-ORG`.
+        let mut tags = last.split(separator);
+        are_tags += usize::from(tags.all(|tag| Scheme::Bioes.knows(tag)));
         behind_word += usize::from(first.len() > 1 && first.ends_with(separator));
     }
-    2 * in_last <= data.len() && behind_word < data.len().max(FEWEST)
+    let words_end_so = behind_word >= data.len().max(FEWEST);
+    !words_end_so && (2 * in_last <= data.len() || 2 * are_tags > data.len())
 }
 
 /// The fields of each line, without the blanks around them.

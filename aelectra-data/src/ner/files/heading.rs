@@ -163,6 +163,10 @@ fn stands_over_tags(rows: &[Row<'_>], at: usize, column: usize, meaning: Meaning
         others += 1;
         classes.extend(split_tag(tag).map(|(_, class)| class.to_lowercase()));
     }
+    // The one entity of a file of bare classes, with no other to compare it with.
+    if classes.is_empty() && meaning.takes_bare_classes() {
+        return false;
+    }
     let name = name.to_lowercase();
     let is_class = |class: &String| class.starts_with(&name) || name.starts_with(class.as_str());
     others > 0 && !classes.iter().any(is_class)
@@ -203,7 +207,14 @@ mod tests {
             assert_eq!(taken(text, None), Some(known), "{text}");
         }
         let two = "Tekst Nummer Art\nBo B-PER O\nbor O O";
-        assert!(taken(two, Some(3)).is_some());
+        let mut given = rows(two);
+        take(
+            &mut given,
+            Some(3),
+            Meaning::Given(Scheme::Iob2),
+            &mut Vec::new(),
+        );
+        assert_eq!(given.len(), 2);
     }
 
     #[test]
@@ -218,6 +229,7 @@ mod tests {
             "Bo\nbor",
             "Ord O\nbor O",
             "Bo Entitetsart",
+            "Bo Person\nbor O",
             "Bo Entitetsart\nbor O\nIb forkert",
             "",
         ] {

@@ -158,7 +158,7 @@ pub(crate) fn read_for(
     let names = tagger.tags().renamed(&options.label_map);
     let unseen = names.unseen_note(&data, "the model has");
     let unknown = data.unknown_pieces(&tagger.tokenizer).warning();
-    let odd = odd_classes(&[&data]);
+    let odd = odd_classes(&[&data], &names.classes());
     for note in unseen.into_iter().chain(unknown).chain(odd) {
         output::note(&format!("note: {note}"));
     }

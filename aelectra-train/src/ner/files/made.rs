@@ -13,8 +13,10 @@ use crate::ner::render::OutputFormat;
 const NAME: &str = "predict.json";
 
 /// Version of [`Made::reading`]: 0 did not look at where lines end, 1 knew fewer abbreviations, and redacted entities only, 2
-/// knew fewer spellings of a CPR number, 3 read classes such as `b-per` as bare, 4 took no `Navn` for a person.
-const READING: u32 = 5;
+/// knew fewer spellings of a CPR number, 3 read classes such as `b-per` as bare.
+const READING: u32 = 4;
+/// The same where names are hidden: 4 took no `Navn` for a person.
+const REDACTING: u32 = 5;
 
 /// What decides the content of an output.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +59,11 @@ impl Made {
             precision: job.precision.to_owned(),
             redact: job.renderer.redact.is_some(),
             person_classes: persons.map_or_else(Vec::new, |persons| persons.named().to_vec()),
-            reading: READING,
+            reading: if persons.is_some() {
+                REDACTING
+            } else {
+                READING
+            },
         })
     }
 

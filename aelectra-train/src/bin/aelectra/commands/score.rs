@@ -94,7 +94,7 @@ pub(crate) fn run(args: &ScoreArgs, global: Global) -> anyhow::Result<u8> {
         .flatten()
         .flat_map(NerDataset::warnings)
         // What a model finds only once is no slip of anybody's keyboard.
-        .chain(odd_classes(&[&gold]))
+        .chain(odd_classes(&[&gold], &[]))
     {
         output::note(&format!("note: {warning}"));
     }

@@ -34,11 +34,11 @@ fn told(error: TuiError) -> anyhow::Error {
 /// A page or picture must not replace what a run is made of, nor anything else that is none.
 fn refuse_other_files(out: &Path, runs: &[PathBuf], extension: &str) -> anyhow::Result<()> {
     let is_page = out.extension().is_some_and(|given| given == extension);
-    let (Ok(whole), false) = (out.canonicalize(), is_page) else {
+    let Ok(whole) = out.canonicalize() else {
         return Ok(());
     };
     let inside = |run: &PathBuf| run.canonicalize().is_ok_and(|run| whole.starts_with(run));
-    if whole.is_file() && runs.iter().any(inside) {
+    if whole.is_file() && !is_page && runs.iter().any(inside) {
         return Err(crate::output::usage(
             format!("`{}` is a file of the run", out.display()),
             format!("name a file that ends in .{extension}"),
@@ -47,7 +47,7 @@ fn refuse_other_files(out: &Path, runs: &[PathBuf], extension: &str) -> anyhow::
     if whole.is_file() && !begins_with_markup(&whole) {
         return Err(crate::output::usage(
             format!("`{}` is there already and would be lost", out.display()),
-            format!("name a file that ends in .{extension}, or delete that one"),
+            "name another file, or delete that one",
         ));
     }
     Ok(())
