@@ -89,7 +89,8 @@ pub(super) fn check_same_series(run: &RunDir, now: &Manifest) -> Result<Option<S
         ))
         .with_hint("give another `--out`"));
     }
-    let (mut old, mut new) = (whole(&before), whole(now));
+    let sentences = sentences_of(now);
+    let (mut old, mut new) = (whole(&before, sentences), whole(now, sentences));
     let mut note = None;
     if before.data.is_empty() {
         // A version that did not know these wrote it.
@@ -135,7 +136,8 @@ pub(super) fn check_same_series(run: &RunDir, now: &Manifest) -> Result<Option<S
     }
 }
 
-fn whole(manifest: &Manifest) -> Value {
+/// All that makes a series the same one, where it trains on so many sentences.
+fn whole(manifest: &Manifest, sentences: Option<usize>) -> Value {
     let mut all = manifest.config.clone();
     if let Some(all) = all.as_object_mut() {
         let curve = all.entry("train_sentences").or_insert_with(|| json!([]));
@@ -152,7 +154,6 @@ fn whole(manifest: &Manifest) -> Value {
             *config = json!(complete);
         }
         // What counts is how often an epoch goes over the sentences.
-        let sentences = sentences_of(manifest);
         if let (false, Some(sentences), Some(config)) = (is_curve, sentences, all.get_mut("config"))
             && let Some(seen) = config["epoch_sentences"].as_u64()
         {
@@ -237,5 +238,42 @@ mod tests {
         earlier.save(&run.manifest()).expect("saved");
         assert_eq!(check(&of("here", "w", &all)).expect("the same"), None);
         assert!(check(&of("there", "w", &all)).is_err());
+    }
+
+    /// A series of a version without that key went once over all sentences.
+    #[test]
+    fn a_series_goes_on_where_its_epochs_are_as_they_were() {
+        let root = tempfile::tempdir().expect("a directory");
+        let run = RunDir::create_at(&root.path().join("run")).expect("created");
+        let of = |sentences: usize, key: Option<usize>| {
+            let mut config = json!(FinetuneConfig::default());
+            let keys = config.as_object_mut().expect("an object");
+            match key {
+                Some(seen) => keys.insert("epoch_sentences".to_owned(), json!(seen)),
+                None => keys.remove("epoch_sentences"),
+            };
+            let train = format!("00000000 ({sentences} sentences)");
+            Manifest {
+                config: json!({"config": config}),
+                data: [("train".to_owned(), train)].into(),
+                ..Manifest::default()
+            }
+        };
+        for (sentences, before, now, goes_on) in [
+            (4383, None, 1000, true),
+            (700, None, 1000, true),
+            (40, None, 1000, false),
+            (40, None, 1, true),
+            (40, Some(1000), 1000, true),
+            (40, Some(1000), 1, false),
+        ] {
+            of(sentences, before).save(&run.manifest()).expect("saved");
+            let checked = check_same_series(&run, &of(sentences, Some(now)));
+            assert_eq!(
+                checked.is_ok(),
+                goes_on,
+                "{sentences} {before:?} {now}: {checked:?}"
+            );
+        }
     }
 }
