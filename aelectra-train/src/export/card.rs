@@ -240,6 +240,7 @@ mod tests {
             dataset: Some("dane".to_owned()),
             licence: Some("other: see below".to_owned()),
             facts: vec![row("data (a|b)", "a|b")],
+            remarks: vec!["5 of the 8 sentences of --test are also in --train".to_owned()],
             ..ModelCard::default()
         };
         let result = SeedResult {
@@ -267,6 +268,12 @@ mod tests {
         assert_eq!(head.matches("- task:").count(), 2);
         assert_eq!(head.matches("- type: f1").count(), 3);
         assert!(text.contains("## Limits"));
+        let remark = "|\n\n- 5 of the 8 sentences of --test are also in --train\n";
+        assert!(text.contains(remark), "below the scores: {text}");
+        assert!(
+            !card.render().contains("5 of the 8"),
+            "nothing was measured"
+        );
         assert!(
             !card.render().contains("model-index"),
             "nothing was measured"

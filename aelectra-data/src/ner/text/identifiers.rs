@@ -294,15 +294,14 @@ mod tests {
         }
     }
 
+    fn with_usual_persons(text: &str, entities: &[TextEntity]) -> Vec<(Range<usize>, TextEntity)> {
+        let (places, persons) = (CharOffsets::new(text), PersonClasses::default());
+        identifiers(text, &places, &words(text), entities, &persons)
+    }
+
     fn hidden(text: &str, names: &[&str]) -> Vec<(String, String)> {
         let entities: Vec<TextEntity> = names.iter().map(|name| person(text, name)).collect();
-        let found = identifiers(
-            text,
-            &CharOffsets::new(text),
-            &words(text),
-            &entities,
-            &PersonClasses::default(),
-        );
+        let found = with_usual_persons(text, &entities);
         for (range, entity) in &found {
             let of_words = &words(text)[range.clone()];
             assert_eq!(
@@ -442,13 +441,7 @@ mod tests {
             label: "LOC".to_owned(),
             ..person(text, "010190")
         };
-        let found = identifiers(
-            text,
-            &CharOffsets::new(text),
-            &words(text),
-            &[entity],
-            &PersonClasses::default(),
-        );
+        let found = with_usual_persons(text, &[entity]);
         let told: Vec<&str> = found.iter().map(|(_, it)| it.text.as_str()).collect();
         assert_eq!(told, ["- 1234"]);
     }
@@ -463,13 +456,7 @@ mod tests {
                 ..person(text, "Bo Bygger A/S")
             },
         ];
-        let found = identifiers(
-            text,
-            &CharOffsets::new(text),
-            &words(text),
-            &entities,
-            &PersonClasses::default(),
-        );
+        let found = with_usual_persons(text, &entities);
         let texts: Vec<&str> = found.iter().map(|(_, it)| it.text.as_str()).collect();
         assert_eq!(texts, ["bo@bo.dk"]);
     }
