@@ -1,10 +1,15 @@
-//! Everything known of one run, event by event.
+//! Everything known of one run, event by event. Its log, what it was asked, and how far it has come have a
+//! file each.
+
+mod control;
+mod log;
+mod progress;
 
 use std::collections::VecDeque;
 
 use aelectra_data::run::{
-    CheckpointEvent, ControlRequest, ControlStatus, DeviceSeconds, EndEvent, EndReason, Envelope,
-    LogLevel, Manifest, RunEvent, SampleEvent, StartEvent, SystemEvent,
+    CheckpointEvent, DeviceSeconds, EndEvent, EndReason, Envelope, LogLevel, Manifest, RunEvent,
+    SampleEvent, StartEvent, SystemEvent,
 };
 
 use super::metric::{DeviceMetric, Metric, SystemMetric};
@@ -12,42 +17,17 @@ use super::ner::NerStore;
 use super::rate::RateMeter;
 use super::table::{Axis, Table};
 use crate::format::printable;
+use log::Log;
 
-const LOGS: usize = 5000;
+pub(crate) use control::ControlRecord;
+pub(crate) use log::LogLine;
+pub(crate) use progress::limit;
+
 const SAMPLES: usize = 200;
 const SAMPLE_TOKENS: usize = 1024;
 const CHECKPOINTS: usize = 500;
-const CONTROLS: usize = 100;
 const DEVICES: usize = 64;
 const ALERTS: usize = 500;
-/// Characters kept of one log line.
-const LOG_CHARS: usize = 2000;
-/// What the line of the best checkpoint ends with.
-const BEST: &str = " (best)";
-
-/// A line of the log screen.
-#[derive(Clone, Debug)]
-pub(crate) struct LogLine {
-    pub(crate) t: f64,
-    pub(crate) level: LogLevel,
-    /// The text, without control characters.
-    pub(crate) text: String,
-    /// The step of the checkpoint it tells of.
-    checkpoint: Option<u64>,
-}
-
-/// What became of a control request.
-#[derive(Clone, Debug)]
-pub(crate) struct ControlRecord {
-    pub(crate) id: String,
-    pub(crate) request: ControlRequest,
-    /// `None`: not yet answered.
-    pub(crate) status: Option<ControlStatus>,
-    /// The step of the answer.
-    pub(crate) step: Option<u64>,
-    /// When it was asked for or last answered.
-    pub(crate) t: f64,
-}
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RunStore {
@@ -70,7 +50,7 @@ pub(crate) struct RunStore {
     pub(crate) checkpoints: VecDeque<CheckpointEvent>,
     /// The step of the best of them, also where that is no longer among them.
     pub(crate) best_checkpoint: Option<u64>,
-    pub(crate) logs: VecDeque<LogLine>,
+    pub(crate) logs: Log,
     /// Control requests and answers, oldest first.
     pub(crate) controls: VecDeque<ControlRecord>,
     /// Steps at which a number was not finite, and which.
@@ -112,14 +92,6 @@ fn keep<T>(queue: &mut VecDeque<T>, item: T, limit: usize) {
         queue.pop_front();
     }
     queue.push_back(item);
-}
-
-/// The flag that ended a run at so many of its steps before its schedule was over.
-pub(crate) fn limit(step: Option<u64>, total: Option<u64>) -> &'static str {
-    match (step, total) {
-        (Some(step), Some(total)) if step < total => "--max-hours",
-        _ => "--max-steps",
-    }
 }
 
 impl RunStore {
@@ -165,7 +137,7 @@ impl RunStore {
                 }
                 self.restart_rates();
                 let text = format!("resumed from step {}", event.step);
-                self.log(t, LogLevel::Info, &text);
+                self.logs.push(t, LogLevel::Info, &text);
             }
             RunEvent::Step(event) => {
                 let values = Metric::values(|f| event.visit(f));
@@ -210,7 +182,7 @@ impl RunStore {
             }
             RunEvent::Checkpoint(event) => self.checkpoint(event, t),
             RunEvent::Control(event) => self.control(event, t),
-            RunEvent::Log(event) => self.log(t, event.level, &event.message),
+            RunEvent::Log(event) => self.logs.push(t, event.level, &event.message),
             RunEvent::System(event) => {
                 let values = SystemMetric::values(|f| event.visit(f));
                 self.system.push(seq, 0, time, &values);
@@ -231,7 +203,7 @@ impl RunStore {
                     EndReason::Failed | EndReason::Nonfinite => LogLevel::Error,
                     _ => LogLevel::Info,
                 };
-                self.log(t, level, text.trim_end());
+                self.logs.push(t, level, text.trim_end());
             }
             // `RunEvent` may grow; what is not known here is passed over.
             _ => {}
@@ -281,7 +253,7 @@ impl RunStore {
             event.task,
             event.pid.unwrap_or(0)
         );
-        self.log(t, LogLevel::Info, &text);
+        self.logs.push(t, LogLevel::Info, &text);
         let before = self.start.take().unwrap_or_default();
         self.start = Some(StartEvent {
             run: event.run.or(before.run),
@@ -297,39 +269,6 @@ impl RunStore {
         });
     }
 
-    fn control(&mut self, event: aelectra_data::run::ControlEvent, t: f64) {
-        match (event.request, event.status) {
-            (_, ControlStatus::Refused) => {}
-            (ControlRequest::Pause, _) => self.paused = true,
-            (ControlRequest::Resume, _) => {
-                self.paused = false;
-                self.restart_rates();
-            }
-            _ => {}
-        }
-        let answer = ControlRecord {
-            id: event.id,
-            request: event.request,
-            status: Some(event.status),
-            step: event.step,
-            t,
-        };
-        match self.controls.iter_mut().find(|known| known.id == answer.id) {
-            Some(known) => *known = answer,
-            None => keep(&mut self.controls, answer, CONTROLS),
-        }
-        let answer = match event.status {
-            ControlStatus::Acknowledged => "acknowledged",
-            ControlStatus::Done => "done",
-            ControlStatus::Refused => "refused",
-        };
-        let step = event.step.map(|step| format!(" at step {step}"));
-        let more = event.message.map(|text| format!(": {text}"));
-        let (step, more) = (step.unwrap_or_default(), more.unwrap_or_default());
-        let text = format!("{} {answer}{step}{more}", event.request.name());
-        self.log(t, LogLevel::Info, &text);
-    }
-
     /// Takes a checkpoint. The weights of a step are written once; a second event of it says that an evaluation found them to be
     /// the best.
     fn checkpoint(&mut self, event: CheckpointEvent, t: f64) {
@@ -341,10 +280,7 @@ impl RunStore {
         match known {
             Some(place) => self.checkpoints[place].best |= best,
             None => {
-                self.log(t, LogLevel::Info, &format!("checkpoint {}", event.path));
-                if let Some(line) = self.logs.back_mut() {
-                    line.checkpoint = Some(step);
-                }
+                self.logs.push_checkpoint(t, &event.path, step);
                 keep(&mut self.checkpoints, event, CHECKPOINTS);
             }
         }
@@ -356,116 +292,13 @@ impl RunStore {
     /// Says of one checkpoint in the log that it is the best, and no longer of the one before.
     fn mark_best(&mut self, best: Option<u64>) {
         let before = std::mem::replace(&mut self.best_checkpoint, best);
-        for (step, is_best) in [(before, false), (best, true)] {
-            // The latest of that step: what was written before a crash may have been written anew.
-            let tells = |line: &&mut LogLine| step.is_some() && line.checkpoint == step;
-            if let Some(line) = self.logs.iter_mut().rev().find(tells) {
-                let plain = line.text.strip_suffix(BEST).unwrap_or(&line.text);
-                line.text = format!("{plain}{}", if is_best { BEST } else { "" });
-            }
-        }
-    }
-
-    fn log(&mut self, t: f64, level: LogLevel, text: &str) {
-        let cut: String = text.chars().take(LOG_CHARS).collect();
-        let line = LogLine {
-            t,
-            level,
-            text: printable(&cut),
-            checkpoint: None,
-        };
-        keep(&mut self.logs, line, LOGS);
-    }
-
-    /// Notes a request of this viewer, before the run has answered.
-    pub(crate) fn requested(&mut self, id: String, request: ControlRequest, t: f64) {
-        if self.controls.iter().any(|known| known.id == id) {
-            return;
-        }
-        let record = ControlRecord {
-            id,
-            request,
-            status: None,
-            step: None,
-            t,
-        };
-        keep(&mut self.controls, record, CONTROLS);
+        self.logs.mark_best(before, best);
     }
 
     /// Sets the decay of all smoothed curves; the machine is shown as it was measured.
     pub(crate) fn set_smoothing(&mut self, smoothing: f64) {
         self.steps.set_smoothing(smoothing);
         self.ner.set_smoothing(smoothing);
-    }
-
-    /// The step it has reached, of pretraining or of the active fine-tuning.
-    pub(crate) fn step(&self) -> Option<u64> {
-        if self.counts_tuning() {
-            return self.ner.tracks.get(self.ner.active)?.steps.last_step();
-        }
-        self.steps.last_step().max(self.evals.last_step())
-    }
-
-    /// While it fine-tunes the steps of that are counted; when all is over the pretraining is what
-    /// the run was about, if there was one.
-    fn counts_tuning(&self) -> bool {
-        self.tuning && (self.end.is_none() || self.steps.last_step().is_none())
-    }
-
-    /// Whether it has come to its end, and was not stopped before.
-    pub(crate) fn is_completed(&self) -> bool {
-        let end = self.end.as_ref();
-        end.is_some_and(|end| end.reason == EndReason::Completed)
-    }
-
-    /// The flag that ended it early: with steps left its time was over.
-    pub(crate) fn limit(&self) -> &'static str {
-        let told = self.end.as_ref().and_then(|end| end.step);
-        limit(told.or(self.steps.last_step()), self.total_steps)
-    }
-
-    /// The step whose numbers will be its first, as far as its start tells; nothing once there are some.
-    pub(crate) fn first_report(&self) -> Option<u64> {
-        let start = self.start.as_ref()?;
-        let every = start.log_every.filter(|every| *every > 0)?;
-        if self.steps.last_step().is_some() {
-            return None;
-        }
-        let taken = start.first_step.unwrap_or(0);
-        let next = (taken / every).saturating_add(1).saturating_mul(every);
-        // The last step is told whatever its number.
-        Some(self.total_steps.map_or(next, |total| next.min(total)))
-    }
-
-    /// The step it will end at, of what [`RunStore::step`] counts.
-    pub(crate) fn total(&self) -> Option<u64> {
-        if self.is_completed() && self.counts_tuning() {
-            // Early stopping ends before what was planned.
-            return self.step();
-        }
-        if self.counts_tuning() {
-            return self.ner.tracks.get(self.ner.active)?.total_steps;
-        }
-        self.total_steps
-    }
-
-    /// Seconds until that step at Unix time `now`.
-    pub(crate) fn eta(&self, now: f64) -> Option<f64> {
-        let rate = if self.counts_tuning() {
-            &self.ner.tracks.get(self.ner.active)?.rate
-        } else {
-            &self.rate
-        };
-        let to_its_step = self.total().and_then(|total| rate.eta(now, total));
-        // It ends at whichever comes first.
-        let most = self.start.as_ref().and_then(|start| start.max_seconds);
-        let to_its_time = most
-            .zip(self.began)
-            .map(|(most, began)| (began + most - now).max(0.0));
-        match (to_its_step, to_its_time) {
-            (Some(step), Some(time)) => Some(step.min(time)),
-            (step, time) => step.or(time),
-        }
     }
 
     /// How many points its curves have: of pretraining, or else of the active fine-tuning.
@@ -500,9 +333,7 @@ impl RunStore {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use aelectra_data::run::{
-        ControlEvent, LogEvent, NerStepEvent, PretrainMetrics, ResumedEvent, StepEvent,
-    };
+    use aelectra_data::run::{LogEvent, PretrainMetrics, ResumedEvent, StepEvent};
 
     use super::*;
 
@@ -511,7 +342,7 @@ pub(super) mod tests {
         run.apply(Envelope { v, seq, t, event });
     }
 
-    fn step(step: u64, loss: f64) -> RunEvent {
+    pub(super) fn step(step: u64, loss: f64) -> RunEvent {
         RunEvent::Step(StepEvent {
             step,
             metrics: PretrainMetrics {
@@ -534,152 +365,6 @@ pub(super) mod tests {
         };
         feed(&mut run, 2.0, RunEvent::Resumed(resumed));
         assert_eq!((run.step(), run.nonfinite.len()), (Some(10), 0));
-    }
-
-    #[test]
-    fn a_checkpoint_is_told_once_and_only_the_best_is_marked() {
-        let mut run = RunStore::default();
-        let saved = |step, best| {
-            RunEvent::Checkpoint(CheckpointEvent {
-                step,
-                path: format!("step-{step}"),
-                best,
-                ..CheckpointEvent::default()
-            })
-        };
-        let told = |run: &RunStore| {
-            let lines = run.logs.iter().map(|line| line.text.clone());
-            lines.collect::<Vec<String>>()
-        };
-        for (step, best) in [(10, true), (20, false), (20, true), (30, false)] {
-            feed(&mut run, 0.0, saved(step, best));
-        }
-        assert_eq!(
-            told(&run),
-            [
-                "checkpoint step-10",
-                "checkpoint step-20 (best)",
-                "checkpoint step-30"
-            ]
-        );
-        assert_eq!(run.checkpoints.len(), 3);
-        // The second is void: the first is the best again, until the step is there anew.
-        let resumed = ResumedEvent {
-            step: 10,
-            ..ResumedEvent::default()
-        };
-        feed(&mut run, 1.0, RunEvent::Resumed(resumed));
-        assert_eq!(
-            told(&run)[..2],
-            ["checkpoint step-10 (best)", "checkpoint step-20"]
-        );
-        feed(&mut run, 2.0, saved(20, true));
-        let best = |line: &&String| line.ends_with("(best)");
-        let lines = told(&run);
-        assert_eq!(lines.iter().filter(best).count(), 1, "{lines:?}");
-        assert!(lines.last().is_some_and(|line| line.ends_with("(best)")));
-    }
-
-    #[test]
-    fn the_first_numbers_are_announced_until_they_are_there() {
-        let mut run = RunStore::default();
-        assert_eq!(run.first_report(), None);
-        for (first_step, total, wanted) in [
-            (None, 1000, 50),
-            (Some(50), 1000, 100),
-            (Some(120), 130, 130),
-            (Some(u64::MAX), u64::MAX, u64::MAX),
-        ] {
-            let start = StartEvent {
-                first_step,
-                total_steps: Some(total),
-                log_every: Some(50),
-                ..StartEvent::default()
-            };
-            feed(&mut run, 0.0, RunEvent::Start(start));
-            assert_eq!(run.first_report(), Some(wanted));
-        }
-        feed(&mut run, 1.0, step(50, 1.0));
-        assert_eq!(run.first_report(), None);
-    }
-
-    #[test]
-    fn the_log_names_the_flag_that_ended_a_run() {
-        for (last, flag) in [(40, "--max-steps"), (39, "--max-hours")] {
-            let mut run = RunStore::default();
-            let start = StartEvent {
-                total_steps: Some(40),
-                ..StartEvent::default()
-            };
-            feed(&mut run, 0.0, RunEvent::Start(start));
-            let end = EndEvent {
-                reason: EndReason::Limit,
-                step: Some(last),
-                ..EndEvent::default()
-            };
-            feed(&mut run, 1.0, RunEvent::End(end));
-            let line = run.logs.back().map(|line| line.text.clone());
-            assert_eq!(line, Some(format!("ended at {flag}, exit code 0")));
-        }
-    }
-
-    #[test]
-    fn pause_and_resume_follow_the_answers() {
-        let mut run = RunStore::default();
-        run.requested("a".into(), ControlRequest::Pause, 0.0);
-        assert!(!run.paused && run.controls[0].status.is_none());
-        let answer = |id: &str, request| {
-            RunEvent::Control(ControlEvent {
-                id: id.into(),
-                request,
-                status: ControlStatus::Acknowledged,
-                step: Some(7),
-                message: None,
-            })
-        };
-        feed(&mut run, 1.0, answer("a", ControlRequest::Pause));
-        assert!(run.paused);
-        assert_eq!(run.controls.len(), 1);
-        assert_eq!(run.controls[0].step, Some(7));
-        feed(&mut run, 2.0, answer("b", ControlRequest::Resume));
-        assert!(!run.paused);
-    }
-
-    #[test]
-    fn what_is_left_is_known_of_trainings_side_by_side() {
-        let mut run = RunStore::default();
-        let mut t = 0.0;
-        for at in 1..=10 {
-            // The second is behind and half as fast.
-            for (seed, step) in [(1, 2 * at), (2, at)] {
-                t += 1.0;
-                let step = NerStepEvent {
-                    seed,
-                    step,
-                    total_steps: Some(40),
-                    ..NerStepEvent::default()
-                };
-                feed(&mut run, t, RunEvent::NerStep(step));
-            }
-        }
-        // One step in two seconds, and 30 to go.
-        let eta = run.eta(t).expect("measured");
-        assert!((eta - 60.0).abs() < 1.0, "{eta}");
-    }
-
-    #[test]
-    fn what_a_run_writes_cannot_steer_the_terminal_or_fill_memory() {
-        let mut run = RunStore::default();
-        for _ in 0..LOGS + 10 {
-            let log = LogEvent {
-                message: "\x1b]0;title\x07 hej".to_owned(),
-                ..LogEvent::default()
-            };
-            feed(&mut run, 0.0, RunEvent::Log(log));
-        }
-        assert_eq!(run.logs.len(), LOGS);
-        let mut texts = run.logs.iter().map(|line| &line.text);
-        assert!(texts.all(|text| !text.contains(['\x1b', '\x07'])));
     }
 
     #[test]
