@@ -1,6 +1,10 @@
 //! `AELECTRA_*`: the keys of configurations, and the variables that are none.
 
+use serde_json::Value;
+
 use crate::binary::aelectra;
+use crate::series::{Series, told};
+use crate::survival::Scene;
 
 /// Variables that have another use than to set a key.
 const OTHERS: [(&str, &str); 8] = [
@@ -136,7 +140,7 @@ fn the_environment_chooses_kernels_and_is_checked() {
     ] {
         let (code, report, told) = run(&["doctor", "--json"], &[(variable, value)]);
         assert_eq!(code, Some(0), "{told}");
-        let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+        let report: Value = serde_json::from_str(&report).expect("JSON");
         assert_eq!(report["kernels"]["used"], used, "{variable}={value}");
     }
     let (code, _, told) = run(&["doctor"], &[("AELECTRA_SIMD", "avx9")]);
@@ -163,4 +167,67 @@ fn a_variable_that_does_nothing_is_told_by_every_verb() {
             assert!(told.contains(part), "{arguments:?}: no {part:?} in {told}");
         }
     }
+}
+
+#[test]
+fn the_environment_sets_keys_of_every_verb() {
+    let series = Series::new();
+    let mut arguments = series.arguments("compare", "table", &["--seeds", "1"]);
+    arguments.retain(|word| word != "--epochs" && word != "1");
+    arguments.retain(|word| word != "--seeds");
+    arguments.extend(["--seeds", "1"].map(str::to_owned));
+    let variables = [
+        ("AELECTRA_DEVICE", "flex"),
+        ("AELECTRA_EPOCHS", "2"),
+        ("AELECTRA_BATCH_SIZE", "6"),
+    ];
+    let output = aelectra().args(&arguments).envs(variables).output();
+    let output = output.expect("the binary runs");
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let run = std::fs::read_dir(series.path("table"))
+        .expect("a comparison")
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.join("manifest.json").is_file())
+        .expect("a run");
+    let manifest = std::fs::read_to_string(run.join("manifest.json")).expect("a manifest");
+    let manifest: Value = serde_json::from_str(&manifest).expect("JSON");
+    let config = &manifest["config"]["config"];
+    assert_eq!(
+        (&config["epochs"], &config["batch_size"]),
+        (&2.into(), &6.into())
+    );
+    assert_eq!(manifest["device"], "flex");
+}
+
+#[test]
+fn the_environment_chooses_the_device_of_pretraining() {
+    let scene = Scene::new();
+    let mut arguments = scene.arguments("run", 1);
+    for word in &mut arguments {
+        if *word == crate::survival::STEPS.to_string() {
+            "2".clone_into(word);
+        }
+    }
+    let output = aelectra()
+        .args(&arguments)
+        .env("AELECTRA_DEVICE", "flex")
+        .env("AELECTRA_WARMUP_STEPS", "1")
+        .output()
+        .expect("the binary runs");
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let manifest = std::fs::read_to_string(scene.path("run/manifest.json")).expect("a manifest");
+    let manifest: Value = serde_json::from_str(&manifest).expect("JSON");
+    assert_eq!(manifest["config"]["warmup_steps"], 1);
+    let output = aelectra()
+        .args(&arguments)
+        .env("AELECTRA_DEVICE", "tpu")
+        .output()
+        .expect("the binary runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        told(&output).contains("no device `tpu`"),
+        "{}",
+        told(&output)
+    );
 }

@@ -9,7 +9,7 @@ use aelectra_data::run::{
 use serde_json::Value;
 
 use crate::binary::{aelectra, asset, expect_code};
-use crate::run_cases::Series;
+use crate::series::Series;
 use crate::survival::Scene;
 
 /// Every file below a folder, with its content.

@@ -1,4 +1,4 @@
-//! A training whose terminal vanishes, and one that ends while someone looks at it.
+//! A training whose terminal vanishes, one that ends while someone looks at it, and what is printed meanwhile.
 #![cfg(unix)]
 
 use std::io::{Read, Write};
@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
-use crate::binary::aelectra;
+use crate::binary::{aelectra, asset};
+use crate::series::{Series, wait_for};
 use crate::survival::Scene;
 
 /// Longer than any machine needs; a failure waits this long.
@@ -326,4 +327,55 @@ fn a_training_that_cannot_begin_does_not_wait_in_its_view() {
     let shown = shown.join().expect("read");
     let text = String::from_utf8_lossy(&shown);
     assert!(text.contains("error: "), "{text}");
+}
+
+/// What is told while the dashboard has the screen is an event: text would stand over the picture. Warnings are printed when it
+/// has closed.
+#[test]
+fn nothing_is_printed_over_the_dashboard() {
+    let series = Series::new();
+    let size = PtySize {
+        rows: 24,
+        cols: 80,
+        pixel_width: 0,
+        pixel_height: 0,
+    };
+    let pair = native_pty_system().openpty(size).expect("a terminal");
+    let mut command = CommandBuilder::new("sh");
+    command.args(["-c", "exec \"$@\" 2>printed", "sh"]);
+    command.arg(aelectra().get_program());
+    let text = series.read("train.conllu");
+    series.write("odd.conllu", &text.replacen("name=O", "name=I-PER", 1));
+    let model = asset("golden/tiny-electra/ner");
+    command.args(["finetune", "--model", &model, "--epochs", "1"]);
+    command.args([
+        "--train",
+        &series.at("odd.conllu"),
+        "--out",
+        &series.at("run"),
+    ]);
+    command.cwd(series.path(""));
+    command.env("TERM", "xterm-256color");
+    command.env("LC_ALL", "C.UTF-8");
+    let mut child = pair.slave.spawn_command(command).expect("it runs");
+    drop(pair.slave);
+    let mut screen = pair.master.try_clone_reader().expect("a reader");
+    std::thread::spawn(move || std::io::copy(&mut screen, &mut std::io::sink()));
+    let events = || {
+        let text = std::fs::read_to_string(series.path("run/events.jsonl"));
+        text.unwrap_or_default()
+    };
+    wait_for("end", || events().contains("\"kind\":\"end\""));
+    assert_eq!(series.read("printed"), "");
+    let pid = child.process_id().expect("still shown").to_string();
+    let killed = std::process::Command::new("kill")
+        .args(["-TERM", &pid])
+        .status();
+    assert!(killed.expect("kill exists").success());
+    child.wait().expect("it ends");
+    let printed = series.read("printed");
+    for note in ["no dev data: using learning rate", "continue no entity"] {
+        assert!(events().contains(note), "no event says {note:?}");
+        assert_eq!(printed.matches(note).count(), 1, "{printed}");
+    }
 }
