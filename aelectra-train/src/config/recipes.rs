@@ -94,3 +94,45 @@ fn of_a_run(text: &str) -> Option<String> {
     }
     toml::to_string(&set(&config)).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::config::finetune::FinetuneConfig;
+    use crate::config::{Sources, load};
+
+    /// Without the key a fine-tuning went once over its sentences, and several times over those that a seed drew.
+    #[test]
+    fn a_run_of_before_epoch_sentences_is_repeated_as_it_was() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("manifest.json");
+        let recipe = path.to_string_lossy().into_owned();
+        for (sentences, key, wanted) in [
+            (None, None, 1),
+            (Some(40), None, 1000),
+            (None, Some(250), 250),
+            (Some(40), Some(250), 250),
+        ] {
+            let config = FinetuneConfig {
+                epochs: 7,
+                sentences,
+                ..FinetuneConfig::default()
+            };
+            let mut config = json!(config);
+            let keys = config.as_object_mut().expect("an object");
+            match key {
+                Some(seen) => keys.insert("epoch_sentences".to_owned(), json!(seen)),
+                None => keys.remove("epoch_sentences"),
+            };
+            let manifest = json!({"task": "finetune", "config": {"model": "m", "config": config}});
+            std::fs::write(&path, manifest.to_string()).expect("written");
+            let (read, _) = load::<FinetuneConfig>(&Sources::recipe(&recipe)).expect("a recipe");
+            assert_eq!(
+                (read.epochs, read.sentences, read.epoch_sentences),
+                (7, sentences, wanted),
+                "{manifest}"
+            );
+        }
+    }
+}
