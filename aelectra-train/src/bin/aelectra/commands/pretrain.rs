@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aelectra_data::run::EndReason;
+use aelectra_data::run::{EndReason, PretrainMetrics};
 use aelectra_model::Precision;
 use aelectra_train::config::pretrain::PretrainConfig;
 use aelectra_train::pretrain::{InitialModels, Job, Resume, Session};
@@ -139,12 +139,8 @@ pub(crate) fn run(args: &PretrainArgs, global: Global) -> anyhow::Result<u8> {
             summary.run.display()
         )
     })?;
-    if summary.is_held_out && summary.metrics.rtd_recall == Some(0.0) {
-        output::note(&format!(
-            "note: the discriminator takes no token for a replaced one yet (AUC {}; 0.5 is guessing), so fine-tuning will gain little \
-             from it: train for more steps. Accuracy is then the share of tokens that are as they were",
-            output::number(summary.metrics.rtd_auc, 3)
-        ));
+    if let Some(note) = learnt_nothing(&summary.metrics, summary.is_held_out) {
+        output::note(&note);
     }
     if summary.reason == EndReason::Interrupted {
         let run = summary.run.display();
@@ -166,6 +162,18 @@ pub(crate) fn run(args: &PretrainArgs, global: Global) -> anyhow::Result<u8> {
     Ok(summary.exit_code as u8)
 }
 
+/// What is said of a discriminator that finds none of the replaced tokens of held-out data.
+fn learnt_nothing(metrics: &PretrainMetrics, is_held_out: bool) -> Option<String> {
+    let nothing = is_held_out && metrics.rtd_recall == Some(0.0);
+    nothing.then(|| {
+        format!(
+            "note: the discriminator takes no token for a replaced one yet (AUC {}; 0.5 is guessing), so fine-tuning will gain little \
+             from it: train for more steps. Accuracy is then the share of tokens that are as they were",
+            output::number(metrics.rtd_auc, 3)
+        )
+    })
+}
+
 fn duration(hours: f64) -> anyhow::Result<Duration> {
     Duration::try_from_secs_f64(hours * 3600.0)
         .ok()
@@ -176,4 +184,31 @@ fn duration(hours: f64) -> anyhow::Result<Duration> {
                 "give a positive number of hours, e.g. 1.5",
             )
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_discriminator_that_has_learnt_nothing_is_told_of() {
+        let of = |rtd_recall, rtd_auc| PretrainMetrics {
+            rtd_recall,
+            rtd_auc,
+            ..PretrainMetrics::default()
+        };
+        let nothing = of(Some(0.0), Some(0.5123));
+        let note = learnt_nothing(&nothing, true).expect("a note");
+        assert!(note.contains("(AUC 0.512; 0.5 is guessing)"), "{note}");
+        for (metrics, is_held_out) in [
+            (of(Some(0.001), Some(0.6)), true),
+            (of(Some(0.4), Some(0.9)), true),
+            // The last steps of training are too few tokens to tell.
+            (nothing, false),
+            // A masked language model has no discriminator.
+            (of(None, None), true),
+        ] {
+            assert_eq!(learnt_nothing(&metrics, is_held_out), None, "{metrics:?}");
+        }
+    }
 }
