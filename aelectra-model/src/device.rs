@@ -140,7 +140,7 @@ impl DeviceSpec {
             )]
             Self::NdArray => Ok(Device::ndarray()),
             #[cfg(feature = "wgpu")]
-            Self::Wgpu(index) => gpu::WGPU.open(*index),
+            Self::Wgpu(index) => gpu::wgpu::WGPU.open(*index),
             #[cfg(feature = "cuda")]
             Self::Cuda(index) => gpu::cuda::CUDA.open(Some(*index)),
             #[cfg(feature = "remote")]
@@ -248,7 +248,7 @@ pub fn gpus() -> Vec<(&'static str, std::result::Result<Vec<Gpu>, String>)> {
     #[allow(unused_mut, reason = "a build without a GPU backend has none")]
     let mut found = Vec::new();
     #[cfg(feature = "wgpu")]
-    found.push((gpu::WGPU.name, gpu::WGPU.found()));
+    found.push((gpu::wgpu::WGPU.name, gpu::wgpu::WGPU.found()));
     #[cfg(feature = "cuda")]
     found.push((gpu::cuda::CUDA.name, gpu::cuda::CUDA.found()));
     found

@@ -66,7 +66,7 @@ pub(crate) use duplicates::DuplicateIndex;
 pub use encoding::Encoding;
 pub use lines::SourceDigest;
 #[cfg(feature = "parquet")]
-pub(crate) use parquet::damaged as damaged_parquet;
+pub(crate) use parquet::{damaged as damaged_parquet, refuse_codecs};
 pub(crate) use pipeline::ordered;
 pub(crate) use report::no_text;
 pub use report::{Fault, SourceReport};

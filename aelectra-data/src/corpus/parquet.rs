@@ -6,6 +6,7 @@ use std::path::Path;
 use parquet::basic::{Compression, Type};
 use parquet::column::reader::ColumnReader;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::SchemaDescriptor;
 
@@ -69,18 +70,29 @@ pub(crate) fn for_each_text(
 
 /// What the `parquet` crate says of a file, as an error of this crate.
 pub(crate) fn damaged(path: &Path, error: ParquetError) -> DataError {
-    let told = error.to_string();
-    // Of a feature that this build leaves out.
-    if let Some((_, codec)) = told.split_once("Disabled feature at compile time: ") {
-        return DataError::parse(
-            path,
-            0,
-            "pages packed with snappy, zstd, gzip or lz4, or not packed",
-            codec,
-        )
-        .with_hint("write it again so, e.g. in Python `pandas.read_parquet(IN).to_parquet(OUT)`");
-    }
-    DataError::corrupt(path, told).with_hint("is the file complete? fetch or write it again")
+    DataError::corrupt(path, error.to_string())
+        .with_hint("is the file complete? fetch or write it again")
+}
+
+/// Refuses columns that are packed as this build cannot unpack.
+pub(crate) fn refuse_codecs<'a>(
+    path: &Path,
+    columns: impl IntoIterator<Item = &'a ColumnChunkMetaData>,
+) -> Result<()> {
+    let mut codecs = columns.into_iter().map(ColumnChunkMetaData::compression);
+    let unknown = |codec: &Compression| matches!(codec, Compression::LZO | Compression::BROTLI(_));
+    let Some(codec) = codecs.find(unknown) else {
+        return Ok(());
+    };
+    let name = codec.to_string();
+    let name = name.split('(').next().unwrap_or_default();
+    Err(DataError::parse(
+        path,
+        0,
+        "a Parquet file with Snappy, Zstandard, gzip, LZ4 or no compression",
+        format!("the compression {name}"),
+    )
+    .with_hint("write it again, as with `import pandas; pandas.read_parquet(IN).to_parquet(OUT)`"))
 }
 
 /// The file, and the number of the column that holds the text.
@@ -106,22 +118,8 @@ fn open(path: &Path, column: &str) -> Result<(SerializedFileReader<File>, usize)
                 .with_hint(hint_of(&texts_of(&schema))),
         );
     }
-    for group in reader.metadata().row_groups() {
-        let codec = group.column(index).compression();
-        if matches!(codec, Compression::LZO | Compression::BROTLI(_)) {
-            let name = codec.to_string();
-            let name = name.split('(').next().unwrap_or_default();
-            return Err(DataError::parse(
-                path,
-                0,
-                "a Parquet file with Snappy, Zstandard, gzip, LZ4 or no compression",
-                format!("the compression {name}"),
-            )
-            .with_hint(
-                "write it again, as with `import pandas; pandas.read_parquet(IN).to_parquet(OUT)`",
-            ));
-        }
-    }
+    let groups = reader.metadata().row_groups().iter();
+    refuse_codecs(path, groups.map(|group| group.column(index)))?;
     Ok((reader, index))
 }
 

@@ -2,12 +2,12 @@
 
 #[cfg(feature = "cuda")]
 pub(super) mod cuda;
+#[cfg(feature = "wgpu")]
+pub(super) mod wgpu;
 
 use std::path::PathBuf;
 use std::sync::Once;
 
-#[cfg(feature = "wgpu")]
-use burn::tensor::DeviceKind;
 use burn::tensor::{Device, DeviceType};
 use cubecl::config::cache::CacheConfig;
 use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
@@ -25,29 +25,9 @@ pub(super) struct Backend {
     pub libraries: &'static [(&'static [&'static str], &'static str)],
     /// What else is missing, and what to do.
     pub also_missing: fn() -> Option<String>,
-    /// Bytes of memory of a device by its index, where its driver says.
-    pub memory: fn(usize) -> Option<u64>,
+    /// Bytes of memory of a device by its index and name, where its driver says.
+    pub memory: fn(usize, &str) -> Option<u64>,
 }
-
-/// WebGPU: Vulkan on Linux and Windows, Metal on macOS.
-#[cfg(feature = "wgpu")]
-pub(super) const WGPU: Backend = Backend {
-    name: "wgpu",
-    kind: DeviceType::Wgpu,
-    // The backend prefers a card to what is part of a processor, and that to a software driver.
-    default: || Device::wgpu(DeviceKind::DefaultDevice),
-    libraries: if cfg!(target_os = "linux") {
-        &[(
-            &["libvulkan.so.1", "libvulkan.so"],
-            "no Vulkan loader (libvulkan.so.1): install it and a driver (Debian: libvulkan1, \
-             mesa-vulkan-drivers)",
-        )]
-    } else {
-        &[]
-    },
-    also_missing: || None,
-    memory: |_| None,
-};
 
 /// Tells the runtime of the kernels where to keep what it compiled and measured: the user's cache, not
 /// the directory that a command happens to run in. A `cubecl.toml` and its variables still apply,
@@ -119,12 +99,15 @@ impl Backend {
     /// What there is, or why there is nothing.
     pub(super) fn found(&self) -> std::result::Result<Vec<Gpu>, String> {
         let devices = self.devices()?.into_iter().enumerate();
-        let describe = |(index, device): (usize, Device)| Gpu {
-            device: format!("{}:{index}", self.name),
-            name: device
+        let describe = |(index, device): (usize, Device)| {
+            let name = device
                 .identity()
-                .map_or_else(|| "unnamed".to_owned(), |identity| identity.name),
-            memory_bytes: (self.memory)(index),
+                .map_or_else(|| "unnamed".to_owned(), |identity| identity.name);
+            Gpu {
+                device: format!("{}:{index}", self.name),
+                memory_bytes: (self.memory)(index, &name),
+                name,
+            }
         };
         Ok(devices.map(describe).collect())
     }

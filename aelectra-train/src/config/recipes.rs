@@ -67,13 +67,16 @@ pub(crate) fn find(name: &str, known: &[Recipe]) -> Result<String> {
 /// A recipe that says what a run's `config.json` does, or its `manifest.json`, in which a fine-tuning's configuration lies deeper.
 fn of_a_run(text: &str) -> Option<String> {
     let value: Value = serde_json::from_str(text).ok()?;
-    let mut config = &value;
+    let (mut config, mut is_curve) = (&value, false);
     while let Some(inner @ Value::Object(_)) = config.get("config") {
         config = inner;
+        let curve = config.get("train_sentences").and_then(Value::as_array);
+        is_curve |= curve.is_some_and(|sizes| !sizes.is_empty());
     }
     let mut config = config.clone();
-    // A fine-tuning of before that key went over few sentences again only where it drew them.
+    // A fine-tuning of before that key went over few sentences again only where it drew them, as a learning curve does.
     if config.get("learning_rates").is_some()
+        && !is_curve
         && config.get("epoch_sentences").is_none()
         && config.get("sentences").is_none_or(Value::is_null)
         && let Some(config) = config.as_object_mut()
@@ -108,11 +111,12 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("manifest.json");
         let recipe = path.to_string_lossy().into_owned();
-        for (sentences, key, wanted) in [
-            (None, None, 1),
-            (Some(40), None, 1000),
-            (None, Some(250), 250),
-            (Some(40), Some(250), 250),
+        for (curve, sentences, key, wanted) in [
+            (None, None, None, 1),
+            (Some(40), None, None, 1000),
+            (None, Some(40), None, 1000),
+            (None, None, Some(250), 250),
+            (None, Some(40), Some(250), 250),
         ] {
             let config = FinetuneConfig {
                 epochs: 7,
@@ -125,7 +129,11 @@ mod tests {
                 Some(seen) => keys.insert("epoch_sentences".to_owned(), json!(seen)),
                 None => keys.remove("epoch_sentences"),
             };
-            let manifest = json!({"task": "finetune", "config": {"model": "m", "config": config}});
+            let curve: Vec<usize> = curve.into_iter().collect();
+            let manifest = json!({
+                "task": "finetune",
+                "config": {"model": "m", "train_sentences": curve, "config": config},
+            });
             std::fs::write(&path, manifest.to_string()).expect("written");
             let (read, _) = load::<FinetuneConfig>(&Sources::recipe(&recipe)).expect("a recipe");
             assert_eq!(

@@ -33,7 +33,7 @@ mod with_parquet {
     use super::super::records::Records;
     use super::*;
     use crate::caught::caught;
-    use crate::corpus::damaged_parquet;
+    use crate::corpus::{damaged_parquet, refuse_codecs};
 
     /// Reads the rows of a file's bytes, which may have been packed or come through a pipe, as records.
     pub(in crate::ner) fn read(
@@ -48,6 +48,8 @@ mod with_parquet {
     fn rows(path: &Path, bytes: Vec<u8>, whole: bool, faults: &mut Faults<'_>) -> Result<RawFile> {
         let damaged = |error| damaged_parquet(path, error);
         let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(damaged)?;
+        let groups = reader.metadata().row_groups().iter();
+        refuse_codecs(path, groups.flat_map(|group| group.columns()))?;
         let names = names(reader.metadata().file_metadata());
         let mut records = Records::new(whole);
         for (number, row) in (1..).zip(reader.get_row_iter(None).map_err(damaged)?) {

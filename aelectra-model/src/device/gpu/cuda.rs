@@ -30,7 +30,7 @@ pub(in crate::device) const CUDA: Backend = Backend {
              libraries on LD_LIBRARY_PATH",
         ),
     ],
-    memory,
+    memory: |index, _| memory(index),
     also_missing: || missing_headers().or_else(compiler_beyond_driver),
 };
 

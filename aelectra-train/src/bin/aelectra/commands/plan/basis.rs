@@ -146,8 +146,16 @@ impl Basis {
                 .into_iter()
                 .filter_map(|(_, found)| found.ok())
                 .flatten();
-            let mut own = found.filter(|gpu| gpu.device == name);
-            own.next().and_then(|gpu| gpu.memory_bytes)
+            // `wgpu` without an index is the backend's choice, which is known where there is one only.
+            let own = found.filter(|gpu| {
+                gpu.device == name
+                    || gpu.device.rsplit_once(':').map(|(backend, _)| backend)
+                        == Some(name.as_str())
+            });
+            match &own.collect::<Vec<_>>()[..] {
+                [gpu] => gpu.memory_bytes,
+                _ => None,
+            }
         } else {
             aelectra_train::system::total_memory()
         };
