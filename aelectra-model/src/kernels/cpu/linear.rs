@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::matrix::{self, Arithmetic, Product, View};
 use super::rows;
 use super::tensor::{contiguous, from_vec, shaped, slice};
-use crate::kernels::Dense;
+use crate::kernels::{Activation, Dense};
 
 /// Rows of activations one thread takes at a time.
 const BLOCK_ROWS: usize = 128;
@@ -26,23 +26,23 @@ trait LinearBackend: Backend {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         arithmetic: Arithmetic,
-        gelu: bool,
+        activation: Activation,
     ) -> FloatTensor<Self>;
 }
 
-/// Rows `[n, in]`, weight `[out, in]`, bias `[out]` to `[n, out]`, through GELU if `gelu`.
+/// Rows `[n, in]`, weight `[out, in]`, bias `[out]` to `[n, out]`, through the activation.
 pub(super) fn linear(
     arithmetic: Arithmetic,
     input: Tensor<2>,
     dense: Dense<Tensor<2>, Tensor<1>>,
-    gelu: bool,
+    activation: Activation,
 ) -> Tensor<2> {
     Tensor::from_dispatch(<Dispatch as LinearBackend>::fused_linear(
         input.into_dispatch(),
         dense.weight.into_dispatch(),
         dense.bias.into_dispatch(),
         arithmetic,
-        gelu,
+        activation,
     ))
 }
 
@@ -50,7 +50,7 @@ pub(super) fn linear(
 fn forward(
     arithmetic: Arithmetic,
     [input, weight, bias]: [&FlexTensor; 3],
-    gelu: bool,
+    activation: Activation,
     keep: bool,
 ) -> (FlexTensor, Option<Vec<f32>>) {
     let isa = arithmetic.isa;
@@ -69,20 +69,24 @@ fn forward(
     );
     let block = BLOCK_ROWS * outputs;
     let shape = [n, outputs];
-    if !gelu {
-        y.par_chunks_mut(block)
-            .for_each(|y| rows::add_bias(isa, y, b));
-        (shaped(y, shape), None)
-    } else if keep {
-        let mut activated = vec![0.0; y.len()];
-        y.par_chunks_mut(block)
-            .zip(activated.par_chunks_mut(block))
-            .for_each(|(y, activated)| rows::bias_gelu(isa, y, b, activated));
-        (shaped(activated, shape), Some(y))
-    } else {
-        y.par_chunks_mut(block)
-            .for_each(|y| rows::bias_gelu_in_place(isa, y, b));
-        (shaped(y, shape), None)
+    match (activation, keep) {
+        (Activation::None, _) => {
+            y.par_chunks_mut(block)
+                .for_each(|y| rows::add_bias(isa, y, b));
+            (shaped(y, shape), None)
+        }
+        (Activation::Gelu, true) => {
+            let mut activated = vec![0.0; y.len()];
+            y.par_chunks_mut(block)
+                .zip(activated.par_chunks_mut(block))
+                .for_each(|(y, activated)| rows::bias_gelu(isa, y, b, activated));
+            (shaped(activated, shape), Some(y))
+        }
+        (Activation::Gelu, false) => {
+            y.par_chunks_mut(block)
+                .for_each(|y| rows::bias_gelu_in_place(isa, y, b));
+            (shaped(y, shape), None)
+        }
     }
 }
 
@@ -96,10 +100,10 @@ impl LinearBackend for Flex {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         arithmetic: Arithmetic,
-        gelu: bool,
+        activation: Activation,
     ) -> FloatTensor<Self> {
         let [input, weight, bias] = [input, weight, bias].map(contiguous);
-        forward(arithmetic, [&input, &weight, &bias], gelu, false).0
+        forward(arithmetic, [&input, &weight, &bias], activation, false).0
     }
 }
 
@@ -181,7 +185,7 @@ impl<C: CheckpointStrategy> LinearBackend for Autodiff<Flex, C> {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         arithmetic: Arithmetic,
-        gelu: bool,
+        activation: Activation,
     ) -> FloatTensor<Self> {
         let nodes = [input.node(), weight.node(), bias.node()];
         let [input, weight, bias] =
@@ -192,7 +196,8 @@ impl<C: CheckpointStrategy> LinearBackend for Autodiff<Flex, C> {
             .stateful()
         {
             OpsKind::Tracked(prep) => {
-                let (output, before) = forward(arithmetic, [&input, &weight, &bias], gelu, true);
+                let (output, before) =
+                    forward(arithmetic, [&input, &weight, &bias], activation, true);
                 let before = before.map(|before| from_vec(before, &output));
                 let kept = Kept {
                     arithmetic,
@@ -204,7 +209,7 @@ impl<C: CheckpointStrategy> LinearBackend for Autodiff<Flex, C> {
                 prep.finish(kept, output)
             }
             OpsKind::UnTracked(prep) => {
-                prep.finish(forward(arithmetic, [&input, &weight, &bias], gelu, false).0)
+                prep.finish(forward(arithmetic, [&input, &weight, &bias], activation, false).0)
             }
         }
     }

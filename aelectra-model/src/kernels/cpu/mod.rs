@@ -160,7 +160,7 @@ impl Kernels for CpuKernels {
             brain: self.0.brain && !few,
             ..self.0
         };
-        linear::linear(arithmetic, rows, dense, activation == Activation::Gelu)
+        linear::linear(arithmetic, rows, dense, activation)
     }
 
     fn dropout(&self, values: Tensor<1>, dropout: Dropout) -> Tensor<1> {

@@ -7,6 +7,7 @@ use cubecl::prelude::*;
 
 use super::noise::{Draw, factor};
 use super::tensor::{argument, element, elementwise, empty, vector_size};
+use crate::kernels::Activation;
 use crate::noise::Dropout;
 
 /// `1 / √2` and `1 / √(2π)`.
@@ -53,11 +54,11 @@ fn bias_gelu<T: Float, N: Size>(
     }
 }
 
-/// `rows + bias`, through GELU in its exact form where `gelu`, in a type.
+/// `rows + bias` through an activation, in a type.
 pub(super) fn with_bias(
     rows: &CubeTensor,
     bias: &CubeTensor,
-    gelu: bool,
+    activation: Activation,
     dtype: DType,
 ) -> CubeTensor {
     let [count, width] = rows.shape().dims();
@@ -75,7 +76,7 @@ pub(super) fn with_bias(
         argument(&out),
         width,
         count,
-        gelu,
+        activation == Activation::Gelu,
         element(&out),
     );
     out

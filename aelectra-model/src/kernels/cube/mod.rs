@@ -183,7 +183,7 @@ impl Kernels for CubeKernels {
     ) -> Tensor<2> {
         let few = dense.weight.dims()[0] < FEW_OUTPUTS;
         let precision = if few { Precision::F32 } else { self.0 };
-        op::linear(precision, rows, dense, activation == Activation::Gelu)
+        op::linear(precision, rows, dense, activation)
     }
 
     fn layer_norm(&self, rows: Tensor<2>, norm: Norm<Tensor<1>>, eps: f64) -> Tensor<2> {

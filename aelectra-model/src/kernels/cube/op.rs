@@ -20,7 +20,7 @@ use super::product::{
 use super::sums::{Totals, sum_rows};
 use super::tensor::{cast, contiguous, transposed, writable};
 use super::{activation, detection, gather, norm, vocabulary};
-use crate::kernels::{Dense, Norm};
+use crate::kernels::{Activation, Dense, Norm};
 use crate::noise::Dropout;
 use crate::precision::Precision;
 
@@ -28,7 +28,7 @@ use crate::precision::Precision;
 #[derive(Clone, Copy, Debug)]
 struct Linear {
     precision: Precision,
-    gelu: bool,
+    activation: Activation,
 }
 
 #[backend_extension(Autodiff, Cube)]
@@ -80,13 +80,16 @@ pub(super) fn linear(
     precision: Precision,
     rows: Tensor<2>,
     dense: Dense<Tensor<2>, Tensor<1>>,
-    gelu: bool,
+    activation: Activation,
 ) -> Tensor<2> {
     Tensor::from_dispatch(<Dispatch as RowsBackend>::cube_linear(
         rows.into_dispatch(),
         dense.weight.into_dispatch(),
         dense.bias.into_dispatch(),
-        Linear { precision, gelu },
+        Linear {
+            precision,
+            activation,
+        },
     ))
 }
 
@@ -165,16 +168,20 @@ pub(super) fn take(table: Tensor<2>, numbers: Tensor<1, Int>, different: bool) -
 
 fn linear_forward(
     [rows, weight, bias]: [CubeTensor; 3],
-    Linear { precision, gelu }: Linear,
+    Linear {
+        precision,
+        activation,
+    }: Linear,
 ) -> (CubeTensor, LinearState) {
     let (rows, weight) = (factor(rows, precision), factor(weight, precision));
     let turned = transposed(weight.clone());
     let dtype = burn::backend::DType::F32;
-    let (before, output) = if gelu {
-        let (before, output) = product_with_gelu(&rows, &turned, &bias, dtype);
-        (Some(before), output)
-    } else {
-        (None, product_with_bias(&rows, &turned, &bias, dtype))
+    let (before, output) = match activation {
+        Activation::Gelu => {
+            let (before, output) = product_with_gelu(&rows, &turned, &bias, dtype);
+            (Some(before), output)
+        }
+        Activation::None => (None, product_with_bias(&rows, &turned, &bias, dtype)),
     };
     let state = LinearState {
         rows,
@@ -335,7 +342,7 @@ impl Backward<CubeBackend, 3> for NormBackward {
 /// The sum is that of a bias without what may follow one.
 fn add_row(rows: CubeTensor, row: CubeTensor) -> CubeTensor {
     let dtype = burn::backend::DType::F32;
-    activation::with_bias(&contiguous(rows), &contiguous(row), false, dtype)
+    activation::with_bias(&contiguous(rows), &contiguous(row), Activation::None, dtype)
 }
 
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use super::product::{factor, product, product_over_rows};
 use super::sums::{Pending, Totals};
 use super::tensor::{contiguous, reshape, transposed};
 use super::{activation, gather, has_brain_floats, integers, op, primitive, vocabulary};
-use crate::kernels::Dense;
+use crate::kernels::{Activation, Dense};
 use crate::noise::{Noise, gumbel, hash32};
 use crate::precision::Precision;
 
@@ -424,7 +424,7 @@ fn a_weight_that_is_used_twice_has_both_gradients() {
                 weight: weight.clone(),
                 bias: bias.clone(),
             };
-            op::linear(Precision::F32, rows.clone(), dense, false).sum()
+            op::linear(Precision::F32, rows.clone(), dense, Activation::None).sum()
         });
         let gradients = sums.reduce(|a, b| a + b).expect("a sum").backward();
         let of_weight = weight.grad(&gradients).expect("a gradient");

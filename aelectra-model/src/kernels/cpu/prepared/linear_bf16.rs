@@ -10,13 +10,13 @@ use std::ops::Range;
 use super::shared::{self, SharedLinear};
 use super::{Layers, PreparedLinear, RowsMut};
 use crate::input::SequenceLayout;
-use crate::kernels::Dense;
 use crate::kernels::cpu::isa::Isa;
 use crate::kernels::cpu::isa::bf16::PAIR;
 use crate::kernels::cpu::isa::dot::{Bf16, COLUMNS, Lanes, Left, STEP, block_lines};
 use crate::kernels::cpu::isa::tile::Rows;
 use crate::kernels::cpu::math;
 use crate::kernels::cpu::rows;
+use crate::kernels::{Activation, Dense};
 
 /// Inputs in a line of the left side.
 const LINE: usize = PAIR * STEP;
@@ -71,7 +71,14 @@ impl LinearBf16 {
 
     /// Rounded rows times a part of the weights; column 0 of its first block comes to `column` of a
     /// row of `to`.
-    fn multiply(&self, rows: &Rounded, part: Part, to: RowsMut<'_>, column: usize, gelu: bool) {
+    fn multiply(
+        &self,
+        rows: &Rounded,
+        part: Part,
+        to: RowsMut<'_>,
+        column: usize,
+        activation: Activation,
+    ) {
         let Part {
             first_line,
             blocks,
@@ -88,7 +95,7 @@ impl LinearBf16 {
             let start = start.map_or(&none, |start| &start[number]);
             self.bf16
                 .multiply(rows.left(), block, start, |first, sums| {
-                    if gelu {
+                    if activation == Activation::Gelu {
                         self.isa.run(
                             #[inline(always)]
                             || {
@@ -113,10 +120,10 @@ impl LinearBf16 {
 }
 
 impl PreparedLinear for LinearBf16 {
-    fn forward(&self, from: Rows<'_>, to: RowsMut<'_>, gelu: bool) {
+    fn forward(&self, from: Rows<'_>, to: RowsMut<'_>, activation: Activation) {
         let n = to.values.len() / to.stride;
         let rows = Rounded::new(self.bf16, from, n, self.inputs);
-        self.multiply(&rows, self.whole(), to, 0, gelu);
+        self.multiply(&rows, self.whole(), to, 0, activation);
     }
 
     fn forward_short(
@@ -137,7 +144,7 @@ impl SharedLinear for LinearBf16 {
         to: RowsMut<'_>,
         (first, count): (usize, usize),
         column: usize,
-        gelu: bool,
+        activation: Activation,
     ) {
         let n = to.values.len() / to.stride;
         let rows = Rounded::new(self.bf16, from, n, self.inputs);
@@ -146,7 +153,7 @@ impl SharedLinear for LinearBf16 {
             blocks,
             ..self.whole()
         };
-        self.multiply(&rows, part, to, column, gelu);
+        self.multiply(&rows, part, to, column, activation);
     }
 
     fn term(&self, from: Rows<'_>, n: usize, (first, width): (usize, usize)) -> Vec<f32> {
@@ -161,7 +168,7 @@ impl SharedLinear for LinearBf16 {
             start: None,
             ..self.whole()
         };
-        self.multiply(&rows, part, to, 0, false);
+        self.multiply(&rows, part, to, 0, Activation::None);
         term
     }
 
@@ -252,10 +259,10 @@ mod tests {
                     ways.push(out);
                 };
                 let plain = LinearF32::of_brain_floats(isa, dense);
-                run(&|to| plain.forward(from, to, false));
+                run(&|to| plain.forward(from, to, Activation::None));
                 if let Some(bf16) = isa.any_bf16() {
                     let fast = LinearBf16::new(isa, bf16, dense);
-                    run(&|to| fast.forward(from, to, false));
+                    run(&|to| fast.forward(from, to, Activation::None));
                 }
                 for out in ways {
                     for row in 0..n {

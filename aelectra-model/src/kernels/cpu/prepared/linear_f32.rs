@@ -3,12 +3,12 @@
 use super::shared::{self, SharedLinear};
 use super::{Layers, PreparedLinear, RowsMut};
 use crate::input::SequenceLayout;
-use crate::kernels::Dense;
 use crate::kernels::cpu::isa::Isa;
 use crate::kernels::cpu::isa::bf16;
 use crate::kernels::cpu::isa::tile::{Rows, WIDTH};
 use crate::kernels::cpu::panels::{Panels, Part};
 use crate::kernels::cpu::{math, rows};
+use crate::kernels::{Activation, Dense};
 
 /// A linear layer whose weight is in panels.
 #[derive(Debug)]
@@ -68,7 +68,14 @@ impl LinearF32 {
 
 impl LinearF32 {
     /// Some of the outputs, with the bias, to columns `column..` of `to`.
-    fn panels(&self, from: Rows<'_>, to: RowsMut<'_>, part: Part, column: usize, gelu: bool) {
+    fn panels(
+        &self,
+        from: Rows<'_>,
+        to: RowsMut<'_>,
+        part: Part,
+        column: usize,
+        activation: Activation,
+    ) {
         let RowsMut {
             values: result,
             stride,
@@ -81,7 +88,7 @@ impl LinearF32 {
         let start = Some(&self.bias[..]);
         self.weight
             .multiply(self.isa, (from, n), part, start, |tile, row, panel| {
-                if gelu {
+                if activation == Activation::Gelu {
                     gelu_in_place(self.isa, tile);
                 }
                 let columns = WIDTH.min(width - panel * WIDTH);
@@ -95,8 +102,8 @@ impl LinearF32 {
 }
 
 impl PreparedLinear for LinearF32 {
-    fn forward(&self, from: Rows<'_>, to: RowsMut<'_>, gelu: bool) {
-        self.panels(from, to, self.weight.whole(), 0, gelu);
+    fn forward(&self, from: Rows<'_>, to: RowsMut<'_>, activation: Activation) {
+        self.panels(from, to, self.weight.whole(), 0, activation);
     }
 
     fn forward_short(
@@ -117,13 +124,13 @@ impl SharedLinear for LinearF32 {
         to: RowsMut<'_>,
         panels: (usize, usize),
         column: usize,
-        gelu: bool,
+        activation: Activation,
     ) {
         let part = Part {
             panels,
             ..self.weight.whole()
         };
-        self.panels(from, to, part, column, gelu);
+        self.panels(from, to, part, column, activation);
     }
 
     fn term(&self, from: Rows<'_>, n: usize, inputs: (usize, usize)) -> Vec<f32> {

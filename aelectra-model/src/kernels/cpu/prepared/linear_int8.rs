@@ -6,11 +6,11 @@
 //! VNNI, and uses AMX where it is.
 
 use super::{PreparedLinear, RowsMut};
-use crate::kernels::Dense;
 use crate::kernels::cpu::isa::Isa;
 use crate::kernels::cpu::isa::dot::{COLUMNS, Int8, Lanes, Left, STEP, block_lines};
 use crate::kernels::cpu::isa::tile::Rows;
 use crate::kernels::cpu::math;
+use crate::kernels::{Activation, Dense};
 
 /// Numbers in a lane.
 const FOUR: usize = 4;
@@ -84,7 +84,7 @@ impl LinearInt8 {
 }
 
 impl PreparedLinear for LinearInt8 {
-    fn forward(&self, from: Rows<'_>, to: RowsMut<'_>, gelu: bool) {
+    fn forward(&self, from: Rows<'_>, to: RowsMut<'_>, activation: Activation) {
         let RowsMut {
             values: result,
             stride,
@@ -112,7 +112,7 @@ impl PreparedLinear for LinearInt8 {
                                     values[at] =
                                         sum.mul_add(block.scales[at] * row_scale, block.bias[at]);
                                 }
-                                if gelu {
+                                if activation == Activation::Gelu {
                                     for value in &mut values {
                                         *value = math::gelu(*value);
                                     }
@@ -269,7 +269,7 @@ mod tests {
                 values: &mut out,
                 stride,
             };
-            linear.forward(from, to, false);
+            linear.forward(from, to, Activation::None);
             let rounded = |row: &[f32]| -> Vec<f64> {
                 let scale = f64::from(row.iter().fold(0.0f32, |g, v| g.max(v.abs()))) / 127.0;
                 row.iter()

@@ -32,7 +32,9 @@ use super::tensor::{on_cpu, shaped, slice};
 use super::work::{Piece, Sequence, inference_pieces, split_rows};
 use crate::error::Result;
 use crate::input::SequenceLayout;
-use crate::kernels::{Dense, LayerOptions, LayerWeights, Norm, PreparedEncoder, unavailable};
+use crate::kernels::{
+    Activation, Dense, LayerOptions, LayerWeights, Norm, PreparedEncoder, unavailable,
+};
 use crate::precision::Precision;
 
 /// As [`crate::kernels::Kernels::prepare`].
@@ -93,8 +95,8 @@ struct RowsMut<'a> {
 
 /// A linear layer made for inference.
 trait PreparedLinear: Debug + Send + Sync + Sized {
-    /// All rows of `from` through the layer, and through GELU if `gelu`, into `to`.
-    fn forward(&self, from: Rows<'_>, to: RowsMut<'_>, gelu: bool);
+    /// All rows of `from` through the layer and the activation, into `to`.
+    fn forward(&self, from: Rows<'_>, to: RowsMut<'_>, activation: Activation);
 
     /// A batch of so few tokens that its rows give the threads nothing to share, if this kind of
     /// layer has a way of its own for that.
@@ -270,7 +272,7 @@ impl<L: PreparedLinear> Layer<L> {
             values: qkv,
             stride: qkv_stride,
         };
-        self.qkv.forward(dense(rows), to, false);
+        self.qkv.forward(dense(rows), to, Activation::None);
 
         let context = room(&mut scratch.context, n * hidden);
         let heads = Heads {
@@ -295,7 +297,8 @@ impl<L: PreparedLinear> Layer<L> {
             values: attended,
             stride: hidden,
         };
-        self.projection.forward(dense(context), to, false);
+        self.projection
+            .forward(dense(context), to, Activation::None);
         common.add_and_norm(attended, rows, &self.attention_norm);
 
         let inner_stride = stride(inner);
@@ -304,7 +307,8 @@ impl<L: PreparedLinear> Layer<L> {
             values: inner,
             stride: inner_stride,
         };
-        self.intermediate.forward(dense(attended), to, true);
+        self.intermediate
+            .forward(dense(attended), to, Activation::Gelu);
         let from = Rows {
             values: inner,
             stride: inner_stride,
@@ -313,7 +317,7 @@ impl<L: PreparedLinear> Layer<L> {
             values: rows,
             stride: hidden,
         };
-        self.output.forward(from, to, false);
+        self.output.forward(from, to, Activation::None);
         common.add_and_norm(rows, attended, &self.output_norm);
     }
 }

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::attention::{AttentionScratch, Heads, attention};
 use super::{Layer, Layers, PreparedLinear, RowsMut, stride};
 use crate::input::SequenceLayout;
+use crate::kernels::Activation;
 use crate::kernels::cpu::isa::tile::Rows;
 use crate::kernels::cpu::work::{sequences, tokens};
 
@@ -24,7 +25,7 @@ pub(super) trait SharedLinear: PreparedLinear {
         to: RowsMut<'_>,
         panels: (usize, usize),
         column: usize,
-        gelu: bool,
+        activation: Activation,
     );
 
     /// Rows `[n, width]` times a part of the inputs, given as the first and the width: a term of the
@@ -106,7 +107,9 @@ fn forward_shared<L: SharedLinear>(
                     values: &mut qkv,
                     stride: qkv_stride,
                 };
-                layer.qkv.part(input, to, panels, part * width, false);
+                layer
+                    .qkv
+                    .part(input, to, panels, part * width, Activation::None);
             }
             let mut context = vec![0.0; n * width];
             let mut scratch = AttentionScratch::default();
@@ -151,7 +154,9 @@ fn forward_shared<L: SharedLinear>(
                 values: &mut wide,
                 stride: inner_stride,
             };
-            layer.intermediate.part(input, to, (first, count), 0, true);
+            layer
+                .intermediate
+                .part(input, to, (first, count), 0, Activation::Gelu);
             let wide = Rows {
                 values: &wide,
                 stride: inner_stride,

@@ -12,7 +12,7 @@ use super::fused::{self, Given};
 use super::{is_measured, may_round, product};
 use crate::kernels::cube::activation;
 use crate::kernels::cube::tensor::{add, argument, cast, element, elementwise, empty, vector_size};
-use crate::kernels::{EPILOGUES, may_use};
+use crate::kernels::{Activation, EPILOGUES, may_use};
 
 /// What follows a product, as its kernel is told it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -91,7 +91,7 @@ pub(in crate::kernels::cube) fn product_with_bias(
     };
     try_fused(left, right, dtype, Epilogue::Bias, &given).unwrap_or_else(|| {
         let rows = product(left.clone(), right.clone());
-        activation::with_bias(&rows, bias, false, dtype)
+        activation::with_bias(&rows, bias, Activation::None, dtype)
     })
 }
 
@@ -117,7 +117,7 @@ pub(in crate::kernels::cube) fn product_with_gelu(
         }
     }
     let before = product(left.clone(), right.clone());
-    let out = activation::with_bias(&before, bias, true, dtype);
+    let out = activation::with_bias(&before, bias, Activation::Gelu, dtype);
     (before, out)
 }
 
