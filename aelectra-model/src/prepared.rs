@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use crate::electra::ElectraModel;
 use crate::embeddings::ElectraEmbeddings;
@@ -58,6 +58,24 @@ impl ElectraModel {
 }
 
 impl PreparedModel {
+    /// Word pieces that it has vectors of.
+    #[must_use]
+    pub fn vocab_size(&self) -> usize {
+        self.embeddings.word_embeddings.weight.val().dims()[0]
+    }
+
+    /// Positions of its longest input.
+    #[must_use]
+    pub fn max_positions(&self) -> usize {
+        self.embeddings.position_embeddings.weight.val().dims()[0]
+    }
+
+    /// Where it computes.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.embeddings.word_embeddings.weight.val().device()
+    }
+
     /// The last hidden state, `[batch, length, hidden_size]`.
     #[must_use]
     pub fn forward(&self, input: &EncoderInput) -> Tensor<3> {
@@ -85,6 +103,18 @@ impl ElectraForTokenClassification {
 }
 
 impl PreparedTokenClassifier {
+    /// The encoder below the classifier.
+    #[must_use]
+    pub const fn encoder(&self) -> &PreparedModel {
+        &self.electra
+    }
+
+    /// How many classes it gives scores of.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.classifier.weight.val().dims()[0]
+    }
+
     /// Logits `[batch, length, classes]`.
     #[must_use]
     pub fn forward(&self, input: &EncoderInput) -> Tensor<3> {

@@ -17,7 +17,7 @@ use burn::module::Module;
 
 use crate::config::pretrain::AttentionStart;
 use crate::error::{Result, TrainError};
-use crate::ner::Tagger;
+use crate::ner::{Tagger, TaggerSettings};
 use crate::settings::AelectraSettings;
 
 pub(crate) use card::row;
@@ -111,11 +111,16 @@ pub(crate) fn save_tagger(
     tagger: &Tagger,
     card: &ModelCard,
 ) -> Result<()> {
-    let mut config = encoder.clone().with_labels(tagger.decoder.classes());
+    let TaggerSettings {
+        alignment,
+        max_length,
+        stride,
+    } = tagger.settings();
+    let mut config = encoder.clone().with_labels(tagger.decoder().classes());
     let settings = AelectraSettings {
-        alignment: Some(tagger.settings.alignment),
-        max_length: Some(tagger.settings.max_length),
-        stride: Some(tagger.settings.stride),
+        alignment: Some(alignment),
+        max_length: Some(max_length),
+        stride: Some(stride),
         ..AelectraSettings::of(encoder)
     };
     settings.put(&mut config);
@@ -124,7 +129,7 @@ pub(crate) fn save_tagger(
         ModelType::Bert => "BertForTokenClassification",
     };
     save_model(dir, &config, architecture, model)?;
-    finish(dir, &tagger.tokenizer, card, "")
+    finish(dir, tagger.tokenizer(), card, "")
 }
 
 /// Adds tokenizer and card to weights and configuration.

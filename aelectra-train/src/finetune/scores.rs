@@ -9,7 +9,6 @@ use aelectra_data::ner::{
 use aelectra_data::run::{ClassScore, Confusion, NerEvalEvent, RunEvent};
 use aelectra_model::{ElectraForTokenClassification, Precision};
 use burn::module::Module;
-use burn::tensor::Device;
 
 use crate::config::finetune::Decoding;
 use crate::error::Result;
@@ -24,21 +23,15 @@ pub(super) fn tagger(
     data: &Data,
     settings: TaggerSettings,
     decoding: Decoding,
-    device: &Device,
 ) -> Result<Tagger> {
     let decoder = TagDecoder::new(data.labels.labels())?;
-    Ok(Tagger {
-        // As the finished model will be loaded, so that its scores are the same to the last bit.
-        model: model.valid().prepare(Precision::F32)?,
-        tokenizer: data.tokenizer.clone(),
-        decoder: match decoding {
-            Decoding::Viterbi => decoder,
-            Decoding::Argmax => decoder.each_word_alone(),
-        },
-        settings,
-        device: device.clone().inner(),
-        batch_size: 32,
-    })
+    let decoder = match decoding {
+        Decoding::Viterbi => decoder,
+        Decoding::Argmax => decoder.each_word_alone(),
+    };
+    // As the finished model will be loaded, so that its scores are the same to the last bit.
+    let model = model.valid().prepare(Precision::F32)?;
+    Tagger::new(model, data.tokenizer.clone(), decoder, settings)
 }
 
 /// Mean cross-entropy in nats of the labelled pieces of some sentences; NaN where there is none.
@@ -48,7 +41,7 @@ pub(super) fn mean_loss(
     labels: &LabelSet,
 ) -> Result<f64> {
     let windows = tagger.windows(sentences.iter().map(|s| s.tokens.as_slice()))?;
-    let classes = labels_for(&windows, sentences, labels, tagger.settings.alignment)?;
+    let classes = labels_for(&windows, sentences, labels, tagger.settings().alignment)?;
     let scores = tagger.predict(&windows);
     let of_window = |(window, classes): (usize, &Vec<Option<usize>>)| -> Vec<f64> {
         let labelled = classes.iter().enumerate();

@@ -122,7 +122,7 @@ pub(crate) fn train_seed(
         total_steps,
         context,
     };
-    let ready = |model: &_| tagger(model, data, settings, config.decoding, device);
+    let ready = |model: &_| tagger(model, data, settings, config.decoding);
     let mut watch = Watch::default();
     let mut kept: Option<Kept> = None;
     let (mut train_seconds, mut trained_epochs) = (0.0, 0);

@@ -44,7 +44,7 @@ pub fn evaluate(
     resampling: Option<Resampling>,
 ) -> Result<TaggerEvaluation> {
     let started = Instant::now();
-    let by_piece = tagger.settings.alignment == Alignment::AllPieces;
+    let by_piece = tagger.settings().alignment == Alignment::AllPieces;
     let mut tags: Vec<Vec<String>> = Vec::with_capacity(sentences.len());
     let renamed = |tag: &str| names.apply(tag);
     let all = tagger.tags().labels().iter();
@@ -65,7 +65,9 @@ pub fn evaluate(
             let words = gold.zip(windows.words.iter().flatten());
             pieces.extend(words.flat_map(|(tag, place)| {
                 (place.start..place.end).map(|position| {
-                    let piece = tagger.decoder.tag_alone(scores.at(place.window, position));
+                    let piece = tagger
+                        .decoder()
+                        .tag_alone(scores.at(place.window, position));
                     (tag.as_str(), renamed[piece].as_str())
                 })
             }));

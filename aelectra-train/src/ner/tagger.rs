@@ -115,24 +115,54 @@ impl ClassScores {
 /// Sentences a thread cuts into windows at a time.
 const SENTENCES_AT_ONCE: usize = 16;
 
+/// Windows per forward pass, where nobody asks for more or fewer.
+const BATCH_SIZE: usize = 32;
+
 /// A fine-tuned model with its tokenizer and labels, for inference.
 #[derive(Debug)]
 pub struct Tagger {
     /// The network, outside autodiff.
-    pub model: PreparedTokenClassifier,
-    /// Its word pieces.
-    pub tokenizer: WordPieceTokenizer,
-    /// How its classes are read as tags.
-    pub decoder: TagDecoder,
-    /// How it was trained.
-    pub settings: TaggerSettings,
-    /// Where it computes.
-    pub device: Device,
+    model: PreparedTokenClassifier,
+    tokenizer: WordPieceTokenizer,
+    decoder: TagDecoder,
+    settings: TaggerSettings,
     /// Windows per forward pass.
-    pub batch_size: usize,
+    batch_size: usize,
 }
 
 impl Tagger {
+    /// A tagger of parts that fit each other.
+    ///
+    /// # Errors
+    /// When the model lacks classes that are read, word pieces, or positions for the windows.
+    pub fn new(
+        model: PreparedTokenClassifier,
+        tokenizer: WordPieceTokenizer,
+        decoder: TagDecoder,
+        settings: TaggerSettings,
+    ) -> Result<Self> {
+        let (read, classes) = (decoder.classes().len(), model.classes());
+        let (cut, pieces) = (tokenizer.vocab_size(), model.encoder().vocab_size());
+        let (longest, positions) = (settings.max_length, model.encoder().max_positions());
+        let problem = if read != classes {
+            format!("{read} classes are read and the model gives {classes}")
+        } else if cut > pieces {
+            format!("the tokenizer has {cut} word pieces, the model {pieces}")
+        } else if longest > positions {
+            format!("windows have up to {longest} word pieces, the model {positions} positions")
+        } else {
+            return Ok(Self {
+                model,
+                tokenizer,
+                decoder,
+                settings,
+                batch_size: BATCH_SIZE,
+            });
+        };
+        Err(TrainError::config(problem)
+            .with_hint("model, tokenizer, classes and windows must be of one tagger"))
+    }
+
     /// Loads a fine-tuned model directory for inference in a precision.
     ///
     /// # Errors
@@ -147,14 +177,32 @@ impl Tagger {
         let decoder =
             TagDecoder::new(&source.config.labels()?).map_err(|error| error.in_dir(dir))?;
         let settings = TaggerSettings::from_config(&source.config, &tokenizer);
-        Ok(Self {
-            model,
-            tokenizer,
-            decoder,
-            settings,
-            device,
-            batch_size: 32,
-        })
+        Self::new(model, tokenizer, decoder, settings)
+    }
+
+    /// With so many windows in a forward pass, at least one.
+    #[must_use]
+    pub fn with_batch_size(mut self, windows: usize) -> Self {
+        self.batch_size = windows.max(1);
+        self
+    }
+
+    /// Its word pieces.
+    #[must_use]
+    pub const fn tokenizer(&self) -> &WordPieceTokenizer {
+        &self.tokenizer
+    }
+
+    /// How its classes are read as tags.
+    #[must_use]
+    pub const fn decoder(&self) -> &TagDecoder {
+        &self.decoder
+    }
+
+    /// How it was trained.
+    #[must_use]
+    pub const fn settings(&self) -> TaggerSettings {
+        self.settings
     }
 
     /// The tags it gives: valid IOB2, whatever the classes of the model are called.
@@ -246,11 +294,12 @@ impl Tagger {
     #[must_use]
     pub fn predict(&self, windows: &Windows) -> ClassScores {
         let windows = &windows.input_ids;
-        let classes = self.decoder.classes().len();
+        let classes = self.model.classes();
+        let device = self.model.encoder().device();
+        let pad = self.tokenizer.special().pad;
         let mut scores = vec![Vec::new(); windows.len()];
         for batch in length_sorted_batches(windows, self.batch_size) {
-            let (input, length) =
-                window_input(windows, &batch, self.tokenizer.special().pad, &self.device);
+            let (input, length) = window_input(windows, &batch, pad, &device);
             let logits = self.model.forward(&input);
             let logs = receive(activation::log_softmax(logits, 2));
             for (row, &window) in batch.iter().enumerate() {
@@ -341,20 +390,52 @@ pub(super) mod tests {
             max_position_embeddings: 16,
             ..ElectraConfig::default()
         };
-        Tagger {
-            model: ElectraForTokenClassification::new(&config, labels.len(), &mut init)
-                .prepare(Precision::F32)
-                .expect("f32 is everywhere"),
-            tokenizer: WordPieceTokenizer::from_tokens(tokens, TokenizerOptions::default())
-                .expect("a vocabulary"),
-            decoder: TagDecoder::new(labels).expect("tags"),
-            settings: TaggerSettings {
-                alignment: Alignment::FirstPiece,
-                max_length,
-                stride,
-            },
-            device: aelectra_model::device::for_tests(),
-            batch_size: 2,
+        let model = ElectraForTokenClassification::new(&config, labels.len(), &mut init)
+            .prepare(Precision::F32)
+            .expect("f32 is everywhere");
+        let tokenizer = WordPieceTokenizer::from_tokens(tokens, TokenizerOptions::default())
+            .expect("a vocabulary");
+        let decoder = TagDecoder::new(labels).expect("tags");
+        let settings = TaggerSettings {
+            alignment: Alignment::FirstPiece,
+            max_length,
+            stride,
+        };
+        let tagger = Tagger::new(model, tokenizer, decoder, settings);
+        tagger.expect("they fit").with_batch_size(2)
+    }
+
+    #[test]
+    fn parts_of_two_taggers_are_no_tagger() {
+        let device = aelectra_model::device::for_tests();
+        let tiny = |pieces: &[&str], labels: &[&str]| {
+            let pieces = pieces.iter().map(|piece| (*piece).to_owned());
+            tiny(pieces, labels, Initializer::zeros(&device), 12, 4)
+        };
+        let tagger = tiny(&["a"], &["O", "PER"]);
+        let told = |tokenizer: &WordPieceTokenizer, decoder: &TagDecoder, settings| {
+            let (tokenizer, decoder) = (tokenizer.clone(), decoder.clone());
+            let made = Tagger::new(tagger.model.clone(), tokenizer, decoder, settings);
+            made.map(drop).map_err(|error| error.to_string())
+        };
+        let (tokenizer, decoder) = (tagger.tokenizer(), tagger.decoder());
+        assert_eq!(told(tokenizer, decoder, tagger.settings()), Ok(()));
+        let other = tiny(&["a", "b"], &["O", "PER", "LOC"]);
+        let refused = [
+            told(other.tokenizer(), decoder, tagger.settings()),
+            told(tokenizer, other.decoder(), tagger.settings()),
+            told(
+                tokenizer,
+                decoder,
+                TaggerSettings {
+                    max_length: 17,
+                    ..tagger.settings()
+                },
+            ),
+        ];
+        for (told, of) in refused.into_iter().zip(["pieces", "classes", "positions"]) {
+            let told = told.expect_err("it does not fit");
+            assert!(told.contains(of), "{told}");
         }
     }
 

@@ -157,7 +157,7 @@ pub(crate) fn read_for(
     let data = read_labelled(path, &options)?;
     let names = tagger.tags().renamed(&options.label_map);
     let unseen = names.unseen_note(&data, "the model has");
-    let unknown = data.unknown_pieces(&tagger.tokenizer).warning();
+    let unknown = data.unknown_pieces(tagger.tokenizer()).warning();
     let odd = odd_classes(&[&data], &names.classes());
     for note in unseen.into_iter().chain(unknown).chain(odd) {
         output::note(&format!("note: {note}"));

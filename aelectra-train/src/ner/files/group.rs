@@ -152,7 +152,7 @@ fn tag_batch(
     let documents = std::mem::take(batch);
     let unknown: Vec<UnknownPieces> = documents
         .par_iter()
-        .map(|document| UnknownPieces::of(&job.tagger.tokenizer, [document.as_str()]))
+        .map(|document| UnknownPieces::of(job.tagger.tokenizer(), [document.as_str()]))
         .collect();
     for ((owner, unknown), document) in owners.iter().zip(&unknown).zip(&documents) {
         group[*owner].unknown.add(unknown);

@@ -53,7 +53,7 @@ impl Made {
         let persons = job.renderer.redact.as_ref();
         Ok(Self {
             weights: sha256_of_all(job.model.weights.files())?,
-            tokenizer: job.tagger.tokenizer.fingerprint(),
+            tokenizer: job.tagger.tokenizer().fingerprint(),
             config: sha256(&job.model.path.join("config.json"))?,
             format: format.to_owned(),
             precision: job.precision.to_owned(),

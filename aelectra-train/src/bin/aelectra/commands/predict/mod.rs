@@ -109,8 +109,8 @@ pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
         ));
     }
     refuse_wrong_places(args)?;
-    let mut tagger = args.tagger.load(&args.model, global)?;
-    tagger.batch_size = args.batch_size.max(1);
+    let tagger = args.tagger.load(&args.model, global)?;
+    let tagger = tagger.with_batch_size(args.batch_size);
     if let Some(persons) = &renderer.redact {
         check_persons(persons, &tagger)?;
     }
@@ -140,7 +140,7 @@ pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
             warn_of_no_name(found.len() as u64);
         }
         let texts = args.text.iter().map(String::as_str);
-        warn_of_unknown(UnknownPieces::of(&tagger.tokenizer, texts), &renderer);
+        warn_of_unknown(UnknownPieces::of(tagger.tokenizer(), texts), &renderer);
         warn_of_misread(args.text.iter().filter(|text| is_misread(text)).count());
         return Ok(0);
     }

@@ -103,7 +103,7 @@ pub(super) fn run(mut source: Source, tagger: &Tagger, renderer: &Renderer) -> a
         let (documents, failed) = source.batch();
         let counts: Vec<UnknownPieces> = documents
             .par_iter()
-            .map(|document| UnknownPieces::of(&tagger.tokenizer, [document.as_str()]))
+            .map(|document| UnknownPieces::of(tagger.tokenizer(), [document.as_str()]))
             .collect();
         counts.iter().for_each(|counts| unknown.add(counts));
         misread += documents.iter().filter(|text| is_misread(text)).count();
