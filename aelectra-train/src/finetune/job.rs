@@ -12,9 +12,37 @@ use crate::error::{Result, TrainError};
 use crate::finetune::arm::Arm;
 use crate::stop::StopFlag;
 
+/// What a fine-tuning is for.
+#[derive(Clone, Debug)]
+pub enum Goal {
+    /// A tagger: the best seed of a series that begins with a model's weights, or with random ones.
+    Tagger(Arm),
+    /// A learning curve: F1 by number of labelled sentences, with the model's weights and with random ones. No tagger is
+    /// kept.
+    Curve {
+        /// The numbers of labelled sentences.
+        sizes: Vec<usize>,
+        /// What the arm with random weights trains with; `None` is as the job's `config`, with what those want
+        /// ([`Arm::preset`]).
+        baseline: Option<Box<FinetuneConfig>>,
+    },
+}
+
+impl Goal {
+    /// The numbers of labelled sentences of a learning curve; none for a tagger, which has all there are.
+    pub(super) fn sizes(&self) -> &[usize] {
+        match self {
+            Self::Tagger(_) => &[],
+            Self::Curve { sizes, .. } => sizes,
+        }
+    }
+}
+
 /// What to fine-tune, on what, and where to.
 #[derive(Clone, Debug)]
 pub struct Job {
+    /// What for.
+    pub goal: Goal,
     /// The configuration, see [`crate::config::load`].
     pub config: FinetuneConfig,
     /// Name of its recipe, for the model card.
@@ -31,14 +59,6 @@ pub struct Job {
     pub read: ReadOptions,
     /// How many seeds, beginning with the configuration's.
     pub seeds: u64,
-    /// Numbers of labelled sentences to draw a learning curve over, with the model's weights and with
-    /// random ones, instead of training one tagger on all of them; none for that.
-    pub train_sentences: Vec<usize>,
-    /// What a learning curve's arm with random weights trains with; `None` is as `config`, with what those want
-    /// ([`Arm::preset`]).
-    pub baseline: Option<FinetuneConfig>,
-    /// Whether to forget the model's weights and start from random ones; [`Job::with_random_init`] also sets what those want.
-    pub random_init: bool,
     /// Run directory; a new one under `runs/` if `None`. One that holds some seeds of the same
     /// series is continued.
     pub out: Option<PathBuf>,
@@ -51,12 +71,13 @@ pub struct Job {
 }
 
 impl Job {
-    /// One seed of the recipe `electra` on the default device, under `runs/`.
+    /// One seed of the recipe `electra` from the model's weights on the default device, under `runs/`.
     ///
     /// # Errors
     /// When this build has no device.
     pub fn new(model: impl Into<String>, train: PathBuf) -> Result<Self> {
         Ok(Self {
+            goal: Goal::Tagger(Arm::Pretrained),
             config: FinetuneConfig::default(),
             recipe: "electra".to_owned(),
             model: model.into(),
@@ -65,9 +86,6 @@ impl Job {
             test: None,
             read: ReadOptions::default(),
             seeds: 1,
-            train_sentences: Vec::new(),
-            baseline: None,
-            random_init: false,
             out: None,
             device: DeviceSpec::compiled_default()?.into(),
             hub: HubOptions::from_process_env(),
@@ -78,15 +96,21 @@ impl Job {
     /// The baseline without pretraining: random weights of the model's sizes, with what they want ([`Arm::preset`]).
     #[must_use]
     pub fn with_random_init(mut self) -> Self {
-        self.random_init = true;
+        self.goal = Goal::Tagger(Arm::RandomInit);
         self.config = Arm::RandomInit.adapt(&self.config);
         self
     }
 
     /// What an arm of a learning curve trains with.
     pub(super) fn config_of(&self, arm: Arm) -> FinetuneConfig {
-        match (&self.baseline, arm) {
-            (Some(baseline), Arm::RandomInit) => baseline.clone(),
+        match (&self.goal, arm) {
+            (
+                Goal::Curve {
+                    baseline: Some(baseline),
+                    ..
+                },
+                Arm::RandomInit,
+            ) => FinetuneConfig::clone(baseline),
             _ => arm.adapt(&self.config),
         }
     }
@@ -97,32 +121,33 @@ impl Job {
     /// Names it.
     pub(super) fn check(&self) -> Result<()> {
         self.config.validate()?;
-        self.baseline.iter().try_for_each(Configuration::validate)?;
-        let is_curve = !self.train_sentences.is_empty();
-        let (message, hint) = if self.train_sentences.contains(&0) {
-            (
+        if let Goal::Curve {
+            baseline: Some(baseline),
+            ..
+        } = &self.goal
+        {
+            baseline.validate()?;
+        }
+        let is_scored = self.dev.is_some() || self.test.is_some();
+        let (message, hint) = match &self.goal {
+            Goal::Curve { sizes, .. } if sizes.contains(&0) => (
                 "0 labelled sentences teach nothing",
                 "give numbers of at least 1 to `--train-sentences`",
-            )
-        } else if is_curve && self.random_init {
-            (
-                "a learning curve has an arm with random weights anyway",
-                "leave out `--random-init`",
-            )
-        } else if is_curve && self.dev.is_none() && self.test.is_none() {
-            (
+            ),
+            Goal::Curve { sizes, .. } if sizes.is_empty() => (
+                "a learning curve needs numbers of labelled sentences",
+                "give them to `--train-sentences`",
+            ),
+            Goal::Curve { .. } if !is_scored => (
                 "a learning curve needs sentences to score on",
                 "give `--test`, or `--dev`",
-            )
-        } else if self.seeds == 0 {
-            ("the number of seeds is 0", "give at least 1")
-        } else if self.config.seed.checked_add(self.seeds).is_none() {
-            (
+            ),
+            _ if self.seeds == 0 => ("the number of seeds is 0", "give at least 1"),
+            _ if self.config.seed.checked_add(self.seeds).is_none() => (
                 "the last seed is larger than a number can be",
                 "give a smaller `--seed`",
-            )
-        } else {
-            return Ok(());
+            ),
+            _ => return Ok(()),
         };
         Err(TrainError::config(message).with_hint(hint))
     }
@@ -145,19 +170,64 @@ mod tests {
         };
         let decay = |job: &Job| Arm::ALL.map(|arm| job.config_of(arm).layerwise_decay);
         assert_eq!(decay(&job), [0.5, 1.0]);
+        let curve = |sizes: &[usize], baseline: Option<FinetuneConfig>| Goal::Curve {
+            sizes: sizes.to_vec(),
+            baseline: baseline.map(Box::new),
+        };
         let asked = Job {
-            baseline: Some(decayed(0.5)),
+            goal: curve(&[8], Some(decayed(0.5))),
             ..job
         };
         assert_eq!(decay(&asked), [0.5, 0.5]);
-        let absurd = Job {
-            seeds: 2,
-            config: FinetuneConfig {
-                seed: u64::MAX,
-                ..FinetuneConfig::default()
-            },
+        let asked = Job {
+            goal: curve(&[8], None),
             ..asked
         };
-        assert!(absurd.check().is_err());
+        assert_eq!(decay(&asked), [0.5, 1.0]);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_name() {
+        let job = Job {
+            test: Some(PathBuf::new()),
+            ..Job::new("model", PathBuf::new()).expect("a device")
+        };
+        let told = |job: Job| job.check().map_err(|error| error.to_string());
+        let of_goal = |goal: Goal| {
+            told(Job {
+                goal,
+                ..job.clone()
+            })
+        };
+        let curve = |sizes: &[usize], layerwise_decay: f64| {
+            of_goal(Goal::Curve {
+                sizes: sizes.to_vec(),
+                baseline: Some(Box::new(FinetuneConfig {
+                    layerwise_decay,
+                    ..FinetuneConfig::default()
+                })),
+            })
+        };
+        assert_eq!(of_goal(Goal::Tagger(Arm::Pretrained)), Ok(()));
+        assert_eq!(curve(&[8], 1.0), Ok(()));
+        let last = FinetuneConfig {
+            seed: u64::MAX,
+            ..FinetuneConfig::default()
+        };
+        for (told, of) in [
+            (curve(&[8, 0], 1.0), "0 labelled sentences"),
+            (curve(&[], 1.0), "needs numbers"),
+            (curve(&[8], 2.0), "layerwise_decay"),
+            (
+                told(Job {
+                    config: last,
+                    ..job.clone()
+                }),
+                "the last seed",
+            ),
+        ] {
+            let told = told.expect_err("refused");
+            assert!(told.contains(of), "{told}");
+        }
     }
 }

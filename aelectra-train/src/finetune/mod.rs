@@ -25,7 +25,7 @@ mod trials;
 pub use arm::Arm;
 pub use data::Data;
 pub use encoder::Encoder;
-pub use job::Job;
+pub use job::{Goal, Job};
 pub use options::SeriesOptions;
 pub use run::{Finished, Session, run};
 pub use series::{Series, SeriesSummary, run_series, test_tags};

@@ -21,7 +21,7 @@ use crate::export::{ModelCard, row};
 use crate::finetune::arm::Arm;
 use crate::finetune::curve::{self, CurvePoint};
 use crate::finetune::identity::{self, check_same_series};
-use crate::finetune::job::Job;
+use crate::finetune::job::{Goal, Job};
 use crate::finetune::options::SeriesOptions;
 use crate::finetune::series::{Series, SeriesSummary, refuse_fewer_seeds, run_series};
 use crate::finetune::splits::Splits;
@@ -90,7 +90,7 @@ impl Session {
         let overlaps = splits.overlaps();
         notes.extend(overlaps.iter().cloned());
         notes.extend(splits.fit(&mut job.config));
-        if job.train_sentences.is_empty() {
+        if let Goal::Tagger(_) = job.goal {
             notes.extend(splits.few_note(&job.config));
         }
         let labels = splits.labels(&job.config, &mut notes);
@@ -133,10 +133,10 @@ impl Session {
     /// A run that ended stays as it was where the command cannot continue it.
     fn refuse_fewer_seeds(&self) -> Result<()> {
         let (run, first, seeds) = (&self.run, self.job.config.seed, self.job.seeds);
-        if self.job.train_sentences.is_empty() {
+        let Goal::Curve { sizes, .. } = &self.job.goal else {
             return refuse_fewer_seeds(run, self.arm(), first, seeds);
-        }
-        for size in &self.job.train_sentences {
+        };
+        for size in sizes {
             for arm in Arm::ALL {
                 refuse_fewer_seeds(run, Some(&arm.at(*size)), first, seeds)?;
             }
@@ -146,7 +146,10 @@ impl Session {
 
     /// What the events and the results call a series that begins with random weights.
     fn arm(&self) -> Option<&'static str> {
-        self.job.random_init.then_some(Arm::RandomInit.name())
+        match self.job.goal {
+            Goal::Tagger(arm @ Arm::RandomInit) => Some(arm.name()),
+            Goal::Tagger(Arm::Pretrained) | Goal::Curve { .. } => None,
+        }
     }
 
     /// Where everything goes.
@@ -172,11 +175,11 @@ impl Session {
         };
         bus.emit(RunEvent::End(ended.clone()));
         let series = trained?;
-        let is_curve = !self.job.train_sentences.is_empty();
         Ok(Finished {
-            summary: (!is_curve)
-                .then(|| series.summary(self.job.config.epochs))
-                .flatten(),
+            summary: match self.job.goal {
+                Goal::Tagger(_) => series.summary(self.job.config.epochs),
+                Goal::Curve { .. } => None,
+            },
             curve,
             end: ended,
         })
@@ -193,6 +196,10 @@ impl Session {
         }
         let random = Encoder::random(&self.source.config);
         let pretrained = Encoder::Pretrained(&self.source);
+        let encoder = |arm: Arm| match arm {
+            Arm::Pretrained => &pretrained,
+            Arm::RandomInit => &random,
+        };
         let steering = Steering::new(&self.run, bus, &self.job.stop);
         let options = SeriesOptions {
             run: &self.run,
@@ -204,24 +211,17 @@ impl Session {
             sentences: None,
             save_model: true,
         };
-        if self.job.train_sentences.is_empty() {
-            let encoder = if self.job.random_init {
-                &random
-            } else {
-                &pretrained
-            };
-            return run_series(encoder, &self.data, config, &options, &self.card());
-        }
-        let mut sizes = self.job.train_sentences.clone();
+        let mut sizes = match &self.job.goal {
+            Goal::Tagger(arm) => {
+                return run_series(encoder(*arm), &self.data, config, &options, &self.card());
+            }
+            Goal::Curve { sizes, .. } => sizes.clone(),
+        };
         sizes.sort_unstable();
         sizes.dedup();
         let mut last = None;
         for size in sizes {
             for arm in Arm::ALL {
-                let encoder = match arm {
-                    Arm::Pretrained => &pretrained,
-                    Arm::RandomInit => &random,
-                };
                 let (name, config) = (arm.at(size), self.job.config_of(arm));
                 let options = SeriesOptions {
                     arm: Some(&name),
@@ -229,7 +229,7 @@ impl Session {
                     save_model: false,
                     ..options
                 };
-                let series = run_series(encoder, &self.data, &config, &options, &self.card())?;
+                let series = run_series(encoder(arm), &self.data, &config, &options, &self.card())?;
                 if series.interrupted {
                     return Ok(series);
                 }
@@ -258,18 +258,19 @@ impl Session {
     /// What is trained here, and on what.
     fn describe(&self) -> Result<Manifest> {
         let Job { config, device, .. } = &self.job;
+        let is_random = matches!(self.job.goal, Goal::Tagger(Arm::RandomInit));
         let mut what = json!({
             "config": config,
             "model": self.job.model,
-            "random_init": self.job.random_init,
-            "train_sentences": self.job.train_sentences,
+            "random_init": is_random,
+            "train_sentences": self.job.goal.sizes(),
             "train": self.job.train,
             "dev": self.job.dev,
             "test": self.job.test,
             "read": identity::reading(&self.job.read),
         });
         let baseline = self.job.config_of(Arm::RandomInit);
-        if !self.job.train_sentences.is_empty() && baseline != Arm::RandomInit.adapt(config) {
+        if baseline != Arm::RandomInit.adapt(config) {
             what["baseline"] = json!(baseline);
         }
         let mut manifest = record::manifest(&self.run, Task::Finetune, device, config.seed, what);

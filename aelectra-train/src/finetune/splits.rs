@@ -56,7 +56,7 @@ impl Splits {
             &[],
         ));
         let most = splits.train.sentences.len();
-        if let Some(beyond) = job.train_sentences.iter().find(|&&size| size > most) {
+        if let Some(beyond) = job.goal.sizes().iter().find(|&&size| size > most) {
             return Err(TrainError::config(format!(
                 "there are {most} training sentences, not {beyond}"
             ))

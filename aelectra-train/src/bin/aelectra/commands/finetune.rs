@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aelectra_model::Precision;
 use aelectra_train::config::finetune::FinetuneConfig;
-use aelectra_train::finetune::{Arm, Job, SeriesSummary, Session, curve};
+use aelectra_train::finetune::{Arm, Goal, Job, SeriesSummary, Session, curve};
 use clap::Args;
 use serde_json::Value;
 
@@ -105,19 +105,31 @@ pub(crate) fn run_over(
     };
     let read = args.read.options(&[])?;
     config.map_label.extend(args.read.map_label.iter().cloned());
-    let baseline = match args.train_sentences.is_empty() {
-        true => None,
-        false => {
+    let goal = match (&args.train_sentences[..], args.random_init) {
+        ([], false) => Goal::Tagger(Arm::Pretrained),
+        ([], true) => Goal::Tagger(Arm::RandomInit),
+        (_, true) => {
+            return Err(output::usage(
+                "a learning curve has an arm with random weights anyway",
+                "leave out `--random-init`",
+            ));
+        }
+        (sizes, false) => {
             let preset = Arm::RandomInit.preset();
             let flags = [seed, epochs, precision];
             let (mut baseline, _): (FinetuneConfig, _) =
                 configuration_over((RANDOM, &preset), &args.recipe, &args.set, &flags)?;
             baseline.map_label.clone_from(&config.map_label);
-            Some(baseline)
+            Goal::Curve {
+                sizes: sizes.to_vec(),
+                baseline: Some(Box::new(baseline)),
+            }
         }
     };
+    let is_curve = matches!(goal, Goal::Curve { .. });
     let stop = signals::stop_flag()?;
     let session = Session::open(Job {
+        goal,
         config,
         recipe: args.recipe.clone(),
         model: model.clone(),
@@ -126,9 +138,6 @@ pub(crate) fn run_over(
         test: args.test.clone(),
         read,
         seeds: args.seeds,
-        train_sentences: args.train_sentences.clone(),
-        baseline,
-        random_init: args.random_init,
         out: args.out.clone(),
         device: args.device.list()?,
         hub: hub(global),
@@ -141,7 +150,7 @@ pub(crate) fn run_over(
     if let Some(summary) = &finished.summary {
         output::show(global, summary, || describe(summary, session.dir().path()))?;
     }
-    if !args.train_sentences.is_empty() {
+    if is_curve {
         output::show(global, &finished.curve, || {
             let table = match &finished.curve[..] {
                 [] => "no point of the curve is done\n".to_owned(),
