@@ -14,6 +14,7 @@ use crate::config::finetune::Decoding;
 use crate::error::Result;
 use crate::finetune::data::Data;
 use crate::finetune::options::SeedContext;
+use crate::finetune::splits::Split;
 use crate::ner::tagger::{Tagger, TaggerSettings};
 use crate::ner::{TaggerEvaluation, evaluate};
 
@@ -58,14 +59,14 @@ pub(super) fn mean_loss(
 pub(super) fn measure(
     tagger: &Tagger,
     sentences: &[NerSentence],
-    split: &str,
+    split: Split,
     epoch: u64,
     step: u64,
     context: &SeedContext<'_>,
 ) -> Result<TaggerEvaluation> {
     let started = Instant::now();
     // On dev it would be worked out after every epoch, and nobody reads it.
-    let resampling = (split == "test").then(Resampling::default);
+    let resampling = (split == Split::Test).then(Resampling::default);
     let found = evaluate(
         tagger,
         sentences,
@@ -102,7 +103,7 @@ pub(super) fn measure(
         seed: context.seed,
         epoch,
         step: Some(step),
-        split: Some(split.to_owned()),
+        split: Some(split.name().to_owned()),
         arm: context.series.arm.map(str::to_owned),
         trial: context.trial(),
         micro_f1: Some(report.micro.f1),

@@ -18,6 +18,7 @@ use crate::finetune::grid::Grid;
 use crate::finetune::options::{SeedContext, SeriesOptions};
 use crate::finetune::side_by_side::side_by_side;
 use crate::finetune::single::{SeedResult, train_seed};
+use crate::finetune::splits::Split;
 use crate::finetune::trials::Trials;
 use crate::finetune::{Data, Encoder};
 use crate::ner::Tagger;
@@ -313,8 +314,8 @@ impl Series {
         };
         let (test, dev) = (all(|r| r.test_f1), all(|r| r.dev_f1));
         let (split, values) = match (test.is_empty(), dev.is_empty()) {
-            (false, _) => (Some("test"), test),
-            (true, false) => (Some("dev"), dev),
+            (false, _) => (Some(Split::Test), test),
+            (true, false) => (Some(Split::Dev), dev),
             (true, true) => (None, Vec::new()),
         };
         let summary = Summary::of(&values);
@@ -328,7 +329,7 @@ impl Series {
             f1_min: summary.as_ref().map(|s| s.min),
             f1_max: summary.as_ref().map(|s| s.max),
             f1_no_misc_mean: Summary::of(&all(|r| r.test_f1_no_misc)).map(|s| s.mean),
-            split: split.map(str::to_owned),
+            split: split.map(|split| split.name().to_owned()),
             runs: self
                 .results
                 .iter()

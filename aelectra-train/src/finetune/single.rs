@@ -15,6 +15,7 @@ use crate::finetune::encoder::Encoder;
 use crate::finetune::epochs::{EpochReport, Epochs, Learner};
 use crate::finetune::options::SeedContext;
 use crate::finetune::scores::{mean_loss, measure, tagger};
+use crate::finetune::splits::Split;
 use crate::finetune::step::NerSteps;
 use crate::ner::tagger::{Tagger, TaggerSettings};
 use crate::optimizer::Adam;
@@ -188,7 +189,14 @@ pub(crate) fn train_seed(
         test_tags: Vec::new(),
     };
     if !context.is_trial && !data.test.is_empty() {
-        let found = measure(&tagger, &data.test, "test", epoch, learner.step, context)?;
+        let found = measure(
+            &tagger,
+            &data.test,
+            Split::Test,
+            epoch,
+            learner.step,
+            context,
+        )?;
         let report = found.evaluation.report;
         result.collapsed = report.micro.predicted == 0 && report.micro.support > 0;
         result.test_f1 = Some(report.micro.f1);
@@ -231,7 +239,7 @@ impl OnDev {
             Selection::Loss => Some(mean_loss(tagger, dev, &data.labels)?),
             Selection::Last | Selection::Best => None,
         };
-        let found = measure(tagger, dev, "dev", epoch, step, context)?;
+        let found = measure(tagger, dev, Split::Dev, epoch, step, context)?;
         let micro = found.evaluation.report.micro;
         Ok(Self {
             f1: Some(micro.f1),

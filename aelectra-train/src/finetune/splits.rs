@@ -11,6 +11,25 @@ use crate::error::{Result, TrainError};
 use crate::finetune::draw::passes;
 use crate::finetune::job::Job;
 
+/// A part of the labelled data that a tagger is scored on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Split {
+    /// Epochs and learning rates are chosen by it.
+    Dev,
+    /// It is reported on.
+    Test,
+}
+
+impl Split {
+    /// As events, results and cards have it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Test => "test",
+        }
+    }
+}
+
 /// The sentences of each part, as they were read; those of a part without a file are none.
 #[derive(Debug)]
 pub(super) struct Splits {
