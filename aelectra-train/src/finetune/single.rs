@@ -1,6 +1,6 @@
 //! Fine-tuning one model with one seed.
 
-use aelectra_data::ner::{NerSentence, align, labels_for};
+use aelectra_data::ner::{align, labels_for};
 use aelectra_data::rng;
 use aelectra_model::{ElectraForTokenClassification, kernels};
 use burn::module::Module;
@@ -70,144 +70,250 @@ pub(crate) fn train_seed(
     config: &FinetuneConfig,
     context: &SeedContext<'_>,
 ) -> Result<Option<TrainedSeed>> {
-    let SeedContext {
-        series,
-        device,
-        seed,
-        learning_rate,
-        ..
-    } = *context;
-    let settings = TaggerSettings::of_training(config, data.longest(encoder));
-    let drawn = Drawn::of(data, config, series.sentences, seed);
-    let windows = align(
-        &data.tokenizer,
-        drawn.train.iter().map(|s| s.tokens.as_slice()),
-        settings.max_length,
-        settings.stride,
-    )?;
-    let labels = labels_for(&windows, &drawn.train, &data.labels, settings.alignment)?;
-    let windows = windows.input_ids;
-    if windows.is_empty() {
-        return Err(TrainError::config("the training data has no sentences"));
-    }
-    let lengths: Vec<usize> = windows.iter().map(Vec::len).collect();
-    let layers = encoder.config().num_hidden_layers;
-    let init_seed = rng::key(seed, "finetune init", &[]);
-    let model =
-        encoder.with_classifier(data.labels.len(), config.classifier_init, init_seed, device)?;
-    let optimizer = Adam::layerwise(config.optimizer, &model, layers, config.layerwise_decay);
-    let mut learner = Learner {
-        model,
-        optimizer,
-        step: 0,
-    };
-    let total_steps = total_steps(lengths.len(), drawn.passes, config);
-    let epochs = Epochs {
-        steps: NerSteps {
-            windows: &windows,
-            labels: &labels,
-            pad: data.tokenizer.special().pad,
-            schedule: Schedule {
-                learning_rate,
-                warmup_steps: (total_steps as f64 * config.warmup_share).round() as u64,
-                decay_steps: config.decay.then_some(total_steps),
-            },
-            seed,
-            device,
-            kernels: kernels::for_training(device, config.precision)?,
-        },
-        lengths: &lengths,
-        batch_size: config.batch_size,
-        passes: drawn.passes,
-        epochs: config.epochs,
-        total_steps,
+    let training = Training {
+        data,
+        config,
         context,
+        settings: TaggerSettings::of_training(config, data.longest(encoder)),
+        drawn: Drawn::of(data, config, context.series.sentences, context.seed),
     };
-    let ready = |model: &_| tagger(model, data, settings, config.decoding);
-    let mut watch = Watch::default();
-    let mut kept: Option<Kept> = None;
-    let (mut train_seconds, mut trained_epochs) = (0.0, 0);
-    for epoch in 1..=config.epochs {
-        let Some((next, EpochReport { loss, seconds })) = epochs.train(learner, epoch)? else {
-            return Ok(None);
-        };
-        learner = next;
-        train_seconds += seconds;
-        trained_epochs = epoch;
-        let dev = match drawn.dev.is_empty() {
-            true => {
-                let all = config.epochs;
-                series.bus.log(format!(
-                    "seed {seed} epoch {epoch} of {all}: loss {loss:.4}, {seconds:.1} s"
-                ));
-                OnDev::default()
-            }
-            false => {
-                let tagger = ready(&learner.model)?;
-                OnDev::of(
-                    &tagger,
-                    &drawn.dev,
-                    data,
-                    config,
-                    (epoch, learner.step),
-                    context,
-                )?
-            }
-        };
-        if let Some(what) = watch.epoch(loss, dev.found) {
-            let message =
-                format!("seed {seed} at learning rate {learning_rate:e} in epoch {epoch}: {what}");
-            let message = format!("{message}; {}", collapse::HINT);
-            series.bus.warn(message, Some(learner.step));
-        }
-        if is_better(config, epoch, &dev, kept.as_ref().map(|kept| &kept.dev)) {
-            kept = Some(Kept {
-                epoch,
-                dev,
-                model: learner.model.clone(),
-            });
-        }
-        let waited = kept.as_ref().map_or(0, |kept| epoch - kept.epoch);
-        if !drawn.dev.is_empty() && config.patience.is_some_and(|patience| waited >= patience) {
-            break;
-        }
-    }
-    let Some(Kept { epoch, dev, model }) = kept else {
-        return Err(TrainError::failed("no epoch was kept"));
+    let examples = training.examples()?;
+    let learner = training.begin(encoder)?;
+    let epochs = training.epochs(&examples)?;
+    let Some(trained) = training.train(learner, &epochs)? else {
+        return Ok(None);
     };
-    let tagger = ready(&model)?;
-    let mut result = SeedResult {
-        seed,
-        learning_rate,
-        epoch,
-        dev_f1: dev.f1,
-        test_f1: None,
-        test_f1_no_misc: None,
-        collapsed: dev.found == Some(0),
-        epochs: Some(trained_epochs),
-        train_seconds,
-        test_tags: Vec::new(),
-    };
-    if !context.is_trial && !data.test.is_empty() {
-        let found = measure(
-            &tagger,
-            &data.test,
-            Split::Test,
-            epoch,
-            learner.step,
-            context,
+    training.finish(trained).map(Some)
+}
+
+/// What one training works with.
+struct Training<'a> {
+    data: &'a Data,
+    config: &'a FinetuneConfig,
+    context: &'a SeedContext<'a>,
+    settings: TaggerSettings,
+    drawn: Drawn<'a>,
+}
+
+/// The sentences to learn from, as a model reads them.
+struct Examples {
+    /// Ids of word pieces; there is at least one window.
+    windows: Vec<Vec<u32>>,
+    /// The class of each piece, if it has one.
+    labels: Vec<Vec<Option<usize>>>,
+    /// Pieces of each window.
+    lengths: Vec<usize>,
+}
+
+/// What the epochs of a training gave.
+struct Trained {
+    kept: Kept,
+    /// Epochs that were trained.
+    epochs: u64,
+    /// Steps that were taken.
+    steps: u64,
+    /// Without evaluation and pauses.
+    seconds: f64,
+}
+
+impl Training<'_> {
+    /// The drawn sentences, cut and labelled.
+    fn examples(&self) -> Result<Examples> {
+        let TaggerSettings {
+            alignment,
+            max_length,
+            stride,
+        } = self.settings;
+        let sentences = &self.drawn.train[..];
+        let windows = align(
+            &self.data.tokenizer,
+            sentences.iter().map(|s| s.tokens.as_slice()),
+            max_length,
+            stride,
         )?;
-        let report = found.evaluation.report;
-        result.collapsed = report.micro.predicted == 0 && report.micro.support > 0;
-        result.test_f1 = Some(report.micro.f1);
-        result.test_f1_no_misc = Some(report.micro_no_misc.f1);
-        result.test_tags = found.tags;
+        let labels = labels_for(&windows, sentences, &self.data.labels, alignment)?;
+        let windows = windows.input_ids;
+        if windows.is_empty() {
+            return Err(TrainError::config("the training data has no sentences"));
+        }
+        Ok(Examples {
+            lengths: windows.iter().map(Vec::len).collect(),
+            windows,
+            labels,
+        })
     }
-    Ok(Some(TrainedSeed {
-        model: model.valid(),
-        tagger,
-        result,
-    }))
+
+    /// The encoder under a new classifier, before the first step.
+    fn begin(&self, encoder: &Encoder<'_>) -> Result<Learner> {
+        let Self {
+            data,
+            config,
+            context,
+            ..
+        } = *self;
+        let seed = rng::key(context.seed, "finetune init", &[]);
+        let (labels, init) = (data.labels.len(), config.classifier_init);
+        let model = encoder.with_classifier(labels, init, seed, context.device)?;
+        let layers = encoder.config().num_hidden_layers;
+        let optimizer = Adam::layerwise(config.optimizer, &model, layers, config.layerwise_decay);
+        Ok(Learner {
+            model,
+            optimizer,
+            step: 0,
+        })
+    }
+
+    /// What all epochs have in common.
+    fn epochs<'e>(&'e self, examples: &'e Examples) -> Result<Epochs<'e>> {
+        let Self {
+            config, context, ..
+        } = *self;
+        let passes = self.drawn.passes;
+        let total_steps = total_steps(examples.lengths.len(), passes, config);
+        Ok(Epochs {
+            steps: NerSteps {
+                windows: &examples.windows,
+                labels: &examples.labels,
+                pad: self.data.tokenizer.special().pad,
+                schedule: Schedule {
+                    learning_rate: context.learning_rate,
+                    warmup_steps: (total_steps as f64 * config.warmup_share).round() as u64,
+                    decay_steps: config.decay.then_some(total_steps),
+                },
+                seed: context.seed,
+                device: context.device,
+                kernels: kernels::for_training(context.device, config.precision)?,
+            },
+            lengths: &examples.lengths,
+            batch_size: config.batch_size,
+            passes,
+            epochs: config.epochs,
+            total_steps,
+            context,
+        })
+    }
+
+    /// Trains all epochs, or until patience ends. `None` when a signal or a request asked to stop.
+    fn train(&self, mut learner: Learner, epochs: &Epochs<'_>) -> Result<Option<Trained>> {
+        let config = self.config;
+        let mut watch = Watch::default();
+        let mut kept: Option<Kept> = None;
+        let (mut seconds, mut trained_epochs) = (0.0, 0);
+        for epoch in 1..=config.epochs {
+            let Some((next, report)) = epochs.train(learner, epoch)? else {
+                return Ok(None);
+            };
+            learner = next;
+            seconds += report.seconds;
+            trained_epochs = epoch;
+            let dev = self.on_dev(&learner, epoch, &report)?;
+            if let Some(what) = watch.epoch(report.loss, dev.found) {
+                self.warn_of_collapse(what, epoch, learner.step);
+            }
+            if is_better(config, epoch, &dev, kept.as_ref().map(|kept| &kept.dev)) {
+                kept = Some(Kept {
+                    epoch,
+                    dev,
+                    model: learner.model.clone(),
+                });
+            }
+            let waited = kept.as_ref().map_or(0, |kept| epoch - kept.epoch);
+            let has_dev = !self.drawn.dev.is_empty();
+            if has_dev && config.patience.is_some_and(|patience| waited >= patience) {
+                break;
+            }
+        }
+        let Some(kept) = kept else {
+            return Err(TrainError::failed("no epoch was kept"));
+        };
+        Ok(Some(Trained {
+            kept,
+            epochs: trained_epochs,
+            steps: learner.step,
+            seconds,
+        }))
+    }
+
+    /// What the weights after an epoch reach on dev; where there is none, the epoch itself is told.
+    fn on_dev(&self, learner: &Learner, epoch: u64, report: &EpochReport) -> Result<OnDev> {
+        let dev = &self.drawn.dev[..];
+        if dev.is_empty() {
+            let EpochReport { loss, seconds } = report;
+            let (seed, all) = (self.context.seed, self.config.epochs);
+            self.context.series.bus.log(format!(
+                "seed {seed} epoch {epoch} of {all}: loss {loss:.4}, {seconds:.1} s"
+            ));
+            return Ok(OnDev::default());
+        }
+        let tagger = self.tagger(&learner.model)?;
+        let loss = match self.config.selection {
+            Selection::Loss => Some(mean_loss(&tagger, dev, &self.data.labels)?),
+            Selection::Last | Selection::Best => None,
+        };
+        let found = measure(&tagger, dev, Split::Dev, epoch, learner.step, self.context)?;
+        let micro = found.evaluation.report.micro;
+        Ok(OnDev {
+            f1: Some(micro.f1),
+            loss,
+            // Where there is nothing to find, nothing found means nothing.
+            found: (micro.support > 0).then_some(micro.predicted),
+        })
+    }
+
+    /// Tells of an epoch that learnt nothing.
+    fn warn_of_collapse(&self, what: &str, epoch: u64, step: u64) {
+        let SeedContext {
+            series,
+            seed,
+            learning_rate,
+            ..
+        } = self.context;
+        let hint = collapse::HINT;
+        series.bus.warn(
+            format!(
+                "seed {seed} at learning rate {learning_rate:e} in epoch {epoch}: {what}; {hint}"
+            ),
+            Some(step),
+        );
+    }
+
+    /// The kept weights as a tagger, scored on test where there is any and nothing is only tried out.
+    fn finish(&self, trained: Trained) -> Result<TrainedSeed> {
+        let Kept { epoch, dev, model } = trained.kept;
+        let context = self.context;
+        let tagger = self.tagger(&model)?;
+        let mut result = SeedResult {
+            seed: context.seed,
+            learning_rate: context.learning_rate,
+            epoch,
+            dev_f1: dev.f1,
+            test_f1: None,
+            test_f1_no_misc: None,
+            collapsed: dev.found == Some(0),
+            epochs: Some(trained.epochs),
+            train_seconds: trained.seconds,
+            test_tags: Vec::new(),
+        };
+        let test = &self.data.test[..];
+        if !context.is_trial && !test.is_empty() {
+            let found = measure(&tagger, test, Split::Test, epoch, trained.steps, context)?;
+            let report = found.evaluation.report;
+            result.collapsed = report.micro.predicted == 0 && report.micro.support > 0;
+            result.test_f1 = Some(report.micro.f1);
+            result.test_f1_no_misc = Some(report.micro_no_misc.f1);
+            result.test_tags = found.tags;
+        }
+        Ok(TrainedSeed {
+            model: model.valid(),
+            tagger,
+            result,
+        })
+    }
+
+    /// A model as a tagger.
+    fn tagger(&self, model: &ElectraForTokenClassification) -> Result<Tagger> {
+        tagger(model, self.data, self.settings, self.config.decoding)
+    }
 }
 
 /// Steps of a training, so that its schedule can be made before it.
@@ -227,28 +333,6 @@ struct OnDev {
 }
 
 impl OnDev {
-    fn of(
-        tagger: &Tagger,
-        dev: &[NerSentence],
-        data: &Data,
-        config: &FinetuneConfig,
-        (epoch, step): (u64, u64),
-        context: &SeedContext<'_>,
-    ) -> Result<Self> {
-        let loss = match config.selection {
-            Selection::Loss => Some(mean_loss(tagger, dev, &data.labels)?),
-            Selection::Last | Selection::Best => None,
-        };
-        let found = measure(tagger, dev, Split::Dev, epoch, step, context)?;
-        let micro = found.evaluation.report.micro;
-        Ok(Self {
-            f1: Some(micro.f1),
-            loss,
-            // Where there is nothing to find, nothing found means nothing.
-            found: (micro.support > 0).then_some(micro.predicted),
-        })
-    }
-
     /// What an epoch is chosen by, more being better.
     fn rank(&self, selection: Selection) -> Option<f64> {
         match selection {
