@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use aelectra_tui::{Exit, Live, Options, Screen, Source};
+use aelectra_tui::{Exit, Live, Mode, Options, Screen, Source};
 
 #[path = "../tests/common/demo.rs"]
 mod demo;
@@ -26,26 +26,26 @@ fn main() -> ExitCode {
 }
 
 fn start() -> Result<Exit, Box<dyn std::error::Error>> {
-    let mut options = Options::default();
+    let (mut mode, mut options) = (Mode::default(), Options::default());
     let (mut runs, mut root, mut live) = (Vec::new(), None, false);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or("a value is missing");
         match argument.as_str() {
-            "--once" => options.once = true,
+            "--once" => mode = Mode::Once,
             "--read-only" => options.read_only = true,
             "--ascii" => options.ascii = Some(true),
             "--no-mouse" => options.no_mouse = true,
-            "--json" => options.json = true,
+            "--json" => mode = Mode::Json,
             "--live" => live = true,
             "--replay" => options.replay = Some(value()?.trim_end_matches('x').parse()?),
             "--theme" => options.theme = Some(value()?.parse()?),
-            "--svg" => options.svg = Some(value()?.into()),
+            "--svg" => mode = Mode::Svg(value()?.into()),
             "--root" => root = Some(value()?.into()),
             "--size" => {
                 let size = value()?;
                 let (width, height) = size.split_once('x').ok_or("--size takes WxH")?;
-                (options.width, options.height) = (Some(width.parse()?), Some(height.parse()?));
+                options.size = Some((width.parse()?, height.parse()?));
             }
             "--screen" => {
                 let index: usize = value()?.parse()?;
@@ -78,5 +78,5 @@ fn start() -> Result<Exit, Box<dyn std::error::Error>> {
         Some(root) => Source::Root(root),
         None => Source::Runs(runs),
     };
-    Ok(aelectra_tui::run(&source, &options)?)
+    Ok(aelectra_tui::run(&source, &mode, &options)?)
 }

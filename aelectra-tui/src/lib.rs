@@ -50,7 +50,7 @@ use std::sync::atomic::AtomicUsize;
 
 pub use error::{Result, TuiError};
 pub use live::Live;
-pub use options::{Exit, Options, Source};
+pub use options::{Exit, Mode, Options, Source};
 pub use state::Screen;
 pub use summary::{RunSummary, summaries};
 pub use terminal::{has_terminal, restore};
@@ -59,14 +59,13 @@ pub use theme::ThemeName;
 use ratatui::buffer::Buffer;
 use terminal::Output;
 
-/// Shows runs as the options say: an SVG file, a text snapshot, JSON Lines, the interactive
-/// dashboard on a terminal, or plain lines where stdout is none. Returns when the user leaves, or
-/// off a terminal when the run has ended.
+/// Shows runs. Returns when what the mode asks for is written; of [`Mode::Watch`] when the user leaves, or off a terminal
+/// when the run has ended.
 ///
 /// # Errors
 /// When a given path is no run, there is nothing to take a snapshot of, or the terminal fails. The
 /// terminal is restored in every case.
-pub fn run(source: &Source, options: &Options) -> Result<Exit> {
+pub fn run(source: &Source, mode: &Mode, options: &Options) -> Result<Exit> {
     if let Some(speed) = options.replay
         && !(speed.is_finite() && speed > 0.0)
     {
@@ -74,23 +73,27 @@ pub fn run(source: &Source, options: &Options) -> Result<Exit> {
         return Err(TuiError::Invalid(text));
     }
     source::check(source)?;
-    if let Some(file) = &options.svg {
-        let content = svg::curves(&app::load(source, options)?);
-        aelectra_data::files::write_named(file, content.as_bytes())?;
-        return Ok(Exit::Quit);
+    match mode {
+        Mode::Svg(file) => {
+            let content = svg::curves(&app::load(source, options)?);
+            aelectra_data::files::write_named(file, content.as_bytes())?;
+            Ok(Exit::Quit)
+        }
+        Mode::Once => {
+            let page = snapshot(source, options)?;
+            plain::write(&mut std::io::stdout().lock(), &page)?;
+            Ok(Exit::Quit)
+        }
+        Mode::Json => plain::stream(&source::first(source)?, &mut std::io::stdout().lock()),
+        Mode::Watch => watch(source, options),
     }
-    let mut stdout = std::io::stdout().lock();
-    if options.once {
-        plain::write(&mut stdout, &snapshot(source, options)?)?;
-        return Ok(Exit::Quit);
-    }
-    if options.json {
-        return plain::stream(&source::first(source)?, &mut stdout);
-    }
+}
+
+/// The dashboard, or lines where there is no terminal.
+fn watch(source: &Source, options: &Options) -> Result<Exit> {
     let Some(output) = Output::find(false) else {
-        return plain::follow(&source::first(source)?, &mut stdout);
+        return plain::follow(&source::first(source)?, &mut std::io::stdout().lock());
     };
-    drop(stdout);
     let leave = Arc::new(AtomicUsize::new(0));
     let registered = on_signals(&leave);
     let exit = app::run_interactive(source, options, output, None, &leave);
@@ -149,12 +152,13 @@ pub fn frame(source: &Source, options: &Options) -> Result<Buffer> {
 fn page(source: &Source, options: &Options) -> Result<state::State> {
     let mut state = app::load(source, options)?;
     state.now = options.now.unwrap_or(state.now);
-    let size = ratatui::crossterm::terminal::size().ok();
-    let size = size.filter(|_| Output::find(false).is_some());
-    let (columns, rows) = size.unwrap_or((120, 40));
-    let columns = options.width.unwrap_or(columns);
-    // One row is left for the prompt.
-    let rows = options.height.unwrap_or(rows.saturating_sub(1));
+    let (columns, rows) = options.size.unwrap_or_else(|| {
+        let size = ratatui::crossterm::terminal::size().ok();
+        let size = size.filter(|_| Output::find(false).is_some());
+        let (columns, rows) = size.unwrap_or((120, 40));
+        // One row is left for the prompt.
+        (columns, rows.saturating_sub(1))
+    });
     let least = view::SMALLEST;
     state.size = (columns.clamp(least.0, 500), rows.clamp(least.1, 300));
     Ok(state)

@@ -14,11 +14,23 @@ pub enum Source {
     Root(PathBuf),
 }
 
-/// How to show them. `Options::default()` is an interactive dashboard.
+/// What comes of showing them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// An interactive dashboard on a terminal; off one, plain lines on stdout until the run ends.
+    #[default]
+    Watch,
+    /// One text snapshot on stdout.
+    Once,
+    /// The curves of the shown runs in this SVG file.
+    Svg(PathBuf),
+    /// The run's events on stdout as JSON Lines, until it ends.
+    Json,
+}
+
+/// How to show them.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Print one text snapshot to stdout and leave.
-    pub once: bool,
     /// No control requests.
     pub read_only: bool,
     /// Play a run back, so many times faster than it was.
@@ -27,16 +39,10 @@ pub struct Options {
     pub ascii: Option<bool>,
     /// Colours; `None` is dark, or mono under `NO_COLOR`.
     pub theme: Option<ThemeName>,
-    /// Write the curves of the shown runs to this SVG file and leave.
-    pub svg: Option<PathBuf>,
     /// Leave the mouse to the terminal.
     pub no_mouse: bool,
-    /// Off a terminal or on request: the run's events to stdout as JSON Lines, until it ends.
-    pub json: bool,
-    /// Size of a snapshot; `None` is the terminal's, or 120 × 40.
-    pub width: Option<u16>,
-    /// See `width`.
-    pub height: Option<u16>,
+    /// Columns and rows of a snapshot; `None` is the terminal's, or 120 × 40, without a row for the prompt.
+    pub size: Option<(u16, u16)>,
     /// Unix time at which a snapshot is taken; `None` is now.
     pub now: Option<f64>,
     /// The first screen.

@@ -90,14 +90,13 @@ fn shorten(value: &mut Value) {
 }
 
 /// A frame at the time of the run's last event.
-fn draw(run: &Path, screen: Screen, (width, height): (u16, u16)) -> Outcome<Buffer> {
+fn draw(run: &Path, screen: Screen, size: (u16, u16)) -> Outcome<Buffer> {
     let events = EventReader::new(&run.join("events.jsonl")).poll()?;
     let options = Options {
         ascii: Some(false),
         theme: Some(ThemeName::Dark),
         screen,
-        width: Some(width),
-        height: Some(height),
+        size: Some(size),
         now: events.last().map(|event| event.t),
         ..Options::default()
     };

@@ -253,13 +253,7 @@ fn show(target: &Target, global: Global) -> anyhow::Result<u8> {
         return show_json(Some(run.path()));
     }
     let source = Source::Runs(vec![run.path().to_path_buf()]);
-    let page = snapshot(
-        &source,
-        &Options {
-            once: true,
-            ..Options::default()
-        },
-    )?;
+    let page = snapshot(&source, &Options::default())?;
     output::line(page.trim_end())?;
     Ok(0)
 }

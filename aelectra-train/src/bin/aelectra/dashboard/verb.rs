@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use aelectra_data::run::RunDir;
-use aelectra_tui::{Options, Source};
+use aelectra_tui::{Mode, Options, Source};
 use clap::Args;
 
 use super::{runs, told};
@@ -95,16 +95,20 @@ pub(crate) fn run(args: &DashboardArgs, global: Global) -> anyhow::Result<u8> {
     if let Some(svg) = &args.svg {
         super::refuse_other_files(svg, &args.run, "svg")?;
     }
+    let mode = match (&args.svg, args.once) {
+        (Some(file), _) => Mode::Svg(file.clone()),
+        (None, true) => Mode::Once,
+        (None, false) if global.json => Mode::Json,
+        (None, false) => Mode::Watch,
+    };
     let options = Options {
-        once: args.once,
         read_only: args.read_only,
         replay: args.replay,
         ascii: args.ascii.then_some(true),
         theme: args.theme,
-        svg: args.svg.clone(),
         no_mouse: args.no_mouse,
-        json: global.json,
         ..Options::default()
     };
-    Ok(aelectra_tui::run(&source, &options).map_err(told)?.code())
+    let exit = aelectra_tui::run(&source, &mode, &options).map_err(told)?;
+    Ok(exit.code())
 }
