@@ -12,6 +12,7 @@ pub mod error;
 pub mod export;
 pub mod finetune;
 pub mod metrics;
+pub mod model_dir;
 pub mod ner;
 pub mod optimizer;
 pub mod plan;

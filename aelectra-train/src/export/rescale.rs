@@ -2,8 +2,8 @@
 
 use aelectra_model::{ElectraConfig, ElectraForPreTraining, rescaled};
 
-use super::card::row;
 use crate::error::{Result, TrainError};
+use crate::model_dir::row;
 use crate::settings::AelectraSettings;
 
 /// Most that `layer_norm_eps` may be, seen from embeddings that are divided: some thousandth of their variance,

@@ -12,10 +12,10 @@ use burn::tensor::Device;
 
 use super::place::{Place, refuse_other_files, refuse_other_model};
 use super::rescale::{at_scale, check_factor, fact, only_discriminators};
-use super::{ModelCard, Part, finish, pretraining_card, save_network};
 use crate::error::{Result, TrainError};
+use crate::model_dir::{ModelCard, Part, finish, save_network};
 use crate::ner::load_tokenizer;
-use crate::pretrain::{checkpoint, weights};
+use crate::pretrain::{checkpoint, pretraining_card, weights};
 
 /// The directories of a run in which a model with a head may be, likeliest first.
 #[must_use]

@@ -2,6 +2,7 @@
 
 mod arm;
 pub mod batches;
+mod card;
 mod collapse;
 pub mod curve;
 mod data;

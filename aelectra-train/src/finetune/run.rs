@@ -17,7 +17,6 @@ use serde_json::json;
 
 use crate::end;
 use crate::error::{Result, TrainError};
-use crate::export::{ModelCard, row};
 use crate::finetune::arm::Arm;
 use crate::finetune::curve::{self, CurvePoint};
 use crate::finetune::identity::{self, check_same_series};
@@ -27,6 +26,7 @@ use crate::finetune::series::{Series, SeriesSummary, refuse_fewer_seeds, run_ser
 use crate::finetune::splits::Splits;
 use crate::finetune::steering::Steering;
 use crate::finetune::{Data, Encoder};
+use crate::model_dir::{ModelCard, row};
 use crate::ner::load_tokenizer;
 use crate::pretrain::replicas::NamedDevice;
 use crate::record::{self, OwnRun};

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::finetune::FinetuneConfig;
 use crate::error::{Result, TrainError};
-use crate::export::{ModelCard, save_tagger};
+use crate::finetune::card::with_result;
 use crate::finetune::grid::Grid;
 use crate::finetune::options::{SeedContext, SeriesOptions};
 use crate::finetune::side_by_side::side_by_side;
@@ -21,6 +21,7 @@ use crate::finetune::single::{SeedResult, train_seed};
 use crate::finetune::splits::Split;
 use crate::finetune::trials::Trials;
 use crate::finetune::{Data, Encoder};
+use crate::model_dir::{ModelCard, save_tagger};
 use crate::ner::Tagger;
 
 /// All seeds of one model.
@@ -130,7 +131,7 @@ pub fn run_series(
                 encoder.config(),
                 &trained.model,
                 &trained.tagger,
-                &card.with_result(&result),
+                &with_result(card, &result),
             )?;
         }
         write_result(&result_path(&folder, seed), &result)?;

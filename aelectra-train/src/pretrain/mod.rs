@@ -2,6 +2,7 @@
 
 mod baseline;
 pub mod batch;
+mod card;
 pub mod checkpoint;
 mod evaluate;
 mod fit;
@@ -12,6 +13,7 @@ pub mod step;
 mod trainer;
 pub mod weights;
 
+pub use card::pretraining_card;
 pub use evaluate::{evaluation_noise, held_out};
 pub use run::{Job, Session, run};
 pub use start::Resume;

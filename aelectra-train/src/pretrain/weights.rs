@@ -13,7 +13,7 @@ use burn::tensor::Device;
 
 use crate::config::pretrain::{EmbeddingSharing, PretrainConfig};
 use crate::error::{Result, TrainError};
-use crate::export::Part;
+use crate::model_dir::Part;
 use crate::ner::load_tokenizer;
 
 /// A new pair of networks from the configuration's seed.

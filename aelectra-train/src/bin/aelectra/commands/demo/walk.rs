@@ -13,10 +13,10 @@ use aelectra_model::checkpoint::ModelDir;
 use aelectra_model::{DeviceSpec, Precision};
 use aelectra_train::config::finetune::FinetuneConfig;
 use aelectra_train::config::pretrain::PretrainConfig;
-use aelectra_train::export::ModelCard;
 use aelectra_train::finetune::{
     Arm, Data, Encoder, SeriesOptions, SeriesSummary, Steering, run_series,
 };
+use aelectra_train::model_dir::ModelCard;
 use aelectra_train::ner::{TaggedText, Tagger, tag_texts};
 use aelectra_train::pretrain::{self, PretrainSummary};
 use aelectra_train::sink::EventBus;
