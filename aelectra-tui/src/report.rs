@@ -1,12 +1,13 @@
 //! A run as one page of HTML for somebody without a terminal: no script, nothing from elsewhere.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use aelectra_data::run::{EndReason, LogLevel, NerEvalEvent, SampleEvent, leaves};
+use aelectra_data::run::{ClassScore, EndReason, LogLevel, NerEvalEvent, SampleEvent, leaves};
 
 use crate::format::printable;
 use crate::state::State;
-use crate::store::{NerTrack, RunStore, mean_and_deviation};
+use crate::store::{NerArm, NerTrack, RunStore, mean_and_deviation};
 use crate::svg;
 use crate::view::system::facts;
 
@@ -41,6 +42,11 @@ pub(crate) fn page(state: &State) -> String {
     if !run.ner.tracks.is_empty() {
         section(&mut page, "Named entities by seed", &seeds(run));
         section(&mut page, "F1 on dev by epoch", &svg::f1_by_epoch(run));
+        for arm in run.ner.arms(run.is_completed()) {
+            if let Some((title, classes)) = classes_over_seeds(&arm) {
+                section(&mut page, &title, &classes);
+            }
+        }
         if let Some((track, scores)) = best(run) {
             let split = scores.split.as_deref().unwrap_or("dev");
             let what = format!("{}, epoch {}, {split}", track.name(), scores.epoch);
@@ -178,10 +184,7 @@ fn seeds(run: &RunStore) -> String {
         let over = |value: &dyn Fn(&NerTrack) -> Option<f64>| {
             let own = tracks().filter(|track| track.arm == *arm);
             let values: Vec<f64> = own.filter_map(value).collect();
-            mean_and_deviation(&values).map_or_else(
-                || "–".to_owned(),
-                |(mean, sd)| format!("{:.1} ± {:.1}", 100.0 * mean, 100.0 * sd),
-            )
+            spread(&values)
         };
         rows.push([
             format!("{} mean ± SD", arm.as_deref().unwrap_or("")),
@@ -202,6 +205,14 @@ fn seeds(run: &RunStore) -> String {
         "<p class=\"note\">In brackets: 95 % bootstrap interval over the sentences of test.</p>\n";
     let bracketed = tracks().any(|track| interval(track.test.as_ref()).is_some());
     table(&heads, rows) + if bracketed { note } else { "" }
+}
+
+/// Mean and standard deviation of shares, in percent.
+fn spread(shares: &[f64]) -> String {
+    mean_and_deviation(shares).map_or_else(
+        || "–".to_owned(),
+        |(mean, sd)| format!("{:.1} ± {:.1}", 100.0 * mean, 100.0 * sd),
+    )
 }
 
 /// The bounds of micro F1, where they are known.
@@ -234,6 +245,63 @@ fn best(run: &RunStore) -> Option<(&NerTrack, &NerEvalEvent)> {
     Some((track, track.test.as_ref().unwrap_or(dev)))
 }
 
+const CLASSES: [&str; 5] = ["class", "precision %", "recall %", "F1 %", "entities"];
+
+/// A heading and a table of the classes of what has several seeds: means and deviations over those that were trained to
+/// their end, on test, or else on dev.
+fn classes_over_seeds(arm: &NerArm<'_>) -> Option<(String, String)> {
+    let seeds: Vec<&NerTrack> = arm.seeds.iter().take(arm.finished).copied().collect();
+    let of_test: Option<Vec<&NerEvalEvent>> = seeds.iter().map(|seed| seed.test.as_ref()).collect();
+    let (split, scores) = match of_test {
+        Some(scores) => ("test", scores),
+        None => ("dev", seeds.iter().filter_map(|seed| seed.kept()).collect()),
+    };
+    let names: BTreeSet<&String> = scores.iter().flat_map(|one| one.classes.keys()).collect();
+    let is_on_trial = seeds.iter().any(|seed| seed.trial.is_some());
+    if scores.len() < 2 || names.is_empty() || is_on_trial {
+        return None;
+    }
+    let over = |value: &dyn Fn(&NerEvalEvent) -> Option<f64>| -> Vec<f64> {
+        let values = scores.iter().filter_map(|one| value(one));
+        values.filter(|value| value.is_finite()).collect()
+    };
+    // A class that a seed neither has nor finds has no row there, and counts as one of which nothing is found.
+    let of_class = |name: &String, value: fn(&ClassScore) -> f64| {
+        over(&|one| Some(one.classes.get(name).map_or(0.0, value)))
+    };
+    let mut rows: Vec<[String; 5]> = Vec::new();
+    for name in names {
+        let support = of_class(name, |score| score.support as f64);
+        rows.push([
+            name.clone(),
+            spread(&of_class(name, |score| score.precision)),
+            spread(&of_class(name, |score| score.recall)),
+            spread(&of_class(name, |score| score.f1)),
+            entities(&support),
+        ]);
+    }
+    let all = |one: &NerEvalEvent| one.classes.values().map(|score| score.support).sum::<u64>();
+    rows.push([
+        "micro".to_owned(),
+        spread(&over(&|one| one.micro_precision)),
+        spread(&over(&|one| one.micro_recall)),
+        spread(&over(&|one| one.micro_f1)),
+        entities(&over(&|one| Some(all(one) as f64))),
+    ]);
+    let name = arm.name.map_or(String::new(), |name| format!("{name}, "));
+    let title = format!("By class, mean ± SD: {name}{} seeds, {split}", scores.len());
+    Some((title, table(&CLASSES, rows)))
+}
+
+/// How many there are, which of one and the same data are as many for every seed.
+fn entities(counts: &[f64]) -> String {
+    match mean_and_deviation(counts) {
+        Some((mean, sd)) if sd > 0.0 => format!("{mean:.1} ± {sd:.1}"),
+        Some((mean, _)) => format!("{mean:.0}"),
+        None => "–".to_owned(),
+    }
+}
+
 fn classes(scores: &NerEvalEvent) -> String {
     let row = |name: &str, values: [Option<f64>; 3], support: u64| {
         let [precision, recall, f1] = values.map(percent);
@@ -255,10 +323,7 @@ fn classes(scores: &NerEvalEvent) -> String {
     let mut micro = row("micro", micro, support);
     micro[3] = with_interval(Some(scores));
     rows.push(micro);
-    table(
-        &["class", "precision %", "recall %", "F1 %", "entities"],
-        rows,
-    )
+    table(&CLASSES, rows)
 }
 
 fn confusion(scores: &NerEvalEvent) -> String {

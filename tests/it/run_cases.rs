@@ -63,6 +63,76 @@ fn a_comparison_has_one_set_of_data() {
     assert_eq!(series.read("table/table.json"), table, "the table stays");
 }
 
+/// What was trained is compared by what its seeds predicted: nothing is trained, and nothing else is scored.
+#[test]
+fn finished_series_are_compared_as_they_are() {
+    let series = Series::new();
+    let two = ["--seeds", "2"];
+    series.run("finetune", "one", &two, 0);
+    let random = ["--seeds", "2", "--seed", "7", "--random-init"];
+    series.run("finetune", "other", &random, 0);
+    let [one, other] = ["one", "other"].map(|run| format!("series:{}", series.at(run)));
+    let (test, out) = (series.at("test.conllu"), series.at("table"));
+    let compare = |models: [&str; 2], test: &str, seeds: &str, code: i32| {
+        let words = ["compare", "--quiet", "--json", "--model"];
+        let rest = ["--test", test, "--seeds", seeds, "--out", &out];
+        expect_code(&[&words[..], &models, &rest].concat(), code)
+    };
+    let (printed, _) = compare([&one, &other], &test, "2", 0);
+    let table: Value = serde_json::from_str(&printed).expect("one JSON document");
+    let mean = |seeds: [&str; 2]| {
+        let f1 = |seed: &str| series.json(&format!("{seed}.json"))["test_f1"].as_f64();
+        seeds
+            .map(|seed| f1(seed).expect("a score"))
+            .iter()
+            .sum::<f64>()
+            / 2.0
+    };
+    let expected = [
+        mean(["one/seeds/model/seed-42", "one/seeds/model/seed-43"]),
+        mean([
+            "other/seeds/random_init/seed-7",
+            "other/seeds/random_init/seed-8",
+        ]),
+    ];
+    for (at, expected) in expected.into_iter().enumerate() {
+        let model = &table["models"][at];
+        let f1 = model["f1_mean"].as_f64().expect("a mean");
+        assert!((f1 - expected).abs() < 1e-12, "{f1}, not {expected}");
+        assert!(model["classes"]["PER"]["f1"]["sd"].is_number(), "{model}");
+        assert_eq!(model["train_extrapolated"], false);
+    }
+    let pair = &table["significance"][0];
+    let difference = pair["difference"].as_f64().expect("a difference");
+    assert!((difference - (expected[0] - expected[1])).abs() < 1e-12);
+    assert!(pair["difference_interval"].is_array(), "{pair}");
+    let mut written = std::fs::read_dir(&out).expect("a table").flatten();
+    assert!(!written.any(|entry| entry.path().is_dir()));
+
+    let told = compare([&one, &other], &series.at("dev.conllu"), "2", 2).1;
+    assert!(told.contains("scored on other test sentences"), "{told}");
+    let told = compare([&one, &other], &test, "5", 2).1;
+    assert!(told.contains("has 2 seeds, not 5"), "{told}");
+    let learner = asset("golden/tiny-electra/ner");
+    let told = compare([&one, &learner], &test, "2", 2).1;
+    assert!(told.contains("there is nothing to train"), "{told}");
+
+    // Beside a model that is trained, and one that was never taught a class.
+    series.run("compare", "both", &["--seeds", "2", "--model", &one], 0);
+    let (train, fewer) = (series.at("train.conllu"), series.at("fewer.conllu"));
+    let text = series.read("train.conllu");
+    series.write("fewer.conllu", &text.replace("-LOC", "-PER"));
+    let mut arguments = series.arguments("finetune", "third", &two);
+    for word in arguments.iter_mut().filter(|word| **word == train) {
+        word.clone_from(&fewer);
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    expect_code(&arguments, 0);
+    let third = format!("series:{}", series.at("third"));
+    let told = compare([&one, &third], &test, "2", 2).1;
+    assert!(told.contains("knows the classes"), "{told}");
+}
+
 #[test]
 fn what_a_series_reads_is_not_what_it_writes() {
     let series = Series::new();

@@ -366,6 +366,11 @@ fn a_comparison_has_its_keys_and_continues() {
         ] {
             assert!(!model[key].is_null(), "{key}: {model}");
         }
+        for score in ["precision", "recall", "f1", "support"] {
+            let over_seeds = &model["classes"]["PER"][score];
+            assert_eq!(over_seeds["runs"], 2, "{score}: {model}");
+            assert!(over_seeds["sd"].is_number(), "{score}: {model}");
+        }
     }
     let pair = &report["significance"][0];
     assert!(
@@ -379,8 +384,15 @@ fn a_comparison_has_its_keys_and_continues() {
     let again = json(&expect_code(&compare, 0).0);
     assert_eq!(again["models"][0]["f1_mean"], models[0]["f1_mean"]);
     let table = std::fs::read_to_string(run.out.join("compared/table.md")).expect("the table");
-    let rows = table.lines().filter(|line| line.starts_with('|')).count();
-    assert_eq!(rows, 4, "{table}");
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    assert_eq!(rows.count(), 4, "{table}");
+    let of_class = table.lines().filter(|line| line.starts_with("| PER | "));
+    assert!(
+        of_class
+            .clone()
+            .all(|line| line.matches(" ± ").count() >= 3)
+    );
+    assert_eq!(of_class.count(), 2, "{table}");
 }
 
 #[test]

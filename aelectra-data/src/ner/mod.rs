@@ -7,7 +7,8 @@
 //!    tags with a [`LabelSet`] and puts them on the pieces, and [`TagDecoder`] turns a model's scores
 //!    into tags;
 //! 3. [`score()`] gives entity-level precision, recall and F1 as `seqeval` does, in both of its
-//!    modes, [`bootstrap`] how certain they are, and [`Evaluation`] both together.
+//!    modes, [`bootstrap`] how certain they are, [`Evaluation`] both together, and [`by_class()`] the
+//!    classes over several seeds.
 //!
 //! # Rules for bad input
 //!
@@ -60,9 +61,9 @@ pub use overlap::overlap_note;
 pub use perturb::{NameGroup, Perturbation, perturb};
 pub use scheme::Scheme;
 pub use scoring::{
-    ClassScore, Confusion, EntityText, ErrorKind, ErrorTable, Evaluation, Interval, NerError,
-    NerReport, Novelty, Resampling, Significance, Summary, bootstrap, error_table, novelty,
-    paired_bootstrap, paired_randomization, piece_f1_original, score,
+    ClassScore, ClassSummary, Confusion, EntityText, ErrorKind, ErrorTable, Evaluation, Interval,
+    NerError, NerReport, Novelty, Resampling, Significance, Summary, bootstrap, by_class,
+    error_table, novelty, paired_bootstrap, paired_randomization, piece_f1_original, score,
 };
 pub use spans::{EntitySpan, Mode, entities};
 pub use text::{

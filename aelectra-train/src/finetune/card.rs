@@ -30,11 +30,21 @@ pub(super) fn with_result(card: &ModelCard, result: &SeedResult) -> ModelCard {
         let split = split.name();
         card.scores.extend(f1.map(|f1| Score { split, name, f1 }));
     }
+    let chosen = match result.dev_f1 {
+        Some(_) => "the best on dev",
+        None => "the first",
+    };
+    card.remarks.push(format!(
+        "these are the scores of one training, seed {}, whose weights are here: of several seeds {chosen}",
+        result.seed
+    ));
     card
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -55,6 +65,7 @@ mod tests {
             dev_f1: Some(0.51234),
             test_f1: Some(0.5),
             test_f1_no_misc: Some(0.6),
+            classes: BTreeMap::new(),
             collapsed: false,
             epochs: None,
             train_seconds: 1.0,
@@ -75,6 +86,8 @@ mod tests {
         assert!(text.contains("## Limits"));
         let remark = "|\n\n- 5 of the 8 sentences of --test are also in --train\n";
         assert!(text.contains(remark), "below the scores: {text}");
+        let whose = "- these are the scores of one training, seed 1, whose weights are here: of several seeds the best on dev\n";
+        assert!(text.contains(whose), "{text}");
         assert!(
             !card.render().contains("5 of the 8"),
             "nothing was measured"

@@ -52,7 +52,7 @@ pub(super) fn hashes<'a>(
     Ok(hashes)
 }
 
-fn hash_sentences(sentences: &[NerSentence]) -> String {
+pub(super) fn hash_sentences(sentences: &[NerSentence]) -> String {
     let mut hash = crc32fast::Hasher::new();
     for sentence in sentences {
         for (token, tag) in sentence.tokens.iter().zip(&sentence.tags) {

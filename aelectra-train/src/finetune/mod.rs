@@ -21,6 +21,7 @@ mod single;
 mod splits;
 mod steering;
 pub mod step;
+mod stored;
 mod trials;
 
 pub use arm::Arm;
@@ -32,3 +33,4 @@ pub use run::{Finished, Session, run};
 pub use series::{Series, SeriesSummary, run_series, test_tags};
 pub use single::SeedResult;
 pub use steering::Steering;
+pub use stored::{StoredSeries, stored_series};

@@ -2,11 +2,12 @@
 //! as it is there, so that an interrupted series continues with the missing seeds.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use aelectra_data::files::replace_file;
-use aelectra_data::ner::Summary;
+use aelectra_data::ner::{ClassSummary, Mode, NerSentence, Summary, by_class, score};
 use aelectra_data::run::RunDir;
 use aelectra_model::Precision;
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,9 @@ pub struct SeriesSummary {
     pub f1_no_misc_mean: Option<f64>,
     /// Which split `f1_*` are of.
     pub split: Option<String>,
+    /// Scores by class on that split, over all seeds; none where a seed's are not known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub classes: BTreeMap<String, ClassSummary>,
     /// Every seed.
     pub runs: Vec<SeedResult>,
     /// The seed with the highest F1 on dev (on test no seed is chosen).
@@ -85,6 +89,7 @@ pub fn run_series(
     refuse_fewer_seeds(options.run, options.arm, config.seed, options.seeds)?;
     let mut done: Vec<Option<SeedResult>> = (0..options.seeds)
         .map(|offset| read_result(&result_path(&folder, config.seed + offset)))
+        .map(|done| done.map(|result| result.with_classes(&data.test)))
         .collect();
     let known_rate = done.iter().flatten().next().map(|one| one.learning_rate);
     let has_some = done.iter().any(Option::is_some);
@@ -304,6 +309,17 @@ impl SeedResult {
     fn rank(&self) -> (f64, Reverse<u64>) {
         (self.dev_f1.unwrap_or(f64::NEG_INFINITY), Reverse(self.seed))
     }
+
+    /// With the scores by class that an earlier version left out, from what it predicted on `test`.
+    pub(super) fn with_classes(mut self, test: &[NerSentence]) -> Self {
+        if self.classes.is_empty() && !self.test_tags.is_empty() {
+            let gold: Vec<Vec<String>> = test.iter().map(|one| one.tags.clone()).collect();
+            if let Ok(report) = score(&gold, &self.test_tags, Mode::Default) {
+                self.classes = report.classes;
+            }
+        }
+        self
+    }
 }
 
 impl Series {
@@ -331,6 +347,7 @@ impl Series {
             f1_max: summary.as_ref().map(|s| s.max),
             f1_no_misc_mean: Summary::of(&all(|r| r.test_f1_no_misc)).map(|s| s.mean),
             split: split.map(|split| split.name().to_owned()),
+            classes: self.by_class(),
             runs: self
                 .results
                 .iter()
@@ -350,6 +367,15 @@ impl Series {
             train_seconds_per_epoch: seconds / trained.max(1) as f64,
         })
     }
+
+    /// The classes over all seeds: a mean over some of them would be another one than that of micro F1.
+    fn by_class(&self) -> BTreeMap<String, ClassSummary> {
+        let runs: Vec<_> = self.results.iter().map(|result| &result.classes).collect();
+        match runs.iter().any(|classes| classes.is_empty()) {
+            true => BTreeMap::new(),
+            false => by_class(&runs),
+        }
+    }
 }
 
 /// What a finished seed predicted on the test data, by sentence.
@@ -357,26 +383,32 @@ impl Series {
 /// # Errors
 /// When the run has no such seed, or its result cannot be read.
 pub fn test_tags(run: &Path, arm: Option<&str>, seed: u64) -> Result<Vec<Vec<String>>> {
-    let path = result_path(&results(run, arm), seed);
-    let text = std::fs::read_to_string(&path).map_err(TrainError::io("read", &path))?;
-    let result: SeedResult = serde_json::from_str(&text).map_err(|error| {
+    Ok(result_of(&result_path(&results(run, arm), seed))?.test_tags)
+}
+
+/// What a finished seed reached.
+///
+/// # Errors
+/// When there is no such file, or it is no result.
+pub(super) fn result_of(path: &Path) -> Result<SeedResult> {
+    let text = std::fs::read_to_string(path).map_err(TrainError::io("read", path))?;
+    serde_json::from_str(&text).map_err(|error| {
         let path = path.display();
         TrainError::config(format!("`{path}` is not a seed's result: {error}"))
-    })?;
-    Ok(result.test_tags)
+    })
 }
 
 /// The folder of a series' results.
-fn results(run: &Path, arm: Option<&str>) -> PathBuf {
+pub(super) fn results(run: &Path, arm: Option<&str>) -> PathBuf {
     run.join(RunDir::SEEDS).join(arm.unwrap_or("model"))
 }
 
-fn result_path(folder: &Path, seed: u64) -> PathBuf {
+pub(super) fn result_path(folder: &Path, seed: u64) -> PathBuf {
     folder.join(format!("seed-{seed}.json"))
 }
 
 /// The seeds that have a result.
-fn seeds_in(folder: &Path) -> impl Iterator<Item = u64> {
+pub(super) fn seeds_in(folder: &Path) -> impl Iterator<Item = u64> {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
     files.filter_map(|file| {
         let name = file.file_name().into_string().ok()?;
@@ -389,8 +421,73 @@ fn read_result(path: &Path) -> Option<SeedResult> {
     serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()
 }
 
-fn write_result(path: &Path, result: &SeedResult) -> Result<()> {
+pub(super) fn write_result(path: &Path, result: &SeedResult) -> Result<()> {
     let json = serde_json::to_string(result)
         .map_err(|error| TrainError::failed(format!("cannot write a result: {error}")))?;
     Ok(replace_file(path, json.as_bytes())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(text: &str) -> Vec<String> {
+        text.split(' ').map(str::to_owned).collect()
+    }
+
+    fn test_data() -> Vec<NerSentence> {
+        let sentence = |text: &str| NerSentence {
+            tokens: tags(text),
+            tags: tags(text),
+            line: 1,
+        };
+        vec![sentence("B-PER O"), sentence("B-LOC O")]
+    }
+
+    /// What earlier versions wrote.
+    fn result(seed: u64, predicted: [&str; 2]) -> SeedResult {
+        let text = format!(
+            r#"{{"seed": {seed}, "learning_rate": 1e-3, "epoch": 1, "dev_f1": null, "test_f1": 0.5,
+                "test_f1_no_misc": 0.5, "train_seconds": 1.0}}"#
+        );
+        SeedResult {
+            test_tags: predicted.map(tags).to_vec(),
+            ..serde_json::from_str(&text).expect("reads")
+        }
+    }
+
+    #[test]
+    fn classes_of_results_without_them_are_those_of_their_predictions() {
+        let test = test_data();
+        let series = |results: Vec<SeedResult>| Series {
+            results,
+            interrupted: false,
+            model: None,
+        };
+        let old = [
+            result(1, ["B-PER O", "B-LOC O"]),
+            result(2, ["B-PER O", "O O"]),
+        ];
+        let whole = series(old.clone().map(|one| one.with_classes(&test)).to_vec());
+        let summary = whole.summary(1).expect("seeds");
+        let loc = &summary.classes["LOC"];
+        assert_eq!((loc.f1.mean, loc.support.mean), (0.5, 1.0));
+        assert_eq!(summary.classes["PER"].f1.sd, Some(0.0));
+        let json = serde_json::to_value(&summary).expect("serialises");
+        assert_eq!(json["classes"]["LOC"]["f1"]["runs"], 2);
+        assert_eq!(json["runs"][1]["classes"]["LOC"]["f1"], 0.0);
+        // What is known of some seeds only is no figure of the series.
+        let [first, second] = old;
+        let half = series(vec![first.with_classes(&test), second]);
+        let json = serde_json::to_value(half.summary(1)).expect("serialises");
+        assert!(json.get("classes").is_none(), "{json}");
+        let back: SeriesSummary = serde_json::from_value(json).expect("without the key");
+        assert!(back.classes.is_empty());
+    }
+
+    #[test]
+    fn predictions_of_other_sentences_have_no_classes() {
+        let other = result(1, ["B-PER O", "B-LOC O"]).with_classes(&test_data()[..1]);
+        assert!(other.classes.is_empty());
+    }
 }

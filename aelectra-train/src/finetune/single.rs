@@ -1,6 +1,8 @@
 //! Fine-tuning one model with one seed.
 
-use aelectra_data::ner::{align, labels_for};
+use std::collections::BTreeMap;
+
+use aelectra_data::ner::{ClassScore, align, labels_for};
 use aelectra_data::rng;
 use aelectra_model::{ElectraForTokenClassification, kernels};
 use burn::module::Module;
@@ -36,6 +38,9 @@ pub struct SeedResult {
     pub test_f1: Option<f64>,
     /// Micro F1 on test without MISC.
     pub test_f1_no_misc: Option<f64>,
+    /// Scores by class on test or, without test data, on dev; none in results of earlier versions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub classes: BTreeMap<String, ClassScore>,
     /// Whether the kept tagger finds no entity at all, on test or, without test data, on dev.
     #[serde(default)]
     pub collapsed: bool,
@@ -257,6 +262,7 @@ impl Training<'_> {
             loss,
             // Where there is nothing to find, nothing found means nothing.
             found: (micro.support > 0).then_some(micro.predicted),
+            classes: found.evaluation.report.classes,
         })
     }
 
@@ -289,6 +295,7 @@ impl Training<'_> {
             dev_f1: dev.f1,
             test_f1: None,
             test_f1_no_misc: None,
+            classes: dev.classes,
             collapsed: dev.found == Some(0),
             epochs: Some(trained.epochs),
             train_seconds: trained.seconds,
@@ -301,6 +308,7 @@ impl Training<'_> {
             result.collapsed = report.micro.predicted == 0 && report.micro.support > 0;
             result.test_f1 = Some(report.micro.f1);
             result.test_f1_no_misc = Some(report.micro_no_misc.f1);
+            result.classes = report.classes;
             result.test_tags = found.tags;
         }
         Ok(TrainedSeed {
@@ -330,6 +338,8 @@ struct OnDev {
     loss: Option<f64>,
     /// Entities found, where there are any to find.
     found: Option<usize>,
+    /// Scores by class.
+    classes: BTreeMap<String, ClassScore>,
 }
 
 impl OnDev {
@@ -387,7 +397,7 @@ mod tests {
         OnDev {
             f1: Some(f1),
             loss: Some(loss),
-            found: None,
+            ..OnDev::default()
         }
     }
 

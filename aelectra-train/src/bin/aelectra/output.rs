@@ -7,6 +7,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aelectra_data::ner::Summary;
 use anyhow::Context;
 use serde::Serialize;
 
@@ -60,6 +61,23 @@ pub(crate) fn number(value: Option<f64>, digits: usize) -> String {
 /// A share in percent, without the sign.
 pub(crate) fn percent(share: Option<f64>, digits: usize) -> String {
     number(share.map(|share| 100.0 * share), digits)
+}
+
+/// A mean of shares in percent, without the sign, and of several seeds its standard deviation.
+pub(crate) fn spread(share: &Summary) -> String {
+    let mean = 100.0 * share.mean;
+    match share.sd {
+        Some(sd) => format!("{mean:.2} ± {:.2}", 100.0 * sd),
+        None => format!("{mean:.2}"),
+    }
+}
+
+/// A mean of counts, which of one and the same data are the same number for every seed.
+pub(crate) fn counted(counts: &Summary) -> String {
+    match counts.sd {
+        Some(sd) if sd > 0.0 => format!("{:.1} ± {sd:.1}", counts.mean),
+        _ => format!("{:.0}", counts.mean),
+    }
 }
 
 /// Prints a line of data.
@@ -137,6 +155,15 @@ pub(crate) fn error(text: &str, hint: Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_deviation_is_told_where_there_is_one() {
+        let of = |values: &[f64]| Summary::of(values).expect("some");
+        assert_eq!(spread(&of(&[0.5])), "50.00");
+        assert_eq!(spread(&of(&[0.5, 0.6, 0.7])), "60.00 ± 10.00");
+        assert_eq!(counted(&of(&[92.0; 3])), "92");
+        assert_eq!(counted(&of(&[1.0, 2.0, 3.0])), "2.0 ± 1.0");
+    }
 
     #[test]
     fn what_steers_a_terminal_is_not_given_to_it() {

@@ -1,7 +1,9 @@
 //! `aelectra finetune`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use aelectra_data::ner::ClassSummary;
 use aelectra_model::Precision;
 use aelectra_train::config::finetune::FinetuneConfig;
 use aelectra_train::finetune::{Arm, Goal, Job, SeriesSummary, Session, curve};
@@ -193,6 +195,7 @@ fn describe(summary: &SeriesSummary, out: &Path) -> String {
             summary.runs.len()
         );
     }
+    text += &class_table(&summary.classes);
     match &summary.split {
         Some(split) => {
             text += &format!(
@@ -207,4 +210,51 @@ fn describe(summary: &SeriesSummary, out: &Path) -> String {
         None => text += "not scored: neither --dev nor --test was given\n",
     }
     text + &out.display().to_string()
+}
+
+/// A line a class: means over the seeds and, of several, their deviations.
+fn class_table(classes: &BTreeMap<String, ClassSummary>) -> String {
+    let longest = classes.keys().map(|class| class.chars().count()).max();
+    let Some(width) = longest.map(|longest| longest.max("class".len())) else {
+        return String::new();
+    };
+    let line = |name: &str, [precision, recall, f1]: [String; 3], support: &str| {
+        format!("{name:<width$}{precision:>16}{recall:>16}{f1:>16}{support:>9}\n")
+    };
+    let heads = ["precision %", "recall %", "F1 %"].map(str::to_owned);
+    let mut text = line("class", heads, "support");
+    for (name, class) in classes {
+        let shares = [&class.precision, &class.recall, &class.f1].map(output::spread);
+        text += &line(name, shares, &output::counted(&class.support));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use aelectra_data::ner::Summary;
+
+    use super::*;
+
+    #[test]
+    fn a_class_is_a_line_with_its_deviations() {
+        let over = |values: &[f64]| Summary::of(values).expect("some");
+        let class = |f1: &[f64]| ClassSummary {
+            precision: over(&[1.0]),
+            recall: over(&[0.25]),
+            f1: over(f1),
+            support: over(&[7.0]),
+        };
+        let classes = [
+            ("ORG".to_owned(), class(&[0.4])),
+            ("PERSON".to_owned(), class(&[0.5, 0.6, 0.7])),
+        ];
+        let expected = "\
+class      precision %        recall %            F1 %  support
+ORG             100.00           25.00           40.00        7
+PERSON          100.00           25.00   60.00 ± 10.00        7
+";
+        assert_eq!(class_table(&BTreeMap::from(classes)), expected);
+        assert_eq!(class_table(&BTreeMap::new()), "");
+    }
 }

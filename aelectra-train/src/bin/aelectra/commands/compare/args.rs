@@ -14,17 +14,17 @@ pub(super) const BERT_BASE: &str = "bert-base";
 /// Fine-tune, score and time several models on one data set and print a comparison table.
 ///
 /// A model is a directory, a hub name, `random:DIR` (the architecture of that directory with random
-/// weights, its own learning rates and no layer-wise decay unless `--set` says otherwise), or `random:bert-base` (BERT-base with
-/// the first model's tokenizer, for timing only). If interrupted, run the same command again to
-/// continue.
+/// weights, its own learning rates and no layer-wise decay unless `--set` says otherwise), `series:RUN` (the seeds of a finished
+/// `finetune` as they are, by what they predicted for the same test sentences; nothing is trained), or `random:bert-base`
+/// (BERT-base with the first model's tokenizer, for timing only). If interrupted, run the same command again to continue.
 #[derive(Args, Debug)]
 pub(crate) struct CompareArgs {
     /// Models to compare.
-    #[arg(long, value_name = "DIR|ID|random:DIR", required = true, num_args = 1..)]
+    #[arg(long, value_name = "DIR|ID|random:DIR|series:RUN", required = true, num_args = 1..)]
     pub model: Vec<String>,
-    /// Training sentences.
+    /// Training sentences; needed unless all models are series.
     #[arg(long, value_name = "FILE")]
-    pub train: PathBuf,
+    pub train: Option<PathBuf>,
     /// Development sentences; they choose the epoch and the learning rate.
     #[arg(long, value_name = "FILE")]
     pub dev: Option<PathBuf>,
@@ -34,7 +34,7 @@ pub(crate) struct CompareArgs {
     /// Recipe: `electra`, `cpu-small`, `original`, `euroeval`, `demo`, or a TOML file.
     #[arg(long, value_name = "NAME|FILE", default_value = "electra")]
     pub recipe: String,
-    /// Number of seeds.
+    /// Number of seeds; a series must have as many.
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub seeds: u64,
     /// Epochs.
@@ -81,9 +81,11 @@ pub(super) struct Entry<'a> {
     pub name: &'a str,
     /// Directory of its runs.
     pub folder: PathBuf,
-    /// Without `random:`.
+    /// Without `random:` or `series:`.
     pub model: &'a str,
     pub random: bool,
+    /// Whether it is a finished series, the run directory `model`.
+    pub series: bool,
     /// Whose tokenizer it takes, where not its own.
     pub tokenizer: Option<&'a str>,
 }
@@ -92,6 +94,7 @@ pub(super) fn entries(args: &CompareArgs) -> anyhow::Result<Vec<Entry<'_>>> {
     let mut entries: Vec<Entry<'_>> = Vec::new();
     for name in &args.model {
         let random = name.strip_prefix("random:");
+        let series = name.strip_prefix("series:");
         if random == Some(BERT_BASE) && !args.timing_only {
             return Err(output::usage(
                 format!("`{name}` can only be timed"),
@@ -118,10 +121,18 @@ pub(super) fn entries(args: &CompareArgs) -> anyhow::Result<Vec<Entry<'_>>> {
         entries.push(Entry {
             name,
             folder,
-            model: random.unwrap_or(name),
+            model: random.or(series).unwrap_or(name),
             random: random.is_some(),
+            series: series.is_some(),
             tokenizer: None,
         });
+    }
+    let learner = entries.iter().find(|entry| !entry.series);
+    if let (None, Some(entry)) = (&args.train, learner) {
+        return Err(output::usage(
+            format!("there is nothing to train `{}` on", entry.name),
+            "give `--train`; only series (`series:RUN`) need none",
+        ));
     }
     let own = entries
         .iter()

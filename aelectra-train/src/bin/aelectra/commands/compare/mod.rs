@@ -3,6 +3,7 @@
 
 mod args;
 mod child;
+mod stored;
 mod table;
 mod timing;
 
@@ -12,7 +13,7 @@ use aelectra_data::ner::{
 };
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_train::config::finetune::FinetuneConfig;
-use aelectra_train::finetune::{Arm, SeriesSummary, test_tags};
+use aelectra_train::finetune::{Arm, SeriesSummary, StoredSeries, test_tags};
 use aelectra_train::ner::load_tokenizer;
 use serde_json::Value;
 
@@ -43,14 +44,18 @@ pub(crate) fn run(args: &CompareArgs, global: Global) -> anyhow::Result<u8> {
         configuration(&args.recipe, &args.set, &[args.precision()])?;
     let read = args.read.options(&config.map_label)?;
     let test = read_labelled(&args.test, &read)?;
+    let mut finished = Vec::new();
     for entry in &entries {
+        finished.push(stored::finished(args, entry, &test)?);
         check(args, entry, global)?;
     }
     if !args.timing_only {
-        for labelled in std::iter::once(&args.train).chain(&args.dev) {
-            // Only whether it can be read: the children tell what is odd in it.
-            read_ner(labelled, &read)?;
-        }
+        // Only whether they can be read: the children tell what is odd in them.
+        let read = |path| read_ner(path, &read);
+        let train = args.train.as_deref().map(read).transpose()?;
+        args.dev.as_deref().map(read).transpose()?;
+        let trained = train.map(|train| config.label_set(&train));
+        stored::refuse_other_classes(&entries, trained.as_ref(), global)?;
     }
     std::fs::create_dir_all(&args.out)
         .map_err(aelectra_data::DataError::io("create", &args.out))?;
@@ -59,7 +64,7 @@ pub(crate) fn run(args: &CompareArgs, global: Global) -> anyhow::Result<u8> {
     let children = Children::new()?;
 
     let (mut rows, mut predictions) = (Vec::new(), Vec::new());
-    for (at, entry) in entries.iter().enumerate() {
+    for (at, (entry, finished)) in entries.iter().zip(finished).enumerate() {
         let note = |what: &str| {
             if !global.quiet {
                 output::note(&format!("{}: {what}", entry.name));
@@ -72,8 +77,14 @@ pub(crate) fn run(args: &CompareArgs, global: Global) -> anyhow::Result<u8> {
         };
         let mut row = ModelRow::new(entry.name, &timing);
         if !args.timing_only {
-            note(&format!("fine-tuning {} seeds", args.seeds));
-            match fine_tuned(args, &children, at, entry)? {
+            let done = match finished {
+                Some(StoredSeries { summary, tags }) => Ended::Done((summary, tags)),
+                None => {
+                    note(&format!("fine-tuning {} seeds", args.seeds));
+                    fine_tuned(args, &children, at, entry)?
+                }
+            };
+            match done {
                 Ended::Done((series, tags)) => {
                     row.add_training(&series);
                     row.interval = Some(bootstrap(
@@ -162,6 +173,13 @@ fn significance(
 
 /// A model that is not there or has no tokenizer, or a wrong key, is told before hours of training others.
 fn check(args: &CompareArgs, entry: &Entry<'_>, global: Global) -> anyhow::Result<()> {
+    let is_trained = !(args.timing_only || entry.series || entry.random);
+    if is_trained && stored::is_series(entry.model) {
+        output::note(&format!(
+            "note: `{0}` is a fine-tuned tagger, which is trained further; `series:{0}` compares its seeds as they are",
+            entry.model
+        ));
+    }
     if entry.model != BERT_BASE {
         let path = resolve_model(entry.model, global)?;
         load_tokenizer(&path, &ModelDir::open(&path)?.config)?;
@@ -216,7 +234,7 @@ fn run_child(args: &CompareArgs, entries: &[Entry<'_>], global: Global) -> anyho
     let (preset, set) = (preset(entry), assignments(args, entry));
     let args = FinetuneArgs {
         model: Some(entry.model.to_owned()),
-        train: Some(args.train.clone()),
+        train: args.train.clone(),
         dev: args.dev.clone(),
         test: Some(args.test.clone()),
         recipe: args.recipe.clone(),

@@ -1,9 +1,10 @@
 //! The table of a comparison, as JSON and as Markdown.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use aelectra_data::ner::{Interval, Significance};
+use aelectra_data::ner::{ClassSummary, Interval, Significance};
 use aelectra_train::finetune::SeriesSummary;
 use serde::Serialize;
 
@@ -19,6 +20,9 @@ pub(super) struct ModelRow {
     /// Sample standard deviation (n − 1).
     pub f1_sd: Option<f64>,
     pub f1_no_misc_mean: Option<f64>,
+    /// Scores by class over the seeds.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub classes: BTreeMap<String, ClassSummary>,
     /// 95 % bootstrap interval over test sentences.
     pub interval: Option<Interval>,
     /// Forward passes over the whole test set, in sorted batches.
@@ -66,6 +70,7 @@ impl ModelRow {
             f1_mean: None,
             f1_sd: None,
             f1_no_misc_mean: None,
+            classes: BTreeMap::new(),
             interval: None,
             inference_seconds: timing.inference_seconds,
             sentences_per_second: timing.sentences as f64 / timing.inference_seconds,
@@ -85,6 +90,7 @@ impl ModelRow {
         self.f1_mean = trained.f1_mean;
         self.f1_sd = trained.f1_sd;
         self.f1_no_misc_mean = trained.f1_no_misc_mean;
+        self.classes.clone_from(&trained.classes);
         self.learning_rate = trained.runs.first().map(|run| run.learning_rate);
         self.train_seconds_per_epoch = trained.train_seconds_per_epoch;
         self.train_extrapolated = false;
@@ -124,12 +130,14 @@ impl Comparison {
                 row.peak_rss_bytes as f64 / 1e6,
             );
         }
+        out += &self.class_table();
+        let as_stored = |row: &ModelRow| row.name.starts_with("series:") && !row.train_extrapolated;
         let _ = writeln!(
             out,
             "\n{} test sentences; entity micro-F1 as conlleval counts, {}. Inference is the forward \
              pass alone. Each model was timed in a process of its own. Intervals and p are over test sentences, for these \
              trained models: another pretraining or other seeds may differ by more, and p is of one pair, not of the best \
-             of several.{}",
+             of several.{}{}",
             self.sentences,
             match self.seeds {
                 0 => "not measured".to_owned(),
@@ -140,6 +148,10 @@ impl Comparison {
                 " * extrapolated from a few steps."
             } else {
                 ""
+            },
+            match self.models.iter().any(as_stored) {
+                true => " A series has the training time of its own run.",
+                false => "",
             }
         );
         for pair in &self.significance {
@@ -154,6 +166,36 @@ impl Comparison {
                 100.0 * pair.difference_interval.high,
                 pair.test.p()
             );
+        }
+        out
+    }
+
+    /// Scores by class, the models below each other.
+    fn class_table(&self) -> String {
+        let of_all = self.models.iter().flat_map(|row| row.classes.keys());
+        let names: BTreeSet<&String> = of_all.collect();
+        if names.is_empty() {
+            return String::new();
+        }
+        let mut out = String::from(
+            "\n| class | model | precision ± SD | recall ± SD | F1 ± SD | entities |\n\
+             | --- | --- | ---: | ---: | ---: | ---: |\n",
+        );
+        for name in names {
+            for row in &self.models {
+                let Some(class) = row.classes.get(name) else {
+                    continue;
+                };
+                let _ = writeln!(
+                    out,
+                    "| {name} | {} | {} | {} | {} | {} |",
+                    row.name,
+                    output::spread(&class.precision),
+                    output::spread(&class.recall),
+                    output::spread(&class.f1),
+                    output::counted(&class.support),
+                );
+            }
         }
         out
     }

@@ -58,7 +58,8 @@ pub(super) fn measure(
     let (recipe, _): (FinetuneConfig, _) =
         configuration(&args.recipe, &assignments(args, entry), &[args.precision()])?;
     let read = args.read.options(&recipe.map_label)?;
-    let train = read_labelled(&args.train, &read)?;
+    // Where nothing is to be trained, any sentences will do.
+    let train = read_labelled(args.train.as_ref().unwrap_or(&args.test), &read)?;
     let test = read_labelled(&args.test, &read)?;
     let labels = recipe.label_set(&train);
     let device = args.device.spec()?.open()?.autodiff();
