@@ -374,3 +374,32 @@ fn records_are_scored_against_columns_too() {
     assert_eq!(report["sentences"], 2);
     assert_eq!(report["micro"]["support"], 1);
 }
+
+/// What spaCy wrote, beside the same in columns and beside what a model finds.
+#[test]
+fn files_of_spacy_are_scored_and_evaluated() {
+    let found = "Mette\tB-PERSON\nLindholm\tI-PERSON\nbesøgte\tO\nÅrhus\tB-LOC\n.\tO\n\n\
+                 Hun\tO\nmødte\tO\nBo\tB-PERSON\nIb\tO\nfra\tO\nORG\tB-ORG\n.\tO\n\n\
+                 ADJ\tO\nog\tO\nIS_ALPHA\tO\ner\tO\nord\tO\n.\tO\n\n\
+                 Den\tB-VÆRK\nsorte\tI-VÆRK\nkat\tI-VÆRK\n";
+    let scene = Scene::new(&[("found.tsv", found)]);
+    let gold = format!(
+        "{}/../aelectra-data/tests/data/annotated.spacy",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let found = scene.path("found.tsv");
+    let score = ["score", "--json", "--gold", &gold, "--predicted", &found];
+    let report = json(&expect_code(&score, 0).0);
+    assert_eq!(report["sentences"], 4);
+    let micro = &report["micro"];
+    assert_eq!(
+        (&micro["support"], &micro["precision"]),
+        (&6.into(), &1.0.into())
+    );
+    assert_eq!(report["classes"]["PERSON"]["support"], 3);
+    let model = tagger().to_string_lossy().into_owned();
+    let evaluate = ["evaluate", "--json", "--model", &model, "--data", &gold];
+    let mapped = [&evaluate[..], &["--map-label", "PERSON=PER"]].concat();
+    let (out, err) = expect_code(&mapped, 0);
+    assert_eq!(json(&out)["classes"]["PER"]["support"], 3, "{err}");
+}

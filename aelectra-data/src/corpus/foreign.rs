@@ -46,6 +46,12 @@ const WIKI: Foreign = kind(
 );
 const HTML: Foreign = kind("an HTML page", EXTRACT);
 const XML: Foreign = kind("an XML document", EXTRACT);
+/// The bytes that spaCy's files begin with, as all zlib data of the usual level.
+const DOC_BIN: Foreign = kind(
+    "zlib data, as spaCy's `.spacy` files are",
+    "write the texts of a `.spacy` file with `for doc in DocBin().from_disk(IN).get_docs(spacy.blank(\"da\").vocab): \
+     print(doc.text, end=\"\\n\\n\")`",
+);
 const BINARY: Foreign = kind("binary data", "give text in UTF-8, JSON Lines or Parquet");
 const UTF32: Foreign = kind(
     "text in UTF-32",
@@ -53,7 +59,7 @@ const UTF32: Foreign = kind(
 );
 
 #[rustfmt::skip]
-const MAGIC: [(usize, &[u8], Foreign); 24] = [
+const MAGIC: [(usize, &[u8], Foreign); 25] = [
     (0, b"PK\x03\x04", kind("a zip archive (or an office document)", UNPACK_OR_SAVE)),
     (0, b"PK\x05\x06", kind("an empty zip archive", UNPACK)),
     (257, b"ustar", kind("a tar archive", UNPACK)),
@@ -74,6 +80,7 @@ const MAGIC: [(usize, &[u8], Foreign); 24] = [
     (0, b"SQLite format 3", kind("an SQLite database", EXTRACT)),
     (0, b"\x89HDF", kind("an HDF5 file", EXTRACT)),
     (0, b"\x93NUMPY", kind("a NumPy array", EXTRACT)),
+    (0, b"\x78\x9c", DOC_BIN),
     (0, b"\x89PNG", kind("an image", "leave it out")),
     (0, b"\xff\xd8\xff", kind("an image", "leave it out")),
     (0, b"\xff\xfe\0\0", UTF32),

@@ -1,8 +1,8 @@
 //! Named-entity data and metrics: sentences and tags in, figures out.
 //!
 //! 1. [`read_ner`] reads CoNLL-U with `name=` in MISC (DaNE), column files (IOB2, CoNLL-2003, CSV), JSON
-//!    and Parquet, with tags of tokens or with entities as stretches of a text (DANSK), turns IOB1,
-//!    BIOES and bare classes into IOB2 ([`Scheme`]) and renames classes ([`LabelMap`]);
+//!    and Parquet, with tags of tokens or with entities as stretches of a text (DANSK), and spaCy's `.spacy`
+//!    files, turns IOB1, BIOES and bare classes into IOB2 ([`Scheme`]) and renames classes ([`LabelMap`]);
 //! 2. [`align()`] cuts words into windows of word pieces; for training [`labels_for`] numbers the
 //!    tags with a [`LabelSet`] and puts them on the pieces, and [`TagDecoder`] turns a model's scores
 //!    into tags;
@@ -36,6 +36,10 @@
 //! | a sentence of over 200 words in columns | kept, noted: a blank line may be missing |
 //! | classes that differ in case, a class with one entity among many | kept; [`odd_classes()`] tells them |
 //! | tasks that nobody annotated | left out, counted and noted |
+//! | a document in `.spacy` of which no token is annotated (`ENT_IOB` is 0) | left out, counted and noted; an error where all are such |
+//! | a token without annotation among others that are annotated | outside entities, counted and noted |
+//! | tokens of white space, as spaCy makes them, in records with a text and in `.spacy` | left out, also inside an entity |
+//! | spans in `doc.spans` | not read; noted, or said in the error, where nothing has entities |
 
 mod dataset;
 mod files;

@@ -282,6 +282,11 @@ fn tables_archives_and_markup_are_refused_by_name() {
         ("a.txt.gz", gzip(&gzip(b"Hej")), "compressed twice"),
         ("a.txt", b"\xff\xfe\0\0H\0\0\0".to_vec(), "UTF-32"),
         ("a.parquet", b"Not Found".to_vec(), "no Parquet file"),
+        (
+            "a.spacy",
+            include_bytes!("../data/plain.spacy").to_vec(),
+            "DocBin",
+        ),
     ] {
         let path = inputs.file(name, content);
         let message = inputs.refused(&path);

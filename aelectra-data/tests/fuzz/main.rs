@@ -6,10 +6,12 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
+use std::io::{Read, Write};
 use std::path::Path;
 
+use aelectra_data::DataError;
 use aelectra_data::corpus::CorpusOptions;
-use aelectra_data::ner::{Documents, NerSentence, ReadOptions, Scheme, read_ner};
+use aelectra_data::ner::{Documents, NerDataset, NerSentence, ReadOptions, Scheme, read_ner};
 use aelectra_data::pretrain::{PrepareOptions, ShardSet, Split, prepare};
 use aelectra_data::run::EventReader;
 use aelectra_data::vocab::{TokenizerOptions, WordPieceTokenizer};
@@ -55,20 +57,63 @@ fn labelled_files() {
             column: [None, Some(1), Some(2), Some(9)][rng.below(4)],
             ..ReadOptions::default()
         };
-        match read_ner(&path, &options) {
-            Ok(data) => {
-                assert!(!data.sentences.is_empty(), "an empty result is an error");
-                for NerSentence { tokens, tags, .. } in &data.sentences {
-                    assert_eq!(tokens.len(), tags.len());
-                    assert!(!tokens.is_empty() && tokens.iter().all(|token| !token.is_empty()));
-                    assert!(tags.iter().all(|tag| Scheme::Iob2.knows(tag)), "{tags:?}");
-                }
+        check_sentences(read_ner(&path, &options), name);
+    });
+}
+
+/// Sentences as every reader of labels must give them, or an error that names the file.
+fn check_sentences(read: Result<NerDataset, DataError>, name: &str) {
+    match read {
+        Ok(data) => {
+            assert!(!data.sentences.is_empty(), "an empty result is an error");
+            for NerSentence { tokens, tags, .. } in &data.sentences {
+                assert_eq!(tokens.len(), tags.len());
+                assert!(!tokens.is_empty() && tokens.iter().all(|token| !token.is_empty()));
+                assert!(tags.iter().all(|tag| Scheme::Iob2.knows(tag)), "{tags:?}");
             }
-            Err(error) => assert!(
-                error.to_string().contains(name),
-                "the file is named: {error}"
-            ),
         }
+        Err(error) => assert!(
+            error.to_string().contains(name),
+            "the file is named: {error}"
+        ),
+    }
+}
+
+/// Changed as they are, and in what is packed in them, which their sum would tell.
+#[test]
+fn documents_of_spacy() {
+    let seeds: [&[u8]; 3] = [
+        include_bytes!("../data/annotated.spacy"),
+        include_bytes!("../data/plain.spacy"),
+        include_bytes!("../data/groups_beside.spacy"),
+    ];
+    let maps = seeds.map(|seed| {
+        let mut map = Vec::new();
+        flate2::read::ZlibDecoder::new(seed)
+            .read_to_end(&mut map)
+            .unwrap();
+        map
+    });
+    let maps: [&[u8]; 3] = [&maps[0], &maps[1], &maps[2]];
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.spacy");
+    rounds("documents of spaCy", |rng| {
+        let bytes = match rng.below(4) {
+            0 => {
+                let (seed, other) = (pick(rng, &seeds), pick(rng, &seeds));
+                changed(rng, seed, other)
+            }
+            _ => {
+                let (seed, other) = (pick(rng, &maps), pick(rng, &maps));
+                let map = changed(rng, seed, other);
+                let mut packer =
+                    flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+                packer.write_all(&map).unwrap();
+                packer.finish().unwrap()
+            }
+        };
+        fs::write(&path, bytes).unwrap();
+        check_sentences(read_ner(&path, &ReadOptions::default()), "x.spacy");
     });
 }
 
@@ -108,7 +153,7 @@ fn tokenizer() -> WordPieceTokenizer {
     WordPieceTokenizer::from_tokens(tokens, TokenizerOptions::default()).unwrap()
 }
 
-fn shards_of(corpus: &Path, out: &Path) -> Result<ShardSet, aelectra_data::DataError> {
+fn shards_of(corpus: &Path, out: &Path) -> Result<ShardSet, DataError> {
     let options = PrepareOptions {
         corpus: CorpusOptions {
             inputs: vec![corpus.to_path_buf()],
@@ -126,7 +171,7 @@ fn shards_of(corpus: &Path, out: &Path) -> Result<ShardSet, aelectra_data::DataE
 #[test]
 fn corpora() {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    std::io::Write::write_all(&mut packed, b"en to tre\n\nfire fem\n").unwrap();
+    packed.write_all(b"en to tre\n\nfire fem\n").unwrap();
     let packed = packed.finish().unwrap();
     let seeds: [&[u8]; 6] = [
         "en to tre.\n\nfire fem\r\nåse\n".as_bytes(),

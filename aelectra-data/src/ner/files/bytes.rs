@@ -32,15 +32,29 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     if compression == Compression::None {
         return Ok(bytes);
     }
-    let damaged = |problem: String| {
-        DataError::corrupt(path, problem)
-            .with_hint("is the file complete? fetch or compress it again")
-    };
-    let mut unpacked = Vec::new();
     let trailing = Trailing::default();
-    Decompressor::new(compression, &bytes[..], trailing.clone())
-        .and_then(|reader| reader.take(UNPACKED_LIMIT).read_to_end(&mut unpacked))
-        .map_err(|error| damaged(error.to_string()))?;
+    let packed = Decompressor::new(compression, &bytes[..], trailing.clone())
+        .map_err(|error| damaged(path, error.to_string()))?;
+    let content = unpacked(path, packed)?;
+    match trailing.get() {
+        0 => Ok(content),
+        more => Err(damaged(
+            path,
+            format!("{more} bytes follow the {} data", compression.name()),
+        )),
+    }
+}
+
+/// All that a packed file holds.
+///
+/// # Errors
+/// If it cannot be unpacked, or is too large when it is.
+pub(super) fn unpacked(path: &Path, packed: impl Read) -> Result<Vec<u8>> {
+    let mut unpacked = Vec::new();
+    packed
+        .take(UNPACKED_LIMIT)
+        .read_to_end(&mut unpacked)
+        .map_err(|error| damaged(path, error.to_string()))?;
     if unpacked.len() as u64 == UNPACKED_LIMIT {
         return Err(DataError::parse(
             path,
@@ -53,13 +67,12 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
         )
         .with_hint("cut it into several files"));
     }
-    match trailing.get() {
-        0 => Ok(unpacked),
-        more => Err(damaged(format!(
-            "{more} bytes follow the {} data",
-            compression.name()
-        ))),
-    }
+    Ok(unpacked)
+}
+
+/// A packed file that is not whole, or more than that.
+pub(super) fn damaged(path: &Path, problem: String) -> DataError {
+    DataError::corrupt(path, problem).with_hint("is the file complete? fetch or compress it again")
 }
 
 /// A file's text without its byte-order mark.

@@ -14,7 +14,7 @@ use crate::{DataError, Result};
 /// What separates columns; any other white space, such as a no-break space, is part of a token.
 const SEPARATORS: [char; 2] = ['\t', ' '];
 /// More words than a sentence has: the longest of the 5,512 of DDT has 91.
-const LONGEST: usize = 200;
+pub(super) const LONGEST: usize = 200;
 
 pub(super) fn read(
     path: &Path,

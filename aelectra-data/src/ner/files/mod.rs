@@ -8,6 +8,7 @@ mod csv_table;
 pub mod dane;
 #[cfg(feature = "hub")]
 pub mod dane_download;
+mod doc_bin;
 mod faults;
 mod heading;
 mod json_values;

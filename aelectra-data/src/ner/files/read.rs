@@ -8,7 +8,7 @@ use super::bytes::{Decoded, decode, lines};
 use super::faults::Faults;
 use super::meaning::{Meaning, NUMBERS};
 use super::raw::RawFile;
-use super::{bytes, columns, conllu, parquet_rows, records};
+use super::{bytes, columns, conllu, doc_bin, parquet_rows, records};
 use crate::ner::dataset::{NerDataset, NerSentence};
 use crate::ner::labels::LabelMap;
 use crate::ner::scheme::{Scheme, orphans};
@@ -45,8 +45,8 @@ pub struct ReadOptions {
     pub label_names: Option<Vec<String>>,
     /// Classes that a rename may be meant for besides those of the file: a model's.
     pub other_classes: Vec<String>,
-    /// Whether a record with a text is one sentence. Two files of the same text then have the same sentences, whatever their
-    /// entities are; otherwise no sentence ends inside an entity.
+    /// Whether a record with a text, or a document of spaCy, is one sentence. Two files of the same text then have the same
+    /// sentences, whatever their entities are; otherwise no sentence ends inside an entity.
     pub whole_records: bool,
 }
 
@@ -69,6 +69,8 @@ pub struct ReadOptions {
 ///   `["text", {"entities": [[0, 5, "PER"]]}]` of spaCy 2 are such records too.
 /// * **Parquet** (feature `parquet`): rows of the same two kinds; the tags' names stand in the schema
 ///   that Hugging Face's `datasets` writes. Messages give the row as line.
+/// * **`.spacy`**, which is told by its content: the documents of a `DocBin` of spaCy 3, with the entities of `Doc.ents` and the
+///   sentences of `Doc.sents`; a document that says nothing of sentences is one. Messages give the document as line.
 ///
 /// Text is UTF-8, UTF-16 or Windows-1252; what is not UTF-8 is noted.
 ///
@@ -122,6 +124,12 @@ pub(super) fn read_file(
         refuse_column(path, options.column, "Parquet")?;
         let mut faults = Faults::of(path);
         let file = parquet_rows::read(path, bytes, options.whole_records, &mut faults)?;
+        return settle(path, file, options, meaning, faults);
+    }
+    if doc_bin::is_doc_bin(&bytes) {
+        refuse_column(path, options.column, "spaCy's `DocBin`")?;
+        let mut faults = Faults::of(path);
+        let file = doc_bin::read(path, &bytes, options.whole_records, &mut faults)?;
         return settle(path, file, options, meaning, faults);
     }
     let Decoded { text, note } = decode(path, &bytes)?;

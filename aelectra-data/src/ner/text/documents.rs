@@ -142,6 +142,7 @@ mod tests {
             ("a.rtf", b"{\\rtf1\\ansi Bo}", "an RTF document"),
             ("a.pdf", b"%PDF-1.4 Bo", "a PDF document"),
             ("a.docx", &zip, "zip"),
+            ("a.spacy", b"\x78\x9c\x95\xd0", "`.spacy`"),
             ("a.txt.gz", b"\x1f\x8b\x08\0\0\0", "gzip"),
         ] {
             let mut found = Documents::new(bytes, Path::new(name));

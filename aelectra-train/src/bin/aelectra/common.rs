@@ -87,8 +87,8 @@ impl TaggerArgs {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct NerReadArgs {
     /// File format: CoNLL-U with name=… in MISC, columns of tokens and tags, or JSON; `auto` looks at
-    /// the file name and the first line. Parquet and compressed files (gzip, Zstandard, bzip2, xz) are
-    /// recognised by their content.
+    /// the file name and the first line. Parquet, .spacy and compressed files (gzip, Zstandard, bzip2,
+    /// xz) are recognised by their content.
     #[arg(long, default_value = "auto", value_parser = ["auto", "conllu", "columns", "jsonl"])]
     pub format: String,
     /// Tag column of column files, counted from 1.

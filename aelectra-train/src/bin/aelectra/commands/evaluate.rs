@@ -21,7 +21,8 @@ pub(crate) struct EvaluateArgs {
     /// Fine-tuned model.
     #[arg(long, value_name = "DIR|ID")]
     model: String,
-    /// Labelled sentences: CoNLL-U (name=… in MISC), IOB2/CoNLL-2003 columns, JSON or Parquet.
+    /// Labelled sentences: CoNLL-U (name=… in MISC), IOB2/CoNLL-2003 columns, JSON, Parquet or
+    /// .spacy.
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
     /// Scoring mode: `default` (as conlleval) or `strict` (IOB2 taken literally).

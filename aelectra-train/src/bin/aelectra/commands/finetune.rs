@@ -24,7 +24,8 @@ pub(crate) struct FinetuneArgs {
     /// Pretrained model.
     #[arg(long, value_name = "DIR|ID", required_unless_present = "print_config")]
     pub model: Option<String>,
-    /// Training sentences: CoNLL-U (name=… in MISC), IOB2/CoNLL-2003 columns, JSON or Parquet.
+    /// Training sentences: CoNLL-U (name=… in MISC), IOB2/CoNLL-2003 columns, JSON, Parquet or
+    /// .spacy.
     #[arg(long, value_name = "FILE", required_unless_present = "print_config")]
     pub train: Option<PathBuf>,
     /// Development sentences; they choose the epoch and the learning rate.

@@ -1,0 +1,54 @@
+//! Labelled documents as spaCy packs them into `.spacy` files.
+
+mod container;
+mod documents;
+mod strings;
+mod symbols;
+
+use std::io::Read;
+use std::path::Path;
+
+use flate2::bufread::ZlibDecoder;
+
+use self::container::DocBin;
+use self::documents::Documents;
+use super::faults::Faults;
+use super::raw::RawFile;
+use crate::Result;
+
+/// Whether these are the bytes of a `DocBin`: zlib over a map in msgpack.
+pub(super) fn is_doc_bin(bytes: &[u8]) -> bool {
+    // The two bytes before all zlib data (RFC 1950, 2.2); text may begin with them too, as in `x^2`.
+    let [0x78, flags, ..] = bytes else {
+        return false;
+    };
+    if !u16::from_be_bytes([0x78, *flags]).is_multiple_of(31) {
+        return false;
+    }
+    let mut first = [0];
+    match ZlibDecoder::new(bytes).read(&mut first) {
+        // The first bytes of maps (msgpack's specification, "map format family").
+        Ok(1) => matches!(first[0], 0x80..=0x8f | 0xde | 0xdf),
+        // Damaged or cut off: no text in UTF-8 begins as spaCy's files do.
+        _ => *flags == 0x9c,
+    }
+}
+
+/// Reads the documents of a file's bytes. With `whole`, a document is one sentence.
+pub(super) fn read(
+    path: &Path,
+    bytes: &[u8],
+    whole: bool,
+    faults: &mut Faults<'_>,
+) -> Result<RawFile> {
+    let message = container::unpack(path, bytes)?;
+    let bin = DocBin::of(path, &message)?;
+    let mut documents = Documents::new(whole);
+    for (number, tokens) in (1..).zip(bin.documents()) {
+        documents.add(number, &tokens, &bin.strings, faults);
+    }
+    documents.finish(path, bin.has_spans)
+}
+
+#[cfg(test)]
+mod tests;
