@@ -41,15 +41,12 @@ impl ElectraBackbone {
         noise: &mut Noise,
     ) -> Tensor<3> {
         let kernels = kernels::of(&embeddings.device());
-        let rows = self.project(kernels.enter(embeddings, layout));
-        kernels.leave(self.encoder.forward(rows, layout, noise), layout)
-    }
-
-    fn project(&self, rows: Tensor<2>) -> Tensor<2> {
-        match &self.embeddings_project {
+        let rows = kernels.enter(embeddings, layout);
+        let rows = match &self.embeddings_project {
             Some(project) => project.forward(rows),
             None => rows,
-        }
+        };
+        kernels.leave(self.encoder.forward(rows, layout, noise), layout)
     }
 }
 
@@ -75,19 +72,5 @@ impl ElectraModel {
     pub fn forward(&self, input: &EncoderInput, noise: &mut Noise) -> Tensor<3> {
         let embeddings = self.embeddings.forward(input, noise);
         self.backbone.forward(embeddings, &input.layout, noise)
-    }
-
-    /// The embeddings' output and then every layer's, without dropout (for comparisons).
-    #[must_use]
-    pub fn hidden_states(&self, input: &EncoderInput) -> (Tensor<3>, Vec<Tensor<3>>) {
-        let layout = &input.layout;
-        let embeddings = self.embeddings.forward(input, &mut Noise::off());
-        let kernels = kernels::of(&embeddings.device());
-        let rows = self
-            .backbone
-            .project(kernels.enter(embeddings.clone(), layout));
-        let layers = self.backbone.encoder.forward_all(rows, layout);
-        let layers = layers.into_iter().map(|rows| kernels.leave(rows, layout));
-        (embeddings, layers.collect())
     }
 }

@@ -132,17 +132,6 @@ impl ElectraEncoder {
             .iter()
             .fold(rows, |rows, layer| layer.forward(rows, layout, noise))
     }
-
-    /// The output of every layer, from the lowest; the last is what [`Self::forward`] returns.
-    pub(crate) fn forward_all(&self, rows: Tensor<2>, layout: &SequenceLayout) -> Vec<Tensor<2>> {
-        let mut noise = Noise::off();
-        let mut outputs: Vec<Tensor<2>> = Vec::with_capacity(self.layer.len());
-        for layer in &self.layer {
-            let input = outputs.last().unwrap_or(&rows).clone();
-            outputs.push(layer.forward(input, layout, &mut noise));
-        }
-        outputs
-    }
 }
 
 #[cfg(test)]
