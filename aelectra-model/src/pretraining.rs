@@ -118,32 +118,6 @@ impl ElectraPretrainer {
         }
     }
 
-    /// A pair of two existing models, on the discriminator's embeddings.
-    ///
-    /// # Errors
-    /// When their embedding tables differ in shape.
-    pub fn from_models(
-        discriminator: ElectraForPreTraining,
-        generator: ElectraForMaskedLm,
-    ) -> Result<Self> {
-        same_tables(
-            &discriminator.electra.embeddings,
-            &generator.electra.embeddings,
-        )?;
-        Ok(Self {
-            embeddings: discriminator.electra.embeddings,
-            generator: Generator {
-                backbone: generator.electra.backbone,
-                predictions: generator.generator_predictions,
-            },
-            discriminator: Discriminator {
-                embeddings: None,
-                backbone: discriminator.electra.backbone,
-                predictions: discriminator.discriminator_predictions,
-            },
-        })
-    }
-
     /// This pair with an existing discriminator and its embeddings; the generator stays.
     ///
     /// # Errors

@@ -2,10 +2,13 @@
 //! what the discriminator reads, logits, and the gradient of every parameter by name.
 
 mod common;
+#[path = "common/pair.rs"]
+mod pair;
 
 use std::collections::BTreeMap;
 
-use aelectra_model::checkpoint::names::{checkpoint_name, pretrainer_name};
+use aelectra_model::checkpoint::names::checkpoint_name;
+use aelectra_model::init::Initializer;
 use aelectra_model::input::int_tensor;
 use aelectra_model::loss::{COUNT_EPSILON, cross_entropy_sum};
 use aelectra_model::{
@@ -14,18 +17,14 @@ use aelectra_model::{
 use burn::tensor::{Device, Int, Tensor};
 use common::{FORWARD, GRADIENT, Goldens, assert_close, assert_within, at, devices, largest};
 use common::{gradients, open, values};
+use pair::{pair, pretrainer_name};
 
 /// Weight of the discriminator's loss (google-research/electra `configure_pretraining.py`).
 const DISC_WEIGHT: f64 = 50.0;
 
 fn pretrainer(device: &Device) -> ElectraPretrainer {
-    let (discriminator, _) = open("tiny-electra/discriminator")
-        .for_pretraining(device)
-        .expect("the discriminator loads");
-    let (generator, _) = open("tiny-electra/generator")
-        .for_masked_lm(device)
-        .expect("the generator loads");
-    ElectraPretrainer::from_models(discriminator, generator).expect("the two share their tables")
+    let generator = open("tiny-electra/generator");
+    pair(&open("tiny-electra/discriminator"), &generator, device)
 }
 
 fn pretrain_input(goldens: &Goldens, device: &Device) -> PretrainInput {
@@ -234,12 +233,18 @@ fn the_discriminator_teaches_the_generator_nothing() {
 
 /// A pretrainer taken apart and put together again is the same model.
 #[test]
-fn from_models_keeps_every_value() {
+fn a_pair_keeps_every_value() {
     let device = aelectra_model::device::for_tests();
     let model = pretrainer(&device);
-    let again =
-        ElectraPretrainer::from_models(model.discriminator_model(), model.generator_model())
-            .expect("the two share their tables");
+    let config = |name| open(name).config;
+    let again = ElectraPretrainer::new(
+        &config("tiny-electra/discriminator"),
+        &config("tiny-electra/generator"),
+        &mut Initializer::zeros(&device),
+    )
+    .with_generator(model.generator_model())
+    .and_then(|pair| pair.with_discriminator(model.discriminator_model()))
+    .expect("the two share their tables");
     let read = |model: &ElectraPretrainer| {
         let mut all = BTreeMap::new();
         aelectra_model::parameters::for_each(model, |path, data| {
@@ -255,7 +260,6 @@ fn from_models_keeps_every_value() {
 /// With one half given, the other is fresh and the embeddings are the given ones.
 #[test]
 fn one_half_can_be_given() {
-    use aelectra_model::init::Initializer;
     let device = aelectra_model::device::for_tests();
     let disc_dir = open("tiny-electra/discriminator");
     let gen_dir = open("tiny-electra/generator");

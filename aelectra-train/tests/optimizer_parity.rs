@@ -1,22 +1,25 @@
 //! ELECTRA's Adam against a PyTorch reference: parameters after 1 and after 10 steps of joint
 //! pretraining, and of fine-tuning with layer-wise rates (`assets/golden/README.md`).
 
+#[path = "../../aelectra-model/tests/common/pair.rs"]
+mod pair;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use aelectra_model::checkpoint::names::{checkpoint_name, pretrainer_name};
+use aelectra_model::checkpoint::names::checkpoint_name;
 use aelectra_model::checkpoint::{ModelDir, TensorSource};
 use aelectra_model::input::int_tensor;
 use aelectra_model::loss::{COUNT_EPSILON, cross_entropy_sum};
 use aelectra_model::{
-    ElectraForTokenClassification, ElectraPretrainer, EncoderInput, ModelType, Noise,
-    PretrainInput, parameters,
+    ElectraForTokenClassification, EncoderInput, ModelType, Noise, PretrainInput, parameters,
 };
 use aelectra_train::optimizer::{Adam, AdamConfig};
 use burn::module::Module;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{AdjustLrFn, GradientsParams, MuonConfig, Optimizer};
 use burn::tensor::{Tensor, TensorData};
+use pair::{pair, pretrainer_name};
 use safetensors::{Dtype, SafeTensors};
 
 /// Largest difference relative to the largest magnitude of a tensor. A gradient is known to 5e-6
@@ -98,14 +101,12 @@ fn pretraining_steps_match_the_reference() {
         integers(&path),
         TensorSource::open_safetensors(&path).expect("opens"),
     );
-    let (discriminator, _) = ModelDir::open(&golden("tiny-electra/discriminator"))
-        .and_then(|dir| dir.for_pretraining(&device))
-        .expect("the discriminator loads");
-    let (generator, _) = ModelDir::open(&golden("tiny-electra/generator"))
-        .and_then(|dir| dir.for_masked_lm(&device))
-        .expect("the generator loads");
-    let mut model =
-        ElectraPretrainer::from_models(discriminator, generator).expect("they share their tables");
+    let open = |name| ModelDir::open(&golden(name)).expect("a golden model opens");
+    let (discriminator, generator) = (
+        open("tiny-electra/discriminator"),
+        open("tiny-electra/generator"),
+    );
+    let mut model = pair(&discriminator, &generator, &device);
     let mut optimizer = Adam::new(AdamConfig::default(), &model);
 
     let lengths: Vec<usize> = map["lengths"].iter().map(|&l| l as usize).collect();

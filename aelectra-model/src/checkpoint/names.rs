@@ -43,32 +43,6 @@ pub fn checkpoint_name(path: &str, model_type: ModelType) -> String {
         .replace("layer_norm.", "LayerNorm.")
 }
 
-/// The name of a parameter path of [`crate::ElectraPretrainer`] in a file that holds both networks:
-/// the discriminator's names as [`checkpoint_name`] gives them, the shared tables once under
-/// `electra.embeddings.…`, `generator.` before what only the generator has, and
-/// `discriminator.embeddings.…` where the discriminator has embeddings of its own.
-#[must_use]
-pub fn pretrainer_name(path: &str) -> String {
-    let electra = |path: &str| checkpoint_name(path, ModelType::Electra);
-    if path.starts_with("discriminator.embeddings.") {
-        // What is added to the shared table: no model of its own has it.
-        electra(path)
-    } else if let Some(inner) = path.strip_prefix("discriminator.") {
-        match inner.strip_prefix("predictions.") {
-            Some(rest) => electra(&format!("discriminator_predictions.{rest}")),
-            None => electra(inner),
-        }
-    } else if let Some(inner) = path.strip_prefix("generator.") {
-        let name = match inner.strip_prefix("predictions.") {
-            Some(rest) => electra(&format!("generator_predictions.{rest}")),
-            None => electra(inner),
-        };
-        format!("generator.{name}")
-    } else {
-        electra(path)
-    }
-}
-
 /// What to do with a tensor found in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
@@ -158,38 +132,6 @@ mod tests {
             checkpoint_name("backbone.embeddings_project.weight", ModelType::Electra),
             "electra.embeddings_project.weight"
         );
-    }
-
-    #[test]
-    fn the_pair_has_shared_tables_once() {
-        for (path, name) in [
-            (
-                "embeddings.word_embeddings.weight",
-                "electra.embeddings.word_embeddings.weight",
-            ),
-            (
-                "discriminator.backbone.encoder.layer.0.output.layer_norm.bias",
-                "electra.encoder.layer.0.output.LayerNorm.bias",
-            ),
-            (
-                "discriminator.predictions.dense_prediction.weight",
-                "discriminator_predictions.dense_prediction.weight",
-            ),
-            (
-                "generator.backbone.embeddings_project.bias",
-                "generator.electra.embeddings_project.bias",
-            ),
-            (
-                "generator.predictions.layer_norm.weight",
-                "generator.generator_predictions.LayerNorm.weight",
-            ),
-            (
-                "generator.predictions.bias",
-                "generator.generator_lm_head.bias",
-            ),
-        ] {
-            assert_eq!(pretrainer_name(path), name);
-        }
     }
 
     #[test]
