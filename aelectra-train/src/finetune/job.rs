@@ -93,14 +93,6 @@ impl Job {
         })
     }
 
-    /// The baseline without pretraining: random weights of the model's sizes, with what they want ([`Arm::preset`]).
-    #[must_use]
-    pub fn with_random_init(mut self) -> Self {
-        self.goal = Goal::Tagger(Arm::RandomInit);
-        self.config = Arm::RandomInit.adapt(&self.config);
-        self
-    }
-
     /// What an arm of a learning curve trains with.
     pub(super) fn config_of(&self, arm: Arm) -> FinetuneConfig {
         match (&self.goal, arm) {
