@@ -13,11 +13,80 @@ use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 use crate::global::Global;
 use crate::output;
 
+/// What is under way, one thing at a time: a bar on a terminal, elsewhere a line now and then.
+struct Slot {
+    shown: Mutex<Option<Shown>>,
+    /// Time between two lines.
+    pause: Duration,
+}
+
+struct Shown {
+    name: String,
+    /// `None` where there is no terminal.
+    bar: Option<ProgressBar>,
+    begun: Instant,
+    told: Instant,
+}
+
+impl Drop for Shown {
+    /// What comes next, also an error's message, finds the screen free.
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Slot {
+    const fn new(pause: Duration) -> Self {
+        Self {
+            shown: Mutex::new(None),
+            pause,
+        }
+    }
+
+    /// Shows how far `name` is: on a bar, a new one if it was something else before, or where a line is due by the one
+    /// for what has taken so long.
+    fn show(
+        &self,
+        name: &str,
+        done: u64,
+        bar: impl FnOnce() -> ProgressBar,
+        line: impl FnOnce(Duration) -> String,
+    ) {
+        let Ok(mut slot) = self.shown.lock() else {
+            return;
+        };
+        // Before the next bar is drawn.
+        drop(slot.take_if(|shown| shown.name != name));
+        let shown = slot.get_or_insert_with(|| Shown {
+            name: name.to_owned(),
+            bar: std::io::stderr()
+                .is_terminal()
+                .then(|| bar().with_message(name.to_owned())),
+            begun: Instant::now(),
+            told: Instant::now(),
+        });
+        match &shown.bar {
+            Some(bar) => bar.set_position(done),
+            None if shown.told.elapsed() >= self.pause => {
+                shown.told = Instant::now();
+                output::note(&line(shown.begun.elapsed()));
+            }
+            None => {}
+        }
+    }
+
+    fn clear(&self) {
+        if let Ok(mut slot) = self.shown.lock() {
+            *slot = None;
+        }
+    }
+}
+
 /// A bar that follows the stages of an operation.
 pub(crate) struct StageBar {
-    shown: Mutex<Option<(String, ProgressBar)>>,
-    /// Where there is no terminal: the stage, when it began, and when it was told of.
-    told: Mutex<Option<(String, Instant, Instant)>>,
+    slot: Slot,
     quiet: bool,
 }
 
@@ -26,180 +95,76 @@ impl StageBar {
     /// see it.
     pub(crate) const fn new(global: Global) -> Self {
         Self {
-            shown: Mutex::new(None),
-            told: Mutex::new(None),
+            slot: Slot::new(Duration::from_secs(60)),
             quiet: global.quiet,
         }
     }
 
     /// Shows a stage of reading or training.
     pub(crate) fn report(&self, progress: Progress) {
-        self.show(progress.stage, progress.done, progress.total, progress.unit);
-    }
-
-    fn show(&self, stage: &str, done: u64, total: Option<u64>, unit: &'static str) {
         if self.quiet {
             return;
         }
-        if !std::io::stderr().is_terminal() {
-            self.tell(stage, done, total, unit);
-            return;
-        }
-        let Ok(mut slot) = self.shown.lock() else {
-            return;
-        };
-        if slot.as_ref().is_none_or(|(shown, _)| shown != stage) {
-            if let Some((_, bar)) = slot.take() {
-                bar.finish_and_clear();
-            }
-            let bar = match total {
+        let (done, unit) = (progress.done, progress.unit);
+        let bar = || {
+            let bar = match progress.total {
                 Some(total) => ProgressBar::new(total).with_style(style(
                     "{msg:10} {wide_bar} {human_pos}/{human_len} {prefix} {eta}",
                 )),
                 None => ProgressBar::no_length()
                     .with_style(style("{msg:10} {spinner} {human_pos} {prefix} {elapsed}")),
             };
-            bar.set_message(stage.to_owned());
-            bar.set_prefix(unit);
-            *slot = Some((stage.to_owned(), bar));
-        }
-        if let Some((_, bar)) = slot.as_ref() {
-            bar.set_position(done);
-        }
-    }
-
-    /// A line for a log, once a minute.
-    fn tell(&self, stage: &str, done: u64, total: Option<u64>, unit: &str) {
-        const PAUSE: Duration = Duration::from_secs(60);
-        let Ok(mut slot) = self.told.lock() else {
-            return;
+            bar.with_prefix(unit)
         };
-        let now = Instant::now();
-        let (begun, told) = match &mut *slot {
-            Some((shown, begun, told)) if shown == stage => (*begun, told),
-            other => {
-                *other = Some((stage.to_owned(), now, now));
-                return;
-            }
+        let line = |taken: Duration| {
+            let how_far = match progress.total.filter(|total| *total > 0) {
+                Some(total) => {
+                    let share = done as f64 / total as f64;
+                    let left = taken.as_secs_f64() * (1.0 / share.max(1e-9) - 1.0);
+                    format!(
+                        "{:.1} % of {} {unit}, about {} left",
+                        100.0 * share,
+                        HumanCount(total),
+                        HumanDuration(Duration::from_secs(left as u64))
+                    )
+                }
+                None => format!("{} {unit}", HumanCount(done)),
+            };
+            let now = utc_timestamp(SystemTime::now());
+            format!("{now}: {}, {how_far}", progress.stage)
         };
-        if now.duration_since(*told) < PAUSE {
-            return;
-        }
-        *told = now;
-        let how_far = match total.filter(|total| *total > 0) {
-            Some(total) => {
-                let share = done as f64 / total as f64;
-                let left = now.duration_since(begun).as_secs_f64() * (1.0 / share.max(1e-9) - 1.0);
-                format!(
-                    "{:.1} % of {} {unit}, about {} left",
-                    100.0 * share,
-                    HumanCount(total),
-                    HumanDuration(Duration::from_secs(left as u64))
-                )
-            }
-            None => format!("{} {unit}", HumanCount(done)),
-        };
-        output::note(&format!(
-            "{}: {stage}, {how_far}",
-            utc_timestamp(SystemTime::now())
-        ));
+        self.slot.show(progress.stage, done, bar, line);
     }
 
     /// Takes the bar off the screen.
     pub(crate) fn finish(&self) {
-        if let Ok(mut slot) = self.shown.lock()
-            && let Some((_, bar)) = slot.take()
-        {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-impl Drop for StageBar {
-    /// An error's message finds the screen free.
-    fn drop(&mut self) {
-        self.finish();
+        self.slot.clear();
     }
 }
 
 /// Follows downloads, file by file.
-pub(crate) struct DownloadBar(Mutex<Option<Download>>);
-
-/// A file on its way.
-struct Download {
-    file: String,
-    /// `None` where nobody watches.
-    bar: Option<ProgressBar>,
-    told: Instant,
-}
+pub(crate) struct DownloadBar(Slot);
 
 impl DownloadBar {
-    /// Time between two lines where there is no terminal.
-    const PAUSE: Duration = Duration::from_secs(15);
-
     pub(crate) const fn new() -> Self {
-        Self(Mutex::new(None))
+        Self(Slot::new(Duration::from_secs(15)))
     }
 
     /// Shows how far a file is.
     pub(crate) fn report(&self, progress: FileProgress<'_>) {
         let FileProgress { file, done, total } = progress;
-        let Ok(mut slot) = self.0.lock() else { return };
-        let download = match slot.take() {
-            Some(download) if download.file == file => slot.insert(download),
-            other => {
-                clear(other);
-                slot.insert(Download::of(file, total))
-            }
-        };
-        match &download.bar {
-            Some(bar) => bar.set_position(done),
-            None if download.told.elapsed() >= Self::PAUSE => {
-                download.told = Instant::now();
-                let megabytes = |bytes: u64| bytes as f64 / 1e6;
-                crate::output::note(&format!(
-                    "downloading {file}: {:.0} of {:.0} MB",
-                    megabytes(done),
-                    megabytes(total)
-                ));
-            }
-            None => {}
-        }
-        if done >= total {
-            clear(slot.take());
-        }
-    }
-}
-
-impl Download {
-    fn of(file: &str, total: u64) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new(total).with_style(style(
+        let bar = || {
+            ProgressBar::new(total).with_style(style(
                 "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
-            ));
-            bar.set_message(file.to_owned());
-            bar
-        });
-        Self {
-            file: file.to_owned(),
-            bar,
-            told: Instant::now(),
-        }
-    }
-}
-
-/// Takes a bar off the screen.
-fn clear(download: Option<Download>) {
-    if let Some(bar) = download.and_then(|download| download.bar) {
-        bar.finish_and_clear();
-    }
-}
-
-impl Drop for DownloadBar {
-    /// An error's message finds the screen free.
-    fn drop(&mut self) {
-        if let Ok(mut slot) = self.0.lock() {
-            clear(slot.take());
+            ))
+        };
+        let line = |_: Duration| {
+            let [done, total] = [done, total].map(|bytes| bytes as f64 / 1e6);
+            format!("downloading {file}: {done:.0} of {total:.0} MB")
+        };
+        self.0.show(file, done, bar, line);
+        if done >= total {
+            self.0.clear();
         }
     }
 }
