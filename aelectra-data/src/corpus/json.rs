@@ -2,9 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// What one value holds as a record of a corpus.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +59,8 @@ fn malformed(error: &serde_json::Error) -> Malformed {
 fn read_strict(raw: &str, field: &str, found: &mut Vec<Found>) -> serde_json::Result<()> {
     let mut values = serde_json::Deserializer::from_str(raw);
     loop {
-        found.push(TextField { name: field }.deserialize(&mut values)?);
+        let record = TextOf { field: Some(field) };
+        found.push(record.deserialize(&mut values)?);
         if values.end().is_ok() {
             return Ok(());
         }
@@ -71,30 +70,48 @@ fn read_strict(raw: &str, field: &str, found: &mut Vec<Found>) -> serde_json::Re
 #[derive(serde::Deserialize)]
 struct Key<'k>(#[serde(borrow)] Cow<'k, str>);
 
-/// Reads one string field of a JSON object and skips the others without building them.
-struct TextField<'n> {
-    name: &'n str,
+/// Reads one string field of a JSON object and skips the others without building them; without `field` it reads
+/// the value of that field, of whatever type.
+struct TextOf<'n> {
+    field: Option<&'n str>,
 }
 
-impl<'de> DeserializeSeed<'de> for TextField<'_> {
+impl<'de> DeserializeSeed<'de> for TextOf<'_> {
     type Value = Found;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Found, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for TextField<'_> {
+/// What is said of a value of another type, by where it is.
+macro_rules! instead_of {
+    ($visitor:expr, $found:literal) => {
+        Ok(Found::Nothing(match $visitor.field {
+            Some(_) => concat!($found, " where an object should be"),
+            None => concat!($found, " where the text should be"),
+        }))
+    };
+}
+
+impl<'de> Visitor<'de> for TextOf<'_> {
     type Value = Found;
 
     fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "an object with the text field `{}`", self.name)
+        match self.field {
+            Some(name) => write!(formatter, "an object with the text field `{name}`"),
+            None => formatter.write_str("a text"),
+        }
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Found, A::Error> {
+        let Some(name) = self.field else {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return Ok(Found::Nothing("an object where the text should be"));
+        };
         let mut text = Found::Nothing("no such field");
         while let Some(Key(key)) = map.next_key()? {
-            if key == self.name {
-                text = map.next_value::<TextValue>()?.0;
+            if key == name {
+                text = map.next_value_seed(TextOf { field: None })?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -103,12 +120,15 @@ impl<'de> Visitor<'de> for TextField<'_> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Found, E> {
-        TextValue::visit(text)
+        Ok(Found::Text {
+            text: text.to_owned(),
+            repaired: false,
+        })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Found, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Found::Nothing("a list where an object should be"))
+        instead_of!(self, "a list")
     }
 
     fn visit_unit<E: Error>(self) -> Result<Found, E> {
@@ -116,91 +136,19 @@ impl<'de> Visitor<'de> for TextField<'_> {
     }
 
     fn visit_bool<E: Error>(self, _: bool) -> Result<Found, E> {
-        Ok(Found::Nothing("a boolean where an object should be"))
+        instead_of!(self, "a boolean")
     }
 
     fn visit_f64<E: Error>(self, _: f64) -> Result<Found, E> {
-        Ok(Found::Nothing("a number where an object should be"))
+        instead_of!(self, "a number")
     }
 
     fn visit_i64<E: Error>(self, _: i64) -> Result<Found, E> {
-        Ok(Found::Nothing("a number where an object should be"))
+        instead_of!(self, "a number")
     }
 
     fn visit_u64<E: Error>(self, _: u64) -> Result<Found, E> {
-        Ok(Found::Nothing("a number where an object should be"))
-    }
-}
-
-/// The value of the text field, of whatever type.
-struct TextValue(Found);
-
-impl TextValue {
-    fn visit<E>(text: &str) -> Result<Found, E> {
-        Ok(Found::Text {
-            text: text.to_owned(),
-            repaired: false,
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for TextValue {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextValueVisitor)
-    }
-}
-
-struct TextValueVisitor;
-
-impl<'de> Visitor<'de> for TextValueVisitor {
-    type Value = TextValue;
-
-    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("a text")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<TextValue, E> {
-        TextValue::visit(text).map(TextValue)
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<TextValue, E> {
-        Ok(TextValue(Found::Null))
-    }
-
-    fn visit_bool<E: Error>(self, _: bool) -> Result<TextValue, E> {
-        Ok(TextValue(Found::Nothing(
-            "a boolean where the text should be",
-        )))
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<TextValue, E> {
-        Ok(TextValue(Found::Nothing(
-            "a number where the text should be",
-        )))
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<TextValue, E> {
-        Ok(TextValue(Found::Nothing(
-            "a number where the text should be",
-        )))
-    }
-
-    fn visit_u64<E: Error>(self, _: u64) -> Result<TextValue, E> {
-        Ok(TextValue(Found::Nothing(
-            "a number where the text should be",
-        )))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<TextValue, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(TextValue(Found::Nothing("a list where the text should be")))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TextValue, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(TextValue(Found::Nothing(
-            "an object where the text should be",
-        )))
+        instead_of!(self, "a number")
     }
 }
 
