@@ -218,7 +218,13 @@ pub fn sha256(path: &Path) -> Result<String> {
     let mut file = File::open(path).map_err(DataError::io("open", path))?;
     let mut hash = Sha256::new();
     io::copy(&mut file, &mut hash).map_err(DataError::io("read", path))?;
-    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+    Ok(hex(&hash.finalize()))
+}
+
+/// Two digits a byte.
+#[cfg(feature = "text")]
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// One hash of several files: of one its own, of more that of their hashes in order.
@@ -232,8 +238,7 @@ pub fn sha256_of_all<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<St
     if hashes.len() == 1 {
         return Ok(hashes.remove(0));
     }
-    let hash = Sha256::digest(hashes.join("\n"));
-    Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&Sha256::digest(hashes.join("\n"))))
 }
 
 /// `None` where there is no such file or directory.

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use super::manifest::{ShardEntry, ShardManifest};
 use super::shard::{Example, HEADER_BYTES, Header, Split, damaged};
 use crate::error::{DataError, Result};
-use crate::files::if_there;
+use crate::files::{hex, if_there};
 
 struct Shard {
     path: PathBuf,
@@ -40,9 +40,8 @@ impl Shard {
         // process, which is the known limit of every memory map.
         let map = unsafe { Mmap::map(&file) }.map_err(DataError::io("map", &path))?;
         let header = Header::read(&path, &map)?;
-        let digits = header.vocabulary.iter().map(|byte| format!("{byte:02x}"));
-        let (vocabulary, checksum) = (digits.collect(), format!("{:016x}", header.checksum));
-        let found: (String, String) = (vocabulary, checksum);
+        let checksum = format!("{:016x}", header.checksum);
+        let found = (hex(&header.vocabulary), checksum);
         let counts = (header.split, header.examples as u64, header.tokens as u64);
         if found != (tokenizer.to_owned(), entry.xxh3.clone())
             || counts != (entry.split, entry.examples, entry.tokens)

@@ -300,10 +300,7 @@ impl WordPieceTokenizer {
         if let Some(reference) = &self.inner.reference {
             hash.update(reference.full.to_string());
         }
-        hash.finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        crate::files::hex(&hash.finalize())
     }
 
     /// Warnings about the files, one line each.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::read::{ReadOptions, read_ner_text};
-use crate::files::replace_file;
+use crate::files::{hex, replace_file};
 use crate::{DataError, Result};
 
 /// A data set that is published as one ZIP archive.
@@ -189,10 +189,6 @@ pub fn check(source: &DaneSource, dir: &Path) -> Result<DaneFiles> {
         found.files.push(path);
     }
     Ok(found)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
