@@ -193,7 +193,7 @@ pub fn load_state(dir: &Path) -> Result<TrainState> {
             path.display()
         ))
     })?;
-    match step_of_name(dir) {
+    match step_of(dir) {
         Some(step) if step != state.step => Err(TrainError::config(format!(
             "`{}` is of step {}, and its directory is called after step {step}: one of them was changed",
             path.display(),
@@ -201,12 +201,6 @@ pub fn load_state(dir: &Path) -> Result<TrainState> {
         ))),
         _ => Ok(state),
     }
-}
-
-/// The step that a checkpoint's directory is called after, where it has such a name.
-fn step_of_name(dir: &Path) -> Option<u64> {
-    let name = dir.file_name()?.to_str()?;
-    name.strip_prefix("step-")?.parse().ok()
 }
 
 /// Refuses a state of a different version, whose other fields may be different ones too. Of text that
