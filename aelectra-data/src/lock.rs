@@ -5,7 +5,7 @@
 //! back when the process ends, however it ends, so no lock outlives its holder. The file says who
 //! holds it, for the message that the second one gets.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{DataError, Result};
+use crate::files::{is_at, open_own};
 use crate::run::{host_name, utc_timestamp};
 
 /// How often, and with what pause, to look for the name of a holder that is just writing it.
@@ -84,18 +85,13 @@ impl Lock {
     ///
     /// # Errors
     /// [`DataError::InUse`], with the holder, when another process or thread has it;
-    /// [`DataError::Io`] when the file cannot be opened or written.
+    /// [`DataError::Invalid`] when the file is a link, whose target would be emptied;
+    /// [`DataError::Io`] when it cannot be opened or written.
     pub fn acquire(path: &Path, what: &str) -> Result<Self> {
         let path = path.to_path_buf();
         let mut looks = 0;
         loop {
-            let mut file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(&path)
-                .map_err(DataError::io("open", &path))?;
+            let mut file = open_own(&path, File::options().read(true).write(true))?;
             match file.try_lock() {
                 Ok(()) => {}
                 // Whoever only looks has it for a moment.
@@ -132,6 +128,10 @@ impl Lock {
     /// Whether some process has the lock whose file is `path`; `None` where there is no such file or that cannot be known.
     #[must_use]
     pub fn is_held(path: &Path) -> Option<bool> {
+        // What leads elsewhere is nobody's lock.
+        if std::fs::symlink_metadata(path).ok()?.is_symlink() {
+            return None;
+        }
         let file = File::open(path).ok()?;
         // Given back at once, as the file is closed.
         match file.try_lock_shared() {
@@ -173,7 +173,7 @@ impl Lock {
     #[must_use]
     pub fn is_in_place(&self) -> bool {
         let Some(file) = &self.file else { return true };
-        match std::fs::metadata(&self.path) {
+        match std::fs::symlink_metadata(&self.path) {
             // What a network mount answers now and then says nothing.
             Err(error) if error.kind() != io::ErrorKind::NotFound => true,
             _ => is_at(file, &self.path),
@@ -250,23 +250,6 @@ fn has_no_locks(error: &io::Error) -> bool {
         || cfg!(unix) && code.is_some_and(|code| NO_LOCKS.contains(&code))
 }
 
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let same =
-        |a: std::fs::Metadata, b: std::fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
-    match (file.metadata(), std::fs::metadata(path)) {
-        (Ok(a), Ok(b)) => same(a, b),
-        _ => false,
-    }
-}
-
-/// Elsewhere a locked file that is open cannot be removed.
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> bool {
-    true
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,6 +281,33 @@ mod tests {
         let text = std::fs::read_to_string(&path).expect("reads");
         let holder: Holder = serde_json::from_str(&text).expect("a holder");
         assert_eq!(holder.what, "aelectra vocab");
+    }
+
+    /// In a run that was copied from somebody.
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_its_place_is_refused_and_leads_to_no_harm() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (path, keys) = (dir.path().join("lock"), dir.path().join("keys"));
+        std::fs::write(&keys, "precious").expect("writes");
+        std::os::unix::fs::symlink(&keys, &path).expect("links");
+        let error = Lock::acquire(&path, "aelectra pretrain").expect_err("a link");
+        assert!(error.to_string().contains("is a symbolic link"), "{error}");
+        assert_eq!(Lock::is_held(&path), None);
+        // Put there while the lock is held.
+        std::fs::remove_file(&path).expect("removes");
+        let lock = Lock::acquire(&path, "aelectra pretrain").expect("free");
+        std::fs::rename(&path, dir.path().join("away")).expect("renames");
+        std::os::unix::fs::symlink("away", &path).expect("links");
+        assert!(!lock.is_in_place());
+        drop(lock);
+        assert!(path.is_symlink(), "it is not ours");
+        assert_eq!(std::fs::read_to_string(&keys).expect("there"), "precious");
+        // The run itself may be behind a link.
+        std::os::unix::fs::symlink(dir.path(), dir.path().join("latest")).expect("links");
+        let behind = dir.path().join("latest/run.lock");
+        let lock = Lock::acquire(&behind, "aelectra pretrain").expect("free");
+        assert!(lock.is_in_place() && Lock::is_held(&behind) == Some(true));
     }
 
     #[test]

@@ -55,6 +55,25 @@ fn a_page_has_everything_and_needs_nothing() {
     }
 }
 
+/// As in a run that was copied from somebody.
+#[cfg(unix)]
+#[test]
+fn a_link_is_written_through_only_where_it_was_named() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let (path, _) = page(folder.path());
+    let elsewhere = folder.path().join("elsewhere.html");
+    std::fs::write(&elsewhere, "<p>").expect("written");
+    std::fs::remove_file(&path).expect("removed");
+    std::os::unix::fs::symlink(&elsewhere, &path).expect("linked");
+    let read = || std::fs::read_to_string(&elsewhere).expect("there");
+    let run = path.parent().expect("a run").to_string_lossy();
+    let (_, err) = expect_code(&["report", &run], 2);
+    assert!(err.contains("is a symbolic link"), "{err}");
+    assert_eq!(read(), "<p>");
+    expect_code(&["report", &run, "--out", &path.to_string_lossy()], 0);
+    assert!(path.is_symlink() && read().contains("<h2>Curves</h2>"));
+}
+
 #[test]
 fn what_is_no_run_is_told() {
     let folder = tempfile::tempdir().expect("a temporary directory");

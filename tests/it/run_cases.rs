@@ -133,6 +133,23 @@ fn finished_series_are_compared_as_they_are() {
     assert!(told.contains("knows the classes"), "{told}");
 }
 
+/// As in a run that was copied from somebody.
+#[cfg(unix)]
+#[test]
+fn a_link_in_the_place_of_the_lock_is_not_written_through() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("run")).expect("made");
+    std::fs::write(at("keys"), "precious").expect("written");
+    std::os::unix::fs::symlink(at("keys"), at("run/lock")).expect("linked");
+    let out = at("run").to_string_lossy().into_owned();
+    let (_, told) = expect_code(&["demo", "--out", &out], 2);
+    assert!(told.contains("is a symbolic link"), "{told}");
+    assert!(told.contains("hint: delete the link"), "{told}");
+    let keys = std::fs::read_to_string(at("keys")).expect("there");
+    assert_eq!(keys, "precious");
+}
+
 #[test]
 fn what_a_series_reads_is_not_what_it_writes() {
     let series = Series::new();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::name::{ModelName, is_commit, is_file_name};
 use super::{CONFIG, PYTORCH, SAFETENSORS, SAFETENSORS_INDEX, TOKENIZER};
-use crate::files::{read_json, replace_file, replace_with};
+use crate::files::{create_new, read_json, replace_file, replace_with};
 use crate::{DataError, Result};
 
 /// One `models--org--name` directory.
@@ -94,7 +94,11 @@ impl RepoCache {
         let path = snapshot.dir.join(file);
         create_parent(&path)?;
         replace_with(&path, |temporary| {
-            symlink(&target, temporary).or_else(|_| fs::copy(&blob, temporary).map(|_| ()))
+            symlink(&target, temporary).or_else(|_| {
+                // Nothing that has this name is written into.
+                let mut copy = create_new(temporary, None)?;
+                io::copy(&mut fs::File::open(&blob)?, &mut copy).map(drop)
+            })
         })
     }
 }

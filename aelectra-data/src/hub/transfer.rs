@@ -1,15 +1,15 @@
 //! One file into the cache: resumed, counted, checked, and only then given its name.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::cache::{RepoCache, create_parent};
 use super::client::{Client, Failure, FileMeta, content_range, number};
 use super::error::Result;
 use super::{FileProgress, HubError, HubOptions};
 use crate::DataError;
-use crate::files::{sha256, temporary};
+use crate::files::{open_own, sha256, temporary};
 
 const BLOCK: usize = 64 * 1024;
 
@@ -120,9 +120,8 @@ impl Transfer<'_> {
     fn attempt(&self, path: &Path) -> Result<(), Failure> {
         let fatal = |action| move |error| Failure::Fatal(DataError::io(action, path)(error).into());
         let size = self.meta.size;
-        let mut file = OpenOptions::new();
-        let file = file.append(true).create(true).open(path);
-        let mut file = file.map_err(fatal("create"))?;
+        let file = open_own(path, File::options().append(true));
+        let mut file = file.map_err(|error| Failure::Fatal(error.into()))?;
         let mut done = length(path);
         if done > size {
             file.set_len(0).map_err(fatal("write"))?;
@@ -229,8 +228,7 @@ fn discard(path: &Path) {
 }
 
 /// Waits for the lock; `None` where the file system has none.
-fn lock(path: &PathBuf) -> Option<File> {
-    let mut options = OpenOptions::new();
-    let file = options.create(true).truncate(false).write(true).open(path);
+fn lock(path: &Path) -> Option<File> {
+    let file = open_own(path, File::options().write(true));
     file.ok().filter(|file| file.lock().is_ok())
 }

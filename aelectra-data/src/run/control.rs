@@ -85,7 +85,7 @@ pub fn request_control(control: &Path, request: ControlRequest) -> Result<String
     let id = format!("{nanoseconds:019}-{}-{count}", std::process::id());
     let path = control.join(format!("{id}.{}", request.name()));
     let temporary = control.join(format!(".{id}.tmp"));
-    fs::File::create(&temporary)
+    fs::File::create_new(&temporary)
         .and_then(|_| fs::rename(&temporary, &path))
         .map_err(DataError::io("write", &path))?;
     Ok(id)

@@ -1,6 +1,6 @@
 //! Appending events: one line an event, one write a line.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use super::event::RunEvent;
 use super::line::{Envelope, Line, SCHEMA_VERSION};
 use super::time::unix_time;
 use crate::error::{DataError, Result};
+use crate::files::open_own;
 
 /// Appends to `events.jsonl`. One writer a file at a time.
 #[derive(Debug)]
@@ -26,14 +27,9 @@ impl EventWriter {
     /// half-written is removed; one that only lacks its newline is kept.
     ///
     /// # Errors
-    /// When the file cannot be opened, read or repaired.
+    /// When the file cannot be opened, read or repaired; when it is a link, whose target would be cut and written.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(path)
-            .map_err(DataError::io("open", path))?;
+        let mut file = open_own(path, File::options().read(true).append(true))?;
         let (length, next_seq) = mend(&mut file).map_err(DataError::io("read", path))?;
         Ok(Self {
             file,
@@ -210,6 +206,18 @@ mod tests {
         let mut writer = EventWriter::open(&path).expect("mended");
         assert_eq!(writer.append(&log("a")).expect("written"), 0);
         assert_eq!(fs::read_to_string(&path).expect("text").lines().count(), 1);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_a_link_leads_to_is_neither_cut_nor_written() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let (path, victim) = (dir.path().join("events.jsonl"), dir.path().join("keys"));
+        fs::write(&victim, "one\ntwo").expect("written");
+        std::os::unix::fs::symlink(&victim, &path).expect("linked");
+        let error = EventWriter::open(&path).expect_err("a link").to_string();
+        assert!(error.contains("is a symbolic link"), "{error}");
+        assert_eq!(fs::read_to_string(&victim).expect("text"), "one\ntwo");
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod card;
 
 use std::path::Path;
 
+use aelectra_data::files::replace_file;
 use aelectra_data::run::RunDir;
 use aelectra_data::vocab::WordPieceTokenizer;
 use aelectra_model::checkpoint::save_model;
@@ -13,7 +14,7 @@ use aelectra_model::{
 use burn::module::Module;
 
 use crate::config::pretrain::AttentionStart;
-use crate::error::{Result, TrainError};
+use crate::error::Result;
 use crate::ner::{Tagger, TaggerSettings};
 use crate::settings::AelectraSettings;
 
@@ -144,5 +145,5 @@ pub(crate) fn finish(
         card.name = format!("{} ({part})", card.name);
     }
     let path = dir.join("README.md");
-    std::fs::write(&path, card.render()).map_err(TrainError::io("write", &path))
+    Ok(replace_file(&path, card.render().as_bytes())?)
 }

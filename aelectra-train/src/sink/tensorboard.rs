@@ -17,6 +17,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use aelectra_data::files::create_new;
 use aelectra_data::run::{RunEvent, unix_time};
 
 use crate::error::{Result, TrainError};
@@ -139,7 +140,8 @@ impl EventFile {
             "events.out.tfevents.{}.aelectra.{process}",
             time as u64
         ));
-        let file = BufWriter::new(File::create(&path).map_err(TrainError::io("create", &path))?);
+        let file = create_new(&path, None).map_err(TrainError::io("create", &path))?;
+        let file = BufWriter::new(file);
         let mut file = Self { path, file };
         let mut event = Vec::new();
         put_double(&mut event, 1, time);

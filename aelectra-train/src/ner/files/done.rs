@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use aelectra_data::files::replace_file;
+use aelectra_data::files::{open_own, replace_file};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, TrainError};
@@ -69,7 +69,8 @@ impl Done {
         for line in &lines {
             kept += &line.written()?;
         }
-        if kept.as_bytes() != bytes {
+        // A link would lead what is noted elsewhere.
+        if kept.as_bytes() != bytes || path.is_symlink() {
             replace_file(&path, kept.as_bytes())?;
         }
         let inputs = lines.into_iter().map(|line| {
@@ -112,9 +113,8 @@ impl Done {
         let file = match &mut self.file {
             Some(file) => file,
             None => {
-                let file = File::options().create(true).append(true).open(&self.path);
-                self.file
-                    .insert(file.map_err(TrainError::io("write", &self.path))?)
+                let file = open_own(&self.path, File::options().append(true));
+                self.file.insert(file?)
             }
         };
         file.write_all(text.as_bytes())
@@ -127,6 +127,31 @@ impl Done {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_its_place_is_replaced_and_leads_to_no_harm() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (path, victim) = (dir.path().join(NAME), dir.path().join("victim"));
+        for content in [Some("precious"), None] {
+            match content {
+                Some(content) => std::fs::write(&victim, content).expect("writes"),
+                None => std::fs::remove_file(&victim).expect("removes"),
+            }
+            let _ = std::fs::remove_file(&path);
+            std::os::unix::fs::symlink(&victim, &path).expect("links");
+            let mut done = Done::read(dir.path()).expect("reads");
+            let origin = Origin {
+                content: "1".to_owned(),
+                from: None,
+                bytes: None,
+            };
+            done.note("a.jsonl".to_owned(), origin).expect("writes");
+            assert!(path.is_file() && !path.is_symlink());
+            let left = std::fs::read_to_string(&victim).ok();
+            assert_eq!(left.as_deref(), content);
+        }
+    }
 
     #[test]
     fn a_line_that_was_cut_off_is_forgotten() {

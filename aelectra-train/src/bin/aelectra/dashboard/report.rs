@@ -28,6 +28,16 @@ pub(crate) fn run(args: &ReportArgs, global: Global) -> anyhow::Result<u8> {
     let page = aelectra_tui::report(&Source::Runs(vec![args.run.clone()])).map_err(told)?;
     let out = args.out.clone();
     let out = out.unwrap_or_else(|| args.run.join("report.html"));
+    // Only what somebody named is written through.
+    if args.out.is_none() && out.is_symlink() {
+        return Err(output::usage(
+            format!(
+                "`{}` is a symbolic link, and what it leads to is not written",
+                out.display()
+            ),
+            "delete the link, or name the file with --out",
+        ));
+    }
     super::refuse_other_files(&out, std::slice::from_ref(&args.run), "html")?;
     write_named(&out, page.as_bytes())?;
     output::note(

@@ -7,6 +7,7 @@ mod stored;
 mod table;
 mod timing;
 
+use aelectra_data::files::{replace_file, replace_json};
 use aelectra_data::lock::Lock;
 use aelectra_data::ner::{
     Mode, Resampling, bootstrap, paired_bootstrap, paired_randomization, read_ner,
@@ -108,18 +109,10 @@ pub(crate) fn run(args: &CompareArgs, global: Global) -> anyhow::Result<u8> {
         seeds: if args.timing_only { 0 } else { args.seeds },
         timing_only: args.timing_only,
     };
-    let write = |name: &str, text: String| {
-        let path = args.out.join(name);
-        std::fs::write(&path, text).map_err(aelectra_data::DataError::io("write", &path))
-    };
-    write(
-        "table.json",
-        serde_json::to_string_pretty(&comparison)? + "\n",
-    )?;
-    write("table.md", comparison.markdown())?;
-    output::show(global, &comparison, || {
-        comparison.markdown().trim_end().to_owned()
-    })
+    replace_json(&args.out.join("table.json"), &comparison)?;
+    let table = comparison.markdown();
+    replace_file(&args.out.join("table.md"), table.as_bytes())?;
+    output::show(global, &comparison, || table.trim_end().to_owned())
 }
 
 /// What each seed of a model predicted: tags of each sentence.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use aelectra_data::corpus::CorpusOptions;
+use aelectra_data::files::replace_file;
 use aelectra_data::ner::{LabelSet, ReadOptions, read_ner};
 use aelectra_data::pretrain::{PrepareOptions, prepare};
 use aelectra_data::run::{EndEvent, EndReason, RunDir};
@@ -105,8 +106,7 @@ impl<'t> Walk<'_, 't> {
         let sample = self.sample();
         std::fs::create_dir_all(&sample).map_err(TrainError::io("create", &sample))?;
         for (name, text) in NER.into_iter().chain([PROSE]) {
-            let path = sample.join(name);
-            std::fs::write(&path, text).map_err(TrainError::io("write", &path))?;
+            replace_file(&sample.join(name), text.as_bytes())?;
         }
         Ok(())
     }
