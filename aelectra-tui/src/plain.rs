@@ -1,5 +1,6 @@
 //! A run without a terminal: one line an interval, no control characters.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -121,7 +122,7 @@ pub(crate) fn stream(path: &Path, out: &mut dyn Write) -> Result<Exit> {
                 start = Some(begun);
             }
             let text = String::from_utf8_lossy(line);
-            if !write(out, &format!("{}\n", text.trim_end()))? {
+            if !write(out, &format!("{}\n", escaped(text.trim_end())))? {
                 return Ok(Exit::Quit);
             }
         }
@@ -140,11 +141,38 @@ pub(crate) fn stream(path: &Path, out: &mut dyn Write) -> Result<Exit> {
     }
 }
 
+/// The same JSON without U+007F to U+009F, which it may hold as they are and with which some terminals are steered.
+fn escaped(json: &str) -> Cow<'_, str> {
+    let steers = |c: char| ('\u{7f}'..='\u{9f}').contains(&c);
+    if !json.contains(steers) {
+        return json.into();
+    }
+    let escaped = json.chars().map(|c| match steers(c) {
+        true => format!("\\u{:04x}", u32::from(c)),
+        false => c.to_string(),
+    });
+    escaped.collect::<String>().into()
+}
+
 /// Writes text; `false` when nobody reads any more.
 pub(crate) fn write(out: &mut dyn Write, text: &str) -> Result<bool> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(TuiError::Terminal(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_stays_what_it_is_and_steers_nothing() {
+        let json = "{\"message\":\"Å\u{9d}52;c;x\u{7f}\"}";
+        let shown = escaped(json);
+        assert_eq!(shown, "{\"message\":\"Å\\u009d52;c;x\\u007f\"}");
+        let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+        assert_eq!(value(&shown), value(json));
     }
 }

@@ -1,5 +1,6 @@
 //! Plain progress lines for people and log files: one line per event, no control characters.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -105,6 +106,7 @@ impl ConsoleSink {
                 self.left_out = 0;
             }
         }
+        let line = one_line(&line).into_owned();
         if self.lines.try_send(Line::Text(line)).is_err() {
             self.left_out += 1;
         }
@@ -153,6 +155,24 @@ impl RunSink for ConsoleSink {
         }
         self.is_late = false;
         let _ = self.flush();
+    }
+}
+
+/// Without what would steer a terminal: labels, names of files and parts of texts come from wherever they come from.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    without(text, |c| c.is_control() && !matches!(c, '\n' | '\t'))
+}
+
+/// [`visible`], and what would begin a line that looks like one of ours.
+fn one_line(text: &str) -> Cow<'_, str> {
+    without(text, |c| c.is_control() && c != '\t')
+}
+
+fn without(text: &str, steers: impl Fn(char) -> bool + Copy) -> Cow<'_, str> {
+    match text.contains(steers) {
+        true => text.replace(steers, "\u{fffd}").into(),
+        false => text.into(),
     }
 }
 
@@ -264,7 +284,7 @@ fn number(name: &str, value: f64) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use aelectra_data::run::{NerEvalEvent, StepEvent};
+    use aelectra_data::run::{LogEvent, NerEvalEvent, StepEvent};
 
     use super::*;
 
@@ -337,6 +357,28 @@ mod tests {
         assert!(lines[1].ends_with(" ETA 3m 00s"), "{shown}");
         let spans = [7.2, 310.0, 3720.0, 183_600.0].map(span);
         assert_eq!(spans, ["7s", "5m 10s", "1h 02m", "2d 03h"]);
+    }
+
+    #[test]
+    fn what_steers_a_terminal_is_not_given_to_it() {
+        assert_eq!(visible("et\tord\nØ"), "et\tord\nØ");
+        assert_eq!(
+            visible("\u{1b}]0;x\u{7}\u{9b}1m"),
+            "\u{fffd}]0;x\u{fffd}\u{fffd}1m"
+        );
+        let (read, shown) = crossbeam_channel::unbounded();
+        let mut sink = ConsoleSink::new(Heard(read)).expect("started");
+        let log = LogEvent {
+            message: "entities by class: P\u{1b}]52;c;eA==\u{7} 3, L\nstep 1, \tØ 1".to_owned(),
+            ..LogEvent::default()
+        };
+        sink.handle(0.0, &RunEvent::Log(log)).expect("said");
+        sink.end();
+        let shown: String = shown.try_iter().collect();
+        assert_eq!(
+            shown,
+            "entities by class: P\u{fffd}]52;c;eA==\u{fffd} 3, L\u{fffd}step 1, \tØ 1\n"
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aelectra_data::ner::Summary;
+use aelectra_train::sink::console::visible;
 use anyhow::Context;
 use serde::Serialize;
 
@@ -135,15 +136,6 @@ fn patiently(write: impl FnOnce() -> std::io::Result<()> + Send + 'static) -> st
     }
 }
 
-/// Without what would steer a terminal: labels, names of files and parts of texts come from wherever they come from.
-fn visible(text: &str) -> Cow<'_, str> {
-    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
-    match text.contains(steers) {
-        true => text.replace(steers, "\u{fffd}").into(),
-        false => text.into(),
-    }
-}
-
 /// Tells what went wrong and what to do.
 pub(crate) fn error(text: &str, hint: Option<&str>) {
     note(&format!("error: {text}"));
@@ -163,14 +155,5 @@ mod tests {
         assert_eq!(spread(&of(&[0.5, 0.6, 0.7])), "60.00 ± 10.00");
         assert_eq!(counted(&of(&[92.0; 3])), "92");
         assert_eq!(counted(&of(&[1.0, 2.0, 3.0])), "2.0 ± 1.0");
-    }
-
-    #[test]
-    fn what_steers_a_terminal_is_not_given_to_it() {
-        assert_eq!(visible("et\tord\nØ"), "et\tord\nØ");
-        assert_eq!(
-            visible("\u{1b}]0;x\u{7}\u{9b}1m"),
-            "\u{fffd}]0;x\u{fffd}\u{fffd}1m"
-        );
     }
 }
