@@ -1,6 +1,7 @@
 //! Where a device of another machine is found.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::error::{ModelError, Result};
@@ -42,6 +43,16 @@ impl RemoteAddress {
     #[must_use]
     pub fn authority(&self) -> String {
         format!("{}:{}", self.host, self.port)
+    }
+
+    /// Whether the worker is on this machine, as far as its address alone says.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        match host.parse::<IpAddr>() {
+            Ok(address) => address.to_canonical().is_loopback(),
+            Err(_) => host.eq_ignore_ascii_case("localhost"),
+        }
     }
 }
 
@@ -100,6 +111,32 @@ mod tests {
         }
         let first: RemoteAddress = "remote://a:1/0".parse().unwrap();
         assert_eq!(first.to_string(), "remote://a:1");
+    }
+
+    #[test]
+    fn this_machine_is_told_from_others() {
+        let is_here = |host: &str| {
+            let name = format!("remote://{host}:7461");
+            name.parse::<RemoteAddress>().unwrap().is_loopback()
+        };
+        for host in [
+            "127.0.0.1",
+            "127.1.2.3",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "Localhost",
+        ] {
+            assert!(is_here(host), "{host}");
+        }
+        for host in [
+            "gpu-2",
+            "10.0.0.5",
+            "[fe80::1]",
+            "0.0.0.0",
+            "127.0.0.1.example.org",
+        ] {
+            assert!(!is_here(host), "{host}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The secret that a worker and its clients share, and what is derived from it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use sha2::{Digest, Sha256};
@@ -7,6 +8,8 @@ use sha2::{Digest, Sha256};
 /// The fewest characters of a token. A worker's public key gives those who can see it something to
 /// compare guesses with, so a token must not be guessable: 20 random letters or digits are.
 const SHORTEST: usize = 20;
+/// The fewest different characters of a token: of a million tokens of 20 random digits two or three have fewer, of letters none.
+const FEWEST: usize = 5;
 /// What both ends must share beside the token: the operations of another version are others.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -18,9 +21,14 @@ impl Token {
     /// A token, or what is wrong with it.
     pub(super) fn new(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        match text.chars().count() {
+        let characters: Vec<char> = text.chars().collect();
+        match characters.len() {
             0 => Err("is not set".to_owned()),
             1..SHORTEST => Err(format!("has fewer than {SHORTEST} characters")),
+            _ if characters.iter().collect::<BTreeSet<_>>().len() < FEWEST => {
+                Err(format!("has fewer than {FEWEST} different characters"))
+            }
+            _ if repeats(&characters) => Err("is a shorter one, repeated".to_owned()),
             _ => Ok(Self(text.to_owned())),
         }
     }
@@ -60,6 +68,12 @@ impl Token {
     }
 }
 
+/// Whether something shorter follows itself again and again.
+fn repeats(characters: &[char]) -> bool {
+    let follows = |length: usize| characters[length..] == characters[..characters.len() - length];
+    (1..=characters.len() / 2).any(follows)
+}
+
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(..)")
@@ -85,6 +99,35 @@ mod tests {
             assert!(Token::new(short).is_err(), "{short}");
         }
         assert!(!format!("{:?}", token("abcdefghijklmnopqrst")).contains("abc"));
+    }
+
+    #[test]
+    fn a_token_must_not_be_easy_to_guess() {
+        for easy in [
+            "aaaaaaaaaaaaaaaaaaaaaaaa",
+            "01010101010110101010101011",
+            "hemmelighemmelighemmelig",
+            "0123456789012345678901",
+        ] {
+            assert!(Token::new(easy).is_err(), "{easy}");
+        }
+        for random in [
+            // `openssl rand -hex 16`, and 20 random digits.
+            "9f86d081884c7d659a2feaa0c55ad015",
+            "27182818284590452353",
+            "a-secret-of-this-test-only",
+        ] {
+            assert!(Token::new(random).is_ok(), "{random}");
+        }
+        let mut state = 1u64;
+        for _ in 0..10_000 {
+            // As SplitMix64 does.
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            let text = format!("{:016x}{:016x}", mixed ^ (mixed >> 31), mixed);
+            assert!(Token::new(&text).is_ok(), "{text}");
+        }
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! What several commands share: devices, the environment, and how files are read.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aelectra_data::corpus::{CleanOptions, CorpusOptions, TextLayout};
 use aelectra_data::hub::HubOptions;
 use aelectra_data::ner::{
     LabelMap, NerDataset, NerFormat, ReadOptions, Scheme, odd_classes, read_ner,
 };
+use aelectra_model::device::{Wire, compiled_names};
 use aelectra_model::{DeviceList, DeviceSpec, Precision};
 use aelectra_train::config::{self, Configuration, Environment, Layers, Sources};
 use aelectra_train::ner::Tagger;
@@ -31,15 +33,28 @@ impl DeviceArgs {
     /// The only variable of a flag; it sets no key of a configuration.
     pub(crate) const VARIABLE: &'static str = "AELECTRA_DEVICE";
 
-    /// The devices as they were named, or the default one.
+    /// What was named. A variable that is set to nothing means what one means that is not set.
+    fn named(&self) -> Option<&str> {
+        self.device.as_deref().filter(|names| !names.is_empty())
+    }
+
+    /// The devices as they were named, or the default one. Tells, once, to whom text goes with them.
     pub(crate) fn list(&self) -> anyhow::Result<DeviceList> {
-        // A variable that is set to nothing means what one means that is not set.
-        Ok(
-            match self.device.as_ref().filter(|names| !names.is_empty()) {
-                Some(names) => names.parse()?,
-                None => DeviceSpec::compiled_default()?.into(),
-            },
-        )
+        let list: DeviceList = match self.named() {
+            Some(names) => names.parse()?,
+            None => DeviceSpec::compiled_default()?.into(),
+        };
+        tell_who_reads(&list);
+        Ok(list)
+    }
+
+    /// Tells it for child processes that will use the devices.
+    pub(crate) fn tell_for_children(&self) {
+        // `all` would look for GPUs, and no worker is among them.
+        let names = self.named().filter(|names| *names != "all");
+        if let Some(Ok(list)) = names.map(|names| names.parse::<DeviceList>()) {
+            tell_who_reads(&list);
+        }
     }
 
     /// The device as it was named, or the default one.
@@ -52,6 +67,56 @@ impl DeviceArgs {
         let spec = self.spec()?;
         Ok((spec.open()?, spec.to_string()))
     }
+}
+
+/// Whether it has been told to whom text goes.
+static READERS_ARE_TOLD: AtomicBool = AtomicBool::new(false);
+
+/// In a child process: its parent has told to whom text goes.
+pub(crate) fn leave_readers_to_parent() {
+    READERS_ARE_TOLD.store(true, Ordering::Relaxed);
+}
+
+/// Tells which machines get the text, where there are any; a build that reaches none says that itself.
+fn tell_who_reads(devices: &DeviceList) {
+    let told = who_reads(devices);
+    let reaches = compiled_names().contains(&"remote");
+    if reaches && !told.is_empty() && !READERS_ARE_TOLD.swap(true, Ordering::Relaxed) {
+        for told in told {
+            output::note(&format!("note: {told}"));
+        }
+    }
+}
+
+/// The workers on other machines, which get the ids of word pieces: the text, to whoever has the vocabulary.
+fn who_reads(devices: &DeviceList) -> Vec<String> {
+    let wires = [
+        (Wire::Iroh, " (encrypted on the way)"),
+        (
+            Wire::WebSocket,
+            ", not encrypted: whoever is on the way can read and change it",
+        ),
+    ];
+    let mut told = Vec::new();
+    for (wire, how) in wires {
+        let mut hosts: Vec<&str> = Vec::new();
+        for device in devices.iter() {
+            if let DeviceSpec::Remote(address) = device
+                && address.wire == wire
+                && !address.is_loopback()
+                && !hosts.contains(&address.host.as_str())
+            {
+                hosts.push(&address.host);
+            }
+        }
+        if !hosts.is_empty() {
+            told.push(format!(
+                "text goes to {} as word-piece ids{how}",
+                hosts.join(", ")
+            ));
+        }
+    }
+    told
 }
 
 /// How a tagger computes.
@@ -314,4 +379,28 @@ pub(crate) fn configuration_over<C: Configuration>(
 /// The variables of this process that set keys.
 pub(crate) fn environment() -> Environment {
     Environment::of_process(&[DeviceArgs::VARIABLE.to_owned()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_gets_the_text_is_told() {
+        let told = |names: &str| who_reads(&names.parse().expect("devices"));
+        for here in [
+            "flex",
+            "flex,remote://127.0.0.1:7461",
+            "remote+ws://[::1]:80",
+        ] {
+            assert!(told(here).is_empty(), "{here}");
+        }
+        assert_eq!(
+            told("cuda:0,remote://gpu-2:7461,remote://gpu-2:7461/1,remote://gpu-3:7462"),
+            ["text goes to gpu-2, gpu-3 as word-piece ids (encrypted on the way)"]
+        );
+        let plain = told("remote+ws://10.0.0.5:80,remote://gpu-2:7461");
+        assert!(plain[0].contains("gpu-2") && plain[0].contains("(encrypted"));
+        assert!(plain[1].contains("10.0.0.5") && plain[1].contains(", not encrypted: "));
+    }
 }

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::args::Entry;
 use super::note_stopped;
-use crate::{output, signals};
+use crate::{common, output, signals};
 
 /// How often a child is looked at, and how often it is asked to stop.
 const LOOK: Duration = Duration::from_millis(50);
@@ -31,6 +31,7 @@ pub(super) enum Ended<T> {
 /// that only the parent holds.
 pub(super) fn end_with_parent() {
     signals::leave_telling_to_parent();
+    common::leave_readers_to_parent();
     std::thread::spawn(|| {
         let mut nothing = Vec::new();
         let _ = std::io::stdin().read_to_end(&mut nothing);

@@ -63,6 +63,7 @@ pub(crate) fn run(args: &CompareArgs, global: Global) -> anyhow::Result<u8> {
     let _lock = Lock::acquire(&args.out.join("lock"), "aelectra compare")?;
     let gold = test.tags();
     let children = Children::new()?;
+    args.device.tell_for_children();
 
     let (mut rows, mut predictions) = (Vec::new(), Vec::new());
     for (at, (entry, finished)) in entries.iter().zip(finished).enumerate() {
