@@ -214,10 +214,11 @@ impl<'a> Client<'a> {
             let next = location.and_then(|location| join(&url, &location));
             let to = next.as_deref().and_then(origin);
             let (Some(next), Some(to)) = (next, to) else {
-                return Err(bad(format!("{url} redirects to nowhere")));
+                return Err(bad(format!("{} redirects to nowhere", shown(&url))));
             };
             if endpoint.0 == "https" && to.0 != "https" {
-                return Err(bad(format!("{url} redirects to an unencrypted address")));
+                let from = shown(&url);
+                return Err(bad(format!("{from} redirects to an unencrypted address")));
             }
             // Once gone, the token stays away even if a foreign host points back.
             at_home &= to == endpoint;
@@ -351,6 +352,21 @@ fn origin(url: &str) -> Option<(String, String, u16)> {
     Some((scheme, host, uri.port_u16().unwrap_or(default)))
 }
 
+/// An address as it may be told: without name and password, and without the query, which may be a signature that gives access.
+fn shown(url: &str) -> String {
+    let Ok(uri) = url.parse::<Uri>() else {
+        return "an address".to_owned();
+    };
+    let scheme = uri.scheme_str().unwrap_or_default();
+    let host = uri.host().unwrap_or_default();
+    let port = uri.port_u16().map(|port| format!(":{port}"));
+    format!(
+        "{scheme}://{host}{}{}",
+        port.unwrap_or_default(),
+        uri.path()
+    )
+}
+
 /// The address that `location` means in an answer from `base`.
 fn join(base: &str, location: &str) -> Option<String> {
     let uri: Uri = base.parse().ok()?;
@@ -393,6 +409,22 @@ mod tests {
             assert_ne!(origin(base), origin(other), "{other}");
         }
         assert_eq!(origin("ftp://hub.example/"), None);
+    }
+
+    #[test]
+    fn what_gives_access_is_not_told() {
+        for (url, told) in [
+            ("https://hub.example/a/b", "https://hub.example/a/b"),
+            ("http://me:s3cret@hub.house:81/a", "http://hub.house:81/a"),
+            (
+                "https://cdn.example/x?Signature=s3cret&Expires=9",
+                "https://cdn.example/x",
+            ),
+            ("https://[::1]:8/x", "https://[::1]:8/x"),
+            ("s3cret at nowhere", "an address"),
+        ] {
+            assert_eq!(shown(url), told);
+        }
     }
 
     #[test]

@@ -145,7 +145,7 @@ impl HubOptions {
         }
     }
 
-    /// The endpoint without a name and password that are part of it.
+    /// The endpoint without a name and password that are part of it, and without a query.
     #[must_use]
     pub fn shown_endpoint(&self) -> String {
         let (scheme, rest) = self
@@ -154,6 +154,8 @@ impl HubOptions {
             .unwrap_or(("", &self.endpoint));
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
         let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+        let bare = |part: &str| part.split(['?', '#']).next().unwrap_or_default().to_owned();
+        let (host, path) = (bare(host), bare(path));
         let whole = format!("{scheme}://{host}/{path}");
         whole
             .trim_start_matches("://")
@@ -249,6 +251,8 @@ mod tests {
             ("https://huggingface.co", "https://huggingface.co"),
             ("http://me:s3cret@hub.house:81/hf", "http://hub.house:81/hf"),
             ("http://hub.house/a@b", "http://hub.house/a@b"),
+            ("http://hub.house/hf?key=s3cret", "http://hub.house/hf"),
+            ("http://hub.house?key=s3cret", "http://hub.house"),
             ("hub.house", "hub.house"),
         ] {
             let set = options(&[("HF_ENDPOINT", endpoint)]);
