@@ -272,6 +272,61 @@ fn a_file_name_as_text_is_told() {
     }
 }
 
+/// The paragraphs of a letter are one text to whoever reads it: a name that the model finds in one of them only is hidden
+/// in those before and after too.
+#[test]
+fn a_name_found_once_is_hidden_in_all_of_its_text() {
+    let model = golden("tiny-electra/ner");
+    let paragraphs = ["Ole", "Ole ser en kat", "Ole"];
+    let letter = paragraphs.join("\n\n") + "\n";
+    let (_, found, _) = predict(&model, &["--format", "jsonl"], letter.as_bytes());
+    let named: Vec<usize> = found
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+        .map(|text| text["entities"].as_array().expect("a list").len())
+        .collect();
+    assert_eq!(named, [0, 1, 0], "what the model finds: {found}");
+
+    let folder = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    std::fs::create_dir(folder.path().join("letters")).expect("made");
+    for (name, text) in [("a.txt", letter.as_str()), ("b.txt", "Ole\n")] {
+        std::fs::write(folder.path().join("letters").join(name), text).expect("writes");
+    }
+    let file = at("letters/a.txt");
+    let printed = |arguments: &[&str], input: &str| {
+        let arguments = [arguments, &["--redact"]].concat();
+        let (code, out, told) = predict(&model, &arguments, input.as_bytes());
+        assert_eq!(code, 0, "{arguments:?}: {told}");
+        out
+    };
+    let hidden = "[PER]\n\n[PER]\n\n[PER]\n";
+    assert_eq!(printed(&[], &letter), hidden);
+    assert_eq!(printed(&["--input", &file], ""), hidden);
+    assert_eq!(printed(&paragraphs, ""), hidden.replace("\n\n", "\n"));
+    for format in ["pretty", "jsonl", "conll", "inline"] {
+        let out = printed(&["--input", &file, "--format", format], "");
+        assert!(out.contains("PER") && !out.contains("Ole"), "{out}");
+    }
+    // As they come: from there on at least.
+    let out = printed(&["--input", "-"], &letter);
+    assert!(out.ends_with("[PER]\n\n[PER]\n"), "{out}");
+    // Each file is a text of its own.
+    let (letters, out) = (at("letters"), at("out"));
+    printed(&["--input", &letters, "--out", &out], "");
+    let written = |name: &str| {
+        let path = folder.path().join("out").join(name);
+        std::fs::read_to_string(path).expect("an output")
+    };
+    assert_eq!(written("a.txt.tagged"), hidden);
+    assert_eq!(written("b.txt.tagged"), "Ole\n");
+    // Nobody knows whom the rest names.
+    let torn = [letter.as_bytes(), b"\nS\xf8ren\n"].concat();
+    let (code, out, told) = predict(&model, &["--redact"], &torn);
+    assert!(code != 0 && out.is_empty(), "{out}");
+    assert!(told.contains("UTF-8"), "{told}");
+}
+
 /// T9 and the end of a stream: the last byte is redacted as the first.
 #[test]
 fn streams_are_redacted_to_the_last_byte() {

@@ -71,8 +71,8 @@ pub use scoring::{
 };
 pub use spans::{EntitySpan, Mode, entities};
 pub use text::{
-    CharOffsets, Documents, Lines, PersonClasses, TextEntity, Word, heed_line_breaks, identifiers,
-    inline, leave_placeholders, redact, replace, sentences, text_entities, words,
+    CharOffsets, Documents, Lines, Names, PersonClasses, TextEntity, Word, heed_line_breaks,
+    identifiers, inline, leave_placeholders, redact, replace, sentences, text_entities, words,
 };
 pub use unseen::UnseenClass;
 pub use windows::{Alignment, Decoded, TagDecoder, Windows, WordPlace, align, labels_for};

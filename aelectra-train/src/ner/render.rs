@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use aelectra_data::ner::{CharOffsets, PersonClasses, identifiers, inline, redact, replace, words};
+use aelectra_data::ner::{
+    CharOffsets, Names, PersonClasses, identifiers, inline, redact, replace, words,
+};
 
 use crate::ner::text::TaggedText;
 
@@ -35,14 +37,37 @@ pub struct Renderer {
 }
 
 impl Renderer {
-    /// Writes a text.
+    /// Writes a text that stands by itself.
     ///
     /// # Errors
     /// When `out` cannot be written to.
     pub fn write(&self, found: &TaggedText<'_>, out: &mut impl Write) -> io::Result<()> {
+        let mut names = Names::default();
+        self.add_names(&mut names, found);
+        self.write_among(&names, found, out)
+    }
+
+    /// Adds the names that are to be hidden in all texts that belong to this one; none where nothing is redacted.
+    pub fn add_names(&self, names: &mut Names, found: &TaggedText<'_>) {
+        if let Some(persons) = &self.redact {
+            names.add(&found.entities, persons);
+        }
+    }
+
+    /// Writes a text that belongs to others, such as a paragraph of a letter. `names` are those of all of them, its own among
+    /// them ([`Renderer::add_names`]).
+    ///
+    /// # Errors
+    /// When `out` cannot be written to.
+    pub fn write_among(
+        &self,
+        names: &Names,
+        found: &TaggedText<'_>,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
         let with_identifiers;
-        let found = if let Some(persons) = &self.redact {
-            with_identifiers = also_identifiers(found, persons);
+        let found = if self.redact.is_some() {
+            with_identifiers = also_identifiers(found, names);
             &with_identifiers
         } else {
             found
@@ -53,6 +78,13 @@ impl Renderer {
             _ if self.redact.is_some() => self.line(&redact(found.text, &found.entities), out),
             OutputFormat::Inline => self.line(&inline(found.text, &found.entities), out),
             OutputFormat::Pretty => self.pretty(found, out),
+        }
+    }
+
+    /// Leaves out what a redaction is not written with, for texts that are held until the names of all of them are known.
+    pub fn lighten(&self, found: &mut TaggedText<'_>) {
+        if self.redact.is_some() && self.format != OutputFormat::Conll {
+            found.sentences = Vec::new();
         }
     }
 
@@ -148,14 +180,14 @@ impl Renderer {
 }
 
 /// The same with all that names somebody as entities.
-fn also_identifiers<'t>(found: &TaggedText<'t>, persons: &PersonClasses) -> TaggedText<'t> {
+fn also_identifiers<'t>(found: &TaggedText<'t>, names: &Names) -> TaggedText<'t> {
     let (text, mut all) = (found.text, found.clone());
     let words = words(text);
-    // The words of all sentences are those of the text.
+    // The words of all sentences are those of the text, where they are there.
     let mut tags = all.sentences.iter_mut().flatten().map(|(_, tag)| tag);
     let mut at = 0;
     let places = CharOffsets::new(text);
-    for (range, entity) in identifiers(text, &places, &words, &found.entities, persons) {
+    for (range, entity) in identifiers(text, &places, &words, &found.entities, names) {
         for (place, begin) in range
             .clone()
             .zip(std::iter::once("B").chain(std::iter::repeat("I")))
@@ -306,6 +338,75 @@ mod tests {
             "_\tI-PER",
         ];
         assert_eq!(rows, expected);
+    }
+
+    /// The second paragraph of a letter, in which the tagger found nothing, and the first, which is written before it.
+    #[test]
+    fn a_name_is_hidden_in_all_texts_that_belong_together() {
+        let text = "Kære Mette Lindholm,";
+        let name = aelectra_data::ner::TextEntity {
+            start: 5,
+            end: 19,
+            label: "PER".to_owned(),
+            text: "Mette Lindholm".to_owned(),
+            score: 0.5,
+            // The letter `æ` has two.
+            bytes: 6..20,
+        };
+        let tags = |text: &'static str, named: std::ops::Range<usize>| {
+            let mut sentence = Vec::new();
+            for (at, word) in words(text).iter().enumerate() {
+                let tag = match named.contains(&at) {
+                    true if at == named.start => "B-PER",
+                    true => "I-PER",
+                    false => "O",
+                };
+                sentence.push((word.text, tag.to_owned()));
+            }
+            vec![sentence]
+        };
+        let text_of = |text, entities, named| TaggedText {
+            text,
+            entities,
+            sentences: tags(text, named),
+        };
+        let letter = [
+            text_of("Til Lindholm", Vec::new(), 0..0),
+            text_of(text, vec![name], 1..3),
+            text_of("Vi har modtaget Mettes klage.", Vec::new(), 0..0),
+        ];
+        for format in FORMATS {
+            let renderer = Renderer {
+                format,
+                redact: Some(PersonClasses::default()),
+                colour: false,
+                terminal: false,
+            };
+            let mut names = Names::default();
+            letter
+                .iter()
+                .for_each(|text| renderer.add_names(&mut names, text));
+            let mut out = Vec::new();
+            for text in &letter {
+                let mut whole = Vec::new();
+                renderer
+                    .write_among(&names, text, &mut whole)
+                    .expect("memory");
+                // What is held meanwhile is enough.
+                let mut light = text.clone();
+                renderer.lighten(&mut light);
+                renderer
+                    .write_among(&names, &light, &mut out)
+                    .expect("memory");
+                assert!(out.ends_with(&whole), "{format:?}");
+            }
+            let out = String::from_utf8(out).expect("UTF-8");
+            assert!(
+                !out.contains("Mette") && !out.contains("Lindholm"),
+                "{format:?}: {out}"
+            );
+            assert!(out.contains("klage"), "{format:?}: {out}");
+        }
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! What names somebody in a text beside the entities that were found: addresses and personal numbers, known by their
 //! form, and further places of a name that was found once. A redaction hides it too.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use super::char_offsets::CharOffsets;
-use super::person_classes::PersonClasses;
+use super::names::Names;
 use super::text_entities::TextEntity;
 use super::words::Word;
 
@@ -18,30 +17,21 @@ const HANDLE: &str = "HANDLE";
 /// A Danish personal number.
 const CPR: &str = "CPR";
 
-/// Words that begin a sentence and are no names, where a tagger once took one for a name.
-const NO_NAMES: [&str; 16] = [
-    "af", "at", "da", "de", "den", "der", "det", "du", "en", "et", "han", "hun", "jeg", "men",
-    "når", "og",
-];
-
-/// Letters that a name has without its genitive, at least: `Hans` must not become `Han`.
-const LEAST_STEM: usize = 4;
-
 /// What is to be hidden beside `entities`, in order: each a range of `words`, which are those of `text`, and what stands for it.
 /// Nothing of it touches an entity.
 ///
 /// * e-mail and web addresses, `@handles`, and numbers like a CPR number (a date and four digits);
-/// * words that begin with a capital and are in a person's name found elsewhere in the text, also in the genitive and in
-///   compounds with a hyphen. `persons` says which classes are persons'.
+/// * words that begin with a capital and are in one of the `names`, also in the genitive and in compounds with a hyphen: names
+///   of persons that were found in this text, or in others that belong to it.
 #[must_use]
 pub fn identifiers(
     text: &str,
     characters: &CharOffsets,
     words: &[Word<'_>],
     entities: &[TextEntity],
-    persons: &PersonClasses,
+    names: &Names,
 ) -> Vec<(Range<usize>, TextEntity)> {
-    let (names, numbers) = (names_in(entities, persons), personal_numbers(text));
+    let numbers = personal_numbers(text);
     let is_hidden = |word: &Word<'_>| {
         let after = entities.partition_point(|entity| entity.bytes.end <= word.start);
         let next = entities.get(after);
@@ -53,7 +43,7 @@ pub fn identifiers(
         let rest = &words[at..];
         let form = by_form(rest, &numbers).map(|(count, label)| (count, label, 1.0));
         let known = form.or_else(|| {
-            let (label, score) = repeated(rest[0].text, &names)?;
+            let (label, score) = names.repeated(rest[0].text)?;
             Some((1, label, score))
         });
         let (count, label, score) = known.unwrap_or((1, "", 0.0));
@@ -221,64 +211,9 @@ fn is_between(gap: &str) -> bool {
         && rest.all(|c| is_blank(c) || has_dash && is_break(c))
 }
 
-/// The words of persons' names in lower case, with the class and the score of one of their places.
-fn names_in<'e>(
-    entities: &'e [TextEntity],
-    persons: &PersonClasses,
-) -> HashMap<String, (&'e str, f64)> {
-    let mut names = HashMap::new();
-    for entity in entities {
-        if !persons.contains(&entity.label) {
-            continue;
-        }
-        for part in entity.text.split(char::is_whitespace) {
-            let part = part.trim_matches(|c: char| !c.is_alphabetic());
-            let letters = part.chars().filter(|c| c.is_alphabetic()).count();
-            if letters < 2 || part.contains('.') || !part.starts_with(char::is_uppercase) {
-                continue;
-            }
-            for form in [Some(part), without_genitive(part)].into_iter().flatten() {
-                let (form, known) = (form.to_lowercase(), (entity.label.as_str(), entity.score));
-                if !NO_NAMES.contains(&&*form) {
-                    names.entry(form).or_insert(known);
-                }
-            }
-        }
-    }
-    names
-}
-
-/// A name without its genitive, if it may be one.
-fn without_genitive(word: &str) -> Option<&str> {
-    let endings = ["'s", "’s", "'", "’"];
-    if let Some(stem) = endings.iter().find_map(|ending| word.strip_suffix(ending)) {
-        return Some(stem);
-    }
-    let stem = word.strip_suffix(['s', 'S'])?;
-    (stem.chars().count() >= LEAST_STEM).then_some(stem)
-}
-
-/// The class and score of a name that `word` repeats.
-fn repeated<'n>(word: &str, names: &HashMap<String, (&'n str, f64)>) -> Option<(&'n str, f64)> {
-    if names.is_empty() {
-        return None;
-    }
-    let mut parts = word.split(['-', '/', '\u{2010}', '\u{2011}']);
-    parts.find_map(|part| {
-        if !part.starts_with(char::is_uppercase) {
-            return None;
-        }
-        let known = |form: &str| names.get(&form.to_lowercase()).copied();
-        known(part).or_else(|| {
-            // Of a name that was found, so that `Hans` is no genitive of `Han`, which was not.
-            let stem = part.strip_suffix(['s', 'S']);
-            without_genitive(part).or(stem).and_then(known)
-        })
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::person_classes::PersonClasses;
     use super::super::words::words;
     use super::*;
 
@@ -295,8 +230,14 @@ mod tests {
     }
 
     fn with_usual_persons(text: &str, entities: &[TextEntity]) -> Vec<(Range<usize>, TextEntity)> {
-        let (places, persons) = (CharOffsets::new(text), PersonClasses::default());
-        identifiers(text, &places, &words(text), entities, &persons)
+        let names = Names::of(entities, &PersonClasses::default());
+        identifiers(
+            text,
+            &CharOffsets::new(text),
+            &words(text),
+            entities,
+            &names,
+        )
     }
 
     fn hidden(text: &str, names: &[&str]) -> Vec<(String, String)> {

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use aelectra_data::DataError;
 use aelectra_data::corpus::is_misread;
 use aelectra_data::files::{replace_files, sha256};
-use aelectra_data::ner::Documents;
+use aelectra_data::ner::{Documents, Names};
 use aelectra_data::vocab::UnknownPieces;
 use rayon::prelude::*;
 
 use super::done::Done;
 use super::{FileTagger, below, size};
 use crate::error::{Result, TrainError};
-use crate::ner::text::tag_texts;
+use crate::ner::text::{TaggedText, tag_texts};
 use crate::stop::StopFlag;
 
 /// Documents tagged together, and their bytes: enough for every thread, and no more than an interruption may
@@ -105,77 +105,129 @@ pub(super) fn tag_group<'a>(
     Ok(Some(group))
 }
 
+/// Documents that are tagged together.
+#[derive(Default)]
+struct Batch {
+    documents: Vec<String>,
+    /// Of each document its file.
+    owners: Vec<usize>,
+}
+
 /// Tags the documents of a group's files; false when a stop was asked for.
 fn tag_documents(job: &FileTagger<'_>, group: &mut [Tagged<'_>], stop: &StopFlag) -> Result<bool> {
-    let mut batch: Vec<String> = Vec::new();
-    // Of each document of the batch its file.
-    let mut owners: Vec<usize> = Vec::new();
+    let paths: Vec<&Path> = group.iter().map(|file| file.from).collect();
+    let mut documents = paths
+        .into_iter()
+        .enumerate()
+        .flat_map(|(at, path)| documents_of(path).map(move |document| (at, document)));
+    // A name that is found anywhere in a file is hidden in all of it, so all of it is tagged before any of it is rendered.
+    let at_once = match job.renderer.redact {
+        Some(_) => usize::MAX,
+        None => 1,
+    };
+    let mut is_first = true;
+    loop {
+        let next = || next_batch(&mut documents, group);
+        let batches: Vec<Batch> = std::iter::from_fn(next).take(at_once).collect();
+        if batches.is_empty() {
+            return Ok(true);
+        }
+        let mut names = vec![Names::default(); group.len()];
+        let mut found = Vec::with_capacity(batches.len());
+        for batch in &batches {
+            if !std::mem::take(&mut is_first) && stop.requested().is_some() {
+                return Ok(false);
+            }
+            let tagged = tag_batch(job, batch, group)?;
+            for (owner, text) in batch.owners.iter().zip(&tagged) {
+                job.renderer.add_names(&mut names[*owner], text);
+            }
+            found.push(tagged);
+        }
+        for (batch, tagged) in batches.iter().zip(found) {
+            render(job, &batch.owners, &tagged, &names, group)?;
+        }
+    }
+}
+
+/// The documents of a file, up to the first error.
+fn documents_of(path: &Path) -> Box<dyn Iterator<Item = Result<String, DataError>>> {
+    match std::fs::File::open(path).map_err(DataError::io("open", path)) {
+        Ok(file) => Box::new(Documents::new(std::io::BufReader::new(file), path)),
+        Err(error) => Box::new(std::iter::once(Err::<String, _>(error))),
+    }
+}
+
+/// The next documents to tag together; a file that cannot be read to its end has a failure from then on.
+fn next_batch(
+    documents: &mut impl Iterator<Item = (usize, Result<String, DataError>)>,
+    group: &mut [Tagged<'_>],
+) -> Option<Batch> {
+    let mut batch = Batch::default();
     let mut bytes = 0;
-    for at in 0..group.len() {
-        let from = group[at].from;
-        let file = match std::fs::File::open(from).map_err(DataError::io("open", from)) {
-            Ok(file) => file,
-            Err(error) => {
-                group[at].failure = Some(error);
-                continue;
-            }
+    while batch.documents.len() < DOCUMENTS_AT_ONCE && bytes < BYTES_AT_ONCE {
+        let Some((owner, document)) = documents.next() else {
+            break;
         };
-        for document in Documents::new(std::io::BufReader::new(file), from) {
-            match document {
-                Err(error) => group[at].failure = Some(error),
-                Ok(document) => {
-                    bytes += document.len();
-                    batch.push(document);
-                    owners.push(at);
-                }
-            }
-            if batch.len() == DOCUMENTS_AT_ONCE || bytes >= BYTES_AT_ONCE {
-                tag_batch(job, &mut batch, &mut owners, group)?;
-                bytes = 0;
-                if stop.requested().is_some() {
-                    return Ok(false);
-                }
+        match document {
+            Err(error) => group[owner].failure = Some(error),
+            Ok(document) => {
+                bytes += document.len();
+                batch.documents.push(document);
+                batch.owners.push(owner);
             }
         }
     }
-    tag_batch(job, &mut batch, &mut owners, group)?;
-    Ok(true)
+    (!batch.documents.is_empty()).then_some(batch)
 }
 
-/// Tags a batch and gives each file its own.
-fn tag_batch(
+/// Tags a batch, and notes of each file how well its documents can be read.
+fn tag_batch<'b>(
     job: &FileTagger<'_>,
-    batch: &mut Vec<String>,
-    owners: &mut Vec<usize>,
+    batch: &'b Batch,
     group: &mut [Tagged<'_>],
-) -> Result<()> {
-    let documents = std::mem::take(batch);
-    let unknown: Vec<UnknownPieces> = documents
+) -> Result<Vec<TaggedText<'b>>> {
+    let unknown: Vec<UnknownPieces> = batch
+        .documents
         .par_iter()
         .map(|document| UnknownPieces::of(job.tagger.tokenizer(), [document.as_str()]))
         .collect();
-    for ((owner, unknown), document) in owners.iter().zip(&unknown).zip(&documents) {
+    for ((owner, unknown), document) in batch.owners.iter().zip(&unknown).zip(&batch.documents) {
         group[*owner].unknown.add(unknown);
         group[*owner].misread |= is_misread(document);
     }
-    let found = tag_texts(job.tagger, &documents)?;
-    let rendered: Vec<(Vec<u8>, usize)> = found
+    let mut found = tag_texts(job.tagger, &batch.documents)?;
+    found.iter_mut().for_each(|text| job.renderer.lighten(text));
+    Ok(found)
+}
+
+/// Renders the texts of a batch and gives each file its own; `names` are those of each file.
+fn render(
+    job: &FileTagger<'_>,
+    owners: &[usize],
+    found: &[TaggedText<'_>],
+    names: &[Names],
+    group: &mut [Tagged<'_>],
+) -> Result<()> {
+    let rendered: Vec<Vec<u8>> = owners
         .par_iter()
-        .map(|text| {
+        .zip(found)
+        .map(|(owner, text)| {
             let mut rendered = Vec::new();
-            job.renderer.write(text, &mut rendered)?;
-            Ok((rendered, text.entities.len()))
+            job.renderer
+                .write_among(&names[*owner], text, &mut rendered)?;
+            Ok(rendered)
         })
         .collect::<std::io::Result<_>>()
         .map_err(|error| TrainError::failed(error.to_string()))?;
-    for (owner, (rendered, entities)) in owners.drain(..).zip(rendered) {
-        let file = &mut group[owner];
+    for ((owner, text), rendered) in owners.iter().zip(found).zip(rendered) {
+        let file = &mut group[*owner];
         if job.renderer.parts_documents() && file.documents > 0 {
             file.rendered.push(b'\n');
         }
         file.rendered.extend(rendered);
         file.documents += 1;
-        file.entities += entities as u64;
+        file.entities += text.entities.len() as u64;
     }
     Ok(())
 }

@@ -15,8 +15,9 @@ const NAME: &str = "predict.json";
 /// Version of [`Made::reading`]: 0 did not look at where lines end, 1 knew fewer abbreviations, and redacted entities only, 2
 /// knew fewer spellings of a CPR number, 3 read classes such as `b-per` as bare.
 const READING: u32 = 4;
-/// The same where names are hidden: 4 took no `Navn` for a person.
-const REDACTING: u32 = 5;
+/// The same where names are hidden: 4 took no `Navn` for a person, 5 looked for a name in its paragraph only and knew fewer
+/// spellings of names, numbers and addresses.
+const REDACTING: u32 = 6;
 
 /// What decides the content of an output.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use aelectra_data::corpus::is_misread;
-use aelectra_data::ner::PersonClasses;
+use aelectra_data::ner::{Names, PersonClasses};
 use aelectra_data::vocab::UnknownPieces;
 use aelectra_model::checkpoint::ModelDir;
 use aelectra_train::ner::{FileTagger, OutputFormat, Renderer, TaggedText, Tagger, tag_texts};
@@ -44,7 +44,8 @@ pub(crate) struct PredictArgs {
     #[arg(long, value_enum)]
     format: Option<PredictFormat>,
     /// Replace entities by their class, to anonymize a text; also e-mail and web addresses, numbers like a CPR number, and
-    /// all places of a person's name that is found once, written with a capital.
+    /// all places of a person's name that is found once, written with a capital: anywhere in its file, in the texts given or in
+    /// standard input, which are read to their end first; with --input - from the document on that it is found in.
     #[arg(long)]
     redact: bool,
     /// A class of the model that is persons', where its name does not say so (PER, Person, Navn, Name do); repeatable.
@@ -150,11 +151,12 @@ pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
             "give text as arguments, `--input FILE`, or pipe it in",
         ));
     }
-    let source = match args.input.as_deref() {
-        Some(path) if path != Path::new("-") => Source::file(path)?,
-        _ => Source::input()?,
+    let (source, is_stream) = match args.input.as_deref() {
+        Some(path) if path != Path::new("-") => (Source::file(path)?, false),
+        asked => (Source::input()?, asked.is_some()),
     };
-    stream::run(source, &tagger, &renderer)
+    let whole = args.redact && !is_stream;
+    stream::run(source, &tagger, &renderer, whole)
 }
 
 /// What `--input` and `--out` cannot be together.
@@ -273,9 +275,13 @@ pub(crate) fn print_pretty(found: &[TaggedText<'_>]) -> anyhow::Result<()> {
 }
 
 fn print(renderer: &Renderer, found: &[TaggedText<'_>]) -> anyhow::Result<()> {
+    let mut names = Names::default();
+    found
+        .iter()
+        .for_each(|text| renderer.add_names(&mut names, text));
     let mut out = std::io::stdout().lock();
     for text in found {
-        renderer.write(text, &mut out)?;
+        renderer.write_among(&names, text, &mut out)?;
     }
     Ok(out.flush()?)
 }

@@ -1,4 +1,5 @@
-//! Tagging documents as they come, from a file or from whoever writes to standard input.
+//! Tagging documents as they come, from a file or from whoever writes to standard input; where names are to be hidden in all of
+//! a text, when all of it has come.
 
 use std::io::Write;
 use std::path::Path;
@@ -6,7 +7,7 @@ use std::time::Duration;
 
 use aelectra_data::DataError;
 use aelectra_data::corpus::is_misread;
-use aelectra_data::ner::Documents;
+use aelectra_data::ner::{Documents, Names};
 use aelectra_data::vocab::UnknownPieces;
 use aelectra_train::ner::{Renderer, Tagger, tag_texts};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
@@ -62,13 +63,11 @@ impl Source {
         Ok(Self::Input(documents))
     }
 
-    /// The next document; where there are some already, only if it comes soon.
-    fn next(&mut self, has_some: bool) -> Next {
+    /// The next document; where it is not `needed`, only if it comes soon.
+    fn next(&mut self, needed: bool) -> Next {
         match self {
             Self::File(documents) => documents.next().map_or(Next::End, Next::Document),
-            Self::Input(documents) if !has_some => {
-                documents.recv().map_or(Next::End, Next::Document)
-            }
+            Self::Input(documents) if needed => documents.recv().map_or(Next::End, Next::Document),
             Self::Input(documents) => match documents.recv_timeout(PATIENCE) {
                 Ok(document) => Next::Document(document),
                 Err(RecvTimeoutError::Timeout) => Next::NotYet,
@@ -77,11 +76,11 @@ impl Source {
         }
     }
 
-    /// The documents to tag together, and why there are no more after them.
-    fn batch(&mut self) -> (Vec<String>, Option<DataError>) {
+    /// The documents to tag together, and why there are no more after them. A `whole` text is waited for, however slowly it comes.
+    fn batch(&mut self, whole: bool) -> (Vec<String>, Option<DataError>) {
         let (mut documents, mut bytes) = (Vec::new(), 0);
         while documents.len() < DOCUMENTS_AT_ONCE && bytes < BYTES_AT_ONCE {
-            match self.next(!documents.is_empty()) {
+            match self.next(whole || documents.is_empty()) {
                 Next::Document(Ok(document)) => {
                     bytes += document.len();
                     documents.push(document);
@@ -92,43 +91,81 @@ impl Source {
         }
         (documents, None)
     }
+
+    /// What is written together, in batches: the next one, or all of a `whole` text.
+    fn batches(&mut self, whole: bool) -> (Vec<Vec<String>>, Option<DataError>) {
+        let mut batches = Vec::new();
+        loop {
+            let (documents, failed) = self.batch(whole);
+            let is_last = failed.is_some() || documents.is_empty();
+            if !documents.is_empty() {
+                batches.push(documents);
+            }
+            if is_last || !whole {
+                return (batches, failed);
+            }
+        }
+    }
 }
 
-/// Tags what comes, and writes it as soon as it is tagged.
-pub(super) fn run(mut source: Source, tagger: &Tagger, renderer: &Renderer) -> anyhow::Result<u8> {
+/// Tags what comes, and writes it as soon as it is tagged. A redaction of a `whole` text reads it to its end before any of it is
+/// written, as a name may be found in its last paragraph only; otherwise names are hidden from then on.
+pub(super) fn run(
+    mut source: Source,
+    tagger: &Tagger,
+    renderer: &Renderer,
+    whole: bool,
+) -> anyhow::Result<u8> {
     let mut first = true;
+    let mut names = Names::default();
     let (mut unknown, mut misread) = (UnknownPieces::default(), 0);
-    let (mut tagged, mut entities) = (0, 0);
+    let (mut tagged, mut entities) = (0_u64, 0);
     loop {
-        let (documents, failed) = source.batch();
-        let counts: Vec<UnknownPieces> = documents
-            .par_iter()
-            .map(|document| UnknownPieces::of(tagger.tokenizer(), [document.as_str()]))
-            .collect();
-        counts.iter().for_each(|counts| unknown.add(counts));
-        misread += documents.iter().filter(|text| is_misread(text)).count();
-        let found = tag_texts(tagger, &documents)?;
-        tagged += found.len() as u64;
-        entities += found.iter().map(|text| text.entities.len()).sum::<usize>();
-        let rendered: Vec<Vec<u8>> = found
-            .par_iter()
-            .map(|text| {
-                let mut rendered = Vec::new();
-                renderer.write(text, &mut rendered).map(|()| rendered)
-            })
-            .collect::<std::io::Result<_>>()?;
-        let mut out = std::io::stdout().lock();
-        for text in rendered {
-            if renderer.parts_documents() && !std::mem::take(&mut first) {
-                writeln!(out)?;
-            }
-            out.write_all(&text)?;
+        let (batches, mut failed) = source.batches(whole);
+        if whole && let Some(error) = failed.take() {
+            // What nobody could read may name somebody who is in the rest.
+            return Err(error.into());
         }
-        out.flush()?;
+        let mut found = Vec::with_capacity(batches.len());
+        for documents in &batches {
+            let counts: Vec<UnknownPieces> = documents
+                .par_iter()
+                .map(|document| UnknownPieces::of(tagger.tokenizer(), [document.as_str()]))
+                .collect();
+            counts.iter().for_each(|counts| unknown.add(counts));
+            misread += documents.iter().filter(|text| is_misread(text)).count();
+            let mut texts = tag_texts(tagger, documents)?;
+            for text in &mut texts {
+                tagged += 1;
+                entities += text.entities.len();
+                renderer.add_names(&mut names, text);
+                renderer.lighten(text);
+            }
+            found.push(texts);
+        }
+        for texts in &found {
+            let rendered: Vec<Vec<u8>> = texts
+                .par_iter()
+                .map(|text| {
+                    let mut rendered = Vec::new();
+                    renderer
+                        .write_among(&names, text, &mut rendered)
+                        .map(|()| rendered)
+                })
+                .collect::<std::io::Result<_>>()?;
+            let mut out = std::io::stdout().lock();
+            for text in rendered {
+                if renderer.parts_documents() && !std::mem::take(&mut first) {
+                    writeln!(out)?;
+                }
+                out.write_all(&text)?;
+            }
+            out.flush()?;
+        }
         match failed {
             // What was read before an error is written before it is told.
             Some(error) => return Err(error.into()),
-            None if documents.is_empty() => break,
+            None if batches.is_empty() => break,
             None => {}
         }
     }
