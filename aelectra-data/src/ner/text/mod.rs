@@ -1,11 +1,14 @@
 //! Running text: its documents, sentences and words, and the entities found in it.
 
+mod addresses;
 mod char_offsets;
 mod documents;
 mod identifiers;
 mod line_breaks;
+mod marks;
 mod names;
 mod person_classes;
+mod personal_numbers;
 mod sentences;
 mod text_entities;
 mod words;

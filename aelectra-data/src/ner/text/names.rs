@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::marks::{is_dash, seen};
 use super::person_classes::PersonClasses;
 use super::text_entities::TextEntity;
 
@@ -18,7 +19,7 @@ const LEAST_STEM: usize = 4;
 /// named in full in the first is only `Mette` in the others, where a tagger may overlook her.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Names {
-    /// Each in lower case, with the class and the score of the first place that was added.
+    /// Each as it is [`seen`], in lower case, with the class and the score of the first place that was added.
     words: HashMap<String, (String, f64)>,
 }
 
@@ -38,8 +39,8 @@ impl Names {
                 continue;
             }
             // The parts of `Anne-Marie` too: each may stand alone.
-            let parts = entity.text.split(|c: char| c.is_whitespace() || joins(c));
-            for part in parts {
+            let text = seen(&entity.text);
+            for part in text.split(|c: char| c.is_whitespace() || is_dash(c)) {
                 let part = part.trim_matches(|c: char| !c.is_alphabetic());
                 let letters = part.chars().filter(|c| c.is_alphabetic()).count();
                 if letters < 2 || part.contains('.') || !part.starts_with(char::is_uppercase) {
@@ -56,7 +57,7 @@ impl Names {
         }
     }
 
-    /// The class and score of a name that `word` repeats.
+    /// The class and score of a name that `word`, as it is [`seen`], repeats.
     pub(super) fn repeated(&self, word: &str) -> Option<(&str, f64)> {
         if self.words.is_empty() {
             return None;
@@ -65,7 +66,7 @@ impl Names {
             let (label, score) = self.words.get(&form.to_lowercase())?;
             Some((label.as_str(), *score))
         };
-        word.split(joins).find_map(|part| {
+        word.split(is_dash).find_map(|part| {
             // Of `#Mette` too.
             let part = part.trim_matches(|c: char| !c.is_alphabetic());
             if !part.starts_with(char::is_uppercase) {
@@ -78,11 +79,6 @@ impl Names {
             })
         })
     }
-}
-
-/// What joins the parts of a double name or of a compound.
-fn joins(c: char) -> bool {
-    matches!(c, '-' | '/' | '\u{2010}' | '\u{2011}')
 }
 
 /// A name without its genitive, if it may be one.
