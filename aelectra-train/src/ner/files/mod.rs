@@ -56,7 +56,8 @@ pub struct FilesTagged {
     pub changed: usize,
     /// Files in which more word pieces are unknown than in text that suits the model, or that were read in another encoding.
     pub hardly_read: usize,
-    /// What lies among the files and is none, or hidden; whoever looks for the files counts it.
+    /// What lies among the files and is none, or hidden, or a link that leads out of where they are; whoever looks for the files
+    /// counts it.
     pub passed_over: usize,
     /// Files that could not be read, and have no output.
     pub failed: usize,

@@ -19,12 +19,17 @@ pub(super) fn run(
     stop: &StopFlag,
     global: Global,
 ) -> anyhow::Result<u8> {
+    let found = find(input, tagger.out)?;
+    if let Some(note) = found.leads_out() {
+        output::note(&note);
+    }
     let Found {
         root,
         files,
         passed_over,
+        outside,
         unreadable,
-    } = find(input, tagger.out)?;
+    } = found;
     for (path, why) in &unreadable {
         output::note(&format!("left out: `{}`: {why}", path.display()));
     }
@@ -37,7 +42,7 @@ pub(super) fn run(
         reason,
     });
     let report = FilesTagged {
-        passed_over,
+        passed_over: passed_over + outside.len(),
         failed: report.failed + closed.len(),
         failures: report.failures.into_iter().chain(closed).collect(),
         ..report
@@ -81,7 +86,7 @@ fn describe(report: &FilesTagged, out: &Path) -> String {
     }
     if report.passed_over > 0 {
         text += &format!(
-            "\n{} were passed over: hidden files, or what is no file",
+            "\n{} were passed over: hidden files, links that lead out, or what is no file",
             report.passed_over
         );
     }

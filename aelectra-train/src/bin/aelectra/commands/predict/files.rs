@@ -15,6 +15,9 @@ pub(super) struct Found {
     pub files: Vec<PathBuf>,
     /// What lies among them and is hidden, or no file: a link that leads nowhere, a pipe.
     pub passed_over: usize,
+    /// Links among them that lead out of the root, each with where to. Whoever may write into a directory must not have a job
+    /// of somebody else's copy what lies elsewhere.
+    pub outside: Vec<(PathBuf, PathBuf)>,
     /// Directories among them that cannot be listed, each with why.
     pub unreadable: Vec<(PathBuf, String)>,
 }
@@ -32,6 +35,7 @@ pub(super) fn find(input: &str, out: &Path) -> anyhow::Result<Found> {
             root: path.parent().unwrap_or(Path::new("")).to_path_buf(),
             files: vec![path],
             passed_over: 0,
+            outside: Vec::new(),
             unreadable: Vec::new(),
         });
     }
@@ -55,10 +59,14 @@ pub(super) fn find(input: &str, out: &Path) -> anyhow::Result<Found> {
         root,
         files: Vec::new(),
         passed_over: 0,
+        outside: Vec::new(),
         unreadable: Vec::new(),
     };
     found.walk(pattern.as_ref(), out)?;
     if found.files.is_empty() {
+        if let Some(note) = found.leads_out() {
+            output::note(&note);
+        }
         return Err(output::usage(
             format!("no file matches `{input}`"),
             "give a directory, or a pattern such as 'corpus/**/*.txt' in quotes",
@@ -76,8 +84,9 @@ impl Found {
         if !start.is_dir() {
             return Ok(());
         }
+        let inside = start.canonicalize().ok();
         let out = out.canonicalize().ok();
-        if out.is_some() && start.canonicalize().ok() == out {
+        if out.is_some() && inside == out {
             return Err(output::usage(
                 format!("--out is the directory to read, `{}`", start.display()),
                 "give a directory of its own",
@@ -88,8 +97,11 @@ impl Found {
         };
         let levels = pattern.map_or_else(Vec::new, |pattern| levels(pattern, &self.root));
         let mut walk = WalkDir::new(start).follow_links(true).sort_by_file_name();
-        if pattern.is_some_and(|pattern| !pattern.as_str().contains("**")) {
-            walk = walk.max_depth(levels.len());
+        let deepest = pattern
+            .filter(|pattern| !pattern.as_str().contains("**"))
+            .map(|_| levels.len());
+        if let Some(deepest) = deepest {
+            walk = walk.max_depth(deepest);
         }
         // What a pattern excludes is not even opened.
         let leads_on = |entry: &DirEntry| {
@@ -97,8 +109,39 @@ impl Found {
             let name = entry.file_name().to_string_lossy();
             level.is_none_or(|level| level.matches(&name))
         };
+        // The root itself may be a link: it was named.
+        let way_out = |entry: &DirEntry| {
+            let to = match entry.path_is_symlink() && entry.depth() > 0 {
+                true => entry.path().canonicalize().ok()?,
+                false => return None,
+            };
+            let is_inside = inside.as_ref().is_some_and(|root| to.starts_with(root));
+            (!is_inside).then_some(to)
+        };
+        let is_hidden = |below: &Path| {
+            below
+                .components()
+                .any(|part| part.as_os_str().as_encoded_bytes().starts_with(b"."))
+        };
+        let mut outside = Vec::new();
+        // A directory that is not ours is not even listed.
+        let mut enters = |entry: &DirEntry| {
+            if !entry.file_type().is_dir() || deepest == Some(entry.depth()) {
+                return true;
+            }
+            let Some(to) = way_out(entry) else {
+                return true;
+            };
+            let below = entry.path().strip_prefix(start).unwrap_or(entry.path());
+            if !is_hidden(below) {
+                outside.push((self.root.join(below), to));
+            }
+            false
+        };
         let walk = walk.into_iter();
-        for entry in walk.filter_entry(|entry| !is_output(entry) && leads_on(entry)) {
+        for entry in
+            walk.filter_entry(|entry| !is_output(entry) && leads_on(entry) && enters(entry))
+        {
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(error) if leads_nowhere(&error) => {
@@ -122,17 +165,35 @@ impl Found {
             if below.as_os_str().is_empty() || !is_meant || named.is_dir() {
                 continue;
             }
-            let is_hidden = below
-                .components()
-                .any(|part| part.as_os_str().as_encoded_bytes().starts_with(b"."));
-            if !is_hidden && named.is_file() {
-                self.files.push(named);
-            } else {
+            if is_hidden(below) || !named.is_file() {
                 self.passed_over += 1;
+            } else if let Some(to) = way_out(&entry) {
+                self.outside.push((named, to));
+            } else {
+                self.files.push(named);
             }
         }
         self.files.sort();
+        self.outside.extend(outside);
+        self.outside.sort();
         Ok(())
+    }
+
+    /// What to tell of links that lead out, and what to do.
+    pub(super) fn leads_out(&self) -> Option<String> {
+        let (link, to) = self.outside.first()?;
+        let start = match self.root.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => &self.root,
+        };
+        Some(format!(
+            "left out: links that lead out of `{}` ({}, first `{}`); to tag what they lead to, name it as an --input of its own, such \
+             as `{}`",
+            start.display(),
+            self.outside.len(),
+            link.display(),
+            to.display()
+        ))
     }
 }
 
@@ -230,18 +291,50 @@ mod tests {
         symlink(at("elsewhere"), at("archive/2024")).expect("linked");
         symlink(at("archive"), at("archive/back")).expect("linked");
         symlink(at("nothing"), at("archive/broken")).expect("linked");
+        symlink(at("archive/b.txt"), at("archive/copy.txt")).expect("linked");
+        symlink(at("elsewhere/a.txt"), at("archive/out.txt")).expect("linked");
         let whole = dir.path().to_string_lossy().into_owned();
         let out = at("out");
-        let both = ["2024/a.txt", "b.txt"];
+        // From here all of them stay inside.
+        let (names, passed_over) = found(&whole, &out);
+        let all = [
+            "archive/2024/a.txt",
+            "archive/b.txt",
+            "archive/copy.txt",
+            "archive/out.txt",
+            "closed/c.txt",
+            "elsewhere/a.txt",
+        ];
+        assert_eq!((&names[..], passed_over), (&all.map(str::to_owned)[..], 2));
         assert_eq!(
-            found(&format!("{whole}/archive"), &out),
-            (both.map(str::to_owned).to_vec(), 2)
+            found(&format!("{whole}/*/2024/a.txt"), &out).0,
+            ["archive/2024/a.txt"]
         );
-        assert_eq!(found(&format!("{whole}/archive/**/*.txt"), &out).0, both);
-        assert_eq!(
-            found(&format!("{whole}/archive/*/a.txt"), &out).0,
-            both[..1]
-        );
+        // From here two lead out, to a directory and to a file.
+        let inside = ["b.txt", "copy.txt"];
+        for (input, left_out) in [
+            ("archive", &["2024", "out.txt"][..]),
+            ("archive/**/*.txt", &["2024", "out.txt"]),
+            ("archive/*", &["out.txt"]),
+        ] {
+            let input = format!("{whole}/{input}");
+            assert_eq!(found(&input, &out).0, inside, "{input}");
+            let found = find(&input, &out).expect("it finds some");
+            let links: Vec<PathBuf> = found.outside.iter().map(|(link, _)| link.clone()).collect();
+            let expected: Vec<PathBuf> = left_out
+                .iter()
+                .map(|name| at("archive").join(name))
+                .collect();
+            assert_eq!(links, expected, "{input}");
+            let note = found.leads_out().expect("some lead out");
+            let count = format!("({}, first `{}`)", left_out.len(), expected[0].display());
+            assert!(note.contains(&count) && note.contains("--input"), "{note}");
+        }
+        // What was named is meant, wherever it leads.
+        for input in ["archive/2024", "archive/2024/*.txt", "archive/out.txt"] {
+            let found = find(&format!("{whole}/{input}"), &out).expect("it finds some");
+            assert_eq!((found.files.len(), found.leads_out()), (1, None), "{input}");
+        }
         let close = |mode| {
             let mode = std::fs::Permissions::from_mode(mode);
             std::fs::set_permissions(at("closed"), mode).expect("changed");
@@ -249,7 +342,7 @@ mod tests {
         close(0);
         let (names, _) = found(&format!("{whole}/arch*/*.txt"), &out);
         close(0o700);
-        assert_eq!(names, ["archive/b.txt"]);
+        assert_eq!(names, all[1..4]);
     }
 
     /// As in an archive from before UTF-8.
