@@ -17,19 +17,23 @@ use crate::error::{DataError, Result};
 /// # Errors
 /// [`DataError::Io`] if the operating system refuses; the old file is then still there.
 pub fn replace_file(path: &Path, content: &[u8]) -> Result<()> {
-    write_beside(path, content)?;
+    write_beside(path, content, None)?;
     sync_directory_of(path).map_err(DataError::io("write", path))
 }
 
-/// [`replace_file`] before its directory is synced.
-fn write_beside(path: &Path, content: &[u8]) -> Result<()> {
+/// [`replace_file`] before its directory is synced; a new file is no more readable than `source`, where there is one.
+fn write_beside(path: &Path, content: &[u8], source: Option<&Path>) -> Result<()> {
     let old = fs::metadata(path).ok();
     replace_with(path, |temporary| {
-        let permissions = old.as_ref().map(fs::Metadata::permissions);
-        let mut file = create_new(temporary, permissions.as_ref())?;
-        if let Some(old) = &old {
-            keep_access(&file, old)?;
-        }
+        let mut file = match (&old, source) {
+            (Some(old), _) => {
+                let file = create_new(temporary, Some(&old.permissions()))?;
+                keep_access(&file, old)?;
+                file
+            }
+            (None, Some(source)) => create_no_more_readable(temporary, source)?,
+            (None, None) => create_new(temporary, None)?,
+        };
         file.write_all(content)?;
         file.sync_all()
     })
@@ -61,19 +65,31 @@ pub fn keep_access(_: &File, _: &fs::Metadata) -> io::Result<()> {
     Ok(())
 }
 
+/// A file that is made of another.
+#[cfg(feature = "text")]
+#[derive(Clone, Copy, Debug)]
+pub struct MadeOf<'a> {
+    /// Where it is written to.
+    pub path: &'a Path,
+    /// What is written.
+    pub content: &'a [u8],
+    /// The file it is made of. Who may not read that may not read this one either, unless it was there before.
+    pub source: &'a Path,
+}
+
 /// Replaces several files at once, as [`replace_file`] does one; their directories are synced once each. With thousands of
 /// small files it is the disk that is waited for, and it can do several at a time.
 ///
 /// # Errors
 /// As [`replace_file`]; others of the files may have been replaced.
 #[cfg(feature = "text")]
-pub fn replace_files(files: &[(&Path, &[u8])]) -> Result<()> {
+pub fn replace_files(files: &[MadeOf<'_>]) -> Result<()> {
     /// Writes under way at a time.
     const AT_ONCE: usize = 16;
     let next = std::sync::atomic::AtomicUsize::new(0);
     let write = || {
-        while let Some((path, content)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            write_beside(path, content)?;
+        while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            write_beside(file.path, file.content, Some(file.source))?;
         }
         Ok(())
     };
@@ -92,7 +108,7 @@ pub fn replace_files(files: &[(&Path, &[u8])]) -> Result<()> {
             .fold(own, Result::and)
     })?;
     let directories: std::collections::BTreeSet<_> =
-        files.iter().map(|(path, _)| path.parent()).collect();
+        files.iter().map(|file| file.path.parent()).collect();
     directories.into_iter().flatten().try_for_each(|directory| {
         // Any name in it stands for its directory.
         sync_directory_of(&directory.join("x")).map_err(DataError::io("write", directory))
@@ -178,6 +194,34 @@ pub(crate) fn is_at(file: &File, path: &Path) -> bool {
 #[cfg(not(unix))]
 pub(crate) fn is_at(_: &File, _: &Path) -> bool {
     true
+}
+
+/// A new file with the permissions of `source`, less what this process takes from all of its files (`umask`); of one that
+/// nothing can be known of, for its owner alone. Where it cannot have the group of `source`, its own may read it only if everybody
+/// may.
+fn create_no_more_readable(path: &Path, source: &Path) -> io::Result<File> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+        let source = fs::metadata(source).ok();
+        let mode = source.as_ref().map_or(0o600, |it| it.mode() & 0o666);
+        let file = create_new(path, Some(&fs::Permissions::from_mode(mode)))?;
+        if let Some(source) = source {
+            let made = file.metadata()?;
+            if made.gid() != source.gid() && fchown(&file, None, Some(source.gid())).is_err() {
+                let everybody = mode & 0o007;
+                let mode = made.mode() & (0o606 | (everybody << 3));
+                // Where a mount refuses, permissions are none of the file's.
+                let _ = file.set_permissions(fs::Permissions::from_mode(mode));
+            }
+        }
+        Ok(file)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = source;
+        create_new(path, None)
+    }
 }
 
 /// Writes a file that somebody named: as [`replace_file`], but through links, and into what is no regular
@@ -510,18 +554,60 @@ mod tests {
     #[test]
     fn several_files_are_replaced_or_told() {
         let dir = tempfile::tempdir().expect("a directory");
+        let source = tempfile::NamedTempFile::new().expect("a file");
         let paths: Vec<PathBuf> = (0..40).map(|at| dir.path().join(at.to_string())).collect();
-        let files: Vec<(&Path, &[u8])> = paths.iter().map(|path| (&**path, &b"new"[..])).collect();
+        let made = |path| MadeOf {
+            path,
+            content: b"new",
+            source: source.path(),
+        };
+        let files: Vec<MadeOf<'_>> = paths.iter().map(|path| made(&**path)).collect();
         replace_files(&files).expect("writes");
         for path in &paths {
             assert_eq!(fs::read(path).expect("is there"), b"new");
         }
         assert_eq!(fs::read_dir(dir.path()).expect("lists").count(), 40);
         let nowhere = dir.path().join("none/a");
-        let with_one = [&files[..], &[(&*nowhere, b"x")]].concat();
+        let with_one = [&files[..], &[made(&*nowhere)]].concat();
         let told = replace_files(&with_one).expect_err("no such directory");
         assert!(told.to_string().contains("none/a"), "{told}");
         replace_files(&[]).expect("nothing to do");
+    }
+
+    #[cfg(all(unix, feature = "text"))]
+    #[test]
+    fn what_is_made_of_a_private_file_is_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| dir.path().join(name);
+        let mode = |path: &Path| fs::metadata(path).expect("is there").permissions().mode() & 0o777;
+        // What this process takes from every file that it makes.
+        fs::write(at("usual"), "x").expect("writes");
+        let usual = mode(&at("usual"));
+        for private in [0o600, 0o640, 0o400, 0o644, 0o755] {
+            let (source, path) = (at(&format!("{private:o}")), at(&format!("{private:o}.out")));
+            fs::write(&source, "x").expect("writes");
+            fs::set_permissions(&source, fs::Permissions::from_mode(private)).expect("set");
+            let file = MadeOf {
+                path: &path,
+                content: b"new",
+                source: &source,
+            };
+            replace_files(&[file]).expect("writes");
+            assert_eq!(mode(&path), private & 0o666 & usual, "{private:o}");
+            // What somebody has given to others since stays given.
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("set");
+            replace_files(&[file]).expect("writes");
+            assert_eq!(mode(&path), 0o644);
+        }
+        let (path, source) = (at("of-nothing"), at("nothing"));
+        let file = MadeOf {
+            path: &path,
+            content: b"new",
+            source: &source,
+        };
+        replace_files(&[file]).expect("writes");
+        assert_eq!(mode(&path), 0o600 & usual);
     }
 
     #[test]

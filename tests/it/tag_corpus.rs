@@ -218,6 +218,46 @@ fn what_was_left_out_is_named() {
     );
 }
 
+/// Whoever may write into the folder, or read its outputs, gets to see no more than before.
+#[cfg(unix)]
+#[test]
+fn nothing_private_is_copied_for_others() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    for name in ["letters", "others"] {
+        std::fs::create_dir(path(name)).expect("made");
+    }
+    for name in ["letters/a.txt", "others/b.txt"] {
+        std::fs::write(path(name), "Mette bor i Aarhus.\n").expect("writable");
+    }
+    let private = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(path("letters/a.txt"), private).expect("changed");
+    symlink(path("others"), path("letters/more")).expect("linked");
+    symlink(path("others/b.txt"), path("letters/b.txt")).expect("linked");
+    let (model, letters, out) = (model(), path("letters"), path("out"));
+    let arguments = [
+        "predict", "--model", &model, "--input", &letters, "--out", &out, "--format", "jsonl",
+        "--json",
+    ];
+    let (report, told) = expect_code(&arguments, 0);
+    let report: Value = serde_json::from_str(&report).expect("JSON");
+    assert_eq!(report["files"], 1);
+    assert_eq!(report["passed_over"], 2);
+    assert!(
+        told.contains("(2, first `") && told.contains("letters/b.txt"),
+        "{told}"
+    );
+    for name in ["a.txt.jsonl", "predict.done"] {
+        let found = std::fs::metadata(folder.path().join("out").join(name)).expect(name);
+        assert_eq!(found.permissions().mode() & 0o077, 0, "{name}");
+    }
+    for name in ["b.txt.jsonl", "more"] {
+        assert!(!folder.path().join("out").join(name).exists(), "{name}");
+    }
+}
+
 /// As the half of a conversation: what was asked is answered before more is said.
 #[test]
 fn documents_are_tagged_as_they_come() {

@@ -113,8 +113,8 @@ impl Done {
         let file = match &mut self.file {
             Some(file) => file,
             None => {
-                let file = open_own(&self.path, File::options().append(true));
-                self.file.insert(file?)
+                let file = open_private(&self.path)?;
+                self.file.insert(file)
             }
         };
         file.write_all(text.as_bytes())
@@ -122,6 +122,19 @@ impl Done {
         self.inputs.insert(line.output, origin);
         Ok(())
     }
+}
+
+/// Opens it to write at its end; a new one is for its owner alone, whatever others may read of what it tells of: where somebody's
+/// letters are, and their hashes.
+fn open_private(path: &Path) -> Result<File> {
+    let mut options = File::options();
+    options.append(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    Ok(open_own(path, &options)?)
 }
 
 #[cfg(test)]

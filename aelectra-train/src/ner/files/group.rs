@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use aelectra_data::DataError;
 use aelectra_data::corpus::is_misread;
-use aelectra_data::files::{replace_files, sha256};
+use aelectra_data::files::{MadeOf, replace_files, sha256};
 use aelectra_data::ner::{Documents, Names};
 use aelectra_data::vocab::UnknownPieces;
 use rayon::prelude::*;
@@ -234,12 +234,16 @@ fn render(
 
 /// Writes the outputs of a group that are not there.
 fn write(group: &[Tagged<'_>]) -> Result<()> {
-    let new: Vec<(&Path, &[u8])> = group
+    let new: Vec<MadeOf<'_>> = group
         .iter()
         .filter(|file| !file.is_there && file.failure.is_none())
-        .map(|file| (file.to.as_path(), &file.rendered[..]))
+        .map(|file| MadeOf {
+            path: &file.to,
+            content: &file.rendered,
+            source: file.from,
+        })
         .collect();
-    let parents: BTreeSet<&Path> = new.iter().filter_map(|(to, _)| to.parent()).collect();
+    let parents: BTreeSet<&Path> = new.iter().filter_map(|file| file.path.parent()).collect();
     for parent in parents {
         std::fs::create_dir_all(parent).map_err(TrainError::io("create", parent))?;
     }
