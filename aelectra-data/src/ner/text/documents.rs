@@ -1,19 +1,25 @@
 //! The documents of running text: blank lines part them.
 
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
 use crate::corpus::running_text;
 use crate::{DataError, Result};
 
-/// Reads a text document by document, each with its lines as they are. However long they are: a
-/// document is the unit that offsets count in.
+/// Bytes of a document, at most. One is tagged as a whole, and its words with their tags take over ten times its size; a file
+/// without a blank line, such as a log of years, would end the process for want of memory, and again whenever it is run again. The
+/// Bible has some 5 MB.
+const LONGEST: usize = 64 << 20;
+
+/// Reads a text document by document, each with its lines as they are. A document is the unit that offsets count in, and is never
+/// cut: one of more than 64 MiB is refused.
 #[derive(Debug)]
 pub struct Documents<R> {
     reader: R,
     path: PathBuf,
     line: usize,
     ended: bool,
+    longest: usize,
 }
 
 impl<R: BufRead> Documents<R> {
@@ -24,6 +30,7 @@ impl<R: BufRead> Documents<R> {
             path: path.to_path_buf(),
             line: 0,
             ended: false,
+            longest: LONGEST,
         }
     }
 
@@ -39,15 +46,27 @@ impl<R: BufRead> Documents<R> {
         }
     }
 
+    fn too_long(&self) -> DataError {
+        let expected = format!("a document of at most {} MiB", self.longest >> 20);
+        let found = "no blank line, which ends one, until here";
+        DataError::parse(&self.path, self.line, expected, found)
+            .with_hint("put blank lines between its parts, or cut it into several files")
+    }
+
     /// The next line with its end, empty at the end of the text.
     fn line(&mut self) -> Result<String> {
         if self.line == 0 {
             self.refuse_other_kinds()?;
         }
         let mut line = Vec::new();
-        let read = self.reader.read_until(b'\n', &mut line);
+        // One byte more than there may be tells that it is too long.
+        let mut reader = self.reader.by_ref().take(self.longest as u64 + 1);
+        let read = reader.read_until(b'\n', &mut line);
         read.map_err(DataError::io("read", &self.path))?;
         self.line += 1;
+        if line.len() > self.longest {
+            return Err(self.too_long());
+        }
         String::from_utf8(line).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             let line = error.into_bytes();
@@ -84,6 +103,10 @@ impl<R: BufRead> Iterator for Documents<R> {
             };
             self.ended = line.is_empty();
             if !line.trim().is_empty() {
+                if document.len() + line.len() > self.longest {
+                    self.ended = true;
+                    return Some(Err(self.too_long()));
+                }
                 document.push_str(&line);
             } else if !document.is_empty() {
                 break;
@@ -121,6 +144,39 @@ mod tests {
         let found = read(long.as_bytes());
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].as_ref().expect("UTF-8").len(), long.len());
+    }
+
+    #[test]
+    fn a_document_without_an_end_is_refused() {
+        let read = |text: &str| {
+            let mut documents = Documents::new(text.as_bytes(), Path::new("x.log"));
+            documents.longest = 8;
+            documents.collect::<Vec<Result<String>>>()
+        };
+        // Up to the limit each is whole, also as one line without an end.
+        for text in [
+            "abc\ndef\n\nabcdefg\n",
+            "abcdefgh",
+            "\n\nabcdefg\n\n\n",
+            "a\n    \nabcdefgh",
+        ] {
+            assert!(read(text).iter().all(Result::is_ok), "{text:?}");
+        }
+        for (text, line, whole) in [
+            ("ab\n\nabc\ndef\ng\n\nx", 5, 1),
+            ("abcdefghi", 1, 0),
+            // Not a letter that was cut.
+            ("ab\n\nabcdefgæ", 3, 1),
+        ] {
+            let mut found = read(text);
+            let error = found.pop().expect("one").expect_err("too long").to_string();
+            assert!(
+                error.contains(&format!("`x.log`:{line}: expected a document of at most")),
+                "{error}"
+            );
+            assert_eq!(found.iter().filter(|found| found.is_ok()).count(), whole);
+            assert_eq!(found.len(), whole, "nothing follows");
+        }
     }
 
     #[test]
