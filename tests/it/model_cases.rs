@@ -133,6 +133,27 @@ fn a_redactor_says_when_no_class_is_known_to_be_persons() {
     assert!(!err.contains("persons"), "{err}");
 }
 
+/// What is to be redacted is not in what is told about it.
+#[test]
+fn a_redactor_does_not_repeat_what_it_was_given() {
+    let model = golden("tiny-electra/ner");
+    let told = |arguments: &[&str], expected| {
+        let (code, _, err) = predict(&model, arguments, b"");
+        assert_eq!(code, expected, "{err}");
+        err
+    };
+    let note = "was tagged as text";
+    let err = told(&["Mette Hansen.txt"], 0);
+    assert!(
+        err.contains(note) && err.contains("`Mette Hansen.txt`"),
+        "{err}"
+    );
+    let err = told(&["Mette Hansen.txt", "--redact"], 0);
+    assert!(err.contains(note) && !err.contains("Mette"), "{err}");
+    let err = told(&["Mette Hansen", "--input", "a.txt", "--redact"], 2);
+    assert!(err.contains("1 more") && !err.contains("Mette"), "{err}");
+}
+
 /// A tagger that finds nothing lets every name through.
 #[test]
 fn a_redactor_says_when_nothing_was_found() {

@@ -26,7 +26,8 @@ use stream::Source;
 /// the lowest probability among the labels that the decoder chose for the entity.
 #[derive(Args, Debug)]
 pub(crate) struct PredictArgs {
-    /// Documents.
+    /// Documents. Others on this machine see arguments in its list of processes, and the shell keeps them: give private text as a
+    /// file or on standard input.
     #[arg(value_name = "TEXT")]
     text: Vec<String>,
     /// Fine-tuned model.
@@ -132,7 +133,7 @@ pub(crate) fn run(args: &PredictArgs, global: Global) -> anyhow::Result<u8> {
         return corpus::run(&input.to_string_lossy(), &files, &stop, global);
     }
     if let [text] = args.text.as_slice() {
-        note_if_file(text);
+        note_if_file(text, args.redact);
     }
     if !args.text.is_empty() {
         let found = tag_texts(&tagger, &args.text)?;
@@ -168,10 +169,11 @@ fn refuse_wrong_places(args: &PredictArgs) -> anyhow::Result<()> {
             false => "give texts as arguments, or a file as --input",
         };
         let (input, count) = (input.display(), args.text.len());
-        return Err(output::usage(
-            format!("--input `{input}` and {count} more: `{next}`"),
-            hint,
-        ));
+        let mut message = format!("--input `{input}` and {count} more");
+        if !args.redact {
+            message += &format!(": `{next}`");
+        }
+        return Err(output::usage(message, hint));
     }
     match (&args.input, &args.out) {
         (None, Some(_)) => Err(output::usage(
@@ -190,8 +192,8 @@ fn refuse_wrong_places(args: &PredictArgs) -> anyhow::Result<()> {
     }
 }
 
-/// A file's name where its text belongs is the likeliest slip.
-fn note_if_file(text: &str) {
+/// A file's name where its text belongs is the likeliest slip. It is not repeated where it may be the text that is to be redacted.
+fn note_if_file(text: &str, redact: bool) {
     // Also one that is mistyped.
     const ENDINGS: [&str; 9] = [
         "conll", "conllu", "csv", "html", "json", "jsonl", "md", "tsv", "txt",
@@ -199,8 +201,12 @@ fn note_if_file(text: &str) {
     let ending = Path::new(text).extension().and_then(|it| it.to_str());
     let is_name = ending.is_some_and(|it| ENDINGS.contains(&it)) && !text.contains("://");
     if text == "-" || is_name || Path::new(text).is_file() {
+        let (given, file) = match redact {
+            true => ("what looks like the name of a file".to_owned(), "FILE"),
+            false => (format!("`{text}`"), text),
+        };
         output::note(&format!(
-            "note: `{text}` was tagged as text; to tag what the file holds, use `--input {text}`"
+            "note: {given} was tagged as text; to tag what the file holds, use `--input {file}`"
         ));
     }
 }
