@@ -44,6 +44,8 @@ mod keys;
 mod lines;
 #[cfg(feature = "parquet")]
 mod parquet;
+#[cfg(feature = "parquet")]
+mod parquet_depth;
 mod pipeline;
 mod report;
 pub(crate) mod running_text;
@@ -67,6 +69,8 @@ pub use encoding::Encoding;
 pub use lines::SourceDigest;
 #[cfg(feature = "parquet")]
 pub(crate) use parquet::{damaged as damaged_parquet, refuse_codecs};
+#[cfg(feature = "parquet")]
+pub(crate) use parquet_depth::open as open_parquet;
 pub(crate) use pipeline::ordered;
 pub(crate) use report::no_text;
 pub use report::{Fault, SourceReport};

@@ -10,7 +10,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::SchemaDescriptor;
 
-use super::listed;
+use super::{listed, parquet_depth};
 use crate::caught::caught;
 use crate::error::{DataError, Result};
 
@@ -98,7 +98,7 @@ pub(crate) fn refuse_codecs<'a>(
 /// The file, and the number of the column that holds the text.
 fn open(path: &Path, column: &str) -> Result<(SerializedFileReader<File>, usize)> {
     let file = File::open(path).map_err(DataError::io("open", path))?;
-    let reader = SerializedFileReader::new(file).map_err(|error| damaged(path, error))?;
+    let reader = parquet_depth::open(path, file)?;
     let schema = reader.metadata().file_metadata().schema_descr_ptr();
     let Some(index) = schema
         .columns()

@@ -26,14 +26,14 @@ pub(super) use with_parquet::read;
 mod with_parquet {
     use ::bytes::Bytes;
     use parquet::file::metadata::FileMetaData;
-    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::file::reader::FileReader;
     use parquet::record::{Field, Row};
     use serde_json::{Map, Number, Value};
 
     use super::super::records::Records;
     use super::*;
     use crate::caught::caught;
-    use crate::corpus::{damaged_parquet, refuse_codecs};
+    use crate::corpus::{damaged_parquet, open_parquet, refuse_codecs};
 
     /// Reads the rows of a file's bytes, which may have been packed or come through a pipe, as records.
     pub(in crate::ner) fn read(
@@ -47,7 +47,7 @@ mod with_parquet {
 
     fn rows(path: &Path, bytes: Vec<u8>, whole: bool, faults: &mut Faults<'_>) -> Result<RawFile> {
         let damaged = |error| damaged_parquet(path, error);
-        let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(damaged)?;
+        let reader = open_parquet(path, Bytes::from(bytes))?;
         let groups = reader.metadata().row_groups().iter();
         refuse_codecs(path, groups.flat_map(|group| group.columns()))?;
         let names = names(reader.metadata().file_metadata());
