@@ -62,8 +62,36 @@ impl Compression {
     }
 }
 
-/// The largest window of a Zstandard frame on 64 bits (`ZSTD_WINDOWLOG_MAX` in zstd.h), on 32 bits one less.
-const ZSTD_WINDOW_LOG: u32 = if usize::BITS < 64 { 30 } else { 31 };
+/// How far back compressed data may refer, which is memory that its first bytes ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Window {
+    /// 128 MiB: what Zstandard's highest level and its long mode ask for by default; the highest level of xz asks for
+    /// 64 MiB.
+    Usual,
+    /// What the commands write at their longest, as large corpora are packed.
+    Longest,
+}
+
+impl Window {
+    /// Of a Zstandard frame, as a power of two: at the longest `ZSTD_WINDOWLOG_MAX` in zstd.h, on 32 bits one less.
+    fn zstd_log(self) -> u32 {
+        match self {
+            Self::Usual => 27,
+            Self::Longest if usize::BITS < 64 => 30,
+            Self::Longest => 31,
+        }
+    }
+
+    /// Of an xz stream, in KiB and with 1 MiB for the decoder: at the longest 1.5 GiB, all that the command can write
+    /// (`LZMA_DICT_SIZE_MAX` of its encoder).
+    fn xz_kib(self) -> u32 {
+        let mebibytes = match self {
+            Self::Usual => 128,
+            Self::Longest => 1536,
+        };
+        (mebibytes + 1) << 10
+    }
+}
 
 /// Bytes found after the compressed data of a file; known when the file was read to its end.
 pub(crate) type Trailing = Rc<Cell<u64>>;
@@ -73,6 +101,7 @@ pub(crate) type Trailing = Rc<Cell<u64>>;
 /// `gzip` does.
 pub(crate) struct Decompressor<R: BufRead> {
     compression: Compression,
+    window: Window,
     member: Member<Peek<R>>,
     trailing: Trailing,
 }
@@ -86,18 +115,20 @@ enum Member<R: BufRead> {
 }
 
 impl<R: BufRead> Member<R> {
-    fn new(compression: Compression, input: R) -> io::Result<Self> {
+    fn new(compression: Compression, window: Window, input: R) -> io::Result<Self> {
         Ok(match compression {
             Compression::None => Self::End,
             Compression::Gzip => Self::Gzip(Box::new(flate2::bufread::GzDecoder::new(input))),
             Compression::Zstd => {
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
-                // What the command writes at its longest, which by default is refused from 28 on.
-                decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+                decoder.window_log_max(window.zstd_log())?;
                 Self::Zstd(decoder.single_frame())
             }
             Compression::Bzip2 => Self::Bzip2(Box::new(bzip2::bufread::BzDecoder::new(input))),
-            Compression::Xz => Self::Xz(Box::new(XzReader::new(input, false))),
+            Compression::Xz => {
+                let reader = XzReader::new_mem_limit(input, false, window.xz_kib());
+                Self::Xz(Box::new(reader))
+            }
         })
     }
 
@@ -113,10 +144,16 @@ impl<R: BufRead> Member<R> {
 }
 
 impl<R: BufRead> Decompressor<R> {
-    pub(crate) fn new(compression: Compression, input: R, trailing: Trailing) -> io::Result<Self> {
+    pub(crate) fn new(
+        compression: Compression,
+        window: Window,
+        input: R,
+        trailing: Trailing,
+    ) -> io::Result<Self> {
         Ok(Self {
             compression,
-            member: Member::new(compression, Peek::new(input))?,
+            window,
+            member: Member::new(compression, window, Peek::new(input))?,
             trailing,
         })
     }
@@ -126,7 +163,7 @@ impl<R: BufRead> Decompressor<R> {
         loop {
             let head = rest.peek()?;
             if self.compression.starts(head) {
-                return Member::new(self.compression, rest);
+                return Member::new(self.compression, self.window, rest);
             }
             match head.first() {
                 None => return Ok(Member::End),
@@ -206,5 +243,68 @@ impl<R: BufRead> Read for Peek<R> {
         let count = self.fill_buf()?.read(buffer)?;
         self.consume(count);
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const XZ: &[u8] = include_bytes!("../../tests/data/lines.xz");
+
+    fn unpacked(packed: &[u8], window: Window) -> io::Result<Vec<u8>> {
+        let compression = Compression::of(packed);
+        let mut content = Vec::new();
+        Decompressor::new(compression, window, packed, Trailing::default())?
+            .read_to_end(&mut content)?;
+        Ok(content)
+    }
+
+    /// A frame of the word `hej` with a window of this power of two.
+    fn zstd_frame(log: u8) -> Vec<u8> {
+        let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0, (log - 10) << 3];
+        // A last block of three bytes as they are.
+        frame.extend([(3 << 3) | 1, 0, 0]);
+        frame.extend(b"hej");
+        frame
+    }
+
+    /// The same lines with another size of the dictionary, in the numbers of the format: 28 is 64 MiB, two more twice that.
+    fn xz_stream(dictionary: u8) -> Vec<u8> {
+        let mut stream = XZ.to_vec();
+        // The header of the block: its size, flags, the filter, the size of its properties, these, padding; a checksum.
+        assert_eq!(stream[12..16], [2, 0, 0x21, 1]);
+        stream[16] = dictionary;
+        let mut crc = flate2::Crc::new();
+        crc.update(&stream[12..20]);
+        stream[20..24].copy_from_slice(&crc.sum().to_le_bytes());
+        stream
+    }
+
+    #[test]
+    fn windows_are_bounded() {
+        use Window::{Longest, Usual};
+        for (packed, usual, long) in [
+            (zstd_frame(10), true, true),
+            (zstd_frame(27), true, true),
+            (zstd_frame(28), false, true),
+            (zstd_frame(30), false, true),
+            (XZ.to_vec(), true, true),
+            (xz_stream(28), true, true),
+            (xz_stream(30), true, true),
+            (xz_stream(31), false, true),
+            // 1.5, 2 and 4 GiB.
+            (xz_stream(37), false, true),
+            (xz_stream(38), false, false),
+            (xz_stream(40), false, false),
+        ] {
+            for (window, is_read) in [(Usual, usual), (Longest, long)] {
+                let read = unpacked(&packed, window);
+                assert_eq!(read.is_ok(), is_read, "{window:?}: {packed:?}: {read:?}");
+            }
+        }
+        assert_eq!(unpacked(&zstd_frame(27), Usual).expect("read"), b"hej");
+        let lines = unpacked(&xz_stream(30), Usual).expect("read");
+        assert!(lines.starts_with(b"{\"text\":\"Et hus\"}\n"));
     }
 }

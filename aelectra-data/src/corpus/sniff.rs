@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 
-use super::decompress::{Compression, Decompressor, Trailing};
+use super::decompress::{Compression, Decompressor, Trailing, Window};
 use super::encoding::{Encoding, decode};
 use super::foreign::{Foreign, foreign};
 use super::keys::Fields;
@@ -57,7 +57,7 @@ fn sniff(reader: &mut impl BufRead, extension: Option<&str>, field: &str) -> io:
         return look(&mut whole, compression, extension, field);
     }
     // A file that is damaged at its start is told when it is read.
-    let mut whole = Decompressor::new(compression, whole, Trailing::default())?;
+    let mut whole = Decompressor::new(compression, Window::Longest, whole, Trailing::default())?;
     look(&mut whole, compression, extension, field)
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 
 use super::Progress;
-use super::decompress::{Compression, Decompressor, Trailing};
+use super::decompress::{Compression, Decompressor, Trailing, Window};
 use super::encoding::{Encoding, Transcoder};
 use super::sniff::{Content, sniff_bytes};
 use crate::error::{DataError, Result};
@@ -135,8 +135,9 @@ impl Source {
         let reader: Box<dyn BufRead> = match self.compression {
             Compression::None => Box::new(file),
             compression => {
+                let window = Window::Longest;
                 let content =
-                    Decompressor::new(compression, file, trailing.clone()).map_err(told)?;
+                    Decompressor::new(compression, window, file, trailing.clone()).map_err(told)?;
                 Box::new(BufReader::with_capacity(READ_BUFFER, content))
             }
         };
@@ -153,12 +154,12 @@ impl Source {
 
     /// The error of a file that could not be read to its end.
     pub(crate) fn unreadable(&self, error: io::Error) -> DataError {
-        use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
+        use io::ErrorKind::{InvalidData, InvalidInput, Other, OutOfMemory, UnexpectedEof};
         let name = self.compression.name();
         let message = match error.kind() {
             _ if self.compression == Compression::None => None,
             UnexpectedEof => Some(format!("its {name} data end early")),
-            InvalidData | InvalidInput | Other => {
+            InvalidData | InvalidInput | Other | OutOfMemory => {
                 Some(format!("its {name} data cannot be decompressed ({error})"))
             }
             _ => None,

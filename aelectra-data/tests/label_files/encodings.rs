@@ -43,6 +43,34 @@ fn packed_files_and_those_of_other_encodings() {
     }
 }
 
+/// Of what a file asks for before it has shown anything, which a few bytes can.
+#[test]
+fn files_packed_with_a_long_window_are_refused_as_that() {
+    // A frame with a window of 128 MiB, as the highest level has, or of 256, and its text in one block as it is.
+    let frame = |log: u8| {
+        let text = b"Bo\tB-PER\n";
+        let head = [0x28, 0xb5, 0x2f, 0xfd, 0, (log - 10) << 3];
+        [&head[..], &[((text.len() as u8) << 3) | 1, 0, 0], text].concat()
+    };
+    let (_dir, path) = written("x.tsv.zst", &frame(27));
+    let dataset = read_ner(&path, &ReadOptions::default()).expect("reads");
+    assert_eq!(shown(&dataset), "Bo/B-PER");
+    let mut xz = include_bytes!("../data/labels.tsv.xz").to_vec();
+    // The size of the dictionary and the checksum of its header: 4 GiB.
+    xz[16] = 40;
+    let mut crc = flate2::Crc::new();
+    crc.update(&xz[12..20]);
+    xz[20..24].copy_from_slice(&crc.sum().to_le_bytes());
+    for (name, bytes) in [("x.tsv.zst", frame(28)), ("x.tsv.xz", xz)] {
+        let (_dir, path) = written(name, &bytes);
+        let error = refusal(read_ner(&path, &ReadOptions::default()));
+        assert!(
+            error.contains(name) && error.contains("a window of at most 128 MiB"),
+            "{error}"
+        );
+    }
+}
+
 /// Every format in each encoding; places count characters of the text, whatever its bytes are.
 #[test]
 fn files_of_other_encodings_are_decoded_and_told() {

@@ -1,17 +1,27 @@
 //! A labelled file as text, decompressed where it is compressed.
 
 use std::borrow::Cow;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
+use zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode;
+
 use crate::corpus::Encoding;
-use crate::corpus::decompress::{Compression, Decompressor, Trailing};
+use crate::corpus::decompress::{Compression, Decompressor, Trailing, Window};
 use crate::corpus::encoding;
 use crate::{DataError, Result};
 
-/// Bytes up to which a labelled file is unpacked, which is then held as a whole: more than any set has, less than a few
-/// packed kilobytes can stand for.
-const UNPACKED_LIMIT: u64 = 2 << 30;
+/// Bytes that a labelled file may unpack to, however short it is. It is then held as a whole, each word in some hundred bytes. This
+/// is more than thirty million words with tags: data sets that people labelled have some hundred thousand, those that a program
+/// labelled some million. A few packed kilobytes can stand for more.
+const UNPACKED: u64 = 256 << 20;
+/// Times its length that a longer file may unpack to: text with tags does to five or ten times.
+const TIMES_ITS_LENGTH: u64 = 16;
+
+/// Bytes up to which a file of so many is unpacked.
+pub(super) fn limit(length: usize) -> u64 {
+    UNPACKED.max((length as u64).saturating_mul(TIMES_ITS_LENGTH))
+}
 
 /// The file's bytes, decompressed where the first of them say that they are compressed.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
@@ -33,9 +43,9 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
         return Ok(bytes);
     }
     let trailing = Trailing::default();
-    let packed = Decompressor::new(compression, &bytes[..], trailing.clone())
-        .map_err(|error| damaged(path, error.to_string()))?;
-    let content = unpacked(path, packed)?;
+    let packed = Decompressor::new(compression, Window::Usual, &bytes[..], trailing.clone())
+        .map_err(|error| unreadable(path, &error))?;
+    let content = unpacked(path, packed, limit(bytes.len()))?;
     match trailing.get() {
         0 => Ok(content),
         more => Err(damaged(
@@ -45,29 +55,42 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     }
 }
 
-/// All that a packed file holds.
+/// All that a packed file holds, which must be less than the limit.
 ///
 /// # Errors
 /// If it cannot be unpacked, or is too large when it is.
-pub(super) fn unpacked(path: &Path, packed: impl Read) -> Result<Vec<u8>> {
+pub(super) fn unpacked(path: &Path, packed: impl Read, limit: u64) -> Result<Vec<u8>> {
     let mut unpacked = Vec::new();
     packed
-        .take(UNPACKED_LIMIT)
+        .take(limit)
         .read_to_end(&mut unpacked)
-        .map_err(|error| damaged(path, error.to_string()))?;
-    if unpacked.len() as u64 == UNPACKED_LIMIT {
-        return Err(DataError::parse(
-            path,
-            0,
-            format!(
-                "labelled sentences of less than {} GiB",
-                UNPACKED_LIMIT >> 30
-            ),
-            "more when it is unpacked",
-        )
-        .with_hint("cut it into several files"));
+        .map_err(|error| unreadable(path, &error))?;
+    if unpacked.len() as u64 == limit {
+        return Err(too_large(path, limit));
     }
     Ok(unpacked)
+}
+
+/// The error of a file that holds more than its [`limit`].
+pub(super) fn too_large(path: &Path, limit: u64) -> DataError {
+    let expected = format!("labelled sentences of less than {} MiB", limit >> 20);
+    DataError::parse(path, 0, expected, "more when it is unpacked")
+        .with_hint("cut it into several files")
+}
+
+/// The error of a packed file that cannot be unpacked.
+fn unreadable(path: &Path, error: &io::Error) -> DataError {
+    let too_long = ZSTD_ErrorCode::ZSTD_error_frameParameter_windowTooLarge;
+    let inner = error.get_ref();
+    let of_zstd = inner.and_then(|inner| inner.downcast_ref::<zstd::Error>());
+    // As the decoder of xz says it, in words; when memory runs out there are none.
+    let of_xz = error.kind() == io::ErrorKind::OutOfMemory && inner.is_some();
+    if of_xz || of_zstd.is_some_and(|error| error.is(too_long)) {
+        let expected = "a file that is packed with a window of at most 128 MiB";
+        return DataError::parse(path, 0, expected, "a longer one")
+            .with_hint("unpack it, or pack it again with the usual options");
+    }
+    damaged(path, error.to_string())
 }
 
 /// A packed file that is not whole, or more than that.
