@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use aelectra_model::checkpoint::{ModelDir, save_model};
+use aelectra_model::checkpoint::{ModelDir, TensorSource, save_model};
 use aelectra_model::{ElectraForPreTraining, Result, parameters};
 use burn::tensor::{Device, TensorData};
 use common::{copy_model, golden, open};
@@ -180,6 +180,36 @@ fn damaged_pickles_do_not_panic() {
         }
         load(&whole).expect("the whole file");
     }
+}
+
+/// A view of one number as a matrix, which pickles can hold: it would be made as large as it says.
+#[test]
+fn pickled_tensors_are_no_larger_than_their_file() {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    copy_model("odd/bin-legacy", root.path());
+    let path = root.path().join("pytorch_model.bin");
+    let whole = std::fs::read(&path).expect("read");
+    // The offset and the sizes 32 and 4 of the table of words, the number of the tuple, the strides 4 and 1.
+    let old = b"K\0K K\x04\x86q\tK\x04K\x01\x86";
+    let at = whole.windows(old.len()).position(|bytes| bytes == old);
+    let at = at.expect("a tensor of this size");
+    let name = "electra.embeddings.word_embeddings.weight";
+    let read = |sizes: [u16; 2]| {
+        let [rows, columns] = sizes.map(u16::to_le_bytes);
+        let new = [&b"K\0M"[..], &rows, b"M", &columns, b"\x86q\tK\0K\0\x86"].concat();
+        let bytes = [&whole[..at], &new[..], &whole[at + old.len()..]].concat();
+        std::fs::write(&path, bytes).expect("written");
+        TensorSource::open_dir(root.path())?.read(name)
+    };
+    let values = read([300, 200]).expect("less than a megabyte");
+    assert!(values.len() == 60_000 && values.iter().all(|value| *value == values[0]));
+    let error = read([50_000, 50_000]).expect_err("10 GB");
+    let told = error.to_string();
+    assert!(
+        told.contains(name) && told.contains("more than the file"),
+        "{told}"
+    );
+    assert!(error.hint().expect("a hint").contains("safetensors"));
 }
 
 #[test]

@@ -93,11 +93,14 @@ impl ModelDir {
         let prefix = encoder_prefix(self.config.model_type);
         let table = named.get(&format!("{prefix}embeddings.word_embeddings.weight"));
         for output in OUTPUT_MATRICES {
-            let stored = self.weights.tensors().any(|(name, _)| name == output);
-            let Some((table, _)) = table.filter(|_| stored) else {
+            let stored = self.weights.tensors().find(|(name, _)| *name == output);
+            let (Some((_, shape)), Some((table, table_shape))) = (stored, table) else {
                 continue;
             };
-            if self.weights.read(output)? != self.weights.read(table)? {
+            // What is not read takes no memory.
+            let differs =
+                shape != *table_shape || self.weights.read(output)? != self.weights.read(table)?;
+            if differs {
                 let message = format!(
                     "`{output}` is not the table of word embeddings (tie_word_embeddings is \
                      false); this language-model head would need it to be"

@@ -14,6 +14,9 @@ use crate::error::{ModelError, Result};
 /// Metadata key of the checksum this crate writes: CRC-32 of all tensors' bytes in name order.
 pub const CHECKSUM_KEY: &str = "aelectra_crc32";
 
+/// Bytes up to which a pickled tensor may have more than its file: what `expand` makes of a few, as of the positions of a text.
+const EXPANDED: u64 = 1 << 20;
+
 /// An opened checkpoint. Safetensors files are mapped into memory; a tensor is read when asked for.
 #[derive(Debug)]
 pub struct TensorSource {
@@ -38,7 +41,10 @@ enum EntryData {
         end: usize,
         dtype: Dtype,
     },
-    Pickled(pytorch_reader::Tensor),
+    Pickled {
+        tensor: pytorch_reader::Tensor,
+        file_bytes: u64,
+    },
 }
 
 impl TensorSource {
@@ -179,6 +185,8 @@ impl TensorSource {
     }
 
     fn open_pickle(path: &Path) -> Result<Self> {
+        let metadata = std::fs::metadata(path).map_err(ModelError::io("open", path))?;
+        let file_bytes = metadata.len();
         let reader = PytorchReader::new(path)
             .map_err(|error| ModelError::format(path, format!("cannot be parsed: {error}")))?;
         let tensors = reader
@@ -190,7 +198,7 @@ impl TensorSource {
                     name,
                     Entry {
                         shape,
-                        data: EntryData::Pickled(tensor),
+                        data: EntryData::Pickled { tensor, file_bytes },
                     },
                 )
             })
@@ -230,7 +238,7 @@ impl TensorSource {
             .values()
             .map(|entry| match &entry.data {
                 EntryData::Mapped { dtype, .. } => format!("{dtype:?}"),
-                EntryData::Pickled(tensor) => format!("{:?}", tensor.dtype()),
+                EntryData::Pickled { tensor, .. } => format!("{:?}", tensor.dtype()),
             })
             .collect();
         types.into_iter().collect()
@@ -239,7 +247,7 @@ impl TensorSource {
     /// The values of a tensor as f32, whatever float type they are stored in.
     ///
     /// # Errors
-    /// When there is no such tensor, it holds no floats, or it cannot be read.
+    /// When there is no such tensor, it holds no floats, is larger than the file, or cannot be read.
     pub fn read(&self, name: &str) -> Result<Vec<f32>> {
         let entry = self.tensors.get(name).ok_or_else(|| {
             ModelError::format(&self.path, format!("there is no tensor `{name}`"))
@@ -265,7 +273,7 @@ impl TensorSource {
                 };
                 Ok(kind.decode(bytes))
             }
-            EntryData::Pickled(tensor) => {
+            EntryData::Pickled { tensor, file_bytes } => {
                 let kind = match tensor.dtype() {
                     PickleType::F32 => FloatKind::F32,
                     PickleType::F16 => FloatKind::F16,
@@ -273,6 +281,15 @@ impl TensorSource {
                     PickleType::F64 => FloatKind::F64,
                     other => return Err(unsupported(format!("{other:?}"))),
                 };
+                // The file says how often values repeat, and a few kilobytes would ask for gigabytes.
+                let bytes = tensor.byte_len() as u64;
+                if bytes > EXPANDED.max(*file_bytes) {
+                    let message =
+                        format!("`{name}` has {bytes} bytes, more than the file ({file_bytes})");
+                    return Err(ModelError::format(&self.path, message).with_hint(
+                        "its values repeat others: save it after `.contiguous()`, or the model as safetensors",
+                    ));
+                }
                 let bytes = tensor.read().map_err(ModelError::io("read", &self.path))?;
                 Ok(kind.decode(&bytes))
             }
