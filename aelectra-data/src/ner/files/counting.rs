@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::span_tags::Entity;
+use super::utf16_offsets::Utf16Offsets;
 use crate::ner::text::CharOffsets;
 
 /// So many entities must say so.
@@ -66,6 +67,14 @@ impl Counting {
             let ends = tokens.binary_search_by_key(&range.end, |token| token.end);
             begins.is_ok() && ends.is_ok()
         };
+        if entities.is_empty() {
+            return;
+        }
+        let units = Utf16Offsets::new(text);
+        let byte_of_unit = |unit: usize| {
+            let byte = places.byte_at(units.character_at(unit));
+            byte.unwrap_or(text.len())
+        };
         for Entity { range, .. } in entities {
             let fit = fits(range);
             // What the file says.
@@ -73,9 +82,9 @@ impl Counting {
             if (start..end) != *range {
                 self.bytes.see(fits(&(start..end)), fit, line);
             }
-            let units = byte_of_unit(text, start)..byte_of_unit(text, end);
-            if units != *range {
-                self.utf16.see(fits(&units), fit, line);
+            let counted = byte_of_unit(start)..byte_of_unit(end);
+            if counted != *range {
+                self.utf16.see(fits(&counted), fit, line);
             }
             // The end of a name is often before a genitive's s, and that of an abbreviation before its period.
             let left_out = text[range.end..].chars().next();
@@ -102,18 +111,6 @@ impl Counting {
             None
         }
     }
-}
-
-/// The byte at which so many UTF-16 units end.
-fn byte_of_unit(text: &str, wanted: usize) -> usize {
-    let mut units = 0;
-    for (byte, letter) in text.char_indices() {
-        if units >= wanted {
-            return byte;
-        }
-        units += letter.len_utf16();
-    }
-    text.len()
 }
 
 #[cfg(test)]

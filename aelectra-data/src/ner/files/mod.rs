@@ -24,6 +24,7 @@ mod span_records;
 mod span_tags;
 mod tag_column;
 mod tag_file;
+mod utf16_offsets;
 
 pub use read::{NerFormat, ReadOptions, read_ner, read_ner_text};
 pub use tag_file::{check_same_tokens, read_tags};

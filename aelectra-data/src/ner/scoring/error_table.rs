@@ -110,30 +110,38 @@ pub fn error_table(
 
 type Difference<'a> = (ErrorKind, Option<&'a EntitySpan>, Option<&'a EntitySpan>);
 
-/// The number of exact matches and the differences of one sentence, in the order of their tokens.
+/// The number of exact matches and the differences of one sentence, in the order of their tokens. Both lists are in order
+/// themselves, and no entity of one is over another.
 fn compare<'a>(
     gold: &'a [EntitySpan],
     predicted: &'a [EntitySpan],
 ) -> (usize, Vec<Difference<'a>>) {
-    let overlap =
-        |a: &EntitySpan, b: &EntitySpan| a.end.min(b.end).saturating_sub(a.start.max(b.start));
     // Every overlapping pair with its rank: exact, same tokens, same class, neither.
     let mut pairs: Vec<(u8, usize, usize, usize)> = Vec::new();
     for (i, a) in gold.iter().enumerate() {
-        for (j, b) in predicted.iter().enumerate() {
-            let shared = overlap(a, b);
-            if shared > 0 {
-                let same_tokens = (a.start, a.end) == (b.start, b.end);
-                let rank = match (same_tokens, a.label == b.label) {
-                    (true, true) => 0,
-                    (true, false) => 1,
-                    (false, true) => 2,
-                    (false, false) => 3,
-                };
-                pairs.push((rank, usize::MAX - shared, i, j));
-            }
+        let first = predicted.partition_point(|b| b.end <= a.start);
+        let over = predicted[first..].iter().take_while(|b| b.start < a.end);
+        for (j, b) in (first..).zip(over) {
+            let shared = a.end.min(b.end) - a.start.max(b.start);
+            let same_tokens = (a.start, a.end) == (b.start, b.end);
+            let rank = match (same_tokens, a.label == b.label) {
+                (true, true) => 0,
+                (true, false) => 1,
+                (false, true) => 2,
+                (false, false) => 3,
+            };
+            pairs.push((rank, usize::MAX - shared, i, j));
         }
     }
+    settle(gold, predicted, pairs)
+}
+
+/// Uses every entity once, the pairs of the lowest rank and the longest overlap first.
+fn settle<'a>(
+    gold: &'a [EntitySpan],
+    predicted: &'a [EntitySpan],
+    mut pairs: Vec<(u8, usize, usize, usize)>,
+) -> (usize, Vec<Difference<'a>>) {
     pairs.sort_unstable();
     let (mut used_gold, mut used_predicted) =
         (vec![false; gold.len()], vec![false; predicted.len()]);
@@ -172,7 +180,9 @@ fn compare<'a>(
 #[cfg(test)]
 mod tests {
     use super::super::score::score;
+    use super::super::score::tests::any_tags;
     use super::*;
+    use crate::ner::spans::entities;
     use proptest::prelude::*;
 
     fn sentence(tags: &str) -> NerSentence {
@@ -236,6 +246,24 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn entities_pair_as_if_each_were_compared_with_all(gold in any_tags(), predicted in any_tags()) {
+            let gold = entities(&gold, Mode::Default).expect("tags");
+            let predicted = entities(&predicted, Mode::Default).expect("tags");
+            let mut pairs = Vec::new();
+            for (i, a) in gold.iter().enumerate() {
+                for (j, b) in predicted.iter().enumerate() {
+                    let shared = a.end.min(b.end).saturating_sub(a.start.max(b.start));
+                    if shared > 0 {
+                        let same_tokens = (a.start, a.end) == (b.start, b.end);
+                        let rank = 2 * u8::from(!same_tokens) + u8::from(a.label != b.label);
+                        pairs.push((rank, usize::MAX - shared, i, j));
+                    }
+                }
+            }
+            prop_assert_eq!(compare(&gold, &predicted), settle(&gold, &predicted, pairs));
+        }
+
         #[test]
         fn counts_add_up(tags in prop::collection::vec((0usize..7, 0usize..7), 0..30)) {
             let names = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG"];

@@ -136,17 +136,23 @@ fn macro_average(classes: &BTreeMap<String, ClassScore>, micro: Counts) -> Class
     }
 }
 
+/// Both lists as [`entities`] gives them: in order, none over another.
 fn confuse(gold: &[EntitySpan], predicted: &[EntitySpan], confusion: &mut Confusion) {
-    let at = |spans: &[EntitySpan], span: &EntitySpan| {
-        let same = |other: &&EntitySpan| (other.start, other.end) == (span.start, span.end);
-        spans.iter().find(same).map(|other| other.label.clone())
-    };
     for span in gold {
-        confusion.add(&span.label, at(predicted, span).as_deref().unwrap_or("O"));
+        confusion.add(&span.label, class_at(predicted, span).unwrap_or("O"));
     }
-    for span in predicted.iter().filter(|span| at(gold, span).is_none()) {
+    for span in predicted
+        .iter()
+        .filter(|span| class_at(gold, span).is_none())
+    {
         confusion.add("O", &span.label);
     }
+}
+
+/// The class of the entity with the same boundaries.
+fn class_at<'s>(spans: &'s [EntitySpan], span: &EntitySpan) -> Option<&'s str> {
+    let found = spans.binary_search_by_key(&(span.start, span.end), |s| (s.start, s.end));
+    found.ok().map(|at| spans[at].label.as_str())
 }
 
 /// The entities of both sides, sentence by sentence.
@@ -334,7 +340,36 @@ pub(super) mod tests {
         assert_eq!(piece_f1_original([("O", "B-PER")]), 0.0);
     }
 
+    /// Any tags, of words in a sentence that is long enough for several entities.
+    pub(in crate::ner) fn any_tags() -> impl Strategy<Value = Vec<String>> {
+        let tags = [
+            "O", "O", "B-PER", "I-PER", "B-LOC", "I-LOC", "S-ORG", "E-ORG",
+        ];
+        prop::collection::vec(prop::sample::select(tags.to_vec()), 40)
+            .prop_map(|tags| tags.into_iter().map(str::to_owned).collect::<Vec<String>>())
+    }
+
     proptest! {
+        #[test]
+        fn entities_pair_as_if_each_were_compared_with_all(gold in any_tags(), predicted in any_tags()) {
+            let gold = entities(&gold, Mode::Default).expect("tags");
+            let predicted = entities(&predicted, Mode::Default).expect("tags");
+            let mut found = Confusion::default();
+            confuse(&gold, &predicted, &mut found);
+            let at = |spans: &[EntitySpan], span: &EntitySpan| {
+                let same = |other: &&EntitySpan| (other.start, other.end) == (span.start, span.end);
+                spans.iter().find(same).map(|other| other.label.clone())
+            };
+            let mut expected = Confusion::default();
+            for span in &gold {
+                expected.add(&span.label, at(&predicted, span).as_deref().unwrap_or("O"));
+            }
+            for span in predicted.iter().filter(|span| at(&gold, span).is_none()) {
+                expected.add("O", &span.label);
+            }
+            prop_assert_eq!(found, expected);
+        }
+
         #[test]
         fn gold_against_itself_is_one(tags in prop::collection::vec(iob2(), 1..6)) {
             for mode in [Mode::Default, Mode::Strict] {
