@@ -3,6 +3,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::utf16_offsets::Utf16Offsets;
+use crate::ner::text::CharOffsets;
+
 /// What a task's text may be called besides the only string that there is.
 const TEXT: &str = "text";
 
@@ -81,6 +84,7 @@ fn labels(value: &Value) -> Option<&Value> {
 }
 
 fn record(text: &str, values: Vec<&Value>) -> Map<String, Value> {
+    let mut places = None;
     // Relations, choices and ratings have no labels.
     let entities = values.into_iter().filter_map(|value| {
         let label = labels(value)?;
@@ -90,7 +94,8 @@ fn record(text: &str, values: Vec<&Value>) -> Map<String, Value> {
                 entity[name] = given.clone();
             }
         }
-        in_characters(text, &mut entity);
+        let places = places.get_or_insert_with(|| Places::of(text));
+        places.in_characters(&mut entity);
         Some(entity)
     });
     let entities: Value = entities.collect();
@@ -100,36 +105,44 @@ fn record(text: &str, values: Vec<&Value>) -> Map<String, Value> {
     record
 }
 
-/// Browsers count UTF-16 units, of which an emoji has two: places that name the stretch so, and not in characters, become
-/// places in characters.
-fn in_characters(text: &str, entity: &mut Value) {
-    let place = |name: &str| usize::try_from(entity.get(name)?.as_u64()?).ok();
-    let (Some(start), Some(end)) = (place("start"), place("end")) else {
-        return;
-    };
-    let Some(wanted) = entity.get("text").and_then(Value::as_str) else {
-        return;
-    };
-    let is_wanted = |start: usize, end: usize| {
-        let stretch = text.chars().skip(start).take(end.saturating_sub(start));
-        stretch.eq(wanted.chars())
-    };
-    if is_wanted(start, end) {
-        return;
-    }
-    let character_at = |unit: usize| {
-        let mut units = 0;
-        for (at, c) in text.chars().enumerate() {
-            if units >= unit {
-                return at;
-            }
-            units += c.len_utf16();
+/// A text and where its characters begin, found out once for all its entities.
+struct Places<'t> {
+    text: &'t str,
+    characters: CharOffsets,
+    units: Utf16Offsets,
+}
+
+impl<'t> Places<'t> {
+    fn of(text: &'t str) -> Self {
+        Self {
+            text,
+            characters: CharOffsets::new(text),
+            units: Utf16Offsets::new(text),
         }
-        text.chars().count()
-    };
-    let (start, end) = (character_at(start), character_at(end));
-    if is_wanted(start, end) {
-        (entity["start"], entity["end"]) = (json!(start), json!(end));
+    }
+
+    /// Browsers count UTF-16 units, of which an emoji has two: places that name the stretch so, and not in characters, become
+    /// places in characters.
+    fn in_characters(&self, entity: &mut Value) {
+        let place = |name: &str| usize::try_from(entity.get(name)?.as_u64()?).ok();
+        let (Some(start), Some(end)) = (place("start"), place("end")) else {
+            return;
+        };
+        let Some(wanted) = entity.get("text").and_then(Value::as_str) else {
+            return;
+        };
+        let is_wanted = |start: usize, end: usize| {
+            let from = self.characters.byte_at(start).unwrap_or(self.text.len());
+            let stretch = self.text[from..].chars().take(end.saturating_sub(start));
+            stretch.eq(wanted.chars())
+        };
+        if is_wanted(start, end) {
+            return;
+        }
+        let (start, end) = (self.units.character_at(start), self.units.character_at(end));
+        if is_wanted(start, end) {
+            (entity["start"], entity["end"]) = (json!(start), json!(end));
+        }
     }
 }
 

@@ -74,7 +74,8 @@ pub(super) fn tag(
         if placed.contains(&(first, end, label.as_str())) {
             continue;
         }
-        if tags[first..end].iter().any(|tag| tag != "O") {
+        // A longer one that goes over a token within goes over the first or the last as well.
+        if tags[first] != "O" || tags[end - 1] != "O" {
             count(&mut unfit.overlapping);
             continue;
         }
@@ -104,4 +105,55 @@ fn around(text: &str, range: &Range<usize>) -> String {
         .chain(after)
         .collect();
     whole.replace(['\n', '\r', '\t'], " ").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Which tokens each entity that is kept has, found out by looking at all of its tokens.
+    fn kept(tokens: &[Range<usize>], entities: &[Entity]) -> Vec<Option<usize>> {
+        let mut owner = vec![None; tokens.len()];
+        let mut by_length: Vec<usize> = (0..entities.len()).collect();
+        by_length.sort_by_key(|&at| {
+            let range = &entities[at].range;
+            (std::cmp::Reverse(range.len()), range.start)
+        });
+        for at in by_length {
+            let range = &entities[at].range;
+            let is_in = |token: &Range<usize>| token.start < range.end && token.end > range.start;
+            let of_it: Vec<usize> = (0..tokens.len()).filter(|&i| is_in(&tokens[i])).collect();
+            if of_it.iter().all(|&i| owner[i].is_none()) {
+                of_it.into_iter().for_each(|i| owner[i] = Some(at));
+            }
+        }
+        owner
+    }
+
+    proptest! {
+        #[test]
+        fn of_entities_that_overlap_the_longest_is_kept(
+            places in prop::collection::vec((0usize..40, 1usize..20), 0..12)
+        ) {
+            let text = "bo og ib  er i ry, så vi tog til ærø  nu";
+            let tokens: Vec<Range<usize>> = crate::ner::text::words(text)
+                .iter()
+                .map(|word| word.start..word.end)
+                .collect();
+            let places = places.into_iter().enumerate();
+            let entities: Vec<Entity> = places
+                .map(|(at, (start, length))| (start..(start + length).min(text.len()), at))
+                .filter(|(range, _)| text.get(range.clone()).is_some())
+                .map(|(range, at)| Entity { range, label: format!("C{at}") })
+                .collect();
+            let tags = tag(text, &tokens, &entities, 1, &mut Unfit::default());
+            let owners = kept(&tokens, &entities);
+            for (tag, owner) in tags.iter().zip(owners) {
+                let class = owner.map(|at| entities[at].label.as_str());
+                prop_assert_eq!(tag.split_once('-').map(|(_, class)| class), class);
+            }
+        }
+    }
 }
