@@ -110,6 +110,23 @@ fn records_that_cannot_be_understood() {
     }
 }
 
+/// A few kilobytes would otherwise be held a thousand times.
+#[test]
+fn names_that_each_word_or_sentence_holds_are_short() {
+    let long = "X".repeat(257);
+    let record = format!(r#"{{"text":"Ib bor.","label":[[0,2,"{long}"]]}}"#);
+    let error = refusal(read("x.jsonl", &record));
+    assert!(
+        error.contains("a class of at most 256 bytes") && error.contains("found one of 257"),
+        "{error}"
+    );
+    let id = "æ".repeat(10_000);
+    let array = format!(r#"[{{"id":"{id}","text":"Ib bor.","label":[[0,20,"PER"]]}}]"#);
+    let error = refusal(read("x.json", &array));
+    let told = format!("record 1 (id {}…)", "æ".repeat(80));
+    assert!(error.contains(&told), "{error}");
+}
+
 #[test]
 fn places_that_count_something_else_are_refused() {
     let text = "Århus ligger overfor Ærøskøbing, mens Sønderborg ligger sydligere end Aabenraa.";

@@ -124,10 +124,13 @@ fn rows<'a>(
         let blank = text.trim_matches(SEPARATORS).is_empty();
         if blank || text.starts_with("-DOCSTART-") {
             inside_sentence = false;
-            rows.push(Row {
-                line,
-                fields: Vec::new(),
-            });
+            // One ends a sentence as well as many do.
+            if rows.last().is_none_or(|row| !row.fields.is_empty()) {
+                rows.push(Row {
+                    line,
+                    fields: Vec::new(),
+                });
+            }
             continue;
         }
         if !inside_sentence && is_comment(text, meaning, usual.as_ref()) {

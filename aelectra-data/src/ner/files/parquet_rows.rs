@@ -31,6 +31,7 @@ mod with_parquet {
     use serde_json::{Map, Number, Value};
 
     use super::super::parquet_size;
+    use super::super::raw::LONGEST_CLASS;
     use super::super::records::Records;
     use super::*;
     use crate::caught::caught;
@@ -84,7 +85,11 @@ mod with_parquet {
             }
         }
         let names = names_below(column)?.iter();
-        names.map(|name| name.as_str().map(str::to_owned)).collect()
+        let name = |name: &Value| {
+            let name = name.as_str().filter(|name| name.len() <= LONGEST_CLASS);
+            name.map(str::to_owned)
+        };
+        names.map(name).collect()
     }
 
     fn object(row: &Row) -> Value {

@@ -1,5 +1,8 @@
 //! Sentences as a format's reader finds them, before anyone knows what their tags mean.
 
+/// More bytes than the name of a class has. Many formats write it once for all of an entity's words, of which each holds it then.
+pub(super) const LONGEST_CLASS: usize = 256;
+
 /// A sentence with its tags as the file writes them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RawSentence {

@@ -26,10 +26,16 @@ pub(super) fn read_json(text: &str, whole: bool, faults: &mut Faults<'_>) -> Raw
     records.finish(faults)
 }
 
-/// An element of an array for who has to find it again: by its number, and by the name that its program shows.
+/// An element of an array for who has to find it again: by its number, and by the name that its program shows. Each of its
+/// sentences holds that.
 fn named(number: usize, record: &Value) -> String {
+    /// Characters of a longer name that are told.
+    const TOLD: usize = 80;
     let id = match record.get("id") {
-        Some(Value::String(id)) => id.clone(),
+        Some(Value::String(id)) => match id.char_indices().nth(TOLD) {
+            Some((end, _)) => format!("{}…", &id[..end]),
+            None => id.clone(),
+        },
         Some(Value::Number(id)) => id.to_string(),
         _ => return format!("record {number}"),
     };

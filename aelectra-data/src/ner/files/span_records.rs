@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::counting::Counting;
 use super::faults::Faults;
 use super::json_values::kind;
-use super::raw::RawSentence;
+use super::raw::{LONGEST_CLASS, RawSentence};
 use super::span_tags::{Entity, Unfit, tag};
 use crate::ner::text::{CharOffsets, sentences, words};
 
@@ -230,6 +230,12 @@ fn entity(value: &Value, text: &Text<'_>) -> Result<Entity, Problem> {
     };
     let label = label.map(str::trim).filter(|label| !label.is_empty());
     let label = label.ok_or_else(|| problem("a class as `label`"))?;
+    if label.len() > LONGEST_CLASS {
+        return Err(Problem {
+            expected: format!("a class of at most {LONGEST_CLASS} bytes as `label`"),
+            found: format!("one of {}", label.len()),
+        });
+    }
     if let Some(said) = value.get("text").and_then(Value::as_str)
         && said != &text.text[range.clone()]
     {

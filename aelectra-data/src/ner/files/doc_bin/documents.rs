@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::super::columns::LONGEST;
 use super::super::faults::Faults;
-use super::super::raw::{RawFile, RawSentence};
+use super::super::raw::{LONGEST_CLASS, RawFile, RawSentence};
 use super::container::{BEGIN, FIRST, INSIDE, OUTSIDE, Token, UNSET};
 use super::strings::Strings;
 use crate::{DataError, Result};
@@ -250,6 +250,10 @@ fn class<'s>(strings: &'s Strings<'_>, token: &Token, place: usize) -> Result<&'
         "" => Err(Problem {
             expected: "a class for each entity",
             found: format!("none for token {place}"),
+        }),
+        class if class.len() > LONGEST_CLASS => Err(Problem {
+            expected: "classes of at most 256 bytes",
+            found: format!("one of {} for token {place}", class.len()),
         }),
         class => Ok(class),
     }

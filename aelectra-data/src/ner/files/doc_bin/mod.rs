@@ -12,6 +12,7 @@ use flate2::bufread::ZlibDecoder;
 
 use self::container::DocBin;
 use self::documents::Documents;
+use super::bytes::{limit, too_large};
 use super::faults::Faults;
 use super::raw::RawFile;
 use crate::Result;
@@ -44,7 +45,16 @@ pub(super) fn read(
     let message = container::unpack(path, bytes)?;
     let bin = DocBin::of(path, &message)?;
     let mut documents = Documents::new(whole);
+    // A word stands once among the strings, however often it comes.
+    let (mut of_words, limit) = (0, limit(bytes.len()));
     for (number, tokens) in (1..).zip(bin.documents()) {
+        let words = tokens
+            .iter()
+            .filter_map(|token| bin.strings.get(token.word));
+        of_words += words.map(|word| word.len() as u64).sum::<u64>();
+        if of_words > limit {
+            return Err(too_large(path, limit));
+        }
         documents.add(number, &tokens, &bin.strings, faults);
     }
     documents.finish(path, bin.has_spans)

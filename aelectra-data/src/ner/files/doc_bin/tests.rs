@@ -74,6 +74,29 @@ fn read(documents: &[&[Token]], whole: bool) -> (String, String) {
     (sentences.join(" | "), file.notes.join("; "))
 }
 
+/// Each word of an entity would hold the name of its class.
+#[test]
+fn a_class_as_long_as_a_text_is_told() {
+    let path = Path::new("x.spacy");
+    for (length, is_read) in [(256, true), (257, false)] {
+        let class = "x".repeat(length);
+        let strings = Strings::of(&["Ry", class.as_str()]);
+        let mut faults = Faults::of(path);
+        let mut all = Documents::new(true);
+        all.add(1, &[token("Ry", BEGIN, &class, 0)], &strings, &mut faults);
+        match faults.finish() {
+            Ok(()) => assert!(is_read),
+            Err(error) => {
+                let told = error.to_string();
+                assert!(
+                    !is_read && told.contains("found one of 257 for token 1"),
+                    "{told}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn entities_are_those_of_doc_ents() {
     let start = FIRST;
