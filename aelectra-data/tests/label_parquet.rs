@@ -8,7 +8,7 @@ use std::sync::Arc;
 use aelectra_data::ner::{NerDataset, ReadOptions, read_ner};
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 
@@ -158,52 +158,6 @@ fn texts_with_entities() {
         (own(&["Nej"]), own(&["O"])),
     ];
     assert_eq!(shown(&dataset), expected);
-}
-
-/// A long word in a dictionary, as each of the tokens of one row.
-#[test]
-fn few_bytes_that_stand_for_many_are_refused() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let path = dir.path().join("x.parquet");
-    let list = "message schema {
-        optional group tokens (LIST) { repeated group list { optional binary element (UTF8); } }
-    }";
-    let write = |tokens: usize| {
-        let schema = Arc::new(parse_message_type(list).expect("a schema"));
-        let properties = WriterProperties::builder()
-            .set_dictionary_page_size_limit(4 << 20)
-            .set_statistics_enabled(EnabledStatistics::None)
-            .build();
-        let file = std::fs::File::create(&path).expect("creates");
-        let writer = SerializedFileWriter::new(file, schema, Arc::new(properties));
-        let mut writer = writer.expect("a writer");
-        let mut group = writer.next_row_group().expect("a row group");
-        let mut open = group.next_column().expect("a column").expect("one more");
-        let word = ByteArray::from("x".repeat(1 << 20).into_bytes());
-        let (values, def) = (vec![word; tokens], vec![3_i16; tokens]);
-        let mut rep = vec![1_i16; tokens];
-        rep[0] = 0;
-        open.typed::<ByteArrayType>()
-            .write_batch(&values, Some(&def), Some(&rep))
-            .expect("writes");
-        open.close().expect("closes");
-        group.close().expect("closes");
-        writer.close().expect("closes");
-        std::fs::metadata(&path).expect("there").len()
-    };
-    assert!(write(260) < 5 << 20, "the word stands there once");
-    let error = read_ner(&path, &ReadOptions::default()).expect_err("260 MiB");
-    let told = error.to_string();
-    assert!(
-        told.contains("x.parquet") && told.contains("less than 256 MiB"),
-        "{told}"
-    );
-    // Few of them are read, and found to have no tags.
-    write(3);
-    let told = read_ner(&path, &ReadOptions::default())
-        .expect_err("no tags")
-        .to_string();
-    assert!(told.contains("ner_tags"), "{told}");
 }
 
 #[test]

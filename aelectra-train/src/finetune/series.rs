@@ -126,7 +126,8 @@ pub fn run_series(
         let Some(trained) = train_seed(encoder, data, config, &context)? else {
             return Ok(None);
         };
-        let result = trained.result;
+        // As it will be read: of two seeds that are equally good one must not win by a digit that the file does not keep.
+        let result = read_back(&trained.result)?;
         // One at a time also where seeds are side by side: the folder has the model of one.
         let mut best = best.lock().unwrap_or_else(PoisonError::into_inner);
         let is_best = best.is_none_or(|best| result.rank() > best);
@@ -422,9 +423,18 @@ fn read_result(path: &Path) -> Option<SeedResult> {
 }
 
 pub(super) fn write_result(path: &Path, result: &SeedResult) -> Result<()> {
-    let json = serde_json::to_string(result)
-        .map_err(|error| TrainError::failed(format!("cannot write a result: {error}")))?;
+    let json = serde_json::to_string(result).map_err(unwritable)?;
     Ok(replace_file(path, json.as_bytes())?)
+}
+
+/// A result as its file will have it: reading a number may change its last digit.
+fn read_back(result: &SeedResult) -> Result<SeedResult> {
+    let json = serde_json::to_string(result).map_err(unwritable)?;
+    serde_json::from_str(&json).map_err(unwritable)
+}
+
+fn unwritable(error: serde_json::Error) -> TrainError {
+    TrainError::failed(format!("cannot write a result: {error}"))
 }
 
 #[cfg(test)]

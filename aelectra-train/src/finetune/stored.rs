@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use aelectra_data::lock::{Lock, RUN_LOCK};
 use aelectra_data::ner::NerSentence;
 use aelectra_data::run::{RunDir, Task};
 
@@ -39,17 +40,26 @@ pub fn stored_series(run: &Path, test: &[NerSentence]) -> Result<StoredSeries> {
             "give the run directory of a `finetune` that was no learning curve",
         ));
     }
+    if Lock::is_held(&dir.path().join(RUN_LOCK)) == Some(true) {
+        return Err(refused(
+            "is still training",
+            "wait until it has ended, or stop it with `aelectra runs stop`",
+        ));
+    }
     let (ours, theirs) = (hash_sentences(test), manifest.data.get("test"));
     if theirs != Some(&ours) {
-        let what = match theirs {
-            Some(theirs) => format!("was scored on other test sentences: {theirs}, not {ours}"),
-            None => "says of no test sentences that it was scored on them".to_owned(),
+        let (what, hint) = match theirs {
+            Some(theirs) => (
+                format!("was scored on other test sentences: {theirs}, not {ours}"),
+                "give the `--test` that it was trained with, and what it was read with, such as `--map-label`; the weights of \
+                 all but its best seed are gone, so it cannot be scored on others",
+            ),
+            None => (
+                "was scored on no test sentences".to_owned(),
+                "its best tagger is in `model`, which `aelectra evaluate` scores; the series can be trained again with `--test`",
+            ),
         };
-        return Err(refused(
-            &what,
-            "give the `--test` that it was trained with, and what it was read with, such as `--map-label`; the weights of \
-             all but its best seed are gone, so it cannot be scored on others",
-        ));
+        return Err(refused(&what, hint));
     }
     let arm = match config["random_init"].as_bool() {
         Some(true) => Some(Arm::RandomInit.name()),
@@ -113,6 +123,9 @@ mod tests {
         let told = |test: &[NerSentence]| read(test).expect_err("refused").to_string();
         manifest.save(&dir.manifest()).expect("saved");
         assert!(told(&test).contains("no finished seed"));
+        let lock = Lock::acquire(&dir.path().join(RUN_LOCK), "a training").expect("free");
+        assert!(told(&test).contains("is still training"));
+        drop(lock);
 
         let folder = results(dir.path(), Some("random_init"));
         std::fs::create_dir_all(&folder).expect("created");
@@ -138,6 +151,6 @@ mod tests {
         manifest.config["train_sentences"] = json!([]);
         manifest.data.clear();
         manifest.save(&dir.manifest()).expect("saved");
-        assert!(told(&test).contains("says of no test sentences"));
+        assert!(told(&test).contains("scored on no test sentences"));
     }
 }

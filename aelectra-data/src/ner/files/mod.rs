@@ -15,8 +15,6 @@ mod json_values;
 mod label_studio;
 mod meaning;
 mod parquet_rows;
-#[cfg(feature = "parquet")]
-mod parquet_size;
 mod raw;
 mod read;
 mod records;

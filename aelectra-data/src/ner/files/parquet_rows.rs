@@ -30,7 +30,6 @@ mod with_parquet {
     use parquet::record::{Field, Row};
     use serde_json::{Map, Number, Value};
 
-    use super::super::parquet_size;
     use super::super::raw::LONGEST_CLASS;
     use super::super::records::Records;
     use super::*;
@@ -49,11 +48,9 @@ mod with_parquet {
 
     fn rows(path: &Path, bytes: Vec<u8>, whole: bool, faults: &mut Faults<'_>) -> Result<RawFile> {
         let damaged = |error| damaged_parquet(path, error);
-        let length = bytes.len();
         let reader = open_parquet(path, Bytes::from(bytes))?;
         let groups = reader.metadata().row_groups().iter();
         refuse_codecs(path, groups.flat_map(|group| group.columns()))?;
-        parquet_size::refuse_large(path, &reader, length)?;
         let names = names(reader.metadata().file_metadata());
         let mut records = Records::new(whole);
         for (number, row) in (1..).zip(reader.get_row_iter(None).map_err(damaged)?) {

@@ -83,7 +83,7 @@ pub(super) struct Token {
 /// The map that a file's bytes are packed from.
 pub(super) fn unpack(path: &Path, packed: &[u8]) -> Result<Vec<u8>> {
     let mut decoder = ZlibDecoder::new(packed);
-    let message = bytes::unpacked(path, &mut decoder, bytes::limit(packed.len()))?;
+    let message = bytes::unpacked(path, &mut decoder, super::limit(packed.len()))?;
     match decoder.into_inner().len() {
         0 => Ok(message),
         more => Err(bytes::damaged(

@@ -12,7 +12,7 @@ use flate2::bufread::ZlibDecoder;
 
 use self::container::DocBin;
 use self::documents::Documents;
-use super::bytes::{limit, too_large};
+use super::bytes::{self, too_large};
 use super::faults::Faults;
 use super::raw::RawFile;
 use crate::Result;
@@ -33,6 +33,12 @@ pub(super) fn is_doc_bin(bytes: &[u8]) -> bool {
         // Damaged or cut off: no text in UTF-8 begins as spaCy's files do.
         _ => *flags == 0x9c,
     }
+}
+
+/// Bytes up to which a file of so many is unpacked: of the hundred bytes of a token most are the same in all of them.
+fn limit(length: usize) -> u64 {
+    const TIMES_ITS_LENGTH: u64 = 64;
+    bytes::limit(length).max((length as u64).saturating_mul(TIMES_ITS_LENGTH))
 }
 
 /// Reads the documents of a file's bytes. With `whole`, a document is one sentence.

@@ -112,7 +112,13 @@ pub(super) fn entries(args: &CompareArgs) -> anyhow::Result<Vec<Entry<'_>>> {
             })
             .collect();
         let folder = args.out.join(folder.trim_matches('.'));
-        if entries.iter().any(|entry| entry.folder == folder) {
+        let place = |run: &str| std::fs::canonicalize(run).ok();
+        let is_there = |entry: &Entry<'_>| {
+            let same =
+                |run| entry.series && place(run).is_some() && place(run) == place(entry.model);
+            entry.folder == folder || series.is_some_and(same)
+        };
+        if entries.iter().any(is_there) {
             return Err(output::usage(
                 format!("`{name}` is given twice, or reads like another model"),
                 "give every model once",
