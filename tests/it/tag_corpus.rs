@@ -241,10 +241,18 @@ fn nothing_private_is_copied_for_others() {
         "predict", "--model", &model, "--input", &letters, "--out", &out, "--format", "jsonl",
         "--json",
     ];
-    let (report, told) = expect_code(&arguments, 0);
+    let (report, told) = expect_code(&arguments, 1);
     let report: Value = serde_json::from_str(&report).expect("JSON");
     assert_eq!(report["files"], 1);
-    assert_eq!(report["passed_over"], 2);
+    assert_eq!(
+        (&report["passed_over"], &report["failed"]),
+        (&Value::from(0), &Value::from(2))
+    );
+    let failure = report["failures"][0].to_string();
+    assert!(
+        failure.contains("letters/b.txt") && failure.contains("leads out"),
+        "{failure}"
+    );
     assert!(
         told.contains("(2, first `") && told.contains("letters/b.txt"),
         "{told}"

@@ -111,7 +111,8 @@ fn by_form(
     first: &str,
     numbers: &[Range<usize>],
 ) -> Option<(usize, &'static str)> {
-    if let Some(class) = address(first) {
+    // As it stands there too: one spelling of all letters may part what was an address.
+    if let Some(class) = address(first).or_else(|| address(words.first()?.text)) {
         let count = match class {
             URL => with_port(words),
             _ => 1,

@@ -6,10 +6,10 @@ use super::marks::{is_dash, seen};
 use super::person_classes::PersonClasses;
 use super::text_entities::TextEntity;
 
-/// Words that begin a sentence and are no names, where a tagger once took one for a name.
-const NO_NAMES: [&str; 16] = [
-    "af", "at", "da", "de", "den", "der", "det", "du", "en", "et", "han", "hun", "jeg", "men",
-    "når", "og",
+/// Words that begin a sentence or stand before a name and are none, where a tagger once took one for a part of it.
+const NO_NAMES: [&str; 21] = [
+    "af", "at", "da", "de", "den", "der", "det", "dr", "du", "en", "et", "fr", "frk", "fru", "han",
+    "hr", "hun", "jeg", "men", "når", "og",
 ];
 
 /// Letters that a name has without its genitive, at least: `Hans` must not become `Han`.

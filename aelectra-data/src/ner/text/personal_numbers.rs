@@ -25,7 +25,7 @@ pub(super) fn personal_numbers(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Digits that touch each other.
+/// Digits of one width that touch each other: a wide one beside a number must not save it.
 #[derive(Clone, Copy)]
 struct Run {
     /// Byte offsets.
@@ -50,7 +50,7 @@ impl<'t> Digits<'t> {
             }
             let end = start + c.len_utf8();
             match runs.last_mut() {
-                Some(run) if run.end == start => {
+                Some(run) if run.end == start && run.count * c.len_utf8() == start - run.start => {
                     run.end = end;
                     run.count += 1;
                 }
@@ -216,6 +216,15 @@ mod tests {
             "０１０１９０－１２３４",
         ] {
             assert_eq!(found(&format!("Cpr {number}, ja")), [number]);
+        }
+        for (text, number) in [
+            ("0101901234５", "0101901234"),
+            ("３010190-1234", "010190-1234"),
+        ] {
+            assert!(
+                found(text).iter().any(|place| place.contains(number)),
+                "{text}"
+            );
         }
         // A number before it that nothing seen parts from it does not save it, nor does one after it.
         assert_eq!(

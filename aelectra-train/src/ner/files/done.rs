@@ -69,8 +69,13 @@ impl Done {
         for line in &lines {
             kept += &line.written()?;
         }
-        // A link would lead what is noted elsewhere.
-        if kept.as_bytes() != bytes || path.is_symlink() {
+        if path.is_symlink() {
+            // It would lead what is noted elsewhere.
+            std::fs::remove_file(&path).map_err(TrainError::io("delete", &path))?;
+            open_private(&path)?
+                .write_all(kept.as_bytes())
+                .map_err(TrainError::io("write", &path))?;
+        } else if kept.as_bytes() != bytes {
             replace_file(&path, kept.as_bytes())?;
         }
         let inputs = lines.into_iter().map(|line| {

@@ -37,14 +37,20 @@ pub(super) fn run(
     let progress = |progress| bar.report(progress);
     let report = tagger.tag(&root, &files, stop, &progress, &output::note)?;
     bar.finish();
-    let closed = unreadable.into_iter().map(|(path, reason)| Failure {
+    let led_out = outside.into_iter().map(|(link, to)| {
+        let reason = format!("a link that leads out, to `{}`", to.display());
+        (link, reason)
+    });
+    let left_out = unreadable.into_iter().chain(led_out);
+    let left_out = left_out.map(|(path, reason)| Failure {
         path: path.to_string_lossy().into_owned(),
         reason,
     });
+    let left_out: Vec<Failure> = left_out.collect();
     let report = FilesTagged {
-        passed_over: passed_over + outside.len(),
-        failed: report.failed + closed.len(),
-        failures: report.failures.into_iter().chain(closed).collect(),
+        passed_over,
+        failed: report.failed + left_out.len(),
+        failures: report.failures.into_iter().chain(left_out).collect(),
         ..report
     };
     output::show(global, &report, || describe(&report, tagger.out))?;
@@ -86,7 +92,7 @@ fn describe(report: &FilesTagged, out: &Path) -> String {
     }
     if report.passed_over > 0 {
         text += &format!(
-            "\n{} were passed over: hidden files, links that lead out, or what is no file",
+            "\n{} were passed over: hidden files, or what is no file",
             report.passed_over
         );
     }

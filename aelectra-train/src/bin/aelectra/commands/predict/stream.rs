@@ -10,10 +10,11 @@ use aelectra_data::corpus::is_misread;
 use aelectra_data::ner::{Documents, Names};
 use aelectra_data::vocab::UnknownPieces;
 use aelectra_train::ner::{Renderer, Tagger, tag_texts};
-use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use rayon::prelude::*;
 
 use super::{warn_of_misread, warn_of_no_name, warn_of_unknown};
+use crate::output;
 
 /// Documents tagged together: enough for batches of similar length, few enough to stream.
 const DOCUMENTS_AT_ONCE: usize = 64;
@@ -22,6 +23,9 @@ const BYTES_AT_ONCE: usize = 1 << 20;
 /// How long the next document is waited for while others could be tagged. Who writes faster gets full batches, whatever the
 /// machine is doing: which documents are tagged together decides a score's last digit.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// How long the end of a text is waited for before that is told.
+const LONG: Duration = Duration::from_secs(5);
 
 type Document = Result<String, DataError>;
 
@@ -108,6 +112,23 @@ impl Source {
     }
 }
 
+/// Tells that a whole text is waited for, unless what is returned is dropped soon.
+fn tell_of_waiting() -> std::io::Result<Sender<()>> {
+    let (has_come, waits) = bounded(0);
+    let tell = move || {
+        if waits.recv_timeout(LONG) == Err(RecvTimeoutError::Timeout) {
+            output::note(
+                "note: waiting for the end of standard input, as a name may be found in what comes last; `--input -` writes each \
+                 document as it comes",
+            );
+        }
+    };
+    std::thread::Builder::new()
+        .name("waiting".to_owned())
+        .spawn(tell)?;
+    Ok(has_come)
+}
+
 /// Tags what comes, and writes it as soon as it is tagged. A redaction of a `whole` text reads it to its end before any of it is
 /// written, as a name may be found in its last paragraph only; otherwise names are hidden from then on.
 pub(super) fn run(
@@ -121,7 +142,10 @@ pub(super) fn run(
     let (mut unknown, mut misread) = (UnknownPieces::default(), 0);
     let (mut tagged, mut entities) = (0_u64, 0);
     loop {
+        let waits = whole && matches!(source, Source::Input(_));
+        let waiting = waits.then(tell_of_waiting).transpose()?;
         let (batches, mut failed) = source.batches(whole);
+        drop(waiting);
         if whole && let Some(error) = failed.take() {
             // What nobody could read may name somebody who is in the rest.
             return Err(error.into());
