@@ -20,6 +20,7 @@ const VERSION: &str = "0.1";
 const ORTH: u64 = 65;
 const ENT_IOB: u64 = 77;
 const ENT_TYPE: u64 = 78;
+const HEAD: u64 = 79;
 const SENT_START: u64 = 80;
 
 /// The groups of spans of a document without any: nothing, or a list of none in msgpack (`DocBin.get_docs`).
@@ -58,6 +59,8 @@ pub(super) struct DocBin<'a> {
     pub(super) strings: Strings<'a>,
     /// Whether any document has groups of spans, which are no entities.
     pub(super) has_spans: bool,
+    /// Whether sentences are told by heads alone, as trees of their words, which are not read.
+    pub(super) has_trees_only: bool,
 }
 
 // `ENT_IOB` (`IOB_STRINGS` in `spacy/attrs.pyx`): a token that nobody annotated, or that is in an entity, in none, or first in one.
@@ -138,6 +141,7 @@ impl<'a> DocBin<'a> {
             iob,
             class,
             start: place(SENT_START),
+            has_trees_only: place(SENT_START).is_none() && place(HEAD).is_some(),
             lengths,
             strings,
             has_spans: message

@@ -63,7 +63,15 @@ pub(super) fn read(
         }
         documents.add(number, &tokens, &bin.strings, faults);
     }
-    documents.finish(path, bin.has_spans)
+    let mut file = documents.finish(path, bin.has_spans)?;
+    if bin.has_trees_only && !whole {
+        file.notes.push(
+            "each document is one sentence: the file says where sentences begin by HEAD alone, which is not read; write it with \
+             SENT_START among `attrs=`"
+                .to_owned(),
+        );
+    }
+    Ok(file)
 }
 
 #[cfg(test)]

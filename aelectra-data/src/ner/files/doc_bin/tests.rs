@@ -217,3 +217,29 @@ fn what_cannot_be_understood_names_document_and_token() {
         assert!(error.contains(said), "{error}");
     }
 }
+
+/// With HEAD and without SENT_START sentences are trees.
+#[test]
+fn sentences_that_are_told_by_heads_alone_are_told() {
+    use std::io::Write;
+
+    let path = Path::new("x.spacy");
+    let packed = include_bytes!("../../../../tests/data/annotated.spacy");
+    let notes = |packed: &[u8]| {
+        let mut faults = Faults::of(path);
+        let file = super::read(path, packed, false, &mut faults).expect("read");
+        file.notes.join("; ")
+    };
+    assert!(!notes(packed).contains("HEAD"));
+    let mut message = super::container::unpack(path, packed).expect("zlib");
+    let name = b"attrs";
+    let at = message.windows(name.len()).position(|part| part == name);
+    let start = at.expect("attributes") + name.len();
+    let sent_start = message[start..].iter().position(|&byte| byte == 80);
+    // `SPACY`, which nobody asks for.
+    message[start + sent_start.expect("SENT_START")] = 81;
+    let mut changed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    changed.write_all(&message).expect("memory");
+    let notes = notes(&changed.finish().expect("memory"));
+    assert!(notes.contains("by HEAD alone"), "{notes}");
+}
