@@ -1,7 +1,10 @@
 //! Files that appear whole: whoever reads one, also after a crash, finds the old content or the
 //! new, never a part.
 
-use std::fs::{self, File, OpenOptions};
+mod access;
+mod own;
+
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use self::access::{create_new, keep_access};
+pub(crate) use self::own::is_at;
+pub use self::own::open_own;
 use crate::error::{DataError, Result};
 
 /// Replaces a file: writes a temporary file beside it, syncs it, renames it and syncs the directory. It keeps the
@@ -31,38 +37,12 @@ fn write_beside(path: &Path, content: &[u8], source: Option<&Path>) -> Result<()
                 keep_access(&file, old)?;
                 file
             }
-            (None, Some(source)) => create_no_more_readable(temporary, source)?,
+            (None, Some(source)) => access::create_no_more_readable(temporary, source)?,
             (None, None) => create_new(temporary, None)?,
         };
         file.write_all(content)?;
         file.sync_all()
     })
-}
-
-/// Gives a new file the group and the permissions of the one that it will replace. Without the group its permissions would
-/// be somebody else's.
-///
-/// # Errors
-/// When nothing can be known of the new file.
-#[cfg(unix)]
-pub fn keep_access(file: &File, old: &fs::Metadata) -> io::Result<()> {
-    use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
-    let mut mode = old.permissions().mode();
-    if file.metadata()?.gid() != old.gid() && fchown(file, None, Some(old.gid())).is_err() {
-        mode &= !0o070;
-    }
-    // It has been made with no more than these; where a mount refuses, less is left.
-    let _ = file.set_permissions(fs::Permissions::from_mode(mode));
-    Ok(())
-}
-
-/// There is nothing to keep.
-///
-/// # Errors
-/// None.
-#[cfg(not(unix))]
-pub fn keep_access(_: &File, _: &fs::Metadata) -> io::Result<()> {
-    Ok(())
 }
 
 /// A file that is made of another.
@@ -113,115 +93,6 @@ pub fn replace_files(files: &[MadeOf<'_>]) -> Result<()> {
         // Any name in it stands for its directory.
         sync_directory_of(&directory.join("x")).map_err(DataError::io("write", directory))
     })
-}
-
-/// A file where none was: a link that somebody put there is not followed, but replaced.
-///
-/// # Errors
-/// When the operating system refuses, or a directory has the name.
-pub fn create_new(path: &Path, permissions: Option<&fs::Permissions>) -> io::Result<File> {
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    if let Some(permissions) = permissions {
-        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-        options.mode(permissions.mode() & 0o777);
-    }
-    #[cfg(not(unix))]
-    let _ = permissions;
-    match options.open(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            // Left by a killed process that had this one's number.
-            fs::remove_file(path)?;
-            options.open(path)
-        }
-        other => other,
-    }
-}
-
-/// Opens a file of this program's own to write in it as `options` say, which do not make one; where there is none, one is
-/// made. The directory may lie behind links, but one in the place of the file is refused: whoever put it there, as into a run
-/// that was copied from somebody, would choose what is written to.
-///
-/// # Errors
-/// [`DataError::Invalid`] for a link, [`DataError::Io`] if the operating system refuses.
-pub fn open_own(path: &Path, options: &OpenOptions) -> Result<File> {
-    /// How often others may remove or replace the file between two looks at it.
-    const LOOKS: u32 = 1000;
-    for _ in 0..LOOKS {
-        let opened = match fs::symlink_metadata(path) {
-            Ok(found) if found.is_symlink() => return Err(is_link(path)),
-            // Not made: a link that is there since then may lead to where nothing is yet.
-            Ok(_) => if_there(options.open(path)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                match options.clone().create_new(true).open(path) {
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
-                    other => other.map(Some),
-                }
-            }
-            Err(error) => Err(error),
-        };
-        let opened = opened.map_err(DataError::io("open", path))?;
-        if let Some(file) = opened.filter(|file| is_at(file, path)) {
-            return Ok(file);
-        }
-    }
-    let error = io::Error::other("it is removed or replaced again and again");
-    Err(DataError::io("open", path)(error))
-}
-
-/// The error of [`open_own`] for a link in the place of a file.
-fn is_link(path: &Path) -> DataError {
-    let message = format!(
-        "`{}` is a symbolic link, and what it leads to is not written",
-        path.display()
-    );
-    DataError::invalid(message).with_hint("delete the link; a link to the whole directory may stay")
-}
-
-/// Whether an open file is what a path names, and not what a link there leads to.
-#[cfg(unix)]
-pub(crate) fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let place = |found: fs::Metadata| (found.dev(), found.ino());
-    match (file.metadata(), fs::symlink_metadata(path)) {
-        (Ok(opened), Ok(named)) => place(opened) == place(named),
-        _ => false,
-    }
-}
-
-/// Elsewhere a locked file that is open cannot be removed.
-#[cfg(not(unix))]
-pub(crate) fn is_at(_: &File, _: &Path) -> bool {
-    true
-}
-
-/// A new file with the permissions of `source`, less what this process takes from all of its files (`umask`); of one that
-/// nothing can be known of, for its owner alone. Where it cannot have the group of `source`, its own may read it only if everybody
-/// may.
-fn create_no_more_readable(path: &Path, source: &Path) -> io::Result<File> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
-        let source = fs::metadata(source).ok();
-        let mode = source.as_ref().map_or(0o600, |it| it.mode() & 0o666);
-        let file = create_new(path, Some(&fs::Permissions::from_mode(mode)))?;
-        if let Some(source) = source {
-            let made = file.metadata()?;
-            if made.gid() != source.gid() && fchown(&file, None, Some(source.gid())).is_err() {
-                let everybody = mode & 0o007;
-                let mode = made.mode() & (0o606 | (everybody << 3));
-                // Where a mount refuses, permissions are none of the file's.
-                let _ = file.set_permissions(fs::Permissions::from_mode(mode));
-            }
-        }
-        Ok(file)
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = source;
-        create_new(path, None)
-    }
 }
 
 /// Writes a file that somebody named: as [`replace_file`], but through links, and into what is no regular
@@ -461,57 +332,6 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_private_file_stays_private_and_a_planted_link_is_not_followed() {
-        use std::os::unix::fs::PermissionsExt;
-        let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("names.tsv");
-        let mode = || fs::metadata(&path).expect("is there").permissions().mode() & 0o777;
-        fs::write(&path, "old").expect("writes");
-        for private in [0o600, 0o640, 0o664] {
-            fs::set_permissions(&path, fs::Permissions::from_mode(private)).expect("set");
-            replace_file(&path, b"new").expect("replaces");
-            assert_eq!(mode(), private);
-        }
-        let victim = dir.path().join("victim");
-        fs::write(&victim, "precious").expect("writes");
-        let planted = dir.path().join("planted");
-        std::os::unix::fs::symlink(&victim, &planted).expect("links");
-        let mut file = create_new(&planted, None).expect("creates");
-        file.write_all(b"new").expect("writes");
-        assert_eq!(fs::read_to_string(&victim).expect("is there"), "precious");
-        assert!(!planted.is_symlink());
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_file_of_ones_own_is_not_written_through_a_link() {
-        use std::os::unix::fs::symlink;
-        let dir = tempfile::tempdir().expect("a directory");
-        let at = |name: &str| dir.path().join(name);
-        let append = |path: &Path| open_own(path, File::options().append(true));
-        fs::create_dir(at("disk")).expect("made");
-        symlink(at("disk"), at("run")).expect("links");
-        // Made, then found; the directory may be elsewhere.
-        for line in ["a", "b"] {
-            let mut file = append(&at("run/log")).expect("a regular file");
-            file.write_all(line.as_bytes()).expect("writes");
-        }
-        assert_eq!(fs::read_to_string(at("disk/log")).expect("is there"), "ab");
-        fs::write(at("victim"), "precious").expect("writes");
-        for target in ["victim", "nothing"] {
-            symlink(at(target), at(&format!("to-{target}"))).expect("links");
-            let error = append(&at(&format!("to-{target}"))).expect_err("a link");
-            assert!(error.to_string().contains("is a symbolic link"), "{error}");
-            assert!(error.hint().is_some());
-        }
-        assert_eq!(fs::read_to_string(at("victim")).expect("there"), "precious");
-        assert!(!at("nothing").exists());
-        let error = append(&at("none/log")).expect_err("no directory");
-        assert!(matches!(error, DataError::Io { .. }), "{error}");
-    }
-
-    #[cfg(unix)]
-    #[test]
     fn asking_for_a_place_writes_through_no_link() {
         let dir = tempfile::tempdir().expect("a directory");
         let victim = dir.path().join("victim");
@@ -572,42 +392,6 @@ mod tests {
         let told = replace_files(&with_one).expect_err("no such directory");
         assert!(told.to_string().contains("none/a"), "{told}");
         replace_files(&[]).expect("nothing to do");
-    }
-
-    #[cfg(all(unix, feature = "text"))]
-    #[test]
-    fn what_is_made_of_a_private_file_is_private() {
-        use std::os::unix::fs::PermissionsExt;
-        let dir = tempfile::tempdir().expect("a directory");
-        let at = |name: &str| dir.path().join(name);
-        let mode = |path: &Path| fs::metadata(path).expect("is there").permissions().mode() & 0o777;
-        // What this process takes from every file that it makes.
-        fs::write(at("usual"), "x").expect("writes");
-        let usual = mode(&at("usual"));
-        for private in [0o600, 0o640, 0o400, 0o644, 0o755] {
-            let (source, path) = (at(&format!("{private:o}")), at(&format!("{private:o}.out")));
-            fs::write(&source, "x").expect("writes");
-            fs::set_permissions(&source, fs::Permissions::from_mode(private)).expect("set");
-            let file = MadeOf {
-                path: &path,
-                content: b"new",
-                source: &source,
-            };
-            replace_files(&[file]).expect("writes");
-            assert_eq!(mode(&path), private & 0o666 & usual, "{private:o}");
-            // What somebody has given to others since stays given.
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("set");
-            replace_files(&[file]).expect("writes");
-            assert_eq!(mode(&path), 0o644);
-        }
-        let (path, source) = (at("of-nothing"), at("nothing"));
-        let file = MadeOf {
-            path: &path,
-            content: b"new",
-            source: &source,
-        };
-        replace_files(&[file]).expect("writes");
-        assert_eq!(mode(&path), 0o600 & usual);
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(super) fn with_result(card: &ModelCard, result: &SeedResult) -> ModelCard {
         None => "the first",
     };
     card.remarks.push(format!(
-        "these are the scores of one training, seed {}, whose weights are here: of several seeds {chosen}",
+        "these are the scores of one training, seed {}, whose weights are here; where several seeds were trained, it is {chosen}",
         result.seed
     ));
     card
@@ -86,7 +86,7 @@ mod tests {
         assert!(text.contains("## Limits"));
         let remark = "|\n\n- 5 of the 8 sentences of --test are also in --train\n";
         assert!(text.contains(remark), "below the scores: {text}");
-        let whose = "- these are the scores of one training, seed 1, whose weights are here: of several seeds the best on dev\n";
+        let whose = "- these are the scores of one training, seed 1, whose weights are here; where several seeds were trained, it is the best on dev\n";
         assert!(text.contains(whose), "{text}");
         assert!(
             !card.render().contains("5 of the 8"),
