@@ -113,6 +113,9 @@ fn finished_series_are_compared_as_they_are() {
     assert!(told.contains("scored on other test sentences"), "{told}");
     let told = compare([&one, &other], &test, "5", 2).1;
     assert!(told.contains("has 2 seeds, not 5"), "{told}");
+    let again = format!("series:{}", series.path("other/../one").display());
+    let told = compare([&one, &again], &test, "2", 2).1;
+    assert!(told.contains("is given twice"), "{told}");
     let learner = asset("golden/tiny-electra/ner");
     let told = compare([&one, &learner], &test, "2", 2).1;
     assert!(told.contains("there is nothing to train"), "{told}");

@@ -496,6 +496,19 @@ mod tests {
     }
 
     #[test]
+    fn a_result_is_the_same_before_and_after_it_is_stored() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("seed-1.json");
+        let mut trained = result(1, ["B-PER O", "O O"]);
+        // Which reads as one more in its last digit, where numbers are read fast.
+        trained.dev_f1 = Some(0.153_846_153_846_153_85);
+        let kept = read_back(&trained).expect("reads");
+        write_result(&path, &kept).expect("written");
+        let stored = read_result(&path).expect("there");
+        assert_eq!(kept.rank(), stored.rank());
+    }
+
+    #[test]
     fn predictions_of_other_sentences_have_no_classes() {
         let other = result(1, ["B-PER O", "B-LOC O"]).with_classes(&test_data()[..1]);
         assert!(other.classes.is_empty());

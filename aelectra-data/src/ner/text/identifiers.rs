@@ -285,6 +285,8 @@ mod tests {
             ("URL", "mettehansen.dk"),
             ("URL", "facebook.com/mette.hansen"),
             ("URL", "mettehansen.nu"),
+            // One spelling of its letters would part it.
+            ("URL", "½mette.dk"),
             ("URL", "mettehansen.dk:8080/om"),
             ("EMAIL", "mette\u{ad}hansen\u{200b}@x.dk"),
             ("URL", "www\u{ad}.mettehansen.xyz"),

@@ -141,6 +141,9 @@ mod tests {
         ] {
             assert!(double.repeated(word).is_some(), "{word}");
         }
+        let titled = names(&["Fru Hr. Holm"]);
+        assert!(titled.repeated("Holm").is_some());
+        assert!(titled.repeated("Fru").is_none() && titled.repeated("Hr").is_none());
         for word in ["anne", "Mariehøj", "Kro", "-"] {
             assert!(double.repeated(word).is_none(), "{word}");
         }

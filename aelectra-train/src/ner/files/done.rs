@@ -166,6 +166,10 @@ mod tests {
             };
             done.note("a.jsonl".to_owned(), origin).expect("writes");
             assert!(path.is_file() && !path.is_symlink());
+            let mode = std::os::unix::fs::PermissionsExt::mode(
+                &path.metadata().expect("there").permissions(),
+            );
+            assert_eq!(mode & 0o077, 0, "it is its owner's alone");
             let left = std::fs::read_to_string(&victim).ok();
             assert_eq!(left.as_deref(), content);
         }
